@@ -1,0 +1,1 @@
+"""EduGuard DB: rebuild a school-attendance database and reconnect it to its faces."""

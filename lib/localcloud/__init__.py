@@ -1,0 +1,1 @@
+"""A local stand-in for AWS: S3 buckets and Rekognition face collections, kept on disk."""

@@ -1,0 +1,1 @@
+"""Rekognition face collections as a moto service."""
