@@ -1,0 +1,41 @@
+# Every target but help and clean wraps the inv task of the same name; the first one also sets .venv up.
+#   make full        make test        make sync-faces COLLECTION=eduguard-school-default
+# ARGS passes anything else on: make full ARGS="--yes", make status ARGS=--json
+
+TASKS := full reset rebuild migrate seed seed-full sync-faces enrol publish undo verify status up down bench test
+FLAGS := $(if $(COLLECTION),--collection $(COLLECTION)) $(ARGS)
+
+.PHONY: help clean $(TASKS)
+.DEFAULT_GOAL := help
+
+help: .venv/ready
+	@.venv/bin/inv --list
+
+$(TASKS): .venv/ready
+	@.venv/bin/inv $@ $(FLAGS)
+
+# uv when it is there, else venv and pip; the pins and hashes of constraints.txt either way. Set-up that was interrupted
+# starts again, for the stamp is written last. Servers are stopped first: they run from .venv.
+.venv/ready: pyproject.toml constraints.txt
+	@set -eu; \
+	if [ -f $@ ]; then .venv/bin/inv down; fi; \
+	if command -v uv >/dev/null 2>&1; then \
+	  uv venv --quiet --clear --python '>=3.11' .venv; \
+	  uv pip install --quiet --python .venv --require-hashes -r constraints.txt; \
+	  uv pip install --quiet --python .venv --no-deps --no-build-isolation -e .; \
+	else \
+	  python=; \
+	  for candidate in python3 python3.14 python3.13 python3.12 python3.11; do \
+	    if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then python=$$candidate; break; fi; \
+	  done; \
+	  if [ -z "$$python" ]; then echo 'error: no Python 3.11 or later found; install one, or uv' >&2; exit 1; fi; \
+	  "$$python" -m venv --clear .venv || { echo 'error: no venv; on Debian: apt install python3-venv, or install uv' >&2; exit 1; }; \
+	  .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt; \
+	  .venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
+	fi; \
+	.venv/bin/python -m compileall -q lib; \
+	touch $@
+
+clean:
+	@if [ -f .venv/ready ]; then .venv/bin/inv down; fi
+	rm -rf .venv

@@ -1,0 +1,105 @@
+"""Enrol photos: put each into the bucket and index its one face under its external image id."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from eduguard.errors import EduguardError
+from eduguard.faces import external_image_id, split_external_image_id
+from eduguard.photos import Bucket
+from eduguard.rekognition import Collection, S3Object
+
+_AT_ONCE = 4  # below Rekognition's smallest quota for IndexFaces, 5 a second
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Photo:
+    """One photo of a student in a folder laid out like the bucket."""
+
+    student_id: str
+    number: int
+    file: Path
+
+    @property
+    def key(self) -> str:
+        """Return the photo's key in the bucket."""
+        return f"students/{self.student_id}/photo-{self.number}.jpg"
+
+    @property
+    def external_image_id(self) -> str:
+        """Return the external image id of the photo's face."""
+        return external_image_id(self.student_id, self.number)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolReport:
+    """How many photos were uploaded and faces indexed; the others were there."""
+
+    photos: int
+    uploaded: int
+    indexed: int
+
+    def summary(self) -> str:
+        """Return the counts as one line."""
+        if not self.uploaded and not self.indexed:
+            return f"{self.photos} photos: all in the bucket and in the collection already"
+        return f"{self.photos} photos: {self.uploaded} uploaded, {self.indexed} faces indexed"
+
+
+def find_photos(folder: Path) -> tuple[Photo, ...]:
+    """Return the photos under folder/students, sorted by key; read-only.
+
+    Raises:
+        EduguardError: when there are none, or naming each file that is not students/{student_id}/photo-{n}.jpg.
+    """
+    files = sorted(path for path in folder.glob("students/**/*") if path.is_file() and not path.name.startswith("."))
+    photos = [_photo(folder, file) for file in files]
+    strangers = [str(file) for file, photo in zip(files, photos, strict=True) if photo is None]
+    if strangers:
+        raise EduguardError(
+            f"Not a student's photo: {', '.join(strangers)}", hint="Photos are named students/{student_id}/photo-{n}.jpg."
+        )
+    if not photos:
+        raise EduguardError(f"No photo in {folder / 'students'}", hint="`seed_folder` in invoke.yaml says where they are.")
+    return tuple(photo for photo in photos if photo)
+
+
+def _photo(folder: Path, file: Path) -> Photo | None:
+    student = file.parent.name
+    parts = split_external_image_id(f"{student}-{file.stem}")
+    if parts is None:
+        return None
+    photo = Photo(student_id=parts[0], number=parts[1], file=file)
+    return photo if folder / photo.key == file else None
+
+
+def enrol_photos(photos: Sequence[Photo], *, collection: Collection, bucket: Bucket, by_reference: bool) -> EnrolReport:
+    """Upload and index what is missing; a second run changes nothing.
+
+    Args:
+        photos: what should be in the bucket and in the collection.
+        collection: made if it does not exist.
+        bucket: made if it does not exist.
+        by_reference: let Rekognition read the bucket, which must be of AWS and in the collection's region; else the
+            picture itself is sent.
+
+    Raises:
+        EduguardError: for a picture without exactly one face; those before it stay enrolled, and the next run goes on.
+    """
+    if collection.describe() is None:
+        collection.create()
+    bucket.ensure_exists()
+    sizes = bucket.sizes("students/")
+    known = {face.external_image_id for page in collection.list_faces() for face in page}
+    upload = [photo for photo in photos if sizes.get(photo.key) != photo.file.stat().st_size]
+    index = [photo for photo in photos if photo.external_image_id not in known]
+
+    def index_photo(photo: Photo) -> None:
+        picture = S3Object(bucket=bucket.name, key=photo.key) if by_reference else photo.file.read_bytes()
+        collection.index_face(picture, photo.external_image_id)
+
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        list(threads.map(lambda photo: bucket.upload(photo.key, photo.file), upload))
+        list(threads.map(index_photo, index))
+    return EnrolReport(photos=len(photos), uploaded=len(upload), indexed=len(index))

@@ -1,0 +1,112 @@
+"""How tasks run: flags reach the steps of a composite, and a failure becomes one message and exit status 1."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextvars import ContextVar
+from typing import Any, TypeVar
+
+from invoke.config import Config
+from invoke.context import Context
+from invoke.exceptions import AmbiguousEnvVar, Exit, UncastableEnvVar
+from invoke.executor import Executor
+from invoke.tasks import Call, Task
+
+from eduguard.errors import EduguardError
+
+T = TypeVar("T")
+_FAILED = 1
+_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
+_run: ContextVar[ExitStack] = ContextVar("run")
+
+
+class SuiteExecutor(Executor):
+    """Run tasks so that pre and post tasks inherit the flags of the same name given to their parent.
+
+    Invoke runs `pre` and `post` tasks with their defaults, and takes a task from the command line and the same task from
+    a `pre` for different calls. Here every call carries all its flags, so one that stands twice runs once.
+    """
+
+    def expand_calls(self, calls: Any, inherited: dict[str, Any] | None = None) -> list[Any]:
+        """Return the calls with their pre and post tasks around them, flags handed down by name."""
+        expanded = []
+        for item in calls:
+            call = item if isinstance(item, Call) else Call(item)
+            defaults = _defaults(call.task)
+            given = {name: value for name, value in call.kwargs.items() if value != defaults.get(name, ...)}
+            handed_down = {**(inherited or {}), **given}
+            own = {name: value for name, value in handed_down.items() if name in defaults}
+            expanded += self.expand_calls(call.pre, handed_down)
+            expanded.append(call.clone(with_={"kwargs": {**defaults, **own}}))
+            expanded += self.expand_calls(call.post, handed_down)
+        return expanded
+
+    def execute(self, *tasks: Any) -> Any:
+        """Run the tasks; print an EduguardError as its message and leave with status 1.
+
+        Raises:
+            Exit: in place of an EduguardError (status 1) or of Ctrl-C (status 130).
+        """
+        try:
+            self._refuse_swallowed_flags()
+            self._load_environment()
+            with _new_run():
+                return super().execute(*tasks)
+        except EduguardError as error:
+            sys.stdout.flush()
+            raise Exit(f"error: {error}", code=_FAILED) from error
+        except KeyboardInterrupt as interrupt:
+            raise Exit("interrupted: what was under way is not in force", code=_INTERRUPTED) from interrupt
+
+    def _refuse_swallowed_flags(self) -> None:
+        # After a task that has no such flag, Invoke takes these for its own and ignores them: `inv migrate --collection X`
+        # would go on as if nothing had been said, and `inv sync-faces --dry` would write.
+        if not self.core:
+            return
+        flags = self.core[0].args
+        if flags.collection.value not in (None, self.collection.name):
+            raise EduguardError(
+                f"--collection {flags.collection.value} stands with a task that has no such flag",
+                hint="`inv --help TASK` lists the flags of a task.",
+            )
+        if flags.dry.value:
+            raise EduguardError("--dry is Invoke's own and does nothing here", hint="Tasks that can preview have --dry-run.")
+
+    def _load_environment(self) -> None:
+        try:
+            self.config.load_shell_env()
+        except (ValueError, AmbiguousEnvVar, UncastableEnvVar) as error:
+            raise EduguardError(
+                f"An INVOKE_... environment variable does not fit its setting: {error}",
+                hint="Numbers in invoke.yaml take numbers only; `env | grep ^INVOKE_` shows what is set.",
+            ) from error
+
+
+def keep_open(resource: AbstractContextManager[T]) -> T:
+    """Enter a context manager that stays open until the last task of this command line has ended."""
+    return _run.get().enter_context(resource)
+
+
+def plain_settings(context: Context) -> dict[str, Any]:
+    """Return the suite's own settings as plain nested dictionaries, without Invoke's."""
+    own = set(context.config) - set(Config.global_defaults())
+    return {key: _plain(context.config[key]) for key in own}
+
+
+@contextmanager
+def _new_run() -> Iterator[None]:
+    with ExitStack() as stack:
+        token = _run.set(stack)
+        try:
+            yield
+        finally:
+            _run.reset(token)
+
+
+def _defaults(task: Task[Any]) -> dict[str, Any]:
+    return {arg.attr_name or arg.name: arg.value for arg in task.get_arguments(ignore_unknown_help=True)}
+
+
+def _plain(value: Any) -> Any:
+    return {key: _plain(value[key]) for key in value} if hasattr(value, "keys") else value

@@ -1,0 +1,184 @@
+"""The Rekognition client: every Rekognition call of the workflow is here, its errors in our words."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from eduguard.errors import EduguardError
+from eduguard.faces import Face
+
+if TYPE_CHECKING:
+    from types_boto3_rekognition import RekognitionClient
+    from types_boto3_rekognition.type_defs import FaceTypeDef, ImageTypeDef
+
+PAGE_SIZE = 4096  # the largest MaxResults of ListFaces (API reference)
+_LARGEST_IMAGE = 5 * 1024 * 1024  # bytes in a request (Rekognition quotas); larger ones must come from S3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectionState:
+    """What DescribeCollection says."""
+
+    face_count: int
+    arn: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """A face of the collection that resembles the one in a picture; similarity from 0 to 100."""
+
+    face_id: str
+    external_image_id: str | None
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Object:
+    """A picture in an AWS bucket of the collection's own region."""
+
+    bucket: str
+    key: str
+
+
+class Collection:
+    """One face collection of one region."""
+
+    def __init__(self, client: "RekognitionClient", name: str) -> None:
+        self._client = client
+        self.name = name
+
+    def describe(self) -> CollectionState | None:
+        """Return the collection's state, or None where it does not exist; read-only."""
+        with self._translated("describe"):
+            try:
+                answer = self._client.describe_collection(CollectionId=self.name)
+            except self._client.exceptions.ResourceNotFoundException:
+                return None
+        return CollectionState(face_count=answer["FaceCount"], arn=answer["CollectionARN"])
+
+    def create(self) -> None:
+        """Create the collection."""
+        with self._translated("create"):
+            self._client.create_collection(CollectionId=self.name)
+
+    def list_faces(self) -> Iterator[list[Face]]:
+        """Yield every face, page by page, to the last page; read-only."""
+        pages = self._client.get_paginator("list_faces").paginate(
+            CollectionId=self.name, PaginationConfig={"PageSize": PAGE_SIZE}
+        )
+        with self._translated("list the faces of"):
+            for page in pages:
+                yield [_face(face) for face in page["Faces"]]
+
+    def index_face(self, picture: bytes | S3Object, external_image_id: str) -> Face:
+        """Index the one face of a picture under an external image id.
+
+        Raises:
+            EduguardError: when the picture has no face, several, or one that Rekognition would not index; nothing of it
+                stays in the collection.
+        """
+        with self._translated(f"index {external_image_id} in"):
+            answer = self._client.index_faces(
+                CollectionId=self.name, Image=_image(picture), ExternalImageId=external_image_id
+            )
+        indexed = [_face(record["Face"]) for record in answer["FaceRecords"]]
+        reasons = sorted({reason for face in answer["UnindexedFaces"] for reason in face["Reasons"]})
+        if len(indexed) == 1 and not reasons:
+            return indexed[0]
+        if indexed:
+            self.delete_faces([face.face_id for face in indexed])
+        found = len(indexed) + len(answer["UnindexedFaces"])
+        raise EduguardError(
+            f"{external_image_id}: {found} faces found, one expected" + (f" ({', '.join(reasons)})" if reasons else ""),
+            hint="Use a sharp, well lit picture of one person, facing the camera.",
+        )
+
+    def delete_faces(self, face_ids: list[str]) -> None:
+        """Delete faces by FaceId, in batches as large as the API takes."""
+        with self._translated("delete faces of"):
+            for start in range(0, len(face_ids), PAGE_SIZE):
+                self._client.delete_faces(CollectionId=self.name, FaceIds=face_ids[start : start + PAGE_SIZE])
+
+    def search_by_image(self, picture: bytes, *, threshold: float) -> list[Match]:
+        """Return the faces that resemble the largest face of a picture, the most similar first; read-only."""
+        with self._translated("search"):
+            answer = self._client.search_faces_by_image(
+                CollectionId=self.name, Image=_image(picture), FaceMatchThreshold=threshold
+            )
+        return [
+            Match(
+                face_id=match["Face"]["FaceId"],
+                external_image_id=match["Face"].get("ExternalImageId"),
+                similarity=match["Similarity"],
+            )
+            for match in answer["FaceMatches"]
+        ]
+
+    @contextmanager
+    def _translated(self, action: str) -> Iterator[None]:
+        from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+
+        where = f"collection {self.name} in {self._client.meta.region_name}"
+        try:
+            yield
+        except self._client.exceptions.ResourceNotFoundException as error:
+            raise EduguardError(
+                f"There is no {where}",
+                hint="`inv enrol` makes it on local; `aws rekognition list-collections` lists those of your account.",
+            ) from error
+        except (NoCredentialsError, PartialCredentialsError) as error:
+            raise EduguardError(
+                f"No AWS credentials to {action} {where}: {error}",
+                hint="Run `aws configure`, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+            ) from error
+        except ClientError as error:
+            answer = error.response.get("Error", {})
+            raise EduguardError(
+                f"AWS would not {action} {where}: {answer.get('Code')}: {answer.get('Message')}"
+            ) from error
+        except BotoCoreError as error:
+            raise EduguardError(
+                f"Could not {action} {where} at {self._client.meta.endpoint_url}: {error}",
+                hint="`inv status` says what answers; region and endpoints are settings of the target in invoke.yaml.",
+            ) from error
+
+
+def open_collection(name: str, *, region: str, endpoint: str | None, credentials: dict[str, str] | None) -> Collection:
+    """Return a collection of AWS, or of the endpoint given; nothing is sent yet.
+
+    Args:
+        name: the CollectionId.
+        region: the collection's region.
+        endpoint: a URL in place of AWS's own.
+        credentials: for an endpoint of ours; None takes AWS's own chain.
+    """
+    import boto3
+    from botocore.config import Config
+
+    config = Config(
+        retries={"mode": "adaptive", "total_max_attempts": 8},
+        connect_timeout=5,
+        read_timeout=30,
+        max_pool_connections=16,
+        user_agent_extra="eduguard-db",
+    )
+    arguments: dict[str, Any] = {"region_name": region, "endpoint_url": endpoint, "config": config, **(credentials or {})}
+    return Collection(boto3.client("rekognition", **arguments), name)
+
+
+def _image(picture: bytes | S3Object) -> "ImageTypeDef":
+    if isinstance(picture, S3Object):
+        return {"S3Object": {"Bucket": picture.bucket, "Name": picture.key}}
+    if len(picture) > _LARGEST_IMAGE:
+        raise EduguardError(
+            f"The picture has {len(picture):,} bytes; a request takes {_LARGEST_IMAGE:,}",
+            hint="Make it smaller, or keep it in an S3 bucket of the collection's region.",
+        )
+    return {"Bytes": picture}
+
+
+def _face(face: "FaceTypeDef") -> Face:
+    return Face(
+        face_id=face["FaceId"], external_image_id=face.get("ExternalImageId"), confidence=face.get("Confidence", 0.0)
+    )

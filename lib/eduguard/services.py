@@ -1,0 +1,68 @@
+"""What a target's settings name, opened: its database, its collection, its bucket; started first where it is local."""
+
+from pathlib import Path
+
+from eduguard import cloud, postgres
+from eduguard.database import Database
+from eduguard.photos import Bucket, open_bucket
+from eduguard.rekognition import Collection, open_collection
+from eduguard.settings import LOCAL, Settings
+from eduguard.state import state_folder
+
+EMBEDDED_DATABASE = "eduguard"
+# The local cloud takes any; the operator's own are never sent to it.
+_LOCAL_CREDENTIALS = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
+
+
+def postgres_folder(settings: Settings) -> Path:
+    """Return the folder of the embedded server."""
+    return state_folder(settings.root, settings.state_folder) / "postgres"
+
+
+def cloud_folder(settings: Settings) -> Path:
+    """Return the folder of the local cloud."""
+    return state_folder(settings.root, settings.state_folder) / "cloud"
+
+
+def target_database(settings: Settings) -> Database:
+    """Return the target's database, whose server runs from now on if it is the embedded one."""
+    if not settings.target.is_embedded:
+        return Database.from_url(settings.target.database_url)
+    url = postgres.ensure_running(postgres_folder(settings), binaries=settings.postgres_bin)
+    return Database.from_url(url).named(EMBEDDED_DATABASE)
+
+
+def target_collection(settings: Settings) -> Collection:
+    """Return the target's collection, whose local cloud runs from now on if it is there."""
+    target = settings.target
+    return open_collection(
+        target.collection,
+        region=target.region,
+        endpoint=_endpoint(settings, target.rekognition_endpoint),
+        credentials=_credentials(target.rekognition_endpoint),
+    )
+
+
+def target_bucket(settings: Settings) -> Bucket:
+    """Return the target's bucket, whose local cloud runs from now on if it is there."""
+    target = settings.target
+    return open_bucket(
+        target.bucket,
+        region=target.bucket_region,
+        endpoint=_endpoint(settings, target.s3_endpoint),
+        credentials=_credentials(target.s3_endpoint),
+    )
+
+
+def rekognition_reads_bucket(settings: Settings) -> bool:
+    """Say whether Rekognition can read the bucket: one cloud, one region (IndexFaces API reference, S3Object)."""
+    target = settings.target
+    return target.s3_endpoint == target.rekognition_endpoint and target.bucket_region == target.region
+
+
+def _endpoint(settings: Settings, endpoint: str | None) -> str | None:
+    return cloud.ensure_running(cloud_folder(settings), models=settings.face_models) if endpoint == LOCAL else endpoint
+
+
+def _credentials(endpoint: str | None) -> dict[str, str] | None:
+    return _LOCAL_CREDENTIALS if endpoint == LOCAL else None

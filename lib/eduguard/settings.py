@@ -1,0 +1,161 @@
+"""Settings: frozen values made once for each command from invoke.yaml and the environment."""
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from eduguard.errors import EduguardError
+
+EMBEDDED = "embedded"
+LOCAL = "local"
+PROTECTIONS = ("open", "confirm", "refuse")
+# CollectionId of the Rekognition API reference: 1 to 255 of these characters.
+_COLLECTION = re.compile(r"[a-zA-Z0-9_.\-]{1,255}\Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One environment the tasks work on: its database, collection, bucket, and how it is protected."""
+
+    name: str
+    database_url: str
+    rekognition_endpoint: str | None
+    s3_endpoint: str | None
+    region: str
+    bucket_region: str
+    collection: str
+    bucket: str
+    protection: str
+
+    @property
+    def is_embedded(self) -> bool:
+        """Say whether the database is the embedded server's."""
+        return self.database_url == EMBEDDED
+
+    @property
+    def has_local_cloud(self) -> bool:
+        """Say whether the collection is in the local cloud."""
+        return self.rekognition_endpoint == LOCAL
+
+    def with_collection(self, collection: str | None) -> "Target":
+        """Return this target with another collection; the same target for None or an empty name."""
+        return replace(self, collection=_checked_collection(collection, "--collection")) if collection else self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every setting of one command; paths are absolute."""
+
+    root: Path
+    target: Target
+    state_folder: Path | None
+    postgres_bin: Path | None
+    face_models: Path | None
+    migrations_folder: Path
+    seed_folder: Path
+    match_threshold: float
+
+    @property
+    def photos_folder(self) -> Path:
+        """Return the folder whose files are named like the keys of the bucket."""
+        return self.seed_folder / "photos"
+
+
+def load_settings(values: Mapping[str, Any], *, root: Path, environment: Mapping[str, str]) -> Settings:
+    """Make the settings from plain values, as they stand in invoke.yaml.
+
+    Args:
+        values: the keys of invoke.yaml, nested mappings included, without Invoke's own.
+        root: the folder of invoke.yaml, which relative paths start from.
+        environment: for DATABASE_URL, which overrides the target's database_url.
+
+    Raises:
+        EduguardError: naming every unknown or missing key, an unknown target, or a value of the wrong kind.
+    """
+    names = {field.name for field in fields(Settings)} - {"root"} | {"targets"}
+    _check_keys(values, names, "invoke.yaml")
+    return Settings(
+        root=root,
+        target=_load_target(values, environment),
+        state_folder=_path(values["state_folder"], root),
+        postgres_bin=_path(values["postgres_bin"], root),
+        face_models=_path(values["face_models"], root),
+        migrations_folder=root / str(values["migrations_folder"]),
+        seed_folder=root / str(values["seed_folder"]),
+        match_threshold=_percentage(values["match_threshold"], "match_threshold"),
+    )
+
+
+def _load_target(values: Mapping[str, Any], environment: Mapping[str, str]) -> Target:
+    name, targets = str(values["target"]), values["targets"]
+    if not isinstance(targets, Mapping) or not isinstance(targets.get(name), Mapping):
+        known = ", ".join(sorted(targets)) if isinstance(targets, Mapping) else "none"
+        raise EduguardError(
+            f"There is no target {name!r}; invoke.yaml has: {known}",
+            hint="Choose one with INVOKE_TARGET=NAME, or add it under `targets` in invoke.yaml.",
+        )
+    target = targets[name]
+    _check_keys(target, {field.name for field in fields(Target)} - {"name"}, f"target {name} in invoke.yaml")
+    return Target(
+        name=name,
+        database_url=_database_url(target["database_url"], name, environment),
+        rekognition_endpoint=_optional_text(target["rekognition_endpoint"]),
+        s3_endpoint=_optional_text(target["s3_endpoint"]),
+        region=str(target["region"]),
+        bucket_region=str(target["bucket_region"]),
+        collection=_checked_collection(str(target["collection"]), f"the collection of target {name}"),
+        bucket=str(target["bucket"]),
+        protection=_protection(target["protection"], name),
+    )
+
+
+def _database_url(value: object, target: str, environment: Mapping[str, str]) -> str:
+    url = environment.get("DATABASE_URL") or _optional_text(value)
+    if url is None:
+        raise EduguardError(
+            f"Target {target} has no database",
+            hint=f"Set DATABASE_URL, or INVOKE_TARGETS_{target.upper()}_DATABASE_URL, to the URL of a PostgreSQL server.",
+        )
+    return url
+
+
+def _check_keys(values: Mapping[str, Any], expected: set[str], where: str) -> None:
+    problems = [f"missing: {key}" for key in sorted(expected - set(values))]
+    for key in sorted(set(values) - expected):
+        near = difflib.get_close_matches(key, expected, n=1)
+        problems.append(f"unknown: {key}" + (f" (did you mean {near[0]}?)" if near else ""))
+    if problems:
+        raise EduguardError(f"Keys of {where}: {'; '.join(problems)}", hint="docs/settings.md describes every key.")
+
+
+def _checked_collection(collection: str | None, where: str) -> str:
+    if collection is None or not _COLLECTION.match(collection):
+        raise EduguardError(
+            f"{collection!r} is not a collection's name ({where})",
+            hint="Rekognition allows 1 to 255 letters, digits, dots, hyphens and underscores.",
+        )
+    return collection
+
+
+def _protection(value: object, target: str) -> str:
+    if value not in PROTECTIONS:
+        raise EduguardError(f"protection of target {target} is {value!r}", hint=f"Use one of {', '.join(PROTECTIONS)}.")
+    return str(value)
+
+
+def _percentage(value: object, key: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:  # noqa: PLR2004
+        raise EduguardError(f"{key} is {value!r}", hint="It is a similarity: a number from 0 to 100.")
+    return float(value)
+
+
+def _optional_text(value: object) -> str | None:
+    return None if value is None or value == "" else str(value)
+
+
+def _path(value: object, root: Path) -> Path | None:
+    text = _optional_text(value)
+    return None if text is None else root / Path(text).expanduser()
