@@ -1,0 +1,161 @@
+"""A target's database, the names of those beside it, and how to connect to them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from eduguard.errors import EduguardError
+
+if TYPE_CHECKING:
+    from typing import LiteralString
+
+    from psycopg import Connection
+
+MAINTENANCE = "postgres"
+APPLICATION = "eduguard"  # how application_name begins in our sessions
+_OLDEST_VERSION = 140000
+_LONGEST_NAME = 63 - len("_discarded")  # NAMEDATALEN - 1, less the longest suffix we add
+_CONNECT_TIMEOUT = 10  # seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Database:
+    """A live database by the URL that leads to it, and the names of the ones beside it."""
+
+    url: str
+    name: str
+
+    @staticmethod
+    def from_url(url: str) -> "Database":
+        """Return the database of a libpq URL or connection string, environment variables such as PGDATABASE included.
+
+        Raises:
+            EduguardError: when it is no connection string, names no database, or the name is too long.
+        """
+        name = _parameters(url).get("dbname")
+        if not name:
+            raise EduguardError("The database URL names no database", hint="postgresql://user@host/NAME")
+        return Database(url=url, name="").named(str(name))
+
+    def named(self, name: str) -> "Database":
+        """Return the database of another name on the same server."""
+        if len(name.encode()) > _LONGEST_NAME:
+            raise EduguardError(f"The database's name {name!r} is too long: {_LONGEST_NAME} bytes leave room for suffixes")
+        return Database(url=_with_name(self.url, name), name=name)
+
+    @property
+    def next(self) -> "Database":
+        """Return the database that is being made beside this one."""
+        return self._beside("next")
+
+    @property
+    def previous(self) -> "Database":
+        """Return the database that the last publish replaced."""
+        return self._beside("previous")
+
+    @property
+    def discarded(self) -> "Database":
+        """Return the database that a publish has replaced for good and is about to drop."""
+        return self._beside("discarded")
+
+    @property
+    def maintenance(self) -> "Database":
+        """Return the database that one is connected to while others are renamed."""
+        return replace(self, url=_with_name(self.url, MAINTENANCE), name=MAINTENANCE)
+
+    @property
+    def shown_url(self) -> str:
+        """Return the URL without its password, as it may be printed."""
+        from urllib.parse import urlencode
+
+        parameters = {key: value for key, value in _parameters(self.url).items() if key != "password" and value is not None}
+        user, host, port = parameters.pop("user", ""), str(parameters.pop("host", "")), parameters.pop("port", "")
+        parameters.pop("dbname", None)
+        if host.startswith("/"):
+            parameters = {"host": host, **({"port": port} if port else {}), **parameters}
+            host, port = "", ""
+        authority = (f"{user}@" if user else "") + (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
+        return f"postgresql://{authority}/{self.name}" + (f"?{urlencode(parameters)}" if parameters else "")
+
+    def _beside(self, suffix: str) -> "Database":
+        name = f"{self.name}_{suffix}"
+        return Database(url=_with_name(self.url, name), name=name)
+
+
+@contextmanager
+def connect(database: Database, *, purpose: str) -> Iterator["Connection"]:
+    """Open a connection in autocommit mode; every transaction is written as `with conn.transaction()`.
+
+    Raises:
+        EduguardError: when the server does not answer, the database or its password is wrong, or the server is older than 14.
+    """
+    import psycopg
+
+    try:
+        conn = psycopg.connect(
+            database.url, autocommit=True, application_name=f"{APPLICATION} {purpose}", connect_timeout=_CONNECT_TIMEOUT
+        )
+    except psycopg.OperationalError as error:
+        raise EduguardError(f"Cannot connect to {database.shown_url}: {error}", hint=_hint(str(error))) from error
+    with conn:
+        if conn.info.server_version < _OLDEST_VERSION:
+            raise EduguardError(
+                f"{database.shown_url} is PostgreSQL {conn.info.server_version // 10000}", hint="14 is the oldest supported."
+            )
+        try:
+            yield conn
+        except psycopg.errors.UndefinedTable as error:
+            raise EduguardError(
+                f"{database.name}: {error.diag.message_primary}", hint="Run `inv migrate`, then `inv seed-full`."
+            ) from error
+        except (psycopg.OperationalError, psycopg.errors.InsufficientPrivilege) as error:
+            raise EduguardError(f"{database.name}: {str(error).strip()}", hint="Nothing half-done is left.") from error
+
+
+def execute_for(conn: "Connection", statement: "LiteralString", *databases: Database) -> None:
+    """Execute a statement in whose places `{}` the names of databases are put."""
+    from psycopg import sql
+
+    conn.execute(sql.SQL(statement).format(*(sql.Identifier(database.name) for database in databases)))
+
+
+def read_value(conn: "Connection", query: "LiteralString", *parameters: object) -> Any:
+    """Return the first column of the first row, or None; read-only."""
+    row = conn.execute(query, parameters).fetchone()
+    return row[0] if row else None
+
+
+def exists(conn: "Connection", database: Database) -> bool:
+    """Say whether the server has this database; read-only."""
+    return bool(read_value(conn, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = %s)", database.name))
+
+
+def _parameters(url: str) -> dict[str, Any]:
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+    from psycopg.pq import Conninfo
+
+    try:
+        given = conninfo_to_dict(url)
+    except ProgrammingError as error:
+        # libpq's own message repeats the string, password included.
+        raise EduguardError("The database URL cannot be read", hint="postgresql://user@host:5432/name") from error
+    environment = {
+        option.keyword.decode(): option.val.decode() for option in Conninfo.get_defaults() if option.envvar and option.val
+    }
+    return {key: value for key, value in environment.items() if key in {"host", "port", "user", "dbname"}} | given
+
+
+def _with_name(url: str, name: str) -> str:
+    from psycopg.conninfo import make_conninfo
+
+    return make_conninfo(url, dbname=name)
+
+
+def _hint(message: str) -> str:
+    if "does not exist" in message and "database" in message:
+        return "Run `inv reset` (empty) or `inv full` (with seeds) to make it."
+    if "password" in message or "authentication" in message:
+        return "Put the password into ~/.pgpass or PGPASSWORD."
+    return "Check that the server runs and that DATABASE_URL, or the target's database_url, leads to it."

@@ -1,0 +1,146 @@
+"""Whether a database may be replaced: what is known about it, and what consent that takes."""
+
+import ipaddress
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from eduguard.database import Database, connect, exists, read_value
+from eduguard.errors import EduguardError
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+_TABLES = """
+SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'f', 'm') AND NOT c.relispartition
+AND n.nspname NOT IN ('eduguard', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%%' ORDER BY 1
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """The mark inside a database that we made."""
+
+    target: str
+    command: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseState:
+    """What is known about a database before it is replaced."""
+
+    exists: bool
+    server: str
+    is_local: bool
+    origin: Origin | None = None
+    rows: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def is_ours(self) -> bool:
+        """Say whether we made the database."""
+        return self.origin is not None
+
+    @property
+    def is_empty(self) -> bool:
+        """Say whether there is no table in it, or no database at all."""
+        return not self.rows
+
+
+def inspect(database: Database) -> DatabaseState:
+    """Look at a database and at the server it is on; read-only."""
+    with connect(database.maintenance, purpose="inspect") as conn:
+        server, is_local, present = _server(conn), _is_local(conn), exists(conn, database)
+    if not present:
+        return DatabaseState(exists=False, server=server, is_local=is_local)
+    with connect(database, purpose="inspect") as conn:
+        return DatabaseState(
+            exists=True, server=server, is_local=is_local, origin=_read_origin(conn), rows=count_rows(conn)
+        )
+
+
+def count_rows(conn: "Connection") -> dict[str, int]:
+    """Return how many rows each table has, those of the schema `public` without their schema's name; read-only."""
+    from psycopg import sql
+
+    tables = [name for (name,) in conn.execute(_TABLES)]
+    if not tables:
+        return {}
+    counts = sql.SQL(" UNION ALL ").join(
+        sql.SQL("SELECT {}, count(*) FROM {}").format(
+            sql.Literal(table.removeprefix("public.")), sql.Identifier(*table.split(".", 1))
+        )
+        for table in tables
+    )
+    return dict(conn.execute(counts).fetchall())
+
+
+def check_replaceable(
+    state: DatabaseState, database: Database, protection: str, *, confirm: str, ask: Callable[[str], str | None]
+) -> None:
+    """Return if the database may be replaced.
+
+    A local database that is absent, empty or made by us may be, where the target is `open`; any other only after its name has been
+    passed or typed; none where the target says `refuse`.
+
+    Args:
+        state: what `inspect` found.
+        database: the live database.
+        protection: of the target: open, confirm or refuse.
+        confirm: the name as passed by a flag, or empty.
+        ask: shows a question and returns the answer, None without a terminal.
+
+    Raises:
+        EduguardError: naming host, database and row counts, and how to consent.
+    """
+    if protection == "refuse":
+        raise EduguardError(
+            f"The target's protection is `refuse`: {_describe(state, database)} is never replaced",
+            hint="No flag overrides it; sync-faces, seed and migrate work on it.",
+        )
+    if protection == "open" and state.is_local and (state.is_ours or state.is_empty):
+        return
+    if confirm == database.name:
+        return
+    reason = "confirmation is asked for" if state.is_ours else "it was not made by EduGuard DB"
+    question = f"{_describe(state, database)} would be replaced; {reason}.\nType the database's name to go on:"
+    answer = confirm or ask(question)
+    if answer != database.name:
+        raise EduguardError(
+            f"{_describe(state, database)} is not replaced: {_why(answer, database)}",
+            hint=f"To replace it, pass --confirm {database.name}",
+        )
+
+
+def _why(answer: str | None, database: Database) -> str:
+    return "nobody was there to confirm it" if answer is None else f"{answer!r} is not its name, {database.name}"
+
+
+def _describe(state: DatabaseState, database: Database) -> str:
+    if not state.exists:
+        return f"database {database.name} on {state.server} (it does not exist yet)"
+    filled = {table: count for table, count in state.rows.items() if count}
+    largest = sorted(filled, key=lambda table: -filled[table])[:4]
+    listed = ", ".join(f"{table} {filled[table]:,}" for table in largest) or "no rows"
+    rest = f" and {len(filled) - len(largest)} more" if len(filled) > len(largest) else ""
+    return f"database {database.name} on {state.server} ({sum(filled.values()):,} rows: {listed}{rest})"
+
+
+def _server(conn: "Connection") -> str:
+    return f"{conn.info.host}:{conn.info.port}"
+
+
+def _is_local(conn: "Connection") -> bool:
+    # What libpq connected to, after service files, PGHOST, aliases and lists of hosts; not what the URL says.
+    if conn.info.host.startswith(("/", "@")):
+        return True
+    return bool(conn.info.hostaddr) and ipaddress.ip_address(conn.info.hostaddr).is_loopback
+
+
+def _read_origin(conn: "Connection") -> Origin | None:
+    if read_value(conn, "SELECT to_regclass('eduguard.origin')") is None:
+        return None
+    row = conn.execute("SELECT target, command, created_at FROM eduguard.origin LIMIT 1").fetchone()
+    return Origin(target=row[0], command=row[1], created_at=row[2]) if row else None
