@@ -1,0 +1,103 @@
+"""yoyo's PostgreSQL backend, with apply and record in one transaction, over one connection, and quiet."""
+
+import getpass
+import os
+import socket
+from datetime import UTC, datetime
+from typing import Any, LiteralString
+from urllib.parse import urlencode
+from uuid import uuid4
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from yoyo import read_migrations
+from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
+from yoyo.connections import parse_uri
+from yoyo.migrations import Migration, default_migration_table
+
+__all__ = ["Backend", "Migration", "open_backend", "read_migrations"]
+
+_LOCK_TABLE: LiteralString = (
+    "CREATE TABLE IF NOT EXISTS yoyo_lock (locked int PRIMARY KEY DEFAULT 1, ctime timestamp, pid int NOT NULL)"
+)
+_RECORD: LiteralString = (
+    "INSERT INTO eduguard.migration (id, sha256) VALUES (%s, %s) ON CONFLICT (id) DO UPDATE SET sha256 = excluded.sha256"
+)
+_FORGET: LiteralString = "DELETE FROM eduguard.migration WHERE id = %s"
+
+
+class _Cursor(psycopg.Cursor[Any]):
+    """A cursor whose errors carry the statement, and whose result is never printed by yoyo."""
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
+        try:
+            return super().execute(query, params, **options)
+        except psycopg.Error as error:
+            error.add_note(str(query))
+            raise
+
+    @property
+    def description(self) -> None:
+        return None
+
+
+class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no types
+    """Apply and roll back one migration at a time; yoyo's record and ours are written in the same transaction."""
+
+    def connect(self, dburi: Any) -> Any:
+        connection = super().connect(dburi)
+        connection.cursor_factory = _Cursor
+        return connection
+
+    def _check_transactional_ddl(self) -> bool:
+        return True  # PostgreSQL has it: no table is made to find out
+
+    def create_lock_table(self) -> None:
+        self.execute(_LOCK_TABLE)
+
+    def get_log_data(self, migration: Any = None, operation: str = "apply") -> dict[str, Any]:
+        # Without looking the host's full name up, which can take a DNS timeout, and without needing an entry in /etc/passwd.
+        return {
+            "id": str(uuid4()),
+            "migration_id": migration.id,
+            "migration_hash": migration.hash,
+            "username": os.environ.get("USER") or (getpass.getuser() if os.name != "posix" else str(os.getuid())),
+            "hostname": socket.gethostname(),
+            "created_at_utc": datetime.now(UTC).replace(tzinfo=None),
+            "operation": operation,
+        }
+
+    def apply(self, migration: Any, sha256: str) -> None:
+        """Run a migration and record it with the hash of its file."""
+        migration.load()
+        self.ensure_internal_schema_updated()
+        if not migration.use_transactions:
+            self.apply_one(migration)
+            self.execute_values(_RECORD, migration.id, sha256)
+            return
+        with self.transaction():
+            migration.process_steps(self, "apply")
+            self.log_migration(migration, "apply")
+            self.mark_one(migration, log=False)
+            self.execute_values(_RECORD, migration.id, sha256)
+
+    def roll_back(self, migration: Any) -> None:
+        """Run a migration's rollback file and forget that it was applied."""
+        migration.load()
+        self.ensure_internal_schema_updated()
+        with self.transaction():
+            migration.process_steps(self, "rollback")
+            self.unmark_one(migration)
+            self.execute_values(_FORGET, migration.id)
+
+    def execute_values(self, query: LiteralString, *values: object) -> None:
+        """Execute a statement of ours, in PostgreSQL's own parameter style."""
+        self.connection.execute(query, values)
+
+
+def open_backend(url: str) -> Backend:
+    """Return a backend for any libpq URL or connection string; use it as a context manager."""
+    parameters = {key: str(value) for key, value in conninfo_to_dict(url).items() if value is not None}
+    backend = Backend(parse_uri("postgresql+psycopg:///?" + urlencode(parameters)), default_migration_table)
+    backend.init_database()
+    return backend

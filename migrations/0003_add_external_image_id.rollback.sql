@@ -1,0 +1,1 @@
+ALTER TABLE student_faces DROP COLUMN external_image_id;
