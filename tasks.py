@@ -4,7 +4,9 @@ A task reads its flags, makes one call into lib and prints the result. A composi
 """
 
 import os
+import sys
 from pathlib import Path
+from types import ModuleType
 
 from invoke.context import Context
 from invoke.tasks import call, task
@@ -18,94 +20,149 @@ ROOT = Path(__file__).resolve().parent
 COLLECTION = "the collection, in place of the target's own"
 NEXT = "work on the database that `rebuild` made, before it is published"
 CONFIRM = "the database's name: consent to replace one that is not plainly ours"
+YES = "do not ask before photos leave this machine"
 JSON = "print one JSON object"
 
 
 def settings_of(c: Context, collection: str = "") -> Settings:
     """Return the settings of this command, with the collection that a flag named."""
-    settings = load_settings(plain_settings(c), root=ROOT, environment=os.environ)
-    return settings.with_collection(collection)
+    return load_settings(plain_settings(c), root=ROOT, environment=os.environ).with_collection(collection)
 
 
 @task
 def up(c: Context) -> None:
     """Start the embedded PostgreSQL server and the local cloud, where the target uses them."""
-    from eduguard.services import start_local_services
-
-    for name, address in start_local_services(settings_of(c)):
-        print_step("up", f"{name}: {address}")
+    for line in workflow().start_servers(settings_of(c)):
+        print_step("up", line)
 
 
 @task
 def down(c: Context) -> None:
     """Stop the embedded PostgreSQL server and the local cloud; nothing is lost."""
-    from eduguard.services import stop_local_services
-
-    for name in stop_local_services(settings_of(c)):
-        print_step("down", f"{name} stopped")
+    for line in workflow().stop_servers(settings_of(c)):
+        print_step("down", line)
 
 
 @task(help={"json": JSON, "collection": COLLECTION})
-def status(c: Context, json: bool = False, collection: str = "") -> None:  # noqa: A002 - the flag is --json
+def status(c: Context, json: bool = False, collection: str = "") -> None:
     """Show servers, migrations, row counts, placeholders left and the collection's face count; read-only."""
-    from eduguard.report import read_status
+    from eduguard.report import read_report
 
-    report = read_status(settings_of(c, collection))
-    if json:
-        print_json(report.as_json())
-    else:
-        print_table(report.as_rows())
+    report = read_report(settings_of(c, collection))
+    print_json(report) if json else print_table(report)
 
 
-@task(help={"collection": COLLECTION, "if-empty": "only on local, and only while the collection has no face", "yes": "do not ask"})
+@task(help={"collection": COLLECTION, "if-empty": "only while the collection has no face", "yes": YES})
 def enrol(c: Context, collection: str = "", if_empty: bool = False, yes: bool = False) -> None:
     """Put the sample photos into the bucket and index their faces, where they are missing."""
-    from eduguard.enrolment import enrol_samples
-
-    settings = settings_of(c, collection)
-    report = enrol_samples(settings, if_empty=if_empty, consent=lambda question: yes or ask(question) == "y")
-    if report:
-        print_step("enrol", report.summary())
+    consent = (lambda _: "y") if yes else ask
+    if line := workflow().enrol_samples(settings_of(c, collection), if_empty=if_empty, ask=consent):
+        print_step("enrol", line)
 
 
 @task(help={"confirm": CONFIRM})
 def rebuild(c: Context, confirm: str = "") -> None:
     """Make an empty database beside the current one, after checking everything that can be checked."""
-    from eduguard.rebuilding import lock_database, rebuild_beside
-
     settings = settings_of(c)
-    print_note(f"target {settings.target.name}: {settings.target}")
-    keep_open(lock_database(settings))
-    print_step("rebuild", rebuild_beside(settings, confirm=confirm, ask=ask))
+    print_note(str(settings.target))
+    keep_open(workflow().lock_database(settings))
+    print_step("rebuild", workflow().rebuild(settings, confirm=confirm, command=command_line(), ask=ask))
 
 
 @task(help={"next": NEXT})
-def migrate(c: Context, next: bool = False) -> None:  # noqa: A002 - the flag is --next
-    """Apply the migrations that are pending."""
-    from eduguard.rebuilding import migrate_database
-
-    print_step("migrate", migrate_database(settings_of(c), in_next=next))
+def migrate(c: Context, next: bool = False) -> None:
+    """Apply the pending migrations."""
+    print_step("migrate", workflow().migrate(settings_of(c), in_next=next))
 
 
 @task(help={"next": NEXT})
-def seed(c: Context, next: bool = False) -> None:  # noqa: A002 - the flag is --next
-    """Load the fixtures of seed_data: rows are inserted or updated, FaceIds that sync wrote are kept."""
-    from eduguard.rebuilding import seed_database
-
-    print_step("seed", seed_database(settings_of(c), in_next=next))
+def seed(c: Context, next: bool = False) -> None:
+    """Load the fixtures: rows are inserted or updated, and FaceIds that sync wrote are kept."""
+    print_step("seed", workflow().seed(settings_of(c), in_next=next))
 
 
 @task(help={"collection": COLLECTION, "dry-run": "show what would be written, and write nothing", "next": NEXT})
-def sync_faces(c: Context, collection: str = "", dry_run: bool = False, next: bool = False) -> None:  # noqa: A002
+def sync_faces(c: Context, collection: str = "", dry_run: bool = False, next: bool = False) -> None:
     """Write the collection's FaceIds into student_faces, by external image id."""
-    from eduguard.rebuilding import sync_database
-
-    print_step("sync", sync_database(settings_of(c, collection), in_next=next, dry_run=dry_run))
+    print_step("sync", workflow().sync(settings_of(c, collection), in_next=next, dry_run=dry_run))
 
 
 @task
 def publish(c: Context) -> None:
     """Put the database that `rebuild` made in the place of the current one, which is kept for `undo`."""
-    from eduguard.rebuilding import publish_next
+    print_step("publish", workflow().publish(settings_of(c)))
 
-    print_step("publish", publish_next(settings_of(c)))
+
+@task
+def undo(c: Context) -> None:
+    """Bring the database back that the last publish replaced; once more swaps them again."""
+    print_step("undo", workflow().undo(settings_of(c)))
+
+
+@task(
+    help={
+        "collection": COLLECTION,
+        "one-each": "only the first photo of each student",
+        "if-local": "only where the collection is in the local cloud",
+    }
+)
+def verify(c: Context, collection: str = "", one_each: bool = False, if_local: bool = False) -> None:
+    """Prove that attendance works: search for each photo, re-encoded and cropped, and expect its own student."""
+    settings = settings_of(c, collection)
+    if settings.target.has_local_cloud or not if_local:
+        print_step("verify", workflow().verify(settings, one_each=one_each))
+
+
+@task(pre=[rebuild, call(migrate, next=True), publish], help={"confirm": CONFIRM})
+def reset(c: Context, confirm: str = "") -> None:
+    """Drop and recreate the database: rebuild → migrate → publish."""
+    print_step("reset", workflow().summary(settings_of(c)))
+
+
+@task(pre=[seed, sync_faces], help={"collection": COLLECTION})
+def seed_full(c: Context, collection: str = "") -> None:
+    """Load the fixtures and their FaceIds: seed → sync-faces."""
+    print_step("seed-full", workflow().summary(settings_of(c, collection)))
+
+
+@task(
+    pre=[
+        call(enrol, if_empty=True),
+        rebuild,
+        call(migrate, next=True),
+        call(seed, next=True),
+        call(sync_faces, next=True),
+        publish,
+        call(verify, one_each=True, if_local=True),
+    ],
+    help={"collection": COLLECTION, "confirm": CONFIRM, "yes": YES},
+)
+def full(c: Context, collection: str = "", confirm: str = "", yes: bool = False) -> None:
+    """Do it all: (enrol once) → rebuild → migrate → seed → sync-faces → publish → verify."""
+    print_step("full", workflow().summary(settings_of(c, collection)))
+
+
+@task
+def bench(c: Context) -> None:
+    """Measure the tasks beside a bare Invoke and print the medians."""
+    c.run(f"{sys.executable} {ROOT / 'benchmarks' / 'tasks.py'}", pty=False)
+
+
+@task(help={"options": "what to pass on to pytest"})
+def test(c: Context, options: str = "") -> None:
+    """Check everything: format, lint, imports, types, tests."""
+    with c.cd(str(ROOT)):
+        for command in ("ruff format --check", "ruff check", "lint-imports", "mypy", f"pytest {options}"):
+            c.run(f"{Path(sys.executable).parent}/{command}", echo=True)
+
+
+def command_line() -> str:
+    """Return the command as it was typed, for the mark in the database it makes."""
+    return " ".join(["inv", *sys.argv[1:]])
+
+
+def workflow() -> ModuleType:
+    """Import the steps when a task needs them: `inv --list` does not."""
+    from eduguard import workflow as steps
+
+    return steps

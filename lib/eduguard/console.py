@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 _STEP_WIDTH = 8
@@ -23,12 +23,22 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False, default=str))  # noqa: T201
 
 
-def print_table(rows: Iterable[tuple[str, object]]) -> None:
-    """Print names and values in two columns; a value of None is shown as a hyphen."""
-    rows = list(rows)
-    width = max(len(name) for name, _ in rows)
-    for name, value in rows:
-        print(f"{name:<{width}}  {'-' if value is None else value}")  # noqa: T201
+def print_table(report: Mapping[str, Any]) -> None:
+    """Print nested values in two columns, a name being its path; None is shown as a hyphen, a list by its members."""
+    lines = dict(_flatten(report))
+    width = max(map(len, lines))
+    for name, value in lines.items():
+        print(f"{name:<{width}}  {value}")  # noqa: T201
+
+
+def _flatten(report: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in report.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{name}.")
+        elif isinstance(value, list):
+            yield prefix + name, ", ".join(map(str, value)) or "none"
+        else:
+            yield prefix + name, "-" if value is None else str(value)
 
 
 def ask(question: str) -> str | None:

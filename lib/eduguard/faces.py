@@ -118,6 +118,12 @@ def read_rows(conn: "Connection") -> list[FaceRow]:
     return [FaceRow(external_image_id=external, face_id=face) for external, face in conn.execute(query)]
 
 
+def count_placeholders(conn: "Connection") -> int:
+    """Return how many rows wait for their first sync; read-only."""
+    row = conn.execute("SELECT count(*) FROM student_faces WHERE face_id = %s", [PLACEHOLDER]).fetchone()
+    return int(row[0]) if row else 0
+
+
 def apply_plan(conn: "Connection", plan: Plan) -> int:
     """Write the plan's FaceIds in one transaction; return how many rows changed.
 

@@ -32,6 +32,19 @@ def target_database(settings: Settings) -> Database:
     return Database.from_url(url).named(EMBEDDED_DATABASE)
 
 
+def running_database(settings: Settings) -> Database | None:
+    """Return the target's database, or None while its embedded server is down; nothing is started."""
+    if not settings.target.is_embedded:
+        return Database.from_url(settings.target.database_url)
+    status = postgres.read_status(postgres_folder(settings), binaries=settings.postgres_bin)
+    return Database.from_url(status.url).named(EMBEDDED_DATABASE) if status.is_running else None
+
+
+def running_cloud(settings: Settings) -> str | None:
+    """Return the local cloud's endpoint, or None while it is down; nothing is started."""
+    return cloud.read_status(cloud_folder(settings)).endpoint
+
+
 def target_collection(settings: Settings) -> Collection:
     """Return the target's collection, whose local cloud runs from now on if it is there."""
     target = settings.target

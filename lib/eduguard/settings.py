@@ -40,6 +40,15 @@ class Target:
         """Say whether the collection is in the local cloud."""
         return self.rekognition_endpoint == LOCAL
 
+    @property
+    def uses_local_cloud(self) -> bool:
+        """Say whether the collection or the bucket is in the local cloud."""
+        return LOCAL in (self.rekognition_endpoint, self.s3_endpoint)
+
+    def __str__(self) -> str:
+        where = "the local cloud" if self.has_local_cloud else self.rekognition_endpoint or f"AWS {self.region}"
+        return f"target {self.name}: collection {self.collection} on {where}, protection {self.protection}"
+
     def with_collection(self, collection: str | None) -> "Target":
         """Return this target with another collection; the same target for None or an empty name."""
         return replace(self, collection=_checked_collection(collection, "--collection")) if collection else self
@@ -62,6 +71,11 @@ class Settings:
     def photos_folder(self) -> Path:
         """Return the folder whose files are named like the keys of the bucket."""
         return self.seed_folder / "photos"
+
+
+    def with_collection(self, collection: str | None) -> "Settings":
+        """Return these settings with another collection; the same settings for None or an empty name."""
+        return replace(self, target=self.target.with_collection(collection))
 
 
 def load_settings(values: Mapping[str, Any], *, root: Path, environment: Mapping[str, str]) -> Settings:

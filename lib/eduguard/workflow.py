@@ -1,0 +1,148 @@
+"""The steps of the workflow: each opens what it needs, does one thing, and returns the line that says so."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+
+from eduguard import cloud, enrolment, faces, fixtures, migrations, postgres, protection, publication, verification
+from eduguard.database import Database, connect
+from eduguard.errors import EduguardError
+from eduguard.services import (
+    cloud_folder,
+    postgres_folder,
+    rekognition_reads_bucket,
+    target_bucket,
+    target_collection,
+    target_database,
+)
+from eduguard.settings import Settings
+
+Ask = Callable[[str], str | None]
+
+
+def start_servers(settings: Settings) -> Iterator[str]:
+    """Start what the target runs on this machine; yield a line for each server."""
+    if settings.target.is_embedded:
+        yield f"PostgreSQL: {target_database(settings).shown_url}"
+    if settings.target.uses_local_cloud:
+        yield f"local cloud: {cloud.ensure_running(cloud_folder(settings), models=settings.face_models)}"
+
+
+def stop_servers(settings: Settings) -> Iterator[str]:
+    """Stop the servers of this checkout, whatever the target; yield a line for each that was running."""
+    if postgres.stop(postgres_folder(settings)):
+        yield "PostgreSQL stopped"
+    if cloud.stop(cloud_folder(settings)):
+        yield "local cloud stopped"
+
+
+def enrol_samples(settings: Settings, *, if_empty: bool, ask: Ask) -> str | None:
+    """Enrol the sample photos of the seed folder.
+
+    Args:
+        settings: the target's collection and bucket are made if they do not exist.
+        if_empty: do nothing when the collection has a face.
+        ask: for consent where photos leave this machine.
+
+    Raises:
+        EduguardError: for a picture without exactly one face.
+    """
+    target, collection = settings.target, target_collection(settings)
+    if if_empty and (state := collection.describe()) and state.face_count:
+        return None
+    photos = enrolment.find_photos(settings.photos_folder)
+    if not target.has_local_cloud and ask(f"Send {len(photos)} sample photos to {target}? [y/N]") != "y":
+        return "no photo was sent; `inv enrol --yes` sends the sample photos without asking"
+    report = enrolment.enrol_photos(
+        photos, collection=collection, bucket=target_bucket(settings), by_reference=rekognition_reads_bucket(settings)
+    )
+    return report.summary()
+
+
+def lock_database(settings: Settings) -> AbstractContextManager[None]:
+    """Hold the lock that lets one command at a time rebuild the target's database."""
+    return publication.hold_lock(target_database(settings))
+
+
+def rebuild(settings: Settings, *, confirm: str, command: str, ask: Ask) -> str:
+    """Check everything that can be checked, then make an empty database beside the current one."""
+    live, target = target_database(settings), settings.target
+    protection.check_replaceable(protection.inspect(live), live, target.protection, confirm=confirm, ask=ask)
+    migrations.check_folder(settings.migrations_folder)
+    fixtures.read_fixtures(settings.seed_folder)
+    publication.create_next(live, target=target.name, command=command)
+    return f"{live.next.name} made beside {live.name}"
+
+
+def migrate(settings: Settings, *, in_next: bool) -> str:
+    """Apply the pending migrations."""
+    database = _chosen(settings, in_next=in_next)
+    applied = migrations.apply(database, settings.migrations_folder)
+    done = f"{len(applied)} applied, {applied[0]} to {applied[-1]}" if applied else "nothing is pending"
+    return f"{database.name}: {done}"
+
+
+def seed(settings: Settings, *, in_next: bool) -> str:
+    """Load the fixtures."""
+    database = _chosen(settings, in_next=in_next)
+    seeds = fixtures.read_fixtures(settings.seed_folder)
+    with connect(database, purpose="seed") as conn:
+        return f"{database.name}: {fixtures.load_fixtures(conn, seeds).summary()}"
+
+
+def sync(settings: Settings, *, in_next: bool, dry_run: bool) -> str:
+    """Write the collection's FaceIds into student_faces."""
+    database, collection = _chosen(settings, in_next=in_next), target_collection(settings)
+    listed = [face for page in collection.list_faces() for face in page]
+    with connect(database, purpose="sync") as conn:
+        plan = faces.plan_sync(faces.read_rows(conn), listed)
+        if not dry_run:
+            faces.apply_plan(conn, plan)
+    return f"{database.name}: {plan.summary(dry_run=dry_run)}"
+
+
+def publish(settings: Settings) -> str:
+    """Put the next database in the place of the current one."""
+    live = target_database(settings)
+    pending = migrations.plan(live.next, settings.migrations_folder).pending
+    if pending:
+        raise EduguardError(
+            f"{live.next.name} is not finished: {', '.join(pending)} pending", hint="Run `inv migrate --next` first."
+        )
+    ended = publication.publish(live)
+    return f"{live.name} is the new database{_ended(ended)}; `inv undo` brings the one before back"
+
+
+def undo(settings: Settings) -> str:
+    """Swap the current database and the one kept by the last publish."""
+    live = target_database(settings)
+    ended = publication.undo(live)
+    return f"{live.name} is the database of before again{_ended(ended)}; `inv undo` once more swaps them back"
+
+
+def verify(settings: Settings, *, one_each: bool) -> str:
+    """Search the collection for each enrolled photo and expect its own student."""
+    bucket, collection = target_bucket(settings), target_collection(settings)
+    with connect(target_database(settings), purpose="verify") as conn:
+        photos = verification.read_enrolled_photos(conn, one_each=one_each)
+        recognitions = verification.recognise_photos(
+            conn, photos, collection=collection, bucket=bucket, threshold=settings.match_threshold
+        )
+    return verification.require_right(recognitions)
+
+
+def summary(settings: Settings) -> str:
+    """Return what the database holds, as one line."""
+    database = target_database(settings)
+    with connect(database, purpose="summary") as conn:
+        rows, placeholders = protection.count_rows(conn), faces.count_placeholders(conn)
+    students, photos = rows.get("students", 0), rows.get("student_faces", 0)
+    return f"{database.name} is ready: {students} students, {photos} faces, {placeholders} placeholders"
+
+
+def _chosen(settings: Settings, *, in_next: bool) -> Database:
+    live = target_database(settings)
+    return live.next if in_next else live
+
+
+def _ended(sessions: Sequence[publication.Session]) -> str:
+    return f" ({len(sessions)} sessions ended: {', '.join(map(str, sessions))})" if sessions else ""

@@ -1,0 +1,103 @@
+"""The documentation says what is there: commands, settings, files."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+INV = Path(sys.executable).parent / "inv"
+
+
+@pytest.fixture(scope="session")
+def tasks() -> dict[str, str]:
+    listed = subprocess.run([INV, "--list", "--list-format=json"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return {task["name"]: task["help"] for task in json.loads(listed.stdout)["tasks"]}
+
+
+def setting_paths(values: dict[str, Any], prefix: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    paths = []
+    for key, value in values.items():
+        paths += setting_paths(value, (*prefix, key)) if isinstance(value, dict) else [(*prefix, key)]
+    return paths
+
+
+SETTINGS = yaml.safe_load((ROOT / "invoke.yaml").read_text())
+
+
+def test_the_readme_lists_every_command(tasks: dict[str, str]) -> None:
+    table = re.findall(r"^\| `inv ([a-z-]+)", (ROOT / "README.md").read_text(), flags=re.MULTILINE)
+    assert sorted(set(table)) == sorted(tasks)
+
+
+def test_every_command_has_help(tasks: dict[str, str]) -> None:
+    assert [name for name, text in tasks.items() if not text] == []
+
+
+@pytest.mark.parametrize("name", ["full", "reset", "seed-full"])
+def test_the_help_of_a_composite_is_its_recipe(name: str, tasks: dict[str, str]) -> None:
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("suite_tasks", ROOT / "tasks.py")
+    assert spec
+    assert spec.loader
+    suite = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(suite)
+    steps = [getattr(step, "task", step).name.replace("_", "-") for step in getattr(suite, name.replace("-", "_")).pre]
+    recipe = re.split(r": |; ", tasks[name], maxsplit=1)[1].rstrip(".")
+    assert [re.sub(r"\(|\)| once", "", step).strip() for step in recipe.split("→")] == steps
+
+
+def test_make_has_a_target_for_every_command(tasks: dict[str, str]) -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    wrapped = re.search(r"^TASKS := (.*)$", makefile, flags=re.MULTILINE)
+    assert wrapped
+    assert sorted(wrapped[1].split()) == sorted(tasks)
+
+
+@pytest.mark.parametrize("path", setting_paths(SETTINGS), ids=".".join)
+def test_every_setting_has_a_comment_or_a_described_twin_and_a_line_in_the_docs(path: tuple[str, ...]) -> None:
+    described = (ROOT / "docs" / "settings.md").read_text()
+    if path[0] == "targets":
+        assert f"| `{path[-1]}` | `INVOKE_TARGETS_LOCAL_{path[-1].upper()}`" in described
+    elif path[0] == "tasks":
+        assert f"`{'.'.join(path)}`" in described
+    else:
+        assert f"| `{path[0]}` | `INVOKE_{path[0].upper()}` |" in described
+
+
+def test_no_setting_is_a_boolean_or_a_list() -> None:
+    def leaves(value: Any) -> list[Any]:
+        return [leaf for child in value.values() for leaf in leaves(child)] if isinstance(value, dict) else [value]
+
+    assert [leaf for leaf in leaves(SETTINGS) if isinstance(leaf, bool | list)] == []
+
+
+def test_no_two_settings_share_a_variable() -> None:
+    variables = ["_".join(path).upper() for path in setting_paths(SETTINGS)]
+    assert len(variables) == len(set(variables))
+
+
+@pytest.mark.parametrize("document", sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]), ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text())
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def test_the_architecture_names_every_module() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    modules = [path.stem for path in (ROOT / "lib" / "eduguard").glob("*.py") if path.stem != "__init__"]
+    assert [module for module in modules if f"`{module}`" not in text] == []
+
+
+def test_constraints_pin_versions_and_hashes_and_name_no_index() -> None:
+    text = (ROOT / "constraints.txt").read_text()
+    pins = re.findall(r"^\S.*$", text, flags=re.MULTILINE)
+    assert [pin for pin in pins if "==" not in pin] == []
+    assert "://" not in text
+    assert text.count("--hash=sha256:") >= len(pins)
