@@ -122,7 +122,7 @@ def execute_for(conn: "Connection", statement: "LiteralString", *databases: Data
 
 def read_value(conn: "Connection", query: "LiteralString", *parameters: object) -> Any:
     """Return the first column of the first row, or None; read-only."""
-    row = conn.execute(query, parameters).fetchone()
+    row = conn.execute(query, parameters or None).fetchone()
     return row[0] if row else None
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _TABLES = """
 SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'f', 'm') AND NOT c.relispartition
-AND c.relname !~ '^_?yoyo_' AND n.nspname NOT IN ('eduguard', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%%' ORDER BY 1
+AND c.relname !~ '^_?yoyo_' AND n.nspname NOT IN ('eduguard', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%' ORDER BY 1
 """
 
 

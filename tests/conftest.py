@@ -1,0 +1,101 @@
+"""One PostgreSQL server and one local cloud for a test run, both real and in a folder of their own; one database a test."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from eduguard import cloud, postgres
+from eduguard.database import Database, connect, execute_for
+
+ROOT = Path(__file__).parents[1]
+INV = Path(sys.executable).parent / "inv"
+_NUMBERS = count(1)
+
+Inv = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _scrubbed_environment() -> Iterator[None]:
+    """Nothing of the caller's settings, credentials or servers reaches a test."""
+    patch = pytest.MonkeyPatch()
+    for name in list(os.environ):
+        if name.startswith(("INVOKE_", "AWS_", "PG", "MOTO_")) or name == "DATABASE_URL":
+            patch.delenv(name)
+    patch.setenv("AWS_CONFIG_FILE", os.devnull)
+    patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="session")
+def state_folder() -> Iterator[Path]:
+    """A short path that PostgreSQL's account can reach when the tests run as root."""
+    folder = Path(tempfile.mkdtemp(prefix="eduguard-"))
+    folder.chmod(0o711)
+    yield folder
+    postgres.stop(folder / "postgres")
+    cloud.stop(folder / "cloud")
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def server_url(state_folder: Path) -> str:
+    return postgres.ensure_running(state_folder / "postgres", settings=["fsync=off"])
+
+
+@pytest.fixture(scope="session")
+def cloud_endpoint(state_folder: Path) -> str:
+    return cloud.ensure_running(state_folder / "cloud")
+
+
+@pytest.fixture
+def database(server_url: str, request: pytest.FixtureRequest) -> Iterator[Database]:
+    """The name of a database that does not exist yet; whatever a test makes under it is dropped, unless the test fails."""
+    named = Database.from_url(server_url).named(f"test_{os.getpid()}_{next(_NUMBERS)}")
+    yield named
+    with connect(named.maintenance, purpose="tests") as conn:
+        for each in (named, named.next, named.previous, named.discarded):
+            execute_for(conn, "DROP DATABASE IF EXISTS {} WITH (FORCE)", each)
+
+
+@pytest.fixture
+def empty_database(database: Database) -> Database:
+    with connect(database.maintenance, purpose="tests") as conn:
+        execute_for(conn, "CREATE DATABASE {} TEMPLATE template0", database)
+    return database
+
+
+@pytest.fixture
+def inv(database: Database, state_folder: Path) -> Inv:
+    """Run the tasks as a user does, on this test's database and a collection and bucket of the same name."""
+    name = database.name.replace("_", "-")
+
+    def run(*arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+        settings = {
+            "DATABASE_URL": database.shown_url,
+            "INVOKE_STATE_FOLDER": str(state_folder),
+            "INVOKE_TARGETS_LOCAL_COLLECTION": name,
+            "INVOKE_TARGETS_LOCAL_BUCKET": name,
+        }
+        done = subprocess.run(
+            [INV, *arguments],
+            cwd=ROOT,
+            env=os.environ | settings | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            timeout=120,
+        )
+        assert not check or done.returncode == 0, f"{done.args}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done
+
+    return run
