@@ -1,5 +1,6 @@
 """A target's database, the names of those beside it, and how to connect to them."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -28,12 +29,12 @@ class Database:
 
     @staticmethod
     def from_url(url: str) -> "Database":
-        """Return the database of a libpq URL or connection string, environment variables such as PGDATABASE included.
+        """Return the database of a libpq URL or connection string; PGDATABASE names it where the URL does not.
 
         Raises:
             EduguardError: when it is no connection string, names no database, or the name is too long.
         """
-        name = _parameters(url).get("dbname")
+        name = _parameters(url).get("dbname") or os.environ.get("PGDATABASE")
         if not name:
             raise EduguardError("The database URL names no database", hint="postgresql://user@host/NAME")
         return Database(url=url, name="").named(str(name))
@@ -134,17 +135,12 @@ def exists(conn: "Connection", database: Database) -> bool:
 def _parameters(url: str) -> dict[str, Any]:
     from psycopg import ProgrammingError
     from psycopg.conninfo import conninfo_to_dict
-    from psycopg.pq import Conninfo
 
     try:
-        given = conninfo_to_dict(url)
+        return conninfo_to_dict(url)
     except ProgrammingError as error:
         # libpq's own message repeats the string, password included.
         raise EduguardError("The database URL cannot be read", hint="postgresql://user@host:5432/name") from error
-    environment = {
-        option.keyword.decode(): option.val.decode() for option in Conninfo.get_defaults() if option.envvar and option.val
-    }
-    return {key: value for key, value in environment.items() if key in {"host", "port", "user", "dbname"}} | given
 
 
 def _with_name(url: str, name: str) -> str:
