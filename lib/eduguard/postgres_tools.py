@@ -82,10 +82,8 @@ class Tools:
         """Return tools whose binaries the account can run, copying the package's into the server's folder if it cannot.
 
         Raises:
-            EduguardError: when there is no PostgreSQL in the folder of binaries.
+            EduguardError: when it cannot run a configured folder's.
         """
-        if not (self.binaries / "initdb").exists():
-            raise EduguardError(f"There is no initdb in {self.binaries}", hint="Set postgres_bin in invoke.yaml.")
         try:
             self.run("postgres", "--version")
         except PermissionError:
@@ -104,6 +102,8 @@ def find_binaries(folder: Path, configured: Path | None) -> Path:
         EduguardError: when neither is there.
     """
     if configured:
+        if not (configured / "initdb").exists():
+            raise EduguardError(f"There is no initdb in {configured}", hint="Set postgres_bin in invoke.yaml.")
         return configured
     package = importlib.util.find_spec(_PACKAGE)
     if package is None or not package.submodule_search_locations:

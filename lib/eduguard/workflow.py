@@ -29,7 +29,7 @@ def start_servers(settings: Settings) -> Iterator[str]:
 
 def stop_servers(settings: Settings) -> Iterator[str]:
     """Stop the servers of this checkout, whatever the target; yield a line for each that was running."""
-    if postgres.stop(postgres_folder(settings)):
+    if postgres.stop(postgres_folder(settings), binaries=settings.postgres_bin):
         yield "PostgreSQL stopped"
     if cloud.stop(cloud_folder(settings)):
         yield "local cloud stopped"
