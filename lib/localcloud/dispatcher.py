@@ -1,0 +1,99 @@
+"""The WSGI application: our own pages, Rekognition, and behind them moto's server."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from flask import Response
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+from localcloud.state import HEALTH_PATH
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+    from flask import Flask
+
+_TARGET_PREFIX: Final = "RekognitionService."
+_LOCAL_NAMES: Final = frozenset({"127.0.0.1", "localhost"})
+
+
+class Dispatcher(DomainDispatcherApplication):  # type: ignore[misc]
+    """Hands each request to the application that answers it."""
+
+    def __init__(self, *, health: dict[str, Any], guards: dict[str, Callable[[Flask], Any]]) -> None:
+        """Prepare the applications.
+
+        Args:
+            health: what the health page answers.
+            guards: wraps the application of a service, by moto's name of the service.
+        """
+        super().__init__(_create_app)
+        self._health = json.dumps(health).encode()
+        self._guards = guards
+        self._guarded: dict[int, Any] = {}
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        if not _is_local(environ):
+            return _refusal()(environ, start_response)
+        if environ.get("PATH_INFO") == HEALTH_PATH:
+            return Response(self._health, mimetype="application/json")(environ, start_response)
+        application = self.get_application(environ)
+        return self._guard(application)(environ, start_response)  # type: ignore[no-any-return]
+
+    def warm(self, service: str) -> None:
+        """Build the application of a service before anybody waits for it."""
+        self.app_instances[service] = self.create_app(service)
+
+    def infer_service_region_host(self, environ: WSGIEnvironment, path: str) -> str | None:
+        """Find Rekognition by its target header too: moto takes an unsigned request for one to S3."""
+        if str(environ.get("HTTP_X_AMZ_TARGET", "")).startswith(_TARGET_PREFIX):
+            return "rekognition"
+        host: str | None = super().infer_service_region_host(environ, path)
+        return host
+
+    def _guard(self, application: Flask) -> Any:
+        guard = self._guards.get(getattr(application, "service", ""))
+        if guard is None:
+            return application
+        return self._guarded.setdefault(id(application), guard(application))
+
+
+def _is_local(environ: WSGIEnvironment) -> bool:
+    """Say whether a request comes from this machine's own programs, not from a web page that found the port."""
+    named = [urlsplit(f"//{environ.get('HTTP_HOST', '')}"), urlsplit(environ.get("HTTP_ORIGIN", "//localhost"))]
+    return all(_is_local_name(address.hostname or "") for address in named)
+
+
+def _is_local_name(name: str) -> bool:
+    return name in _LOCAL_NAMES or name.endswith((".localhost", ".amazonaws.com"))
+
+
+def _refusal() -> Response:
+    body = {"__type": "AccessDeniedException", "message": "The local cloud serves programs of this machine only"}
+    return Response(json.dumps(body), status=HTTPStatus.FORBIDDEN, content_type="application/x-amz-json-1.1")
+
+
+def _create_app(service: Any) -> Flask:
+    application = create_backend_app(service)
+    # Without this moto's framework would answer with a page of HTML.
+    application.register_error_handler(Exception, _answer_failure)
+    return application
+
+
+def _answer_failure(error: Exception) -> Response:
+    status = getattr(error, "code", None)
+    if not isinstance(status, int):
+        status = 501 if isinstance(error, NotImplementedError) else 500
+        traceback.print_exception(error)
+    code = {404: "UnknownOperationException", 405: "UnknownOperationException", 501: "NotImplemented"}.get(
+        status, "InternalServerError"
+    )
+    body = {"__type": code, "message": str(error) or type(error).__name__}
+    return Response(json.dumps(body), status=status, content_type="application/x-amz-json-1.1")

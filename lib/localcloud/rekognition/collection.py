@@ -1,0 +1,79 @@
+"""Collections: create, describe, list, delete."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Final
+
+from localcloud.rekognition.call import FACE_MODEL, find_collection
+from localcloud.rekognition.exceptions import RekognitionError, collection_missing
+
+if TYPE_CHECKING:
+    from localcloud.rekognition.call import Call, Json
+
+DEFAULT_PAGE: Final = 1000  # unknown for AWS: the model and the documentation name no default of MaxResults
+
+
+def create_collection(call: Call) -> Json:
+    """Create an empty collection."""
+    name = call.collection_name
+    with call.store.writing() as connection:
+        if find_collection(connection, name) is not None:
+            raise RekognitionError("ResourceAlreadyExistsException", f"The collection id: {name} already exists")
+        connection.execute(
+            "INSERT INTO collection (name, created, face_model, tags) VALUES (?, ?, ?, ?)",
+            (name, time.time(), FACE_MODEL, json.dumps(call.parameters.get("Tags", {}))),
+        )
+    # Here, and only here, AWS leaves out the prefix.
+    arn = call.collection_arn(name).removeprefix("arn:")
+    return {"StatusCode": 200, "CollectionArn": arn, "FaceModelVersion": FACE_MODEL}
+
+
+def describe_collection(call: Call) -> Json:
+    """Count the faces and users of a collection."""
+    name = call.collection_name
+    with call.store.reading() as connection:
+        found = find_collection(connection, name)
+        if found is None:
+            # AWS words it otherwise than its other operations.
+            raise RekognitionError("ResourceNotFoundException", f"Collection:{name} not found!")
+        faces, users = (
+            connection.execute(f"SELECT count(*) FROM {table} WHERE collection = ?", (found["id"],)).fetchone()[0]  # noqa: S608 -- two fixed names
+            for table in ("face", "user")
+        )
+    return {
+        "FaceCount": faces,
+        "FaceModelVersion": found["face_model"],
+        "CollectionARN": call.collection_arn(name),
+        "CreationTimestamp": round(found["created"], 3),
+        "UserCount": users,
+    }
+
+
+def list_collections(call: Call) -> Json:
+    """List collections by name, page by page."""
+    listing = ["ListCollections"]
+    count = call.parameters.get("MaxResults") or DEFAULT_PAGE
+    token = call.parameters.get("NextToken")
+    after = call.tokens.read(listing, token) if token else ""
+    with call.store.reading() as connection:
+        rows = connection.execute(
+            "SELECT name, face_model FROM collection WHERE name > ? ORDER BY name LIMIT ?", (after, count + 1)
+        ).fetchall()
+    page = rows[:count]
+    answer: Json = {"CollectionIds": [row["name"] for row in page]}
+    if len(rows) > count:
+        answer["NextToken"] = call.tokens.make(listing, page[-1]["name"])
+    return answer | {"FaceModelVersions": [row["face_model"] for row in page]}
+
+
+def delete_collection(call: Call) -> Json:
+    """Delete a collection with its faces and users."""
+    with call.store.writing() as connection:
+        found = find_collection(connection, call.collection_name)
+        if found is None:
+            raise collection_missing(call.collection_name)
+        call.store.forget_collection(found["id"])
+        connection.execute("DELETE FROM collection WHERE id = ?", (found["id"],))
+    return {"StatusCode": 200}

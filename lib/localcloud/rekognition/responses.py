@@ -1,0 +1,116 @@
+"""From an HTTP request to the answer of an operation."""
+
+from __future__ import annotations
+
+import functools
+import json
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from uuid import uuid4
+
+from moto.core.utils import get_service_model
+from moto.rekognition.models import rekognition_backends
+from moto.rekognition.responses import RekognitionResponse
+
+from localcloud.rekognition import collection, detection, indexing, listing, searching
+from localcloud.rekognition.call import Call
+from localcloud.rekognition.exceptions import FrameworkError, RekognitionError
+from localcloud.rekognition.tokens import TokenMaker
+from localcloud.rekognition.validation import read_request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from botocore.model import ServiceModel, Shape
+
+    from localcloud.rekognition.call import Json
+    from localcloud.rekognition.models import CollectionsBackend
+
+    Answer: TypeAlias = tuple[int, dict[str, str], str]
+
+# An operation returns its answer, or the JSON text of it where there are thousands of faces to write.
+OPERATIONS: Final[Mapping[str, Callable[[Call], Json | str]]] = {
+    "CreateCollection": collection.create_collection,
+    "DescribeCollection": collection.describe_collection,
+    "ListCollections": collection.list_collections,
+    "DeleteCollection": collection.delete_collection,
+    "IndexFaces": indexing.index_faces,
+    "DeleteFaces": indexing.delete_faces,
+    "ListFaces": listing.list_faces,
+    "SearchFaces": searching.search_faces,
+    "SearchFacesByImage": searching.search_faces_by_image,
+    "DetectFaces": detection.detect_faces,
+}
+CONTENT_TYPE: Final = "application/x-amz-json-1.1"
+
+
+class CollectionsResponse(RekognitionResponse):  # type: ignore[misc]
+    """Answers our operations itself and leaves the others to moto."""
+
+    use_raw_body = True
+
+    def call_action(self) -> Answer:
+        """Answer the request, errors as AWS shapes them."""
+        try:
+            return 200, _headers(), self._answer()
+        except RekognitionError as error:
+            return error.status, _headers(), error.body()
+
+    def _answer(self) -> str:
+        if "Authorization" not in self.headers:
+            raise FrameworkError("MissingAuthenticationTokenException", "Missing Authentication Token")
+        action = str(self._get_action())
+        if action not in _model().operation_names:
+            raise FrameworkError("UnknownOperationException", f"The operation {action} does not exist")
+        backend = self._backend()
+        parameters = read_request(self.body, _input_shape(action))
+        operation = OPERATIONS.get(action)
+        return self._stock_answer(action) if operation is None else _text(operation(self._call(backend, parameters)))
+
+    def _backend(self) -> CollectionsBackend:
+        regions = rekognition_backends[self.current_account]
+        if self.region not in regions:
+            raise FrameworkError(
+                "InvalidSignatureException",
+                f"Credential should be scoped to a valid region, not '{self.region}': Rekognition is not offered there",
+            )
+        backend: CollectionsBackend = regions[self.region]
+        return backend
+
+    def _call(self, backend: CollectionsBackend, parameters: Json) -> Call:
+        store = backend.store
+        return Call(
+            parameters=parameters,
+            store=store,
+            engine=backend.service.engine,
+            buckets=backend,
+            tokens=TokenMaker(secret=store.secret),
+            account=self.current_account,
+            region=self.region,
+            partition=self.partition,
+        )
+
+    def _stock_answer(self, action: str) -> str:
+        try:
+            _, _, body = super().call_action()
+        except NotImplementedError as error:
+            raise FrameworkError("UnknownOperationException", f"The local cloud does not offer {action}") from error
+        return body.decode() if isinstance(body, bytes) else str(body)
+
+
+@functools.lru_cache(maxsize=1)
+def _model() -> ServiceModel:
+    model: ServiceModel = get_service_model("rekognition")
+    return model
+
+
+@functools.lru_cache(maxsize=None)
+def _input_shape(action: str) -> Shape | None:
+    return _model().operation_model(action).input_shape
+
+
+def _headers() -> dict[str, str]:
+    return {"Content-Type": CONTENT_TYPE, "x-amzn-RequestId": str(uuid4())}
+
+
+def _text(answer: Any) -> str:
+    return answer if isinstance(answer, str) else json.dumps(answer, separators=(",", ":"))

@@ -1,0 +1,52 @@
+"""What the backends of all accounts and regions share: the engine and the files."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from localcloud.rekognition.engine import Engine, check_weights
+from localcloud.rekognition.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Service:
+    """Opens what is needed on first use, once."""
+
+    def __init__(self, *, folder: Path, models: Path | None) -> None:
+        self._folder = folder
+        self._models = models
+        self._lock = threading.Lock()
+        self._stores: dict[tuple[str, str], Store] = {}
+        self._engine: Engine | None = None
+
+    def engine(self) -> Engine:
+        """Return the networks."""
+        with self._lock:
+            if self._engine is None:
+                self._engine = Engine.load(self._models)
+            return self._engine
+
+    def warm(self) -> None:
+        """Check the weights now and load the networks beside the first requests.
+
+        Raises:
+            EngineError: the weights are not there or not the right ones.
+        """
+        check_weights(self._models)
+        threading.Thread(target=self.engine, name="load-engine", daemon=True).start()
+
+    def store(self, account: str, region: str) -> Store:
+        """Return the collections of an account and region."""
+        with self._lock:
+            if (account, region) not in self._stores:
+                self._stores[account, region] = Store(self._folder / account / f"{region}.sqlite")
+            return self._stores[account, region]
+
+    def close(self) -> None:
+        """Close the files."""
+        with self._lock:
+            for store in self._stores.values():
+                store.close()

@@ -1,0 +1,111 @@
+"""The collections of one account and region: an SQLite file, and its embeddings in memory while they are searched.
+
+Every request is one transaction, and requests take turns, so that file and memory never disagree. A commit reaches the
+disk before the answer is sent (synchronous=FULL): not even a power cut loses a face that was acknowledged.
+"""
+
+from __future__ import annotations
+
+import functools
+import sqlite3
+import threading
+from contextlib import contextmanager
+from importlib import resources
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from localcloud.rekognition.engine import DIMENSIONS
+from localcloud.rekognition.matrix import Matrix
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+_SCHEMA_VERSION: Final = 1
+_LOADED_AT_ONCE: Final = 16_384  # rows
+EMBEDDING_TYPE: Final = np.dtype("<f4")
+
+
+class Store:
+    """The connection to one file; safe to share between threads."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        self._lock = threading.RLock()
+        self._after_commit: list[Callable[[], object]] = []
+        self._matrices: dict[tuple[int, str], Matrix] = {}
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._connection.row_factory = sqlite3.Row
+        self._prepare()
+        self.secret: bytes = self._connection.execute("SELECT signing FROM secret").fetchone()[0]
+
+    def _prepare(self) -> None:
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-65536"):
+            self._connection.execute(f"PRAGMA {pragma}")
+        if self._connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+            schema = resources.files("localcloud.rekognition").joinpath("schema.sql").read_text()
+            self._connection.executescript(f"BEGIN; {schema} PRAGMA user_version={_SCHEMA_VERSION}; COMMIT;")
+
+    def close(self) -> None:
+        """Fold the log into the file and close it."""
+        with self._lock:
+            self._connection.close()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Take the turn for a request that changes nothing."""
+        with self._lock:
+            yield self._connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Take the turn for one transaction; the embeddings in memory follow when it is committed."""
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                self._after_commit.clear()
+                raise
+            while self._after_commit:
+                self._after_commit.pop(0)()
+
+    def matrix(self, collection: int, engine: str) -> Matrix:
+        """Return the embeddings that one engine made for a collection, loading them once; inside a turn only."""
+        matrix = self._matrices.get((collection, engine))
+        if matrix is None:
+            matrix = self._matrices[collection, engine] = Matrix()
+            self._load(matrix, collection, engine)
+        return matrix
+
+    def remember(self, collection: int, engine: str, row_ids: Sequence[int], vectors: NDArray[np.float32]) -> None:
+        """Add new faces to the embeddings in memory, if they are there; inside a transaction only."""
+        matrix = self._matrices.get((collection, engine))
+        if matrix is not None and row_ids:
+            self._after_commit.append(lambda: matrix.add(np.array(row_ids, np.int64), vectors))
+
+    def forget(self, collection: int, engine: str, row_ids: Sequence[int]) -> None:
+        """Take faces out of memory, if they are there; inside a transaction only."""
+        matrix = self._matrices.get((collection, engine))
+        if matrix is not None:
+            self._after_commit.append(lambda: matrix.remove(row_ids))
+
+    def forget_collection(self, collection: int) -> None:
+        """Take a whole collection out of memory; inside a transaction only."""
+        for key in [key for key in self._matrices if key[0] == collection]:
+            self._after_commit.append(functools.partial(self._matrices.pop, key))
+
+    def _load(self, matrix: Matrix, collection: int, engine: str) -> None:
+        rows = self._connection.execute(
+            "SELECT id, embedding FROM face WHERE collection = ? AND engine = ?", (collection, engine)
+        )
+        while batch := rows.fetchmany(_LOADED_AT_ONCE):
+            vectors = np.frombuffer(b"".join(row["embedding"] for row in batch), EMBEDDING_TYPE)
+            matrix.add(np.array([row["id"] for row in batch], np.int64), vectors.reshape(-1, DIMENSIONS))

