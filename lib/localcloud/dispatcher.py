@@ -7,8 +7,9 @@ import traceback
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
+from xml.sax.saxutils import escape
 
-from flask import Response
+from flask import Response, request
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from localcloud.state import HEALTH_PATH
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
     from flask import Flask
 
 _TARGET_PREFIX: Final = "RekognitionService."
+_FAILURE_CODES: Final = {404: "UnknownOperationException", 405: "MethodNotAllowed", 501: "NotImplemented"}
 _LOCAL_NAMES: Final = frozenset({"127.0.0.1", "localhost"})
 
 
-class Dispatcher(DomainDispatcherApplication):  # type: ignore[misc]
+class Dispatcher(DomainDispatcherApplication):
     """Hands each request to the application that answers it."""
 
     def __init__(self, *, health: dict[str, Any], guards: dict[str, Callable[[Flask], Any]]) -> None:
@@ -47,7 +49,7 @@ class Dispatcher(DomainDispatcherApplication):  # type: ignore[misc]
         application = self.get_application(environ)
         return self._guard(application)(environ, start_response)  # type: ignore[no-any-return]
 
-    def warm(self, service: str) -> None:
+    def warm(self, service: Any) -> None:
         """Build the application of a service before anybody waits for it."""
         self.app_instances[service] = self.create_app(service)
 
@@ -88,12 +90,15 @@ def _create_app(service: Any) -> Flask:
 
 
 def _answer_failure(error: Exception) -> Response:
+    """Answer what moto did not, in the shape of the protocol that was spoken."""
     status = getattr(error, "code", None)
     if not isinstance(status, int):
-        status = 501 if isinstance(error, NotImplementedError) else 500
+        status = HTTPStatus.NOT_IMPLEMENTED if isinstance(error, NotImplementedError) else 500
         traceback.print_exception(error)
-    code = {404: "UnknownOperationException", 405: "UnknownOperationException", 501: "NotImplemented"}.get(
-        status, "InternalServerError"
-    )
-    body = {"__type": code, "message": str(error) or type(error).__name__}
-    return Response(json.dumps(body), status=status, content_type="application/x-amz-json-1.1")
+    code = _FAILURE_CODES.get(status, "InternalServerError")
+    message = str(error) or type(error).__name__
+    if "X-Amz-Target" in request.headers:
+        body, kind = json.dumps({"__type": code, "message": message}), "application/x-amz-json-1.1"
+    else:
+        body, kind = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>", "application/xml"
+    return Response(body, status=int(status), content_type=kind)

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 
 
-class RequestHandler(MotoRequestHandler):  # type: ignore[misc]
+class RequestHandler(MotoRequestHandler):
     """moto's handler, without delay and with failures only in the log."""
 
     disable_nagle_algorithm = True  # headers and body are written apart

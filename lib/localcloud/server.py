@@ -11,10 +11,12 @@ from localcloud import VERSION
 from localcloud.errors import LocalCloudError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from werkzeug.serving import BaseWSGIServer
 
+    from localcloud.dispatcher import Dispatcher
     from localcloud.state import State
 
 _HOST: Final = "127.0.0.1"
@@ -39,33 +41,36 @@ def serve(state: State, *, port: int | None = None, models: Path | None = None) 
     os.environ.update(_ENVIRONMENT)
     with state.served_here():
         signal.signal(signal.SIGTERM, _end)
-        application, close = _application(state, models)
+        application, closers = _application(state, models)
         try:
             server = _bind(state, port, application)
             _announce(state, server.socket.getsockname()[1])
             server.serve_forever()
         finally:
             state.endpoint_file.unlink(missing_ok=True)
-            close()
+            for close in closers:
+                close()
 
 
 def _end(_number: int, _frame: object) -> NoReturn:
     sys.exit(0)
 
 
-def _application(state: State, models: Path | None) -> tuple[Any, Any]:
+def _application(state: State, models: Path | None) -> tuple[Dispatcher, list[Callable[[], None]]]:
+    from localcloud.bucket_guard import BucketGuard
     from localcloud.dispatcher import Dispatcher
     from localcloud.rekognition import models as rekognition
     from localcloud.rekognition.service import Service
 
-    service = Service(folder=state.folder / "rekognition", models=models)
+    guard = BucketGuard(state.folder)
+    service = Service(folder=state.folder / "rekognition", models=models, buckets_turn=guard.turn)
     rekognition.install(service)
     health = {"service": "localcloud", "state": str(state.folder), "pid": os.getpid(), "version": VERSION}
-    dispatcher = Dispatcher(health=health, guards={})
+    dispatcher = Dispatcher(health=health, guards={"s3": guard.wrap})
     for name in _SERVICES:
         dispatcher.warm(name)
     service.warm()
-    return dispatcher, service.close
+    return dispatcher, [service.close, guard.close]
 
 
 def _bind(state: State, port: int | None, application: Any) -> BaseWSGIServer:

@@ -1,7 +1,7 @@
 """The errors of Rekognition, with the texts that AWS has been seen to send.
 
-Two shapes exist. A service error is {"__type", "Code", "Logref", "Message"}; an error of the framework before the service
-(constraints, signature, unknown operation) is {"__type", "message"} with a small m.
+Two shapes exist. A service error is {"__type", "Code", "Logref", "Message"}; an error of the framework, before
+the service (constraints, signature, unknown operation) is {"__type", "message"} with a small m.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from localcloud.rekognition.engine import Face, Image
 
-# Millimetres of an average head: both eyes, nose tip, corners of the mouth; x to the right of the picture, y down, z away.
+# Millimetres of an average head: eyes, nose tip, corners of the mouth; x to the right of the picture, y down, z away.
 _HEAD: Final = np.array([(-32, -36, 0), (32, -36, 0), (0, 5, -30), (-26.5, 38, -6), (26.5, 38, -6)], np.float64)
 _CROP_SIDE: Final = 112  # pixels; sharpness is compared at one size
 _SHARP_VARIANCE: Final = 500.0  # variance of the Laplacian at which sharpness is 63

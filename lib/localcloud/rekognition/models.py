@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from localcloud.rekognition.store import Store
 
 
-class CollectionsBackend(RekognitionBackend):  # type: ignore[misc]
+class CollectionsBackend(RekognitionBackend):
     """One account and region; keeps nothing itself, so that moto may throw it away and make another."""
 
     def __init__(self, region_name: str, account_id: str, service: Service) -> None:
@@ -36,17 +36,22 @@ class CollectionsBackend(RekognitionBackend):  # type: ignore[misc]
     def read_object(self, bucket: str, name: str, version: str | None) -> bytes | None:
         """Return the content of an S3 object; None if it is not there, or not in this region."""
         try:
-            buckets = s3_backends[self.account_id][self.partition]
-            if buckets.head_bucket(bucket).region_name != self.region_name:
-                return None
-            found = buckets.get_object(bucket, name, version)
+            with self.service.buckets_turn():
+                return self._read_object(bucket, name, version)
         except MissingBucket:
             return None
+
+    def _read_object(self, bucket: str, name: str, version: str | None) -> bytes | None:
+        buckets = s3_backends[self.account_id][self.partition]
+        if buckets.head_bucket(bucket).region_name != self.region_name:
+            return None
+        found = buckets.get_object(bucket, name, version)
         return None if found is None else bytes(found.value)
 
 
 def install(service: Service) -> None:
     """Make moto's Rekognition keep face collections; to be called before the first request."""
-    rekognition_backends.backend = functools.partial(CollectionsBackend, service=service)
+    # moto only ever calls it with region and account, as it would call the class.
+    rekognition_backends.backend = functools.partial(CollectionsBackend, service=service)  # type: ignore[assignment]
     for account in rekognition_backends.values():
         account.backend = rekognition_backends.backend

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 from uuid import uuid4
 
 from moto.core.utils import get_service_model
@@ -43,7 +43,7 @@ OPERATIONS: Final[Mapping[str, Callable[[Call], Json | str]]] = {
 CONTENT_TYPE: Final = "application/x-amz-json-1.1"
 
 
-class CollectionsResponse(RekognitionResponse):  # type: ignore[misc]
+class CollectionsResponse(RekognitionResponse):
     """Answers our operations itself and leaves the others to moto."""
 
     use_raw_body = True
@@ -73,8 +73,7 @@ class CollectionsResponse(RekognitionResponse):  # type: ignore[misc]
                 "InvalidSignatureException",
                 f"Credential should be scoped to a valid region, not '{self.region}': Rekognition is not offered there",
             )
-        backend: CollectionsBackend = regions[self.region]
-        return backend
+        return cast("CollectionsBackend", regions[self.region])
 
     def _call(self, backend: CollectionsBackend, parameters: Json) -> Call:
         store = backend.store
@@ -103,7 +102,7 @@ def _model() -> ServiceModel:
     return model
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _input_shape(action: str) -> Shape | None:
     return _model().operation_model(action).input_shape
 

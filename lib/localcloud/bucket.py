@@ -1,0 +1,202 @@
+"""moto's S3 with buckets and objects kept on disk.
+
+moto keeps everything in memory. Our backend notes which objects a request touches; when the request is answered, and
+before the client hears of it, those are written in one transaction. What configures a bucket (its creation, versioning,
+policy, ...) is a request that replaces the former one whole, so the request itself is kept and replayed.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from moto.s3.models import FakeKey, FakeMultipart, S3Backend, s3_backends
+
+from localcloud.errors import LocalCloudError
+from localcloud.object_records import (
+    key_record,
+    restore_key,
+    restore_marker,
+    restore_upload,
+    stored_content,
+    upload_record,
+    use_content,
+)
+from localcloud.object_store import StoredContent
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable
+
+    from localcloud.object_store import ObjectStore
+
+
+@dataclass(slots=True)
+class Touched:
+    """What the current request has looked at; requests to S3 take turns."""
+
+    objects: set[tuple[str, str]] = field(default_factory=set)
+    uploads: set[tuple[str, str]] = field(default_factory=set)
+
+    def clear(self) -> None:
+        """Begin a new request."""
+        self.objects.clear()
+        self.uploads.clear()
+
+
+class DurableS3Backend(S3Backend):
+    """moto's backend, noting what is touched."""
+
+    def __init__(self, region_name: str, account_id: str, touched: Touched) -> None:
+        super().__init__(region_name, account_id)
+        self._touched = touched
+
+    def reset(self) -> None:
+        """Keep everything: what is on disk outlives moto's own reset."""
+
+    def put_object(self, bucket_name: str, key_name: str, *args: Any, **kwargs: Any) -> FakeKey:
+        """Note the object."""
+        self._touched.objects.add((bucket_name, key_name))
+        return super().put_object(bucket_name, key_name, *args, **kwargs)
+
+    def get_object(self, bucket_name: str, key_name: str, *args: Any, **kwargs: Any) -> FakeKey | None:
+        """Note the object: whoever changes tags, ACL or retention gets it first."""
+        self._touched.objects.add((bucket_name, key_name))
+        return super().get_object(bucket_name, key_name, *args, **kwargs)
+
+    def delete_object(self, bucket_name: str, key_name: str, *args: Any, **kwargs: Any) -> tuple[bool, dict[str, Any]]:
+        """Note the object."""
+        self._touched.objects.add((bucket_name, key_name))
+        return super().delete_object(bucket_name, key_name, *args, **kwargs)
+
+    def create_multipart_upload(self, bucket_name: str, *args: Any, **kwargs: Any) -> FakeMultipart:
+        """Note the upload."""
+        upload = super().create_multipart_upload(bucket_name, *args, **kwargs)
+        self._touched.uploads.add((bucket_name, upload.id))
+        return upload
+
+    def upload_part(self, bucket_name: str, multipart_id: str, *args: Any, **kwargs: Any) -> FakeKey:
+        """Note the upload."""
+        self._touched.uploads.add((bucket_name, multipart_id))
+        return super().upload_part(bucket_name, multipart_id, *args, **kwargs)
+
+    def upload_part_copy(self, dest_bucket_name: str, multipart_id: str, *args: Any, **kwargs: Any) -> FakeKey:
+        """Note the upload."""
+        self._touched.uploads.add((dest_bucket_name, multipart_id))
+        return super().upload_part_copy(dest_bucket_name, multipart_id, *args, **kwargs)
+
+    def complete_multipart_upload(
+        self, bucket_name: str, multipart_id: str, *args: Any, **kwargs: Any
+    ) -> FakeKey | None:
+        """Note the upload, which ends."""
+        self._touched.uploads.add((bucket_name, multipart_id))
+        return super().complete_multipart_upload(bucket_name, multipart_id, *args, **kwargs)
+
+    def abort_multipart_upload(self, bucket_name: str, multipart_id: str) -> None:
+        """Note the upload, which ends."""
+        self._touched.uploads.add((bucket_name, multipart_id))
+        super().abort_multipart_upload(bucket_name, multipart_id)
+
+
+def install(touched: Touched) -> None:
+    """Make moto's S3 note what it touches; to be called before the first request."""
+    # moto only ever calls it with region and account, as it would call the class.
+    s3_backends.backend = functools.partial(DurableS3Backend, touched=touched)  # type: ignore[assignment]
+    for account in s3_backends.values():
+        account.backend = s3_backends.backend
+
+
+def save(store: ObjectStore, connection: sqlite3.Connection, touched: Touched) -> None:
+    """Write what a request touched, as it is now."""
+    for bucket, name in touched.objects:
+        _save_object(store, connection, bucket, name)
+    for bucket, upload_id in touched.uploads:
+        _save_upload(store, connection, bucket, upload_id)
+
+
+def load(store: ObjectStore) -> None:
+    """Put all objects and unfinished uploads into their buckets, which exist already."""
+    for row in store.rows("SELECT * FROM object ORDER BY bucket, name, position"):
+        _load_version(store, row)
+    for row in store.rows("SELECT * FROM upload"):
+        _load_upload(store, row)
+
+
+def _save_object(store: ObjectStore, connection: sqlite3.Connection, bucket: str, name: str) -> None:
+    backend = _backend_of(bucket)
+    versions = [] if backend is None else backend.buckets[bucket].keys.getlist(name, [])
+    old = connection.execute("SELECT content FROM object WHERE bucket = ? AND name = ?", (bucket, name)).fetchall()
+    connection.execute("DELETE FROM object WHERE bucket = ? AND name = ?", (bucket, name))
+    kept = set()
+    for position, key in enumerate(versions):
+        content = _save_content(store, connection, key) if isinstance(key, FakeKey) else None
+        kept.add(content)
+        tags = backend.tagger.get_tag_dict_for_resource(key.arn) if backend and content is not None else {}
+        record = key_record(key, tags)
+        connection.execute("INSERT INTO object VALUES (?, ?, ?, ?, ?)", (bucket, name, position, record, content))
+    _delete_contents(connection, {row["content"] for row in old} - kept)
+
+
+def _save_upload(store: ObjectStore, connection: sqlite3.Connection, bucket: str, upload_id: str) -> None:
+    backend = _backend_of(bucket)
+    upload = backend.buckets[bucket].multiparts.get(upload_id) if backend else None
+    old = connection.execute("SELECT content FROM part WHERE upload = ?", (upload_id,)).fetchall()
+    connection.execute("DELETE FROM part WHERE upload = ?", (upload_id,))
+    connection.execute("DELETE FROM upload WHERE id = ?", (upload_id,))
+    kept = set()
+    if upload is not None:
+        connection.execute("INSERT INTO upload VALUES (?, ?, ?)", (upload_id, bucket, upload_record(upload)))
+        for number, key in upload.parts.items():
+            kept.add(content := _save_content(store, connection, key))
+            values = (upload_id, number, key_record(key, {}), content)
+            connection.execute("INSERT INTO part VALUES (?, ?, ?, ?)", values)
+    _delete_contents(connection, {row["content"] for row in old} - kept)
+
+
+def _save_content(store: ObjectStore, connection: sqlite3.Connection, key: FakeKey) -> int:
+    stored = stored_content(key)
+    if stored is not None:
+        return stored.content
+    content = int(connection.execute("INSERT INTO content (value) VALUES (?)", (key.value,)).lastrowid or 0)
+    use_content(key, StoredContent(store, content))
+    return content
+
+
+def _delete_contents(connection: sqlite3.Connection, contents: Iterable[int | None]) -> None:
+    connection.executemany("DELETE FROM content WHERE id = ?", [(content,) for content in contents])
+
+
+def _load_version(store: ObjectStore, row: sqlite3.Row) -> None:
+    backend = _backend_of(row["bucket"])
+    if backend is None:
+        raise LocalCloudError(f"The bucket {row['bucket']} could not be made again, but holds {row['name']}")
+    versions = backend.buckets[row["bucket"]].keys
+    if row["content"] is None:
+        below = versions.get(row["name"]) or FakeKey(row["name"], b"", backend.account_id, backend.region_name)
+        versions[row["name"]] = restore_marker(row["record"], below)
+        return
+    key = restore_key(row["name"], row["record"], StoredContent(store, row["content"]), row["bucket"], backend)
+    versions[row["name"]] = key
+    tags = json.loads(row["record"])["tags"]
+    if tags:
+        backend.tagger.tag_resource(key.arn, [{"Key": name, "Value": value} for name, value in tags.items()])
+
+
+def _load_upload(store: ObjectStore, row: sqlite3.Row) -> None:
+    backend = _backend_of(row["bucket"])
+    if backend is None:
+        return
+    upload = restore_upload(row["id"], row["record"], backend)
+    for part in store.rows("SELECT * FROM part WHERE upload = ? ORDER BY number", row["id"]):
+        content = StoredContent(store, part["content"])
+        upload.parts[part["number"]] = restore_key(part["number"], part["record"], content, row["bucket"], backend)
+        upload.partlist.append(part["number"])
+    backend.buckets[row["bucket"]].multiparts[upload.id] = upload
+
+
+def _backend_of(bucket: str) -> S3Backend | None:
+    """Return the backend that holds a bucket, None if there is no such bucket."""
+    place = s3_backends.bucket_accounts.get(bucket)
+    return None if place is None else s3_backends[place[1]][place[0]]

@@ -1,0 +1,159 @@
+"""Stands before moto's S3 application: one request at a time, on disk before it is answered."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import json
+import re
+import sqlite3
+import threading
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
+
+from moto.s3.models import s3_backends
+from werkzeug.test import run_wsgi_app
+
+from localcloud import bucket
+from localcloud.object_store import ObjectStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+_CHANGES: Final = frozenset({"PUT", "POST", "DELETE"})
+# What moto reads of a request that configures a bucket.
+_KEPT_VARIABLES: Final = ("REQUEST_METHOD", "PATH_INFO", "QUERY_STRING", "RAW_URI", "REQUEST_URI", "CONTENT_TYPE")
+_SIGNATURE: Final = re.compile(r"(Signature=)[0-9a-f]+")  # not kept: nobody checks it
+_FAILURE: Final = (
+    b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>InternalError</Code>'
+    b"<Message>The local cloud could not write to its state folder; its log says why.</Message></Error>"
+)
+
+
+class BucketGuard:
+    """Keeps what moto's S3 holds in memory and the file the same."""
+
+    def __init__(self, folder: Path) -> None:
+        self._lock = threading.RLock()
+        self._application: WSGIApplication | None = None
+        self._store = ObjectStore(folder / "buckets.sqlite")
+        self._touched = bucket.Touched()
+        self._is_loaded = False
+        bucket.install(self._touched)
+
+    def wrap(self, application: WSGIApplication) -> WSGIApplication:
+        """Return the application that loads, serves and saves."""
+        self._application = application
+
+        def guarded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+            _read_body(environ)
+            with self.turn():
+                chunks, status, headers = self._answer(application, environ)
+            start_response(status, headers)
+            return chunks
+
+        return guarded
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for the turn to use moto's buckets, which the first turn makes again."""
+        with self._lock:
+            if not self._is_loaded and self._application is not None:
+                self._load(self._application)
+            yield
+
+    def _load(self, application: WSGIApplication) -> None:
+        for row in self._store.rows("SELECT * FROM setting ORDER BY id"):
+            environ = json.loads(row["request"]) | _wsgi_variables(row["body"])
+            run_wsgi_app(application, environ)
+            self._restore_creation(row)
+        bucket.load(self._store)
+        self._is_loaded = True
+
+    def close(self) -> None:
+        """Close the file."""
+        self._store.close()
+
+    def _answer(self, application: WSGIApplication, environ: WSGIEnvironment) -> tuple[list[bytes], str, Any]:
+        self._touched.clear()
+        body = environ["wsgi.input"].getvalue()
+        answer, status, headers = run_wsgi_app(application, environ)
+        chunks = list(answer)
+        if environ["REQUEST_METHOD"] in _CHANGES:
+            try:
+                self._save(environ, body, succeeded=int(status.split()[0]) < HTTPStatus.BAD_REQUEST)
+            except sqlite3.Error as error:
+                print(f"Not saved: {error}", flush=True)  # noqa: T201 -- the log
+                return [_FAILURE], "500 Internal Server Error", [("Content-Type", "application/xml")]
+        return chunks, status, list(headers)
+
+    def _save(self, environ: WSGIEnvironment, body: bytes, *, succeeded: bool) -> None:
+        name, key = _named(environ)
+        with self._store.writing() as connection:
+            bucket.save(self._store, connection, self._touched)
+            if succeeded and not key and environ["REQUEST_METHOD"] != "POST":
+                self._save_setting(connection, name, environ, body)
+
+    def _save_setting(self, connection: sqlite3.Connection, name: str, environ: WSGIEnvironment, body: bytes) -> None:
+        if name not in s3_backends.bucket_accounts:
+            connection.execute("DELETE FROM setting WHERE bucket = ?", (name,))
+            return
+        subresource = environ.get("QUERY_STRING", "")
+        connection.execute("DELETE FROM setting WHERE bucket = ? AND subresource = ?", (name, subresource))
+        if environ["REQUEST_METHOD"] == "PUT":
+            kept = {
+                variable: _SIGNATURE.sub(r"\1", value)
+                for variable, value in environ.items()
+                if isinstance(value, str) and (variable in _KEPT_VARIABLES or variable.startswith(("HTTP_", "SERVER_")))
+            }
+            made = dt.datetime.now(dt.UTC).isoformat()
+            connection.execute(
+                "INSERT INTO setting (bucket, subresource, request, body, made) VALUES (?, ?, ?, ?, ?)",
+                (name, subresource, json.dumps(kept), body, made),
+            )
+
+    @staticmethod
+    def _restore_creation(row: sqlite3.Row) -> None:
+        place = s3_backends.bucket_accounts.get(row["bucket"])
+        if place is not None and row["subresource"] == "":
+            made = s3_backends[place[1]][place[0]].buckets[row["bucket"]]
+            made.creation_date = dt.datetime.fromisoformat(row["made"])
+
+
+def _read_body(environ: WSGIEnvironment) -> None:
+    """Read the whole body before anybody waits for the turn of a slow client."""
+    stream = environ["wsgi.input"]
+    if environ.get("wsgi.input_terminated"):
+        body = stream.read()
+    else:
+        body = stream.read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ.update(_wsgi_variables(body))
+    environ.pop("HTTP_TRANSFER_ENCODING", None)
+
+
+def _wsgi_variables(body: bytes) -> dict[str, Any]:
+    return {
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.input_terminated": True,
+        "wsgi.url_scheme": "http",
+        "wsgi.version": (1, 0),
+        "wsgi.errors": io.StringIO(),
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+        "CONTENT_LENGTH": str(len(body)),
+    }
+
+
+def _named(environ: WSGIEnvironment) -> tuple[str, str]:
+    """Return bucket and key of a request, in the path or with the bucket before .localhost; either may be empty."""
+    path = unquote(environ.get("PATH_INFO", "")).lstrip("/")
+    host = environ.get("HTTP_HOST", "").split(":")[0]
+    if host.endswith(".localhost") and not host.startswith("s3."):
+        return host.removesuffix(".localhost"), path
+    name, _, key = path.partition("/")
+    return name, key
