@@ -52,19 +52,19 @@ def describe_collection(call: Call) -> Json:
 
 
 def list_collections(call: Call) -> Json:
-    """List collections by name, page by page."""
+    """List collections, the oldest first, page by page; AWS documents no order."""
     listing = ["ListCollections"]
     count = call.parameters.get("MaxResults") or DEFAULT_PAGE
     token = call.parameters.get("NextToken")
-    after = call.tokens.read(listing, token) if token else ""
+    after = int(call.tokens.read(listing, token)) if token else 0
     with call.store.reading() as connection:
         rows = connection.execute(
-            "SELECT name, face_model FROM collection WHERE name > ? ORDER BY name LIMIT ?", (after, count + 1)
+            "SELECT * FROM collection WHERE id > ? ORDER BY id LIMIT ?", (after, count + 1)
         ).fetchall()
     page = rows[:count]
     answer: Json = {"CollectionIds": [row["name"] for row in page]}
     if len(rows) > count:
-        answer["NextToken"] = call.tokens.make(listing, page[-1]["name"])
+        answer["NextToken"] = call.tokens.make(listing, str(page[-1]["id"]))
     return answer | {"FaceModelVersions": [row["face_model"] for row in page]}
 
 

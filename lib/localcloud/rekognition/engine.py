@@ -32,9 +32,14 @@ _WEIGHTS: Final = {
     "face_detection_yunet_2023mar_int8bq.onnx": "49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10",
     "face_recognition_sface_2021dec_int8bq.onnx": "fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
 }
-_LONGEST_SIDE: Final = (1024, 320)  # pixels; a face that fills the picture is only found in the smaller copy
-_MINIMUM_SCORE: Final = 0.6
+_LONGEST_SIDE: Final = 1024  # pixels of the copy that is searched
+# Faces wider than this are looked for in a second, smaller copy: the detector has not seen larger ones in training, and
+# finds parts of them, or nothing, where a face fills the picture.
+_WIDEST_FACE: Final = 300
+_SMALLER_SIDE: Final = 400
+_MINIMUM_SCORE: Final = 0.7
 _OVERLAP: Final = 0.3  # two boxes that share more than this are one face
+_COVERED: Final = 0.5  # of the smaller box, between the two copies
 _CANDIDATES: Final = 5000
 # Where SFace was trained to see the landmarks, in a square of this side.
 _ALIGNED_SIDE: Final = 112
@@ -99,11 +104,12 @@ class Engine:
 
     def detect(self, image: Image) -> list[Face]:
         """Find the faces of a picture, the largest box first."""
-        for longest_side in _LONGEST_SIDE:
-            faces = self._detect_at(image, longest_side)
-            if faces or max(image.shape[:2]) <= _LONGEST_SIDE[-1]:
-                break
-        return sorted(faces, key=lambda face: face.area, reverse=True)
+        faces = self._detect_at(image, _LONGEST_SIDE)
+        side = max(image.shape[:2])
+        if side > _SMALLER_SIDE:
+            wide = _WIDEST_FACE * max(1.0, side / _LONGEST_SIDE)
+            faces += [face for face in self._detect_at(image, _SMALLER_SIDE) if face.box[2] > wide]
+        return sorted(_without_repeats(faces), key=lambda face: face.area, reverse=True)
 
     def embed(self, image: Image, face: Face) -> Embedding:
         """Turn one face of a picture into a unit vector."""
@@ -163,6 +169,25 @@ def _checked(path: Path, digest: str) -> Path:
     if found != digest:
         raise EngineError(f"{path} is not the expected model: SHA-256 {found}, expected {digest}")
     return path
+
+
+def _without_repeats(faces: list[Face]) -> list[Face]:
+    """Keep the surest of faces that mostly cover each other."""
+    kept: list[Face] = []
+    for face in sorted(faces, key=lambda face: face.score, reverse=True):
+        if all(_shared(face, other) < _COVERED * min(face.area, other.area) for other in kept):
+            kept.append(face)
+    return kept
+
+
+def _shared(one: Face, other: Face) -> float:
+    """Return the square pixels that two boxes have in common."""
+    sides = (
+        min(one.box[axis] + one.box[axis + 2], other.box[axis] + other.box[axis + 2])
+        - max(one.box[axis], other.box[axis])
+        for axis in (0, 1)
+    )
+    return math.prod(max(0.0, side) for side in sides)
 
 
 def _alignment(face: Face) -> NDArray[np.float64]:

@@ -7,6 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 from localcloud.rekognition.collection import DEFAULT_PAGE
+from localcloud.rekognition.exceptions import user_missing
+from localcloud.rekognition.users import find_user
 
 if TYPE_CHECKING:
     import sqlite3
@@ -22,6 +24,8 @@ def list_faces(call: Call) -> str:
     count = parameters.get("MaxResults") or DEFAULT_PAGE
     with call.store.reading() as connection:
         collection = call.collection_row(connection)
+        if "UserId" in parameters and find_user(connection, collection["id"], parameters["UserId"]) is None:
+            raise user_missing(call.collection_name, parameters["UserId"])
         after = call.tokens.read(listing, parameters["NextToken"]) if parameters.get("NextToken") else ""
         rows = _page(connection, collection["id"], call, after, count + 1)
     faces = ",".join(listed_face(row["listed"], row["user_id"]) for row in rows[:count])

@@ -11,7 +11,17 @@ from moto.core.utils import get_service_model
 from moto.rekognition.models import rekognition_backends
 from moto.rekognition.responses import RekognitionResponse
 
-from localcloud.rekognition import collection, detection, indexing, listing, searching
+from localcloud.rekognition import (
+    collection,
+    comparing,
+    detection,
+    indexing,
+    listing,
+    searching,
+    tags,
+    user_search,
+    users,
+)
 from localcloud.rekognition.call import Call
 from localcloud.rekognition.exceptions import FrameworkError, RekognitionError
 from localcloud.rekognition.tokens import TokenMaker
@@ -39,6 +49,17 @@ OPERATIONS: Final[Mapping[str, Callable[[Call], Json | str]]] = {
     "SearchFaces": searching.search_faces,
     "SearchFacesByImage": searching.search_faces_by_image,
     "DetectFaces": detection.detect_faces,
+    "CompareFaces": comparing.compare_faces,
+    "CreateUser": users.create_user,
+    "DeleteUser": users.delete_user,
+    "ListUsers": users.list_users,
+    "AssociateFaces": users.associate_faces,
+    "DisassociateFaces": users.disassociate_faces,
+    "SearchUsers": user_search.search_users,
+    "SearchUsersByImage": user_search.search_users_by_image,
+    "TagResource": tags.tag_resource,
+    "UntagResource": tags.untag_resource,
+    "ListTagsForResource": tags.list_tags_for_resource,
 }
 CONTENT_TYPE: Final = "application/x-amz-json-1.1"
 

@@ -12,8 +12,7 @@ CREATE TABLE user (
     collection INTEGER NOT NULL REFERENCES collection ON DELETE CASCADE,
     user_id TEXT NOT NULL,
     key TEXT NOT NULL,                  -- ListUsers is in its order, which is not that of user_id
-    changed REAL NOT NULL,
-    is_empty INTEGER NOT NULL DEFAULT 1,
+    changed REAL NOT NULL,              -- seconds since 1970
     UNIQUE (collection, user_id)
 ) STRICT;
 CREATE UNIQUE INDEX user_key ON user (collection, key);

@@ -7,6 +7,7 @@ disk before the answer is sent (synchronous=FULL): not even a power cut loses a 
 from __future__ import annotations
 
 import functools
+import itertools
 import sqlite3
 import threading
 from contextlib import contextmanager
@@ -38,6 +39,7 @@ class Store:
         self._lock = threading.RLock()
         self._after_commit: list[Callable[[], object]] = []
         self._matrices: dict[tuple[int, str], Matrix] = {}
+        self._users: dict[tuple[int, str], Matrix] = {}
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._connection.row_factory = sqlite3.Row
         self._prepare()
@@ -97,8 +99,22 @@ class Store:
         if matrix is not None:
             self._after_commit.append(lambda: matrix.remove(row_ids))
 
+    def user_matrix(self, collection: int, engine: str) -> Matrix:
+        """Return one vector a user, the mean of its faces, loading them once; inside a turn only."""
+        matrix = self._users.get((collection, engine))
+        if matrix is None:
+            matrix = self._users[collection, engine] = Matrix()
+            self._load_users(matrix, collection, engine)
+        return matrix
+
+    def forget_users(self, collection: int) -> None:
+        """Take the vectors of users out of memory; inside a transaction only."""
+        for key in [key for key in self._users if key[0] == collection]:
+            self._after_commit.append(functools.partial(self._users.pop, key))
+
     def forget_collection(self, collection: int) -> None:
         """Take a whole collection out of memory; inside a transaction only."""
+        self.forget_users(collection)
         for key in [key for key in self._matrices if key[0] == collection]:
             self._after_commit.append(functools.partial(self._matrices.pop, key))
 
@@ -109,3 +125,19 @@ class Store:
         while batch := rows.fetchmany(_LOADED_AT_ONCE):
             vectors = np.frombuffer(b"".join(row["embedding"] for row in batch), EMBEDDING_TYPE)
             matrix.add(np.array([row["id"] for row in batch], np.int64), vectors.reshape(-1, DIMENSIONS))
+
+    def _load_users(self, matrix: Matrix, collection: int, engine: str) -> None:
+        rows = self._connection.execute(
+            "SELECT user, embedding FROM face WHERE collection = ? AND engine = ? AND user IS NOT NULL ORDER BY user",
+            (collection, engine),
+        )
+        for user, faces in itertools.groupby(rows, key=lambda row: int(row["user"])):
+            vector = user_vector([face["embedding"] for face in faces])
+            matrix.add(np.array([user], np.int64), vector.reshape(1, -1))
+
+
+def user_vector(embeddings: Sequence[bytes]) -> NDArray[np.float32]:
+    """Return the unit vector that stands for all faces of a user."""
+    mean = np.frombuffer(b"".join(embeddings), EMBEDDING_TYPE).reshape(-1, DIMENSIONS).mean(axis=0)
+    unit: NDArray[np.float32] = mean / np.float32(max(float(np.linalg.norm(mean)), 1e-9))
+    return unit
