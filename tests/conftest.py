@@ -16,6 +16,7 @@ from eduguard.database import Database, connect, execute_for
 
 ROOT = Path(__file__).parents[1]
 INV = Path(sys.executable).parent / "inv"
+COLLECTION = "tests"
 _NUMBERS = count(1)
 
 Inv = Callable[..., subprocess.CompletedProcess[str]]
@@ -75,15 +76,14 @@ def empty_database(database: Database) -> Database:
 
 @pytest.fixture
 def inv(database: Database, state_folder: Path) -> Inv:
-    """Run the tasks as a user does, on this test's database and a collection and bucket of the same name."""
-    name = database.name.replace("_", "-")
+    """Run the tasks as a user does, on this test's database and the collection and bucket that all tests share."""
 
     def run(*arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
         settings = {
             "DATABASE_URL": database.shown_url,
             "INVOKE_STATE_FOLDER": str(state_folder),
-            "INVOKE_TARGETS_LOCAL_COLLECTION": name,
-            "INVOKE_TARGETS_LOCAL_BUCKET": name,
+            "INVOKE_TARGETS_LOCAL_COLLECTION": COLLECTION,
+            "INVOKE_TARGETS_LOCAL_BUCKET": COLLECTION,
         }
         done = subprocess.run(
             [INV, *arguments],

@@ -1,0 +1,304 @@
+"""The tasks as a user runs them: a process, its output, its exit status, and what the database holds afterwards."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eduguard.database import Database, connect, exists, read_value
+
+ROOT = Path(__file__).parents[2]
+Inv = Callable[..., subprocess.CompletedProcess[str]]
+
+pytestmark = pytest.mark.usefixtures("cloud_endpoint")
+
+CHECKSUM = """
+SELECT md5(string_agg(r, E'\\n' ORDER BY r)) FROM (
+    SELECT id || rut || first_name || last_name || birth_date || grade_id AS r FROM students
+    UNION ALL SELECT id || student_id || external_image_id || face_id FROM student_faces
+    UNION ALL SELECT c::text FROM classes c
+) rows
+"""
+
+
+@pytest.fixture
+def full(inv: Inv, database: Database) -> Database:
+    inv("full")
+    return database
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of migrations and seeds that a test may break."""
+    for folder in ("migrations", "seed_data"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    return tmp_path
+
+
+@pytest.fixture
+def broken(inv: Inv, project: Path) -> Inv:
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        folders = {
+            "INVOKE_MIGRATIONS_FOLDER": str(project / "migrations"),
+            "INVOKE_SEED_FOLDER": str(project / "seed_data"),
+        }
+        return inv(*arguments, check=False, **folders, **environment)
+
+    return run
+
+
+def value(database: Database, query: Any) -> Any:
+    with connect(database, purpose="tests") as conn:
+        return read_value(conn, query)
+
+
+def lines(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
+    return {step: text for step, _, text in (line.partition(" ") for line in done.stdout.splitlines())}
+
+
+def test_full_builds_everything_and_a_second_run_as_well(inv: Inv, database: Database) -> None:
+    own = {"INVOKE_TARGETS_LOCAL_COLLECTION": "first-run", "INVOKE_TARGETS_LOCAL_BUCKET": "first-run"}
+    first, second = inv("full", **own), inv("full", **own)
+    assert [line.split()[0] for line in first.stdout.splitlines()] == [
+        "enrol", "rebuild", "migrate", "seed", "sync", "publish", "verify", "full",
+    ]  # fmt: skip
+    assert "18 photos: 18 uploaded, 18 faces indexed" in lines(first)["enrol"]
+    assert "enrol" not in lines(second)
+    for done in (first, second):
+        assert "18 synced, 0 unchanged, 0 not in collection, 0 in collection only" in lines(done)["sync"]
+        assert "6 of 6 photos recognised" in lines(done)["verify"]
+        assert lines(done)["full"].endswith("is ready: 6 students, 18 faces, 0 placeholders")
+    assert value(database, "SELECT count(DISTINCT face_id) FROM student_faces WHERE face_id <> 'placeholder'") == 18
+
+
+def test_the_same_faces_come_back_after_a_reset(inv: Inv, full: Database) -> None:
+    before = value(full, CHECKSUM)
+    inv("reset")
+    assert value(full, "SELECT count(*) FROM students") == 0
+    inv("seed-full")
+    assert value(full, CHECKSUM) == before
+
+
+def test_every_task_run_again_changes_nothing_and_says_so(inv: Inv, full: Database) -> None:
+    before = value(full, CHECKSUM)
+    assert "nothing is pending" in inv("migrate").stdout
+    assert "113 rows in 11 tables: 0 inserted, 0 updated, 113 unchanged" in inv("seed").stdout
+    assert "0 synced, 18 unchanged, 0 not in collection, 0 in collection only" in inv("sync-faces").stdout
+    assert "all in the bucket and in the collection already" in inv("enrol").stdout
+    assert value(full, CHECKSUM) == before
+
+
+def test_seed_full_reaches_sync_with_the_collection_named(inv: Inv, full: Database) -> None:
+    done = inv("seed-full", "--collection", "nowhere", check=False)
+    assert done.returncode == 1
+    assert "There is no collection nowhere in us-east-1" in done.stderr
+
+
+def test_full_hands_its_flags_to_the_steps(inv: Inv, database: Database) -> None:
+    done = inv("full", "--collection", "another", "--yes")
+    assert "18 faces indexed" in done.stdout
+    assert json.loads(inv("status", "--json", "--collection", "another").stdout)["faces"]["in_collection"] == 18
+
+
+def test_a_dry_run_shows_the_sync_and_writes_nothing(inv: Inv, full: Database) -> None:
+    inv("reset", "seed")
+    assert "18 to sync, 0 unchanged" in inv("sync-faces", "--dry-run").stdout
+    assert value(full, "SELECT count(*) FROM student_faces WHERE face_id = 'placeholder'") == 18
+
+
+def test_verify_tries_every_photo_and_names_the_wrong_student(inv: Inv, full: Database) -> None:
+    assert "18 of 18 photos recognised" in inv("verify").stdout
+    with connect(full, purpose="tests") as conn, conn.transaction():
+        conn.execute("CREATE TEMP TABLE old AS SELECT * FROM student_faces WHERE student_id IN ('student-001', 'student-002')")
+        conn.execute("UPDATE student_faces f SET face_id = DEFAULT FROM old WHERE f.id = old.id")
+        conn.execute(
+            "UPDATE student_faces f SET face_id = o.face_id FROM old o "
+            "WHERE o.id = CASE WHEN f.student_id = 'student-001' THEN replace(f.id, '001', '002') ELSE replace(f.id, '002', '001') END "
+            "AND f.student_id IN ('student-001', 'student-002')"
+        )
+    done = inv("verify", check=False)
+    assert done.returncode == 1
+    assert "6 of 18 photos not recognised" in done.stderr
+    assert "students/student-001/photo-1.jpg of student-001: taken for student-002" in done.stderr
+    assert "6 synced, 12 unchanged" in inv("sync-faces").stdout
+    assert "18 of 18 photos recognised" in inv("verify").stdout
+
+
+def test_status_is_one_json_object_with_what_a_script_needs(inv: Inv, full: Database) -> None:
+    report = json.loads(inv("status", "--json").stdout)
+    assert report["database"]["url"] == full.shown_url
+    assert re.match(r"http://127\.0\.0\.1:\d+$", report["cloud"]["endpoint"])
+    assert report["collection"] == "tests"
+    assert (report["rows"]["students"], report["rows"]["student_faces"]) == (6, 18)
+    assert report["faces"] == {"placeholders": 0, "in_collection": 18}
+    assert report["migrations"]["pending"] == []
+
+
+def test_status_of_a_database_that_does_not_exist_is_no_failure(inv: Inv, database: Database) -> None:
+    report = json.loads(inv("status", "--json", "--collection", "nowhere").stdout)
+    assert report["database"]["exists"] is False
+    assert report["faces"]["in_collection"] is None
+
+
+def test_undo_brings_the_database_before_back(inv: Inv, full: Database) -> None:
+    before = value(full, CHECKSUM)
+    inv("reset")
+    inv("undo")
+    assert value(full, CHECKSUM) == before
+
+
+def test_a_failing_migration_leaves_the_old_database_serving(broken: Inv, full: Database, project: Path) -> None:
+    before = value(full, CHECKSUM)
+    (project / "migrations" / "0004_breaks.sql").write_text("CREATE TABLE half (id int);\nINSERT INTO nowhere VALUES (1);\n")
+    (project / "migrations" / "0004_breaks.rollback.sql").write_text("DROP TABLE half;\n")
+    done = broken("full")
+    assert done.returncode == 1
+    assert '0004_breaks.sql:2:13: relation "nowhere" does not exist' in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "publish" not in lines(done)
+    assert value(full, CHECKSUM) == before
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("- id: [\n", "01_stages.yaml:2:1"),
+        ("- {id: s, name: S, position: one}\n", '01_stages.yaml:1: stages.position: invalid input syntax for type integer: "one"'),
+        ("- {id: s, name: S, position: 1, colour: red}\n", "01_stages.yaml:1: stages has no column colour"),
+    ],
+    ids=["not YAML", "wrong type", "unknown column"],
+)
+def test_a_bad_fixture_leaves_the_old_database_serving(
+    broken: Inv, full: Database, project: Path, text: str, message: str
+) -> None:
+    before = value(full, CHECKSUM)
+    (project / "seed_data" / "01_stages.yaml").write_text(text)
+    done = broken("full")
+    assert (done.returncode, message in done.stderr, "Traceback" in done.stderr) == (1, True, False), done.stderr
+    assert value(full, CHECKSUM) == before
+
+
+def test_a_bad_fixture_is_found_before_a_database_is_made(broken: Inv, database: Database, project: Path) -> None:
+    (project / "seed_data" / "01_stages.yaml").write_text("- id: [\n")
+    assert broken("full").returncode == 1
+    with connect(database.maintenance, purpose="tests") as conn:
+        assert not exists(conn, database.next)
+
+
+@pytest.mark.parametrize("step", ["rebuild", "migrate", "seed", "sync", "publish"])
+def test_full_killed_after_any_step_leaves_a_whole_database_and_the_next_run_succeeds(
+    inv: Inv, full: Database, state_folder: Path, step: str
+) -> None:
+    before = value(full, CHECKSUM)
+    environment = {
+        "DATABASE_URL": full.shown_url,
+        "INVOKE_STATE_FOLDER": str(state_folder),
+        "INVOKE_TARGETS_LOCAL_COLLECTION": "tests",
+        "INVOKE_TARGETS_LOCAL_BUCKET": "tests",
+        "PYTHONUNBUFFERED": "1",
+    }
+    process = subprocess.Popen(
+        [ROOT / ".venv" / "bin" / "inv", "full"], cwd=ROOT, env=os.environ | environment, stdout=subprocess.PIPE, text=True,
+        stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout
+    for line in process.stdout:
+        if line.startswith(step):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    assert value(full, CHECKSUM) == before
+    inv("full")
+    assert value(full, CHECKSUM) == before
+
+
+def test_two_that_rebuild_at_once_do_not_disturb_each_other(inv: Inv, full: Database) -> None:
+    from eduguard.publication import hold_lock
+
+    with hold_lock(full):
+        done = inv("full", check=False)
+    assert done.returncode == 1
+    assert f"Another command is rebuilding {full.name}" in done.stderr
+
+
+def test_a_database_we_did_not_make_is_not_replaced_without_its_name(inv: Inv, empty_database: Database) -> None:
+    with connect(empty_database, purpose="tests") as conn:
+        conn.execute("CREATE TABLE pupils AS SELECT 1 AS id")
+    done = inv("reset", check=False)
+    assert done.returncode == 1
+    assert f"pass --confirm {empty_database.name}" in done.stderr
+    assert value(empty_database, "SELECT count(*) FROM pupils") == 1
+    inv("reset", "--confirm", empty_database.name)
+    assert value(empty_database, "SELECT count(*) FROM students") == 0
+    inv("undo")
+    assert value(empty_database, "SELECT count(*) FROM pupils") == 1
+
+
+def test_a_refusing_target_is_never_reset(inv: Inv, full: Database) -> None:
+    before = value(full, CHECKSUM)
+    done = inv("reset", "--confirm", full.name, check=False, INVOKE_TARGETS_LOCAL_PROTECTION="refuse")
+    assert (done.returncode, "never replaced" in done.stderr) == (1, True)
+    assert value(full, CHECKSUM) == before
+
+
+def test_a_collection_that_does_not_exist_is_named(inv: Inv, full: Database) -> None:
+    done = inv("sync-faces", "--collection", "no-such-collection", check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: There is no collection no-such-collection in us-east-1")
+
+
+def test_without_aws_credentials_the_way_to_them_is_told(inv: Inv, full: Database, cloud_endpoint: str) -> None:
+    done = inv("sync-faces", check=False, INVOKE_TARGETS_LOCAL_REKOGNITION_ENDPOINT=cloud_endpoint)
+    assert done.returncode == 1
+    assert "No AWS credentials" in done.stderr
+    assert "aws configure" in done.stderr
+
+
+def test_a_local_cloud_by_its_url_works_like_any_endpoint(inv: Inv, full: Database, cloud_endpoint: str) -> None:
+    done = inv(
+        "sync-faces",
+        INVOKE_TARGETS_LOCAL_REKOGNITION_ENDPOINT=cloud_endpoint,
+        AWS_ACCESS_KEY_ID="key",
+        AWS_SECRET_ACCESS_KEY="secret",
+    )
+    assert "18 unchanged" in done.stdout
+
+
+def test_a_database_server_that_is_down_is_named(inv: Inv) -> None:
+    done = inv("seed", check=False, DATABASE_URL="postgresql://nobody:secret@127.0.0.1:9/school")
+    assert done.returncode == 1
+    assert "Cannot connect to postgresql://nobody@127.0.0.1:9/school" in done.stderr
+    assert "secret" not in done.stdout + done.stderr
+
+
+def test_an_unknown_target_is_refused_with_the_known_names(inv: Inv) -> None:
+    done = inv("status", check=False, INVOKE_TARGET="stagging")
+    assert done.returncode == 1
+    assert "invoke.yaml has: local, production, staging" in done.stderr
+
+
+def test_the_embedded_server_and_the_cloud_come_up_and_go_down(inv: Inv) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="eg-"))
+    folder.chmod(0o711)
+    settings = {"DATABASE_URL": "", "INVOKE_STATE_FOLDER": str(folder)}
+    try:
+        assert len(inv("up", **settings).stdout.splitlines()) == 2
+        report = json.loads(inv("status", "--json", **settings).stdout)
+        assert report["database"]["is_running"]
+        assert report["database"]["folder"] == str(folder / "postgres")
+        inv("full", **settings)
+        assert inv("down", **settings).stdout.splitlines() == ["down     PostgreSQL stopped", "down     local cloud stopped"]
+        assert inv("down", **settings).stdout == ""
+        assert json.loads(inv("status", "--json", **settings).stdout)["database"]["is_running"] is False
+        assert "0 placeholders" in inv("full", **settings).stdout, "faces and photos survive a stop"
+    finally:
+        inv("down", **settings)
+        shutil.rmtree(folder)
