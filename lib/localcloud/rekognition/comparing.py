@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from localcloud.rekognition import images
-from localcloud.rekognition.detection import portraits
 from localcloud.rekognition.engine import similarity
 from localcloud.rekognition.exceptions import NO_FACES, invalid_parameter
 from localcloud.rekognition.numbers import single
-from localcloud.rekognition.quality import reasons_against
+from localcloud.rekognition.quality import judge
 
 if TYPE_CHECKING:
     from localcloud.rekognition.call import Call, Json
@@ -43,7 +42,7 @@ def compare_faces(call: Call) -> Json:
 def _found(call: Call, image: dict[str, Any]) -> tuple[Image, list[Portrait]]:
     pixels = images.decode(images.read_bytes(image, call.buckets))
     level = call.parameters.get("QualityFilter", _DEFAULT_FILTER)
-    good = [portrait for portrait in portraits(call, pixels) if not reasons_against(portrait, level)]
+    good = [each.portrait for each in judge(call, pixels, level) if not each.reasons]
     if not good:
         raise invalid_parameter(NO_FACES)
     return pixels, good

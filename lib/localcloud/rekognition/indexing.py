@@ -13,10 +13,9 @@ import numpy as np
 
 from localcloud.rekognition import engine, images
 from localcloud.rekognition.call import FACE_MODEL, find_collection
-from localcloud.rekognition.detection import Portrait, portraits
 from localcloud.rekognition.exceptions import collection_missing
 from localcloud.rekognition.numbers import stored_box, stored_confidence
-from localcloud.rekognition.quality import reasons_against
+from localcloud.rekognition.quality import Judged, judge
 from localcloud.rekognition.store import EMBEDDING_TYPE
 
 if TYPE_CHECKING:
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from localcloud.rekognition.call import Call, Json
+    from localcloud.rekognition.detection import Portrait
+    from localcloud.rekognition.engine import Embedding, Image
 
 DEFAULT_FILTER: Final = "AUTO"
 _IMAGE_NAMESPACE: Final = UUID("5fc40b3a-9b0a-4c1c-9f0e-8c6f3f0f5d11")
@@ -59,17 +60,18 @@ def index_faces(call: Call) -> Json:
         call.collection_row(connection)
     encoded = images.read_bytes(call.parameters["Image"], call.buckets)
     pixels = images.decode(encoded)
-    chosen, unindexed = _choose(portraits(call, pixels), call.parameters)
+    judged = judge(call, pixels, call.parameters.get("QualityFilter", DEFAULT_FILTER))
+    chosen, unindexed = _choose(judged, call.parameters.get("MaxFaces", len(judged)))
     external_image_id = call.parameters.get("ExternalImageId")
     image_id = _image_id(encoded, external_image_id)
     newcomers = [
         _Newcomer(
-            portrait=portrait,
-            embedding=call.engine().embed(pixels, portrait.face),
+            portrait=each.portrait,
+            embedding=_embedding(call, pixels, each),
             image_id=image_id,
             external_image_id=external_image_id,
         )
-        for portrait in chosen
+        for each in chosen
     ]
     face_ids = _store(call, newcomers)
     return {
@@ -114,20 +116,22 @@ def _kept(face_id: str, found: dict[str, sqlite3.Row]) -> Json:
     }
 
 
-def _choose(found: Sequence[Portrait], parameters: Json) -> tuple[list[Portrait], list[Json]]:
+def _choose(judged: Sequence[Judged], count: int) -> tuple[list[Judged], list[Json]]:
     """Split faces into those to index, largest first, and the UnindexedFaces with their reasons."""
-    level = parameters.get("QualityFilter", DEFAULT_FILTER)
-    against = {id(portrait): reasons_against(portrait, level) for portrait in found}
-    good = [portrait for portrait in found if not against[id(portrait)]]
-    chosen = good[: parameters.get("MaxFaces", len(good))]
-    for portrait in good[len(chosen) :]:
-        against[id(portrait)].append("EXCEEDS_MAX_FACES")
+    chosen = [each for each in judged if not each.reasons][:count]
+    indexed = {id(each) for each in chosen}
     unindexed = [
-        {"Reasons": against[id(portrait)], "FaceDetail": portrait.detail()}
-        for portrait in found
-        if against[id(portrait)]
+        {"Reasons": each.reasons or ["EXCEEDS_MAX_FACES"], "FaceDetail": each.portrait.detail()}
+        for each in judged
+        if id(each) not in indexed
     ]
     return chosen, unindexed
+
+
+def _embedding(call: Call, pixels: Image, each: Judged) -> Embedding:
+    if each.feature is None:
+        return call.engine().embed(pixels, each.portrait.face)
+    return engine.unit(each.feature)
 
 
 def _image_id(encoded: bytes, external_image_id: str | None) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # Millimetres of an average head: eyes, nose tip, corners of the mouth; x to the right of the picture, y down, z away.
 _HEAD: Final = np.array([(-32, -36, 0), (32, -36, 0), (0, 5, -30), (-26.5, 38, -6), (26.5, 38, -6)], np.float64)
+_MEDIUM_GREY: Final = 128.0
 _CROP_SIDE: Final = 112  # pixels; sharpness is compared at one size
 _SHARP_VARIANCE: Final = 500.0  # variance of the Laplacian at which sharpness is 63
 
@@ -59,9 +60,11 @@ def measure_quality(image: Image, face: Face) -> Quality:
 
     grey = cv2.cvtColor(_crop(image, face), cv2.COLOR_BGR2GRAY)
     small = cv2.resize(grey, (_CROP_SIDE, _CROP_SIDE), interpolation=cv2.INTER_AREA)
-    variance = float(cv2.Laplacian(small, cv2.CV_64F).var())
+    mean = float(small.mean())
+    # At one mean brightness: a dark picture is not a blurred one.
+    variance = float(cv2.Laplacian(small, cv2.CV_64F).var()) * (_MEDIUM_GREY / max(mean, 1.0)) ** 2
     return Quality(
-        brightness=float(small.mean()) / 2.55,
+        brightness=mean / 2.55,
         sharpness=100 * (1 - math.exp(-variance / _SHARP_VARIANCE)),
     )
 

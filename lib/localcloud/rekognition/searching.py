@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from localcloud.rekognition import engine, images
-from localcloud.rekognition.detection import portraits
 from localcloud.rekognition.exceptions import FACE_ID_NOT_FOUND, NO_FACES, invalid_parameter
 from localcloud.rekognition.listing import listed_face
 from localcloud.rekognition.numbers import single
-from localcloud.rekognition.quality import reasons_against
+from localcloud.rekognition.quality import judge
 from localcloud.rekognition.store import EMBEDDING_TYPE
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def search_faces_by_image(call: Call) -> str:
         call.collection_row(connection)
     pixels = images.decode(images.read_bytes(call.parameters["Image"], call.buckets))
     level = call.parameters.get("QualityFilter", _DEFAULT_FILTER)
-    found = [portrait for portrait in portraits(call, pixels) if not reasons_against(portrait, level)]
+    found = [each.portrait for each in judge(call, pixels, level) if not each.reasons]
     if not found:
         raise invalid_parameter(NO_FACES)
     query = call.engine().embed(pixels, found[0].face)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from localcloud.rekognition.engine import DIMENSIONS
+from localcloud.rekognition.engine import DIMENSIONS, unit
 from localcloud.rekognition.matrix import Matrix
 
 if TYPE_CHECKING:
@@ -138,6 +138,4 @@ class Store:
 
 def user_vector(embeddings: Sequence[bytes]) -> NDArray[np.float32]:
     """Return the unit vector that stands for all faces of a user."""
-    mean = np.frombuffer(b"".join(embeddings), EMBEDDING_TYPE).reshape(-1, DIMENSIONS).mean(axis=0)
-    unit: NDArray[np.float32] = mean / np.float32(max(float(np.linalg.norm(mean)), 1e-9))
-    return unit
+    return unit(np.frombuffer(b"".join(embeddings), EMBEDDING_TYPE).reshape(-1, DIMENSIONS).mean(axis=0))

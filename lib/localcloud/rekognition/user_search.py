@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from localcloud.rekognition import engine, images
-from localcloud.rekognition.detection import portraits
 from localcloud.rekognition.exceptions import FACE_ID_NOT_FOUND, invalid_parameter, user_missing
 from localcloud.rekognition.numbers import single
-from localcloud.rekognition.quality import reasons_against
+from localcloud.rekognition.quality import judge
 from localcloud.rekognition.store import EMBEDDING_TYPE, user_vector
 from localcloud.rekognition.users import find_user, shown_user
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from localcloud.rekognition.call import Call, Json
     from localcloud.rekognition.detection import Portrait
     from localcloud.rekognition.engine import Embedding
+    from localcloud.rekognition.quality import Judged
 
 DEFAULT_THRESHOLD: Final = 80.0
 MOST_MATCHES: Final = 500  # also what is returned without MaxUsers
@@ -50,8 +50,8 @@ def search_users_by_image(call: Call) -> Json:
         collection = call.collection_row(connection)
     pixels = images.decode(images.read_bytes(call.parameters["Image"], call.buckets))
     level = call.parameters.get("QualityFilter", _DEFAULT_FILTER)
-    judged = [(portrait, reasons_against(portrait, level)) for portrait in portraits(call, pixels)]
-    good = [portrait for portrait, reasons in judged if not reasons]
+    judged = judge(call, pixels, level)
+    good = [each.portrait for each in judged if not each.reasons]
     answer: Json = {"UserMatches": [], "FaceModelVersion": collection["face_model"]}
     if good:
         query = call.engine().embed(pixels, good[0].face)
@@ -62,11 +62,11 @@ def search_users_by_image(call: Call) -> Json:
     return answer | {"UnsearchedFaces": _unsearched(judged, good[:1])}
 
 
-def _unsearched(judged: list[tuple[Portrait, list[str]]], searched: list[Portrait]) -> list[Json]:
+def _unsearched(judged: list[Judged], searched: list[Portrait]) -> list[Json]:
     return [
-        {"FaceDetails": portrait.detail(), "Reasons": reasons or ["FACE_NOT_LARGEST"]}
-        for portrait, reasons in judged
-        if portrait not in searched
+        {"FaceDetails": each.portrait.detail(), "Reasons": each.reasons or ["FACE_NOT_LARGEST"]}
+        for each in judged
+        if each.portrait not in searched
     ]
 
 
