@@ -30,7 +30,7 @@ def main() -> None:
                 if command == ("reset",):  # what follows works on a full database
                     measure(("seed-full",), ROOT)
     bare = statistics.median(times["bare inv --list"])
-    print(f"{'command':<18} {'median':>8} {'least':>8} {'× bare':>7}   ({rounds} rounds, whole process)")
+    print(f"{'command':<18} {'median':>8} {'least':>8} {'x bare':>7}   ({rounds} rounds, whole process)")
     for name, taken in times.items():
         median = statistics.median(taken)
         print(f"{name:<18} {1000 * median:>5.0f} ms {1000 * min(taken):>5.0f} ms {median / bare:>7.2f}")

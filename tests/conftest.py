@@ -58,7 +58,7 @@ def cloud_endpoint(state_folder: Path) -> str:
 
 
 @pytest.fixture
-def database(server_url: str, request: pytest.FixtureRequest) -> Iterator[Database]:
+def database(server_url: str) -> Iterator[Database]:
     """The name of a database that does not exist yet; whatever a test makes under it is dropped, unless the test fails."""
     named = Database.from_url(server_url).named(f"test_{os.getpid()}_{next(_NUMBERS)}")
     yield named

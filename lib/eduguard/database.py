@@ -42,7 +42,9 @@ class Database:
     def named(self, name: str) -> "Database":
         """Return the database of another name on the same server."""
         if len(name.encode()) > _LONGEST_NAME:
-            raise EduguardError(f"The database's name {name!r} is too long: {_LONGEST_NAME} bytes leave room for suffixes")
+            raise EduguardError(
+                f"The database's name {name!r} is too long: {_LONGEST_NAME} bytes leave room for suffixes"
+            )
         return Database(url=_with_name(self.url, name), name=name)
 
     @property
@@ -70,7 +72,9 @@ class Database:
         """Return the URL without its password, as it may be printed."""
         from urllib.parse import urlencode
 
-        parameters = {key: value for key, value in _parameters(self.url).items() if key != "password" and value is not None}
+        parameters = {
+            key: value for key, value in _parameters(self.url).items() if key != "password" and value is not None
+        }
         user, host, port = parameters.pop("user", ""), str(parameters.pop("host", "")), parameters.pop("port", "")
         parameters.pop("dbname", None)
         if host.startswith("/"):
@@ -89,7 +93,8 @@ def connect(database: Database, *, purpose: str) -> Iterator["Connection"]:
     """Open a connection in autocommit mode; every transaction is written as `with conn.transaction()`.
 
     Raises:
-        EduguardError: when the server does not answer, the database or its password is wrong, or the server is older than 14.
+        EduguardError: when the server does not answer, the database or its password is wrong, or the server is older
+        than 14.
     """
     import psycopg
 
@@ -102,7 +107,8 @@ def connect(database: Database, *, purpose: str) -> Iterator["Connection"]:
     with conn:
         if conn.info.server_version < _OLDEST_VERSION:
             raise EduguardError(
-                f"{database.shown_url} is PostgreSQL {conn.info.server_version // 10000}", hint="14 is the oldest supported."
+                f"{database.shown_url} is PostgreSQL {conn.info.server_version // 10000}",
+                hint="14 is the oldest supported.",
             )
         try:
             yield conn

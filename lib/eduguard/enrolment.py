@@ -58,10 +58,13 @@ def find_photos(folder: Path) -> tuple[Photo, ...]:
     strangers = [str(file) for file, photo in zip(files, photos, strict=True) if photo is None]
     if strangers:
         raise EduguardError(
-            f"Not a student's photo: {', '.join(strangers)}", hint="Photos are named students/{student_id}/photo-{n}.jpg."
+            f"Not a student's photo: {', '.join(strangers)}",
+            hint="Photos are named students/{student_id}/photo-{n}.jpg.",
         )
     if not photos:
-        raise EduguardError(f"No photo in {folder / 'students'}", hint="`seed_folder` in invoke.yaml says where they are.")
+        raise EduguardError(
+            f"No photo in {folder / 'students'}", hint="`seed_folder` in invoke.yaml says where they are."
+        )
     return tuple(photo for photo in photos if photo)
 
 

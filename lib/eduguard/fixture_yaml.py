@@ -1,7 +1,8 @@
 """Read a fixture: a YAML list of rows, kept as the text it is written in, each value with its line.
 
-Stricter than YAML: no anchors, aliases, tags or merge keys, no key twice, one document. What is not quoted stays text too (`no`,
-`007`, `1.10`); only `null`, `~` and nothing at all are NULL. The type of the column decides what the text means.
+Stricter than YAML: no anchors, aliases, tags or merge keys, no key twice, one document. What is not quoted stays text
+too (`no`, `007`, `1.10`); only `null`, `~` and nothing at all are NULL. The type of the column decides what the text
+means.
 """
 
 import gc
@@ -114,7 +115,7 @@ class _Reader:
                 self._other(event)
         return top[0] if top else None
 
-    def _scalar(self, event: ScalarEvent) -> Any:
+    def _scalar(self, event: Any) -> Any:
         self._refuse_properties(event)
         if event.style:
             if "\0" in event.value:
@@ -122,7 +123,7 @@ class _Reader:
             return event.value
         return None if event.value in _NULLS else Plain(event.value)
 
-    def _key(self, event: ScalarEvent, mapping: "_Mapping") -> str:
+    def _key(self, event: Any, mapping: "_Mapping") -> str:
         key = str(event.value)
         if key in ("", "<<"):
             raise _error(self._name, event.start_mark, f"{key!r} is no column's name")
@@ -135,7 +136,8 @@ class _Reader:
         self._refuse_properties(event)
         if depth >= _DEEPEST:
             raise _error(self._name, event.start_mark, f"nested deeper than {_DEEPEST} levels")
-        return _Mapping(event.start_mark.line + 1) if type(event) is MappingStartEvent else []
+        is_mapping = type(event) is MappingStartEvent
+        return _Mapping(event.start_mark.line + 1) if is_mapping else []
 
     def _refuse_properties(self, event: Any) -> None:
         if event.anchor or (event.tag and event.tag != "!"):

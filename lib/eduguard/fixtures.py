@@ -1,7 +1,8 @@
 """Load fixtures: every row is checked before the first one is inserted or updated.
 
-One transaction. Rows are copied into temporary tables like the real ones, so that PostgreSQL itself judges types, constraints, keys and
-references and tells the row; then each table is inserted or updated by primary key, in the order of the foreign keys.
+One transaction. Rows are copied into temporary tables like the real ones, so that PostgreSQL itself judges types,
+constraints, keys and references and tells the row; then each table is inserted or updated by primary key, in the order
+of the foreign keys.
 """
 
 import re
@@ -55,8 +56,8 @@ class SeedReport:
         inserted, updated, unchanged = (
             sum(getattr(table, count) for table in self.tables) for count in ("inserted", "updated", "unchanged")
         )
-        rows = inserted + updated + unchanged
-        return f"{rows:,} rows in {len(self.tables)} tables: {inserted:,} inserted, {updated:,} updated, {unchanged:,} unchanged"
+        counts = f"{inserted:,} inserted, {updated:,} updated, {unchanged:,} unchanged"
+        return f"{inserted + updated + unchanged:,} rows in {len(self.tables)} tables: {counts}"
 
 
 def read_fixtures(folder: Path) -> tuple[Fixture, ...]:
@@ -67,7 +68,9 @@ def read_fixtures(folder: Path) -> tuple[Fixture, ...]:
     """
     files = sorted(folder.glob("*.y*ml")) if folder.is_dir() else []
     if not files:
-        raise EduguardError(f"There is no fixture in {folder}", hint="`seed_folder` in invoke.yaml says where they are.")
+        raise EduguardError(
+            f"There is no fixture in {folder}", hint="`seed_folder` in invoke.yaml says where they are."
+        )
     fixtures, problems, seen = [], [], dict[str, Path]()
     for file in files:
         match = _FILE.match(file.name)
@@ -169,7 +172,10 @@ def _advance_sequences(conn: "Connection", table: Table) -> None:
         if column.sequence:
             conn.execute(
                 sql.SQL("SELECT setval({}, max({})) FROM {} HAVING max({}) IS NOT NULL").format(
-                    column.sequence, sql.Identifier(column.name), sql.Identifier(table.name), sql.Identifier(column.name)
+                    column.sequence,
+                    sql.Identifier(column.name),
+                    sql.Identifier(table.name),
+                    sql.Identifier(column.name),
                 )
             )
 

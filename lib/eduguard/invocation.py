@@ -24,8 +24,8 @@ _run: ContextVar[ExitStack] = ContextVar("run")
 class SuiteExecutor(Executor):
     """Run tasks so that pre and post tasks inherit the flags of the same name given to their parent.
 
-    Invoke runs `pre` and `post` tasks with their defaults, and takes a task from the command line and the same task from
-    a `pre` for different calls. Here every call carries all its flags, so one that stands twice runs once.
+    Invoke runs `pre` and `post` tasks with their defaults, and takes a task from the command line and the same task
+    from a `pre` for different calls. Here every call carries all its flags, so one that stands twice runs once.
     """
 
     def expand_calls(self, calls: Any, inherited: dict[str, Any] | None = None) -> list[Any]:
@@ -60,8 +60,8 @@ class SuiteExecutor(Executor):
             raise Exit("interrupted: what was under way is not in force", code=_INTERRUPTED) from interrupt
 
     def _refuse_swallowed_flags(self) -> None:
-        # After a task that has no such flag, Invoke takes these for its own and ignores them: `inv migrate --collection X`
-        # would go on as if nothing had been said, and `inv sync-faces --dry` would write.
+        # After a task that has no such flag, Invoke takes these for its own and ignores them: `inv migrate --collection
+        # X` would go on as if nothing had been said, and `inv sync-faces --dry` would write.
         if not self.core:
             return
         flags = self.core[0].args
@@ -71,7 +71,9 @@ class SuiteExecutor(Executor):
                 hint="`inv --help TASK` lists the flags of a task.",
             )
         if flags.dry.value:
-            raise EduguardError("--dry is Invoke's own and does nothing here", hint="Tasks that can preview have --dry-run.")
+            raise EduguardError(
+                "--dry is Invoke's own and does nothing here", hint="Tasks that can preview have --dry-run."
+            )
 
     def _load_environment(self) -> None:
         try:
@@ -90,8 +92,8 @@ def keep_open(resource: AbstractContextManager[T]) -> T:
 
 def plain_settings(context: Context) -> dict[str, Any]:
     """Return the suite's own settings as plain nested dictionaries, without Invoke's."""
-    own = set(context.config) - set(Config.global_defaults())
-    return {key: _plain(context.config[key]) for key in own}
+    config: Any = context.config
+    return {key: _plain(config[key]) for key in config if key not in Config.global_defaults()}
 
 
 @contextmanager
@@ -105,7 +107,7 @@ def _new_run() -> Iterator[None]:
 
 
 def _defaults(task: Task[Any]) -> dict[str, Any]:
-    return {arg.attr_name or arg.name: arg.value for arg in task.get_arguments(ignore_unknown_help=True)}
+    return {str(arg.attr_name or arg.name): arg.value for arg in task.get_arguments(ignore_unknown_help=True)}
 
 
 def _plain(value: Any) -> Any:

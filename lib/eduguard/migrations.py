@@ -10,14 +10,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eduguard.database import Database, connect, read_value
 from eduguard.errors import EduguardError
 
 if TYPE_CHECKING:
     import psycopg
-    from yoyo.migrations import MigrationList
 
 _LOCK = 0x65647567  # "edug": one run of migrations in a database at a time
 _NAME = re.compile(r"[0-9]{4}_[a-z0-9_]+\.sql\Z")
@@ -39,9 +38,15 @@ def check_folder(folder: Path) -> tuple[Path, ...]:
     Raises:
         EduguardError: naming every file that has a bad name, no rollback file, or a transaction of its own.
     """
-    files = sorted(path for path in folder.glob("*.sql") if not path.name.endswith(".rollback.sql")) if folder.is_dir() else []
+    files = (
+        sorted(path for path in folder.glob("*.sql") if not path.name.endswith(".rollback.sql"))
+        if folder.is_dir()
+        else []
+    )
     if not files:
-        raise EduguardError(f"There is no migration in {folder}", hint="`migrations_folder` in invoke.yaml says where they are.")
+        raise EduguardError(
+            f"There is no migration in {folder}", hint="`migrations_folder` in invoke.yaml says where they are."
+        )
     problems = [problem for file in files for problem in _problems(file)]
     if problems:
         raise EduguardError("\n".join(problems), hint="Nothing was run.")
@@ -110,7 +115,7 @@ def _prepared(database: Database, files: Sequence[Path]) -> Iterator[dict[str, s
         yield known
 
 
-def _read(folder: Path) -> "MigrationList":
+def _read(folder: Path) -> Any:
     from eduguard.yoyo_backend import read_migrations
 
     return read_migrations(glob.escape(str(folder)))
@@ -152,7 +157,8 @@ def _problems(file: Path) -> Iterator[str]:
     for each in (file, rollback):
         text = each.read_text(encoding="utf-8") if each.exists() else ""
         for found in _OWN_TRANSACTION.finditer(text):
-            yield f"{each}:{text.count(chr(10), 0, found.start()) + 1}: {found[1]}: a migration runs in one transaction already"
+            line = text.count("\n", 0, found.start()) + 1
+            yield f"{each}:{line}: {found[1]}: a migration runs in one transaction already"
 
 
 @contextmanager

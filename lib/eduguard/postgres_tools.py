@@ -42,7 +42,9 @@ class Tools:
         """Say whether the server accepts connections."""
         if not self.sockets.exists():
             return False
-        return self.as_caller().run("pg_isready", "-q", "-h", self.sockets, "-p", PORT, "-d", "postgres", "-U", "postgres", check=False)
+        return self.as_caller().run(
+            "pg_isready", "-q", "-h", self.sockets, "-p", PORT, "-d", "postgres", "-U", "postgres", check=False
+        )
 
     def run(self, program: str, *arguments: object, check: bool = True) -> bool:
         """Run a program to its end, as the account; say whether it succeeded.
@@ -116,9 +118,9 @@ def find_binaries(folder: Path, configured: Path | None) -> Path:
 def disown_stale_pid_files(tools: Tools) -> None:
     """Make the server's pid files name no process, unless they name the living server of this very folder.
 
-    PostgreSQL refuses to start while a process with the recorded pid lives, be it another program after a reboot or the server
-    of the folder this one was copied from. The files are rewritten, not deleted: the shared memory key in postmaster.pid still
-    keeps a second server from starting while a backend of the first one works.
+    PostgreSQL refuses to start while a process with the recorded pid lives, be it another program after a reboot or the
+    server of the folder this one was copied from. The files are rewritten, not deleted: the shared memory key in
+    postmaster.pid still keeps a second server from starting while a backend of the first one works.
     """
     for file in (tools.data / "postmaster.pid", tools.sockets / f".s.PGSQL.{PORT}.lock"):
         if file.exists():
@@ -137,7 +139,9 @@ def _is_postgres(pid: str) -> bool:
 
 def _scrubbed_environment() -> dict[str, str]:
     # PGPORT, PGDATA and the like would reach initdb and pg_ctl; the locale is given explicitly.
-    return {key: value for key, value in os.environ.items() if not key.startswith(("PG", "LC_", "LANG", "DATABASE_URL"))}
+    return {
+        key: value for key, value in os.environ.items() if not key.startswith(("PG", "LC_", "LANG", "DATABASE_URL"))
+    }
 
 
 def _copy_of(folder: Path, installed: Path) -> Path:
@@ -148,7 +152,9 @@ def _copy_of(folder: Path, installed: Path) -> Path:
 def _copy_package(folder: Path, binaries: Path) -> Path:
     package = binaries.parent.parent
     if package.name != _PACKAGE:
-        raise EduguardError(f"The server's account cannot run {binaries}", hint="Set postgres_bin to a folder it can reach.")
+        raise EduguardError(
+            f"The server's account cannot run {binaries}", hint="Set postgres_bin to a folder it can reach."
+        )
     copy = _copy_of(folder, binaries)
     unfinished = folder / "unfinished-binaries"
     shutil.rmtree(unfinished, ignore_errors=True)

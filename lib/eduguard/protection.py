@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 _TABLES = """
 SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'f', 'm') AND NOT c.relispartition
-AND c.relname !~ '^_?yoyo_' AND n.nspname NOT IN ('eduguard', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%' ORDER BY 1
+AND c.relname !~ '^_?yoyo_' AND n.nspname NOT IN ('eduguard', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%'
+ORDER BY 1
 """
 
 
@@ -82,8 +83,8 @@ def check_replaceable(
 ) -> None:
     """Return if the database may be replaced.
 
-    A local database that is absent, empty or made by us may be, where the target is `open`; any other only after its name has been
-    passed or typed; none where the target says `refuse`.
+    A local database that is absent, empty or made by us may be, where the target is `open`; any other only after its
+    name has been passed or typed; none where the target says `refuse`.
 
     Args:
         state: what `inspect` found.

@@ -1,8 +1,8 @@
 """Make the next database beside the live one, put it in its place, and swap back.
 
-A publish is one transaction of renames, so a crash at any moment leaves the old or the new database in place. The database that
-was replaced is kept as `..._previous`; the one kept before is renamed in the same transaction and dropped after it, and a drop that
-a crash prevented is made up for by the next rebuild.
+A publish is one transaction of renames, so a crash at any moment leaves the old or the new database in place. The
+database that was replaced is kept as `..._previous`; the one kept before is renamed in the same transaction and dropped
+after it, and a drop that a crash prevented is made up for by the next rebuild.
 """
 
 import threading
@@ -67,7 +67,8 @@ def create_next(database: Database, *, target: str, command: str) -> None:
     """Make an empty database beside this one and mark it as ours; what an earlier run left there is dropped.
 
     Raises:
-        EduguardError: when there is a database of that name which we did not make, or the role may not create databases.
+        EduguardError: when there is a database of that name which we did not make, or the role may not create
+        databases.
     """
     from psycopg import errors
 
@@ -85,7 +86,9 @@ def create_next(database: Database, *, target: str, command: str) -> None:
     with connect(database.next, purpose="rebuild") as conn, conn.transaction():
         encoding = read_value(conn, "SELECT current_setting('server_encoding')")
         if encoding != "UTF8":
-            raise EduguardError(f"The server's encoding is {encoding}", hint="EduGuard DB needs a server set up with UTF8.")
+            raise EduguardError(
+                f"The server's encoding is {encoding}", hint="EduGuard DB needs a server set up with UTF8."
+            )
         conn.execute("CREATE SCHEMA eduguard")
         conn.execute(
             "CREATE TABLE eduguard.origin (target text NOT NULL, command text NOT NULL, "
@@ -105,7 +108,7 @@ def _drop_ours(conn: "Connection", database: Database) -> None:
 
 
 def publish(database: Database) -> tuple[Session, ...]:
-    """Put the next database in the place of this one, which is kept as the previous; return the sessions that were ended.
+    """Put the next database in this one's place, which is kept as the previous; return the sessions that were ended.
 
     Raises:
         EduguardError: when there is no next database.
@@ -132,13 +135,19 @@ def undo(database: Database) -> tuple[Session, ...]:
     with connect(database.maintenance, purpose="undo") as conn:
         if not exists(conn, database.previous):
             raise EduguardError(f"There is no {database.previous.name} to bring back", hint="One publish keeps one.")
-        renames = [(database, database.discarded), (database.previous, database), (database.discarded, database.previous)]
+        renames = [
+            (database, database.discarded),
+            (database.previous, database),
+            (database.discarded, database.previous),
+        ]
         return _rename(conn, database, renames if exists(conn, database) else renames[1:2])
 
 
-def _rename(conn: "Connection", database: Database, renames: Sequence[tuple[Database, Database]]) -> tuple[Session, ...]:
-    # ALTER DATABASE RENAME locks out new sessions and then waits up to 5 s for those that are there. Sessions are ended before,
-    # and while it waits, so that a client that reconnects at once cannot make it fail.
+def _rename(
+    conn: "Connection", database: Database, renames: Sequence[tuple[Database, Database]]
+) -> tuple[Session, ...]:
+    # ALTER DATABASE RENAME locks out new sessions and then waits up to 5 s for those that are there. Sessions are ended
+    # before, and while it waits, so that a client that reconnects at once cannot make it fail.
     names = [before.name for before, _ in renames]
     with connect(database.maintenance, purpose="publish") as watcher:
         ended = _end_sessions(watcher, names)

@@ -163,7 +163,12 @@ def open_collection(name: str, *, region: str, endpoint: str | None, credentials
         max_pool_connections=16,
         user_agent_extra="eduguard-db",
     )
-    arguments: dict[str, Any] = {"region_name": region, "endpoint_url": endpoint, "config": config, **(credentials or {})}
+    arguments: dict[str, Any] = {
+        "region_name": region,
+        "endpoint_url": endpoint,
+        "config": config,
+        **(credentials or {}),
+    }
     return Collection(boto3.client("rekognition", **arguments), name)
 
 

@@ -72,7 +72,6 @@ class Settings:
         """Return the folder whose files are named like the keys of the bucket."""
         return self.seed_folder / "photos"
 
-
     def with_collection(self, collection: str | None) -> "Settings":
         """Return these settings with another collection; the same settings for None or an empty name."""
         return replace(self, target=self.target.with_collection(collection))
@@ -131,7 +130,7 @@ def _database_url(value: object, target: str, environment: Mapping[str, str]) ->
     if url is None:
         raise EduguardError(
             f"Target {target} has no database",
-            hint=f"Set DATABASE_URL, or INVOKE_TARGETS_{target.upper()}_DATABASE_URL, to the URL of a PostgreSQL server.",
+            hint=f"Set DATABASE_URL, or INVOKE_TARGETS_{target.upper()}_DATABASE_URL, to a PostgreSQL URL.",
         )
     return url
 

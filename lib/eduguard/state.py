@@ -48,7 +48,8 @@ def server_account() -> Account | None:
 def state_folder(checkout: Path, override: Path | None) -> Path:
     """Return the folder for the state of one checkout: `.eduguard` in it, or outside where that cannot work.
 
-    Outside it is named after the checkout and its whole path, so that two checkouts never meet. The folder need not exist.
+    Outside it is named after the checkout and its whole path, so that two checkouts never meet. The folder need not
+    exist.
 
     Raises:
         EduguardError: for an override that cannot work.
@@ -76,7 +77,8 @@ def _outside(checkout: Path) -> Path:
     folder = home / "eduguard" / f"{checkout.name[:16]}-{digest}"
     if problem := _problem(folder, server_account()):
         raise EduguardError(
-            f"There is no place for the state of {checkout}: {folder} {problem}", hint="Set INVOKE_STATE_FOLDER to a folder."
+            f"There is no place for the state of {checkout}: {folder} {problem}",
+            hint="Set INVOKE_STATE_FOLDER to a folder.",
         )
     return folder
 

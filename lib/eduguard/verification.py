@@ -71,7 +71,7 @@ def recognise_photos(
     with ThreadPoolExecutor(_AT_ONCE) as threads:
         found = list(threads.map(best_match, photos))
     face_ids = [match[0] for match in found if match]
-    students = dict(
+    students: dict[str, str] = dict(
         conn.execute("SELECT face_id, student_id FROM student_faces WHERE face_id = ANY (%s)", [face_ids]).fetchall()
     )
     return [

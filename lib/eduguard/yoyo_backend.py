@@ -1,6 +1,5 @@
 """yoyo's PostgreSQL backend, with apply and record in one transaction, over one connection, and quiet."""
 
-import getpass
 import os
 import socket
 from datetime import UTC, datetime
@@ -21,7 +20,8 @@ _LOCK_TABLE: LiteralString = (
     "CREATE TABLE IF NOT EXISTS yoyo_lock (locked int PRIMARY KEY DEFAULT 1, ctime timestamp, pid int NOT NULL)"
 )
 _RECORD: LiteralString = (
-    "INSERT INTO eduguard.migration (id, sha256) VALUES (%s, %s) ON CONFLICT (id) DO UPDATE SET sha256 = excluded.sha256"
+    "INSERT INTO eduguard.migration (id, sha256) VALUES (%s, %s) "
+    "ON CONFLICT (id) DO UPDATE SET sha256 = excluded.sha256"
 )
 _FORGET: LiteralString = "DELETE FROM eduguard.migration WHERE id = %s"
 
@@ -45,6 +45,7 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no ty
     """Apply and roll back one migration at a time; yoyo's record and ours are written in the same transaction."""
 
     def connect(self, dburi: Any) -> Any:
+        """Connect, with cursors of our kind."""
         connection = super().connect(dburi)
         connection.cursor_factory = _Cursor
         return connection
@@ -53,15 +54,18 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no ty
         return True  # PostgreSQL has it: no table is made to find out
 
     def create_lock_table(self) -> None:
+        """Create yoyo's own lock without an error in the server's log when it is there."""
         self.execute(_LOCK_TABLE)
 
     def get_log_data(self, migration: Any = None, operation: str = "apply") -> dict[str, Any]:
-        # Without looking the host's full name up, which can take a DNS timeout, and without needing an entry in /etc/passwd.
+        """Return the values of a line of yoyo's log."""
+        # Without looking the host's full name up, which can take a DNS timeout, and without needing an entry in
+        # /etc/passwd.
         return {
             "id": str(uuid4()),
             "migration_id": migration.id,
             "migration_hash": migration.hash,
-            "username": os.environ.get("USER") or (getpass.getuser() if os.name != "posix" else str(os.getuid())),
+            "username": os.environ.get("USER") or str(os.getuid()),
             "hostname": socket.gethostname(),
             "created_at_utc": datetime.now(UTC).replace(tzinfo=None),
             "operation": operation,

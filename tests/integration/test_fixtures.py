@@ -60,14 +60,18 @@ def test_the_shipped_seeds_load_and_a_second_run_changes_nothing(load: Load, sch
     inserted, updated, unchanged = counts(load())
     assert (updated, unchanged) == (0, 0)
     assert counts(load()) == (0, 0, inserted)
-    assert read(school, "SELECT count(*), count(*) FILTER (WHERE face_id = 'placeholder') FROM student_faces") == [(18, 18)]
+    assert read(school, "SELECT count(*), count(*) FILTER (WHERE face_id = 'placeholder') FROM student_faces") == [
+        (18, 18)
+    ]
     assert read(school, "SELECT (SELECT count(*) FROM stages), (SELECT count(*) FROM grades)") == [(3, 14)]
     assert read(school, "SELECT count(*), count(DISTINCT legal_guardian_id) FROM students") == [(6, 6)]
 
 
 def test_every_rut_of_the_seeds_has_its_check_digit(load: Load, school: Database) -> None:
     load()
-    ruts = read(school, "SELECT rut FROM students UNION ALL SELECT rut FROM legal_guardians UNION ALL SELECT rut FROM teachers")
+    ruts = read(
+        school, "SELECT rut FROM students UNION ALL SELECT rut FROM legal_guardians UNION ALL SELECT rut FROM teachers"
+    )
     for (rut,) in ruts:
         number, digit = str(rut).split("-")
         total = sum(int(figure) * (2 + place % 6) for place, figure in enumerate(reversed(number)))
@@ -77,7 +81,9 @@ def test_every_rut_of_the_seeds_has_its_check_digit(load: Load, school: Database
 
 def test_a_changed_row_is_updated_and_a_new_one_inserted(load: Load) -> None:
     load(_01_stages="- {id: a, name: A, position: 1}\n- {id: b, name: B, position: 2}\n")
-    report = load(_01_stages="- {id: a, name: A, position: 1}\n- {id: b, name: Z, position: 2}\n- {id: c, name: C, position: 3}\n")
+    report = load(
+        _01_stages="- {id: a, name: A, position: 1}\n- {id: b, name: Z, position: 2}\n- {id: c, name: C, position: 3}\n"
+    )
     assert counts(report) == (1, 1, 1)
 
 
@@ -85,9 +91,13 @@ def test_a_face_id_that_sync_wrote_survives_seeding(load: Load, school: Database
     load()
     read(school, "UPDATE student_faces SET face_id = id || '-real', quality_score = 90, indexed_at = now() RETURNING 1")
     assert counts(load())[:2] == (0, 0)
-    placeholders = (SEEDS / "10_student_faces.yaml").read_text().replace("  photo_url", "  face_id: placeholder\n  photo_url")
+    placeholders = (
+        (SEEDS / "10_student_faces.yaml").read_text().replace("  photo_url", "  face_id: placeholder\n  photo_url")
+    )
     load(_10_student_faces=placeholders)
-    assert read(school, "SELECT count(*) FROM student_faces WHERE face_id = id || '-real' AND quality_score = 90") == [(18,)]
+    assert read(school, "SELECT count(*) FROM student_faces WHERE face_id = id || '-real' AND quality_score = 90") == [
+        (18,)
+    ]
 
 
 def test_a_column_left_out_keeps_its_value_and_starts_with_its_default(load: Load, school: Database) -> None:
@@ -98,7 +108,9 @@ def test_a_column_left_out_keeps_its_value_and_starts_with_its_default(load: Loa
 
 def test_the_columns_type_decides_what_text_means(load: Load, school: Database) -> None:
     with connect(school, purpose="tests") as conn:
-        conn.execute("CREATE TABLE kinds (id text PRIMARY KEY, t text, b bool, i int, n numeric, d date, j jsonb, a text[])")
+        conn.execute(
+            "CREATE TABLE kinds (id text PRIMARY KEY, t text, b bool, i int, n numeric, d date, j jsonb, a text[])"
+        )
     load(
         _01_kinds='- {id: 007, t: no, b: no, i: 42, n: 1.10, d: 2026-02-03, j: {k: [1, 1.5, yes, true, ~, "2"]}, a: [x, "y z", ~]}\n'
         "- {id: 2, t: '', b: on, j: 5, a: []}\n"
@@ -147,7 +159,9 @@ STAGES = "- {id: s, name: S, position: 1}\n"
         ),
     ],
 )  # fmt: skip
-def test_a_bad_fixture_is_refused_with_file_and_line(load: Load, school: Database, texts: dict[str, str], problem: str) -> None:
+def test_a_bad_fixture_is_refused_with_file_and_line(
+    load: Load, school: Database, texts: dict[str, str], problem: str
+) -> None:
     with pytest.raises(EduguardError) as raised:
         load(**texts)
     assert re.search(problem, raised.value.message)
@@ -169,7 +183,9 @@ def test_a_row_that_would_take_another_rows_unique_value_is_named(load: Load) ->
 
 def test_a_cycle_of_references_is_named(load: Load, school: Database) -> None:
     with connect(school, purpose="tests") as conn:
-        conn.execute("CREATE TABLE hens (id text PRIMARY KEY); CREATE TABLE eggs (id text PRIMARY KEY, hen text REFERENCES hens)")
+        conn.execute(
+            "CREATE TABLE hens (id text PRIMARY KEY); CREATE TABLE eggs (id text PRIMARY KEY, hen text REFERENCES hens)"
+        )
         conn.execute("ALTER TABLE hens ADD COLUMN egg text REFERENCES eggs")
     with pytest.raises(EduguardError, match="form a cycle: (hens → eggs → hens|eggs → hens → eggs)"):
         load(_01_hens="- {id: h}\n", _02_eggs="- {id: e}\n")

@@ -137,7 +137,12 @@ def test_a_folder_with_brackets_in_its_name_is_read(empty_database: Database, fo
 
 
 def test_a_concurrent_index_is_built_outside_the_transaction(empty_database: Database, folder: Path) -> None:
-    add(folder, "0004_index", "-- transactional: false\nCREATE INDEX CONCURRENTLY by_name ON students (last_name);", "DROP INDEX by_name;")
+    add(
+        folder,
+        "0004_index",
+        "-- transactional: false\nCREATE INDEX CONCURRENTLY by_name ON students (last_name);",
+        "DROP INDEX by_name;",
+    )
     migrations.apply(empty_database, folder)
     assert has_table(empty_database, "by_name")
     assert migrations.apply(empty_database, folder) == ()
@@ -177,7 +182,9 @@ def test_rows_seeded_before_external_image_ids_get_theirs(empty_database: Databa
     migrations.apply(empty_database, folder)
     with connect(empty_database, purpose="tests") as conn:
         conn.execute("INSERT INTO stages VALUES ('s', 'S', 1); INSERT INTO grades VALUES ('g', 's', 'G', 1)")
-        conn.execute("INSERT INTO legal_guardians (id, rut, first_name, last_name) VALUES ('p', '13456789-9', 'A', 'B')")
+        conn.execute(
+            "INSERT INTO legal_guardians (id, rut, first_name, last_name) VALUES ('p', '13456789-9', 'A', 'B')"
+        )
         conn.execute(
             "INSERT INTO students (id, rut, first_name, last_name, birth_date, grade_id, legal_guardian_id) "
             "VALUES ('s.1', '25678901-9', 'A', 'B', '2019-03-14', 'g', 'p')"

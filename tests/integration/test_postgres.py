@@ -37,7 +37,7 @@ def cluster(base: Path) -> Path:
 
 
 @pytest.fixture
-def folder(base: Path, cluster: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+def folder(base: Path, cluster: Path) -> Iterator[Path]:
     """A folder with a cluster, whose server is down."""
     copied = base / "copy"
     subprocess.run(["cp", "-a", cluster, copied], check=True)
@@ -57,8 +57,13 @@ def answers(url: str) -> bool:
 
 def test_a_new_server_is_utf_8_sorts_by_code_point_and_listens_on_no_port(folder: Path) -> None:
     with psycopg.connect(postgres.ensure_running(folder)) as conn:
-        shown = [conn.execute(f"SHOW {name}").fetchone() for name in ("server_encoding", "listen_addresses", "synchronous_commit")]
-        order = conn.execute("SELECT string_agg(c, '' ORDER BY c) FROM unnest(ARRAY['é', 'b', 'Z', 'a', 'A']) c").fetchone()
+        shown = [
+            conn.execute(f"SHOW {name}").fetchone()
+            for name in ("server_encoding", "listen_addresses", "synchronous_commit")
+        ]
+        order = conn.execute(
+            "SELECT string_agg(c, '' ORDER BY c) FROM unnest(ARRAY['é', 'b', 'Z', 'a', 'A']) c"
+        ).fetchone()
     assert shown == [("UTF8",), ("",), ("on",)]
     assert order == ("AZabé",)
 
@@ -66,7 +71,9 @@ def test_a_new_server_is_utf_8_sorts_by_code_point_and_listens_on_no_port(folder
 def test_a_server_of_the_suite_is_durable_by_default(base: Path) -> None:
     folder = base / "durable"
     with psycopg.connect(postgres.ensure_running(folder)) as conn:
-        shown = [conn.execute(f"SHOW {name}").fetchone() for name in ("fsync", "full_page_writes", "synchronous_commit")]
+        shown = [
+            conn.execute(f"SHOW {name}").fetchone() for name in ("fsync", "full_page_writes", "synchronous_commit")
+        ]
     postgres.stop(folder)
     assert shown == [("on",), ("on",), ("on",)]
 
@@ -100,7 +107,9 @@ def test_a_killed_server_is_started_again_at_once(folder: Path) -> None:
         conn.execute("SELECT * FROM kept")
 
 
-@pytest.mark.parametrize("pid", [str(os.getpid()), "999999", "not a number"], ids=["another program's", "nobody's", "garbage"])
+@pytest.mark.parametrize(
+    "pid", [str(os.getpid()), "999999", "not a number"], ids=["another program's", "nobody's", "garbage"]
+)
 def test_a_stale_pid_file_does_not_keep_the_server_from_starting(folder: Path, pid: str) -> None:
     postgres.ensure_running(folder)
     file = folder / "data" / "postmaster.pid"
@@ -125,7 +134,9 @@ def test_a_folder_copied_while_its_server_runs_gets_a_server_of_its_own(folder: 
 
 
 def test_many_that_start_at_once_get_one_server(folder: Path) -> None:
-    processes = [subprocess.Popen([sys.executable, "-c", START, folder], stdout=subprocess.PIPE, text=True) for _ in range(6)]
+    processes = [
+        subprocess.Popen([sys.executable, "-c", START, folder], stdout=subprocess.PIPE, text=True) for _ in range(6)
+    ]
     urls = {process.communicate(timeout=60)[0] for process in processes}
     assert [process.returncode for process in processes] == [0] * 6
     assert len(urls) == 1
@@ -155,7 +166,13 @@ def test_a_task_killed_right_after_starting_the_server_leaves_it_running(folder:
 
 
 def test_variables_of_the_caller_do_not_reach_the_server(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"PGPORT": "1", "PGDATA": "/nowhere", "PGHOST": "nowhere.invalid", "LANG": "C", "LC_ALL": "C"}.items():
+    for name, value in {
+        "PGPORT": "1",
+        "PGDATA": "/nowhere",
+        "PGHOST": "nowhere.invalid",
+        "LANG": "C",
+        "LC_ALL": "C",
+    }.items():
         monkeypatch.setenv(name, value)
     assert answers(postgres.ensure_running(folder) + "&options=-csearch_path%3Dpublic")
 
@@ -164,7 +181,9 @@ def test_a_server_that_cannot_start_shows_the_end_of_its_log(folder: Path, monke
     monkeypatch.setattr(postgres, "_START_ATTEMPTS", 1)
     with (folder / "data" / "postgresql.conf").open("a") as settings:
         settings.write("no_such_setting = 1\n")
-    with pytest.raises(EduguardError, match='(?s)pg_ctl failed with status 1.*unrecognized configuration parameter "no_such_setting"'):
+    with pytest.raises(
+        EduguardError, match='(?s)pg_ctl failed with status 1.*unrecognized configuration parameter "no_such_setting"'
+    ):
         postgres.ensure_running(folder)
 
 
@@ -194,7 +213,9 @@ def test_an_ordinary_user_has_a_server_of_their_own(base: Path) -> None:
         "url = postgres.ensure_running(folder, binaries=tools, settings=['fsync=off'])\n"
         "print(psycopg.connect(url).execute('SELECT 1').fetchone()); postgres.stop(folder, binaries=tools)"
     )
-    done = subprocess.run([sys.executable, "-c", script, home / "postgres"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script, home / "postgres"], capture_output=True, text=True, check=False
+    )
     assert (done.stdout, done.stderr) == ("(1,)\n", "")
     assert (home / "postgres" / "data").stat().st_uid == home.stat().st_uid
 

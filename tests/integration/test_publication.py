@@ -202,7 +202,10 @@ def test_an_absent_an_empty_and_a_marked_database_are_replaced_without_asking(da
 def test_a_database_we_did_not_make_needs_its_name(foreign: Database) -> None:
     check(foreign, "open", confirm=foreign.name)
     check(foreign, "open", ask=lambda _: foreign.name)
-    with pytest.raises(EduguardError, match=rf"(?s){foreign.name} on .*1,234 rows: pupils 1,234.*nobody was there.*--confirm {foreign.name}"):
+    with pytest.raises(
+        EduguardError,
+        match=rf"(?s){foreign.name} on .*1,234 rows: pupils 1,234.*nobody was there.*--confirm {foreign.name}",
+    ):
         check(foreign, "open", ask=silent)
     with pytest.raises(EduguardError, match="'yes' is not its name"):
         check(foreign, "open", ask=lambda _: "yes")

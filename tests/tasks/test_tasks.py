@@ -117,7 +117,9 @@ def test_a_dry_run_shows_the_sync_and_writes_nothing(inv: Inv, full: Database) -
 def test_verify_tries_every_photo_and_names_the_wrong_student(inv: Inv, full: Database) -> None:
     assert "18 of 18 photos recognised" in inv("verify").stdout
     with connect(full, purpose="tests") as conn, conn.transaction():
-        conn.execute("CREATE TEMP TABLE old AS SELECT * FROM student_faces WHERE student_id IN ('student-001', 'student-002')")
+        conn.execute(
+            "CREATE TEMP TABLE old AS SELECT * FROM student_faces WHERE student_id IN ('student-001', 'student-002')"
+        )
         conn.execute("UPDATE student_faces f SET face_id = DEFAULT FROM old WHERE f.id = old.id")
         conn.execute(
             "UPDATE student_faces f SET face_id = o.face_id FROM old o "
@@ -157,7 +159,9 @@ def test_undo_brings_the_database_before_back(inv: Inv, full: Database) -> None:
 
 def test_a_failing_migration_leaves_the_old_database_serving(broken: Inv, full: Database, project: Path) -> None:
     before = value(full, CHECKSUM)
-    (project / "migrations" / "0004_breaks.sql").write_text("CREATE TABLE half (id int);\nINSERT INTO nowhere VALUES (1);\n")
+    (project / "migrations" / "0004_breaks.sql").write_text(
+        "CREATE TABLE half (id int);\nINSERT INTO nowhere VALUES (1);\n"
+    )
     (project / "migrations" / "0004_breaks.rollback.sql").write_text("DROP TABLE half;\n")
     done = broken("full")
     assert done.returncode == 1
@@ -171,7 +175,10 @@ def test_a_failing_migration_leaves_the_old_database_serving(broken: Inv, full: 
     ("text", "message"),
     [
         ("- id: [\n", "01_stages.yaml:2:1"),
-        ("- {id: s, name: S, position: one}\n", '01_stages.yaml:1: stages.position: invalid input syntax for type integer: "one"'),
+        (
+            "- {id: s, name: S, position: one}\n",
+            '01_stages.yaml:1: stages.position: invalid input syntax for type integer: "one"',
+        ),
         ("- {id: s, name: S, position: 1, colour: red}\n", "01_stages.yaml:1: stages has no column colour"),
     ],
     ids=["not YAML", "wrong type", "unknown column"],
@@ -295,7 +302,10 @@ def test_the_embedded_server_and_the_cloud_come_up_and_go_down(inv: Inv) -> None
         assert report["database"]["is_running"]
         assert report["database"]["folder"] == str(folder / "postgres")
         inv("full", **settings)
-        assert inv("down", **settings).stdout.splitlines() == ["down     PostgreSQL stopped", "down     local cloud stopped"]
+        assert inv("down", **settings).stdout.splitlines() == [
+            "down     PostgreSQL stopped",
+            "down     local cloud stopped",
+        ]
         assert inv("down", **settings).stdout == ""
         assert json.loads(inv("status", "--json", **settings).stdout)["database"]["is_running"] is False
         assert "0 placeholders" in inv("full", **settings).stdout, "faces and photos survive a stop"

@@ -57,17 +57,26 @@ def test_each_row_is_linked_relinked_unchanged_or_missing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("held", "chosen"), [(PLACEHOLDER, "f2"), ("f3", "f3"), ("gone", "f2")], ids=["new row", "row has one", "row lost its"]
+    ("held", "chosen"),
+    [(PLACEHOLDER, "f2"), ("f3", "f3"), ("gone", "f2")],
+    ids=["new row", "row has one", "row lost its"],
 )
 def test_of_several_faces_the_rows_own_wins_then_confidence_then_face_id(held: str, chosen: str) -> None:
-    faces = [face("f1", "a-photo-1", 90), face("f4", "a-photo-1", 99), face("f2", "a-photo-1", 99), face("f3", "a-photo-1", 80)]
+    faces = [
+        face("f1", "a-photo-1", 90),
+        face("f4", "a-photo-1", 99),
+        face("f2", "a-photo-1", 99),
+        face("f3", "a-photo-1", 80),
+    ]
     plan = plan_sync([row("a-photo-1", held)], faces)
     assert [change.after for change in plan.changes] == ([] if held == chosen else [chosen])
     assert len(plan.orphans) == 3
 
 
 IDS = st.integers(min_value=1, max_value=9).map(lambda n: f"s-photo-{n}")
-ROWS = st.lists(st.builds(row, IDS, st.sampled_from([PLACEHOLDER, "f1", "f2", "f3"])), unique_by=lambda r: r.external_image_id)
+ROWS = st.lists(
+    st.builds(row, IDS, st.sampled_from([PLACEHOLDER, "f1", "f2", "f3"])), unique_by=lambda r: r.external_image_id
+)
 FACES = st.lists(
     st.builds(face, st.sampled_from([f"f{n}" for n in range(1, 9)]), IDS | st.none(), st.sampled_from([90.0, 99.0])),
     unique_by=lambda f: f.face_id,
@@ -75,7 +84,9 @@ FACES = st.lists(
 
 
 @given(ROWS, FACES, st.randoms(use_true_random=False))
-def test_a_plan_does_not_depend_on_order_and_leaves_nothing_to_do(rows: list[FaceRow], faces: list[Face], random: Random) -> None:
+def test_a_plan_does_not_depend_on_order_and_leaves_nothing_to_do(
+    rows: list[FaceRow], faces: list[Face], random: Random
+) -> None:
     plan = plan_sync(rows, faces)
     shuffled_rows, shuffled_faces = list(rows), list(faces)
     random.shuffle(shuffled_rows)

@@ -15,7 +15,18 @@ def values(text: str) -> list[dict[str, object]]:
 def test_what_stands_in_the_file_stays_text() -> None:
     text = "- {a: no, b: 007, c: 1.10, d: 12:30, e: 2020-01-02, f: 1_000, g: yes, h: +569, i: '', j: \"x\"}"
     assert values(text) == [
-        {"a": "no", "b": "007", "c": "1.10", "d": "12:30", "e": "2020-01-02", "f": "1_000", "g": "yes", "h": "+569", "i": "", "j": "x"}
+        {
+            "a": "no",
+            "b": "007",
+            "c": "1.10",
+            "d": "12:30",
+            "e": "2020-01-02",
+            "f": "1_000",
+            "g": "yes",
+            "h": "+569",
+            "i": "",
+            "j": "x",
+        }
     ]
 
 
@@ -59,7 +70,7 @@ def test_an_empty_fixture_has_no_rows(text: str) -> None:
         ("students:\n  - id: 1\n", "t.yaml:1: a fixture is a list of rows"),
         ("- just text\n", "t.yaml: row 1 is not a mapping of columns to values"),
         ("- id: [1\n", "t.yaml:2:1: did not find expected ',' or ']'"),
-        ("- id: \"a\\0b\"\n", "t.yaml:1:7: PostgreSQL text cannot hold the character NUL"),
+        ('- id: "a\\0b"\n', "t.yaml:1:7: PostgreSQL text cannot hold the character NUL"),
         ("- id: " + "[" * 100_000, "t.yaml:1:37: nested deeper than 32 levels"),
     ],
     ids=[

@@ -9,7 +9,7 @@ from invoke.program import Program
 
 Run = Callable[..., tuple[int, list[str], str]]
 
-TASKS = '''
+TASKS = """
 from contextlib import contextmanager
 from invoke.tasks import call, task
 from eduguard.errors import EduguardError
@@ -50,7 +50,7 @@ def interrupt(c):
 @task
 def show(c):
     print(sorted(plain_settings(c).items()))
-'''
+"""
 SETTINGS = """
 tasks: {executor_class: eduguard.invocation.SuiteExecutor}
 target: local
@@ -112,7 +112,8 @@ def test_only_the_suites_own_settings_are_handed_on(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("flag", "message"), [(("--collection", "X"), "--collection X stands with a task"), (("--dry",), "--dry is Invoke's own")]
+    ("flag", "message"),
+    [(("--collection", "X"), "--collection X stands with a task"), (("--dry",), "--dry is Invoke's own")],
 )
 def test_a_flag_that_invoke_would_swallow_is_refused(run: Run, flag: tuple[str, ...], message: str) -> None:
     status, lines, error = run("migrate", *flag)

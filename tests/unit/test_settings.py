@@ -35,7 +35,9 @@ def test_database_url_replaces_the_embedded_server(values: dict[str, Any]) -> No
 
 def test_a_target_without_a_database_says_which_variables_set_it(values: dict[str, Any]) -> None:
     values["target"] = "staging"
-    with pytest.raises(EduguardError, match="(?s)staging has no database.*DATABASE_URL.*INVOKE_TARGETS_STAGING_DATABASE_URL"):
+    with pytest.raises(
+        EduguardError, match="(?s)staging has no database.*DATABASE_URL.*INVOKE_TARGETS_STAGING_DATABASE_URL"
+    ):
         load_settings(values, root=ROOT, environment={})
 
 

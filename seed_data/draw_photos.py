@@ -1,0 +1,33 @@
+"""Draw the sample photos: `python seed_data/draw_photos.py` writes them all; the same pictures every time."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from drawing.scene import draw_class_photo, draw_portrait
+from drawing.students import SHOTS, STUDENTS
+from PIL import Image
+
+PHOTOS = Path(__file__).resolve().parent / "photos"
+QUALITY = 88
+
+
+def main(folder: Path = PHOTOS, *, only: str = "") -> None:
+    """Write three portraits of each student and the photo of their class, or only the one named."""
+    for name, draw in pictures():
+        if only in {"", name}:
+            file = folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            draw().save(file, quality=QUALITY, optimize=True)
+
+
+def pictures() -> Iterator[tuple[str, Callable[[], Image.Image]]]:
+    """Yield the name of each picture and what draws it."""
+    for student, face in STUDENTS.items():
+        for number, (pose, light, backdrop) in enumerate(SHOTS, start=1):
+            yield f"students/{student}/photo-{number}.jpg", partial(draw_portrait, face, pose, light, backdrop)
+    yield "classes/class-1b-lenguaje.jpg", partial(draw_class_photo, list(STUDENTS.values()))
+
+
+if __name__ == "__main__":
+    main()
