@@ -103,7 +103,7 @@ def _make_server(port: int, application: Any) -> BaseWSGIServer:
     listener = socket.create_server((_HOST, port), backlog=128)
     with listener:
         return make_server(
-            _HOST, port, application, threaded=True, request_handler=RequestHandler, fd=listener.detach()
+            _HOST, port, application, threaded=True, request_handler=RequestHandler, fd=listener.fileno()
         )
 
 
