@@ -123,8 +123,9 @@ class Store:
             "SELECT id, embedding FROM face WHERE collection = ? AND engine = ?", (collection, engine)
         )
         while batch := rows.fetchmany(_LOADED_AT_ONCE):
-            vectors = np.frombuffer(b"".join(row["embedding"] for row in batch), EMBEDDING_TYPE)
-            matrix.add(np.array([row["id"] for row in batch], np.int64), vectors.reshape(-1, DIMENSIONS))
+            row_ids, embeddings = zip(*batch, strict=True)
+            vectors = np.frombuffer(b"".join(embeddings), EMBEDDING_TYPE)
+            matrix.add(np.array(row_ids, np.int64), vectors.reshape(-1, DIMENSIONS))
 
     def _load_users(self, matrix: Matrix, collection: int, engine: str) -> None:
         rows = self._connection.execute(
