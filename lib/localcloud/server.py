@@ -75,7 +75,9 @@ def _application(
     service = Service(folder=folder, models=models, buckets_turn=guard.turn, switch=switch)
     rekognition.install(service)
     health = {"service": "localcloud", "state": str(state.folder), "pid": os.getpid(), "version": VERSION}
-    dispatcher = Dispatcher(control=Control(health=health, switch=switch), guards={"s3": guard.wrap})
+    dispatcher = Dispatcher(
+        control=Control(health=health, switch=switch), guards={"s3": guard.wrap, "moto_api": guard.take_turns}
+    )
     for name in _SERVICES:
         dispatcher.warm(name)
     service.warm()

@@ -122,15 +122,6 @@ def test_a_face_of_a_user_cannot_be_deleted(rekognition: Any, user: dict[str, st
     assert rekognition.delete_faces(CollectionId=collection, FaceIds=[face_id])["DeletedFaces"] == [face_id]
 
 
-def test_a_user_has_at_most_100_faces(rekognition: Any, user: dict[str, str], class_photo: bytes, error_of: ErrorOf):
-    image = {"CollectionId": user["CollectionId"], "Image": {"Bytes": class_photo}}
-    answers = [rekognition.index_faces(**image) for _ in range(17)]
-    faces = [record["Face"]["FaceId"] for answer in answers for record in answer["FaceRecords"]]
-    rekognition.associate_faces(**user, FaceIds=faces[:100], UserMatchThreshold=0)
-    error = error_of(rekognition.associate_faces, **user, FaceIds=faces[100:], UserMatchThreshold=0)
-    assert error[0] == "ServiceQuotaExceededException"
-
-
 def test_users_are_found_by_face_by_user_and_by_picture(
     rekognition: Any, collection: str, index: Index, photo: Photo, class_photo: bytes
 ):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _SCHEMA_VERSION: Final = 1
+_ROWS_IN_MEMORY: Final = 1_500_000  # about 1 GiB, for all collections of the file together
 _LOADED_AT_ONCE: Final = 16_384  # rows
 EMBEDDING_TYPE: Final = np.dtype("<f4")
 
@@ -81,10 +82,12 @@ class Store:
 
     def matrix(self, collection: int, engine: str) -> Matrix:
         """Return the embeddings that one engine made for a collection, loading them once; inside a turn only."""
-        matrix = self._matrices.get((collection, engine))
+        matrix = self._matrices.pop((collection, engine), None)
         if matrix is None:
-            matrix = self._matrices[collection, engine] = Matrix()
+            matrix = Matrix()
             self._load(matrix, collection, engine)
+        self._matrices[collection, engine] = matrix  # the one used last is the last
+        self._drop_unused()
         return matrix
 
     def remember(self, collection: int, engine: str, row_ids: Sequence[int], vectors: NDArray[np.float32]) -> None:
@@ -117,6 +120,11 @@ class Store:
         self.forget_users(collection)
         for key in [key for key in self._matrices if key[0] == collection]:
             self._after_commit.append(functools.partial(self._matrices.pop, key))
+
+    def _drop_unused(self) -> None:
+        """Take the collections searched longest ago out of memory, down to the limit or to the last one."""
+        while len(self._matrices) > 1 and sum(map(len, self._matrices.values())) > _ROWS_IN_MEMORY:
+            del self._matrices[next(iter(self._matrices))]
 
     def _load(self, matrix: Matrix, collection: int, engine: str) -> None:
         rows = self._connection.execute(
