@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -28,12 +28,12 @@ _AT_ONCE = 20_000  # rows written in one transaction
 _SIGNED = f"AWS4-HMAC-SHA256 Credential=any/20260101/{REGION}/rekognition/aws4_request, SignedHeaders=host, Signature=0"
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Fill collections of several sizes, time requests to each, print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--faces", type=int, nargs="+", default=[1_000, 100_000], help="sizes of the collections")
     parser.add_argument("--rounds", type=int, default=9)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     print(f"{'request':<44} {'median':>9} {'least':>9}   ({options.rounds} rounds)")
     with tempfile.TemporaryDirectory(prefix="localcloud-bench-") as folder:
         state = Path(folder)

@@ -67,12 +67,14 @@ class Dispatcher(DomainDispatcherApplication):
 
 def _is_local(environ: WSGIEnvironment) -> bool:
     """Say whether a request comes from this machine's own programs, not from a web page that found the port."""
-    named = [urlsplit(f"//{environ.get('HTTP_HOST', '')}"), urlsplit(environ.get("HTTP_ORIGIN", "//localhost"))]
-    return all(_is_local_name(address.hostname or "") for address in named)
+    host = urlsplit(f"//{environ.get('HTTP_HOST', '')}").hostname or ""
+    origin = urlsplit(environ.get("HTTP_ORIGIN", "//localhost")).hostname or ""
+    # A proxy may keep the name of AWS in Host, but pages below that name are written by anybody.
+    return _is_local_name(origin) and (_is_local_name(host) or host.endswith(".amazonaws.com"))
 
 
 def _is_local_name(name: str) -> bool:
-    return name in _LOCAL_NAMES or name.endswith((".localhost", ".amazonaws.com"))
+    return name in _LOCAL_NAMES or name.endswith(".localhost")
 
 
 def _refusal() -> Response:

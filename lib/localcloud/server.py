@@ -23,6 +23,7 @@ _HOST: Final = "127.0.0.1"
 _SERVICES: Final = ("rekognition", "s3")
 _ENVIRONMENT: Final = {
     "MOTO_DISABLE_GLOBAL_CORS": "true",  # no web page may read faces
+    "MOTO_ENABLE_RECORDING": "",  # it would write every picture to a file
     "AWS_EC2_METADATA_DISABLED": "true",  # moto's botocore session must not look for credentials in the network
 }
 
@@ -67,8 +68,10 @@ def _application(
     from localcloud.dispatcher import Dispatcher
     from localcloud.rekognition import models as rekognition
     from localcloud.rekognition.faults import FaultSwitch, read_faults
+    from localcloud.rekognition.images import MOST_PIXELS
     from localcloud.rekognition.service import Service
 
+    os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(MOST_PIXELS)  # OpenCV reads it once, when it is loaded
     switch = FaultSwitch(read_faults(faults))
     guard = BucketGuard(state.folder)
     folder = state.folder / "rekognition"

@@ -2,10 +2,28 @@
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from PIL import Image, ImageEnhance, ImageFilter
+
+from localcloud.rekognition.detection import Portrait
+from localcloud.rekognition.engine import Face
+from localcloud.rekognition.measures import Pose, Quality
+from localcloud.rekognition.quality import BARS, _reasons
+
+
+def face_of(*, width: float = 100, score: float = 0.95) -> Face:
+    return Face(box=(10, 10, width, 120), landmarks=((0, 0),) * 5, score=score)
+
+
+GOOD = Portrait(
+    face=face_of(),
+    size=(400, 400),
+    pose=Pose(roll=90, yaw=5, pitch=-5),
+    quality=Quality(brightness=50, sharpness=50),
+)
 
 Photo = Callable[[int, int], bytes]
 Change = Callable[[Image.Image], Image.Image]
@@ -61,6 +79,32 @@ def test_a_turned_head_and_a_hidden_face_are_refused_at_their_levels(
     named = {"CollectionId": collection, "Image": {"Bytes": tilted}, "QualityFilter": "HIGH"}
     reasons = [reason for face in rekognition.index_faces(**named)["UnindexedFaces"] for reason in face["Reasons"]]
     assert set(reasons) & {"LOW_FACE_QUALITY", "EXTREME_POSE", "LOW_CONFIDENCE"}
+
+
+@pytest.mark.parametrize(
+    ("reason", "bad"),
+    [
+        pytest.param("EXTREME_POSE", {"pose": Pose(roll=0, yaw=-61, pitch=0)}, id="yaw"),
+        pytest.param("EXTREME_POSE", {"pose": Pose(roll=0, yaw=0, pitch=61)}, id="pitch"),
+        pytest.param("LOW_BRIGHTNESS", {"quality": Quality(brightness=3, sharpness=50)}, id="dark"),
+        pytest.param("LOW_SHARPNESS", {"quality": Quality(brightness=50, sharpness=1)}, id="blurred"),
+        pytest.param("LOW_CONFIDENCE", {"face": face_of(score=0.72)}, id="unsure"),
+        pytest.param("SMALL_BOUNDING_BOX", {"face": face_of(width=15)}, id="small"),
+    ],
+)
+def test_each_measure_has_its_reason(reason: str, bad: dict[str, Any]):
+    assert _reasons(replace(GOOD, **bad), BARS["LOW"]) == [reason]
+    assert _reasons(GOOD, BARS["HIGH"]) == []
+
+
+def test_a_face_of_which_the_network_sees_little_is_of_low_quality(
+    rekognition: Any, collection: str, portrait: Callable[[str], bytes]
+):
+    coarse = io.BytesIO()
+    Image.open(io.BytesIO(portrait("biden-1.jpg"))).save(coarse, "JPEG", quality=5)
+    image = {"CollectionId": collection, "Image": {"Bytes": coarse.getvalue()}, "QualityFilter": "MEDIUM"}
+    unindexed = rekognition.index_faces(**image)["UnindexedFaces"]
+    assert [face["Reasons"] for face in unindexed] == [["LOW_FACE_QUALITY"]]
 
 
 def test_good_portraits_pass_the_default(

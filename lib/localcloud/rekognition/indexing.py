@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from localcloud.rekognition.engine import Embedding, Image
 
 DEFAULT_FILTER: Final = "AUTO"
+UNNAMED_REPEATS_ARE_NEW: Final = True  # reports differ for a picture that comes again without an ExternalImageId
 _IMAGE_NAMESPACE: Final = UUID("5fc40b3a-9b0a-4c1c-9f0e-8c6f3f0f5d11")
 
 
@@ -161,7 +162,7 @@ def _store(call: Call, newcomers: Sequence[_Newcomer]) -> list[str]:
 
 def _known_faces(connection: sqlite3.Connection, collection: int, newcomers: Sequence[_Newcomer]) -> dict[str, str]:
     """Return face ids by bounding box of the same picture under the same ExternalImageId."""
-    if not newcomers or newcomers[0].external_image_id is None:
+    if not newcomers or (newcomers[0].external_image_id is None and UNNAMED_REPEATS_ARE_NEW):
         return {}
     rows = connection.execute(
         "SELECT listed FROM face WHERE collection = ? AND image_id = ?", (collection, newcomers[0].image_id)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from localcloud.rekognition.quality import Judged
 
 DEFAULT_THRESHOLD: Final = 80.0
-MOST_MATCHES: Final = 500  # also what is returned without MaxUsers
+MOST_MATCHES: Final = 500  # also what is returned without MaxUsers, for which AWS names no default
 _DEFAULT_FILTER: Final = "NONE"
 
 
