@@ -55,7 +55,7 @@ class Bucket:
             answer = error.response.get("Error", {})
             raise EduguardError(
                 f"Could not {action} bucket {self.name}: {answer.get('Code')}: {answer.get('Message')}",
-                hint="`inv enrol` puts the sample photos there; bucket, endpoint and region are settings in invoke.yaml.",
+                hint="`inv enrol` puts the sample photos there; invoke.yaml names bucket and endpoint.",
             ) from error
         except BotoCoreError as error:
             raise EduguardError(
