@@ -14,25 +14,11 @@ OVERSAMPLING = 2
 
 def draw_person(size: tuple[int, int], face: Face, pose: Pose, light: Light) -> Image.Image:
     """Return a transparent picture of that size with the person in it."""
-    width, height = size[0] * OVERSAMPLING, size[1] * OVERSAMPLING
-    half_width = pose.size * width
-    canvas = Canvas(
-        layer=Image.new("RGBA", (width, height), (0, 0, 0, 0)),
-        middle=(pose.x * width, pose.y * height),
-        half_width=half_width,
-        half_height=half_width * face.head_height,
-        pose=pose,
-    )
-    draw_body(canvas, face)
-    head = Canvas(
-        layer=Image.new("RGBA", (width, height), (0, 0, 0, 0)),
-        middle=canvas.middle,
-        half_width=half_width,
-        half_height=canvas.half_height,
-        pose=pose,
-    )
+    # Three layers, because the head and the hair behind it tilt and the body between them does not.
+    back, body, head = (_canvas(size, face, pose) for _ in range(3))
+    draw_back_hair(back, face)
+    draw_body(body, face)
     for draw in (
-        draw_back_hair,
         draw_ears,
         draw_head,
         draw_shade,
@@ -45,9 +31,26 @@ def draw_person(size: tuple[int, int], face: Face, pose: Pose, light: Light) -> 
         draw_glasses,
     ):
         draw(head, face)
-    tilted = head.layer.rotate(pose.roll, resample=Image.Resampling.BICUBIC, center=canvas.middle)
-    canvas.layer.alpha_composite(tilted)
-    return light_layer(canvas, light).resize(size, Image.Resampling.LANCZOS)
+    person = _canvas(size, face, pose)
+    for layer in (_tilted(back), body.layer, _tilted(head)):
+        person.layer.alpha_composite(layer)
+    return light_layer(person, light).resize(size, Image.Resampling.LANCZOS)
+
+
+def _canvas(size: tuple[int, int], face: Face, pose: Pose) -> Canvas:
+    width, height = size[0] * OVERSAMPLING, size[1] * OVERSAMPLING
+    half_width = pose.size * width
+    return Canvas(
+        layer=Image.new("RGBA", (width, height), (0, 0, 0, 0)),
+        middle=(pose.x * width, pose.y * height),
+        half_width=half_width,
+        half_height=half_width * face.head_height,
+        pose=pose,
+    )
+
+
+def _tilted(canvas: Canvas) -> Image.Image:
+    return canvas.layer.rotate(canvas.pose.roll, resample=Image.Resampling.BICUBIC, center=canvas.middle)
 
 
 def draw_body(canvas: Canvas, face: Face) -> None:
@@ -60,8 +63,8 @@ def draw_body(canvas: Canvas, face: Face) -> None:
         [
             (x - 0.42 * w, y + 0.5 * h),
             (x + 0.42 * w, y + 0.5 * h),
-            (x + 0.5 * w, y + 1.5 * h),
-            (x - 0.5 * w, y + 1.5 * h),
+            (x + 0.5 * w, y + 1.7 * h),
+            (x - 0.5 * w, y + 1.7 * h),
         ],
         fill=shade,
     )
