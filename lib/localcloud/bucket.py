@@ -60,8 +60,7 @@ class DurableS3Backend(S3Backend):
 
     def reset(self) -> None:
         """Have everything loaded again: what is on disk outlives moto's own reset."""
-        s3_backends.bucket_accounts.clear()
-        self._touched.needs_loading = True
+        forget(self._touched)
 
     def put_object(self, bucket_name: str, key_name: str, *args: Any, **kwargs: Any) -> FakeKey:
         """Note the object."""
@@ -113,6 +112,15 @@ def install(touched: Touched) -> None:
     s3_backends.backend = functools.partial(DurableS3Backend, touched=touched)  # type: ignore[assignment]
     for account in s3_backends.values():
         account.backend = s3_backends.backend
+
+
+def forget(touched: Touched) -> None:
+    """Empty moto's memory of buckets, so that the next request loads them."""
+    for account in s3_backends.values():
+        for backend in account.values():
+            backend.buckets.clear()
+    s3_backends.bucket_accounts.clear()
+    touched.needs_loading = True
 
 
 def save(store: ObjectStore, connection: sqlite3.Connection, touched: Touched) -> None:

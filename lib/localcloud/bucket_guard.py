@@ -17,6 +17,7 @@ from moto.s3.models import s3_backends
 from werkzeug.test import run_wsgi_app
 
 from localcloud import bucket
+from localcloud.errors import LocalCloudError
 from localcloud.object_store import ObjectStore
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _KEPT_VARIABLES: Final = ("REQUEST_METHOD", "PATH_INFO", "QUERY_STRING", "RAW_UR
 _SIGNATURE: Final = re.compile(r"(Signature=)[0-9a-f]+")  # not kept: nobody checks it
 _FAILURE: Final = (
     b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>InternalError</Code>'
-    b"<Message>The local cloud could not write to its state folder; its log says why.</Message></Error>"
+    b"<Message>The local cloud could not use its state folder; its log says why.</Message></Error>"
 )
 
 
@@ -50,8 +51,12 @@ class BucketGuard:
 
         def guarded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
             _read_body(environ)
-            with self.turn():
-                chunks, status, headers = self._answer(application, environ)
+            try:
+                with self.turn():
+                    chunks, status, headers = self._answer(application, environ)
+            except (sqlite3.Error, LocalCloudError) as error:
+                print(f"Bucket request failed: {error}", flush=True)  # noqa: T201 -- the log
+                chunks, status, headers = self._fail()
             start_response(status, headers)
             return chunks
 
@@ -92,12 +97,14 @@ class BucketGuard:
         answer, status, headers = run_wsgi_app(application, environ)
         chunks = list(answer)
         if environ["REQUEST_METHOD"] in _CHANGES:
-            try:
-                self._save(environ, body, succeeded=int(status.split()[0]) < HTTPStatus.BAD_REQUEST)
-            except sqlite3.Error as error:
-                print(f"Not saved: {error}", flush=True)  # noqa: T201 -- the log
-                return [_FAILURE], "500 Internal Server Error", [("Content-Type", "application/xml")]
+            self._save(environ, body, succeeded=int(status.split()[0]) < HTTPStatus.BAD_REQUEST)
         return chunks, status, list(headers)
+
+    def _fail(self) -> tuple[list[bytes], str, Any]:
+        """Answer that it failed; what is on disk, not what moto has done in memory, is what happened."""
+        with self._lock:
+            bucket.forget(self._touched)
+        return [_FAILURE], "500 Internal Server Error", [("Content-Type", "application/xml")]
 
     def _save(self, environ: WSGIEnvironment, body: bytes, *, succeeded: bool) -> None:
         name, key = _named(environ)

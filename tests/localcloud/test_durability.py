@@ -4,9 +4,11 @@ import hashlib
 import io
 import os
 import signal
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +149,31 @@ def test_collections_faces_and_users_survive_a_kill(own_state: Path, launch: Lau
     found = client.search_faces_by_image(CollectionId="c", Image={"Bytes": photo(1, 1)})["FaceMatches"]
     assert [match["Face"]["FaceId"] for match in found] == [face["Face"]["FaceId"]]
     assert len(client.list_users(CollectionId="c", NextToken=token["NextToken"])["Users"]) == 1
+
+
+def test_what_could_not_be_written_did_not_happen(own_state: Path, launch: Launch, error_of: Any, command: Any):
+    s3 = launch(own_state).client("s3")
+    s3.create_bucket(Bucket="photos")
+    s3.put_object(Bucket="photos", Key="k", Body=b"old")
+    command("stop", "--state", str(own_state))
+    with closing(sqlite3.connect(own_state / "buckets.sqlite")) as database:
+        database.execute(
+            "CREATE TRIGGER refuse BEFORE INSERT ON content WHEN NEW.value = x'6e6577'"
+            " BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+        )
+    s3 = launch(own_state).client("s3")
+    assert error_of(s3.put_object, Bucket="photos", Key="k", Body=b"new")[::2] == ("InternalError", 500)
+    assert s3.get_object(Bucket="photos", Key="k")["Body"].read() == b"old"
+    assert "database or disk is full" in (own_state / "server.log").read_text()
+
+
+def test_a_file_of_a_newer_version_is_refused(own_state: Path, launch: Launch, command: Any):
+    launch(own_state)
+    command("stop", "--state", str(own_state))
+    with closing(sqlite3.connect(own_state / "buckets.sqlite")) as database:
+        database.execute("PRAGMA user_version=2")
+    done = command("start", "--state", str(own_state), check=False)
+    assert "buckets.sqlite is of version 2, this package reads up to 1" in done.stderr
 
 
 def test_no_picture_is_in_the_store_of_faces(own_state: Path, launch: Launch, photo: Photo):

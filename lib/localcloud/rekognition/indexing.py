@@ -63,26 +63,22 @@ def index_faces(call: Call) -> Json:
     pixels = images.decode(encoded)
     judged = judge(call, pixels, call.parameters.get("QualityFilter", DEFAULT_FILTER))
     chosen, unindexed = _choose(judged, call.parameters.get("MaxFaces", len(judged)))
-    external_image_id = call.parameters.get("ExternalImageId")
-    image_id = _image_id(encoded, external_image_id)
+    named = call.parameters.get("ExternalImageId")
+    image_id = _image_id(encoded, named)
     newcomers = [
         _Newcomer(
             portrait=each.portrait,
             embedding=_embedding(call, pixels, each),
             image_id=image_id,
-            external_image_id=external_image_id,
+            external_image_id=named,
         )
         for each in chosen
     ]
-    face_ids = _store(call, newcomers)
-    return {
-        "FaceRecords": [
-            {"Face": newcomer.answered(face_id), "FaceDetail": newcomer.portrait.detail()}
-            for newcomer, face_id in zip(newcomers, face_ids, strict=True)
-        ],
-        "FaceModelVersion": FACE_MODEL,
-        "UnindexedFaces": unindexed,
-    }
+    records = [
+        {"Face": newcomer.answered(face_id), "FaceDetail": newcomer.portrait.detail()}
+        for newcomer, face_id in zip(newcomers, _store(call, newcomers), strict=True)
+    ]
+    return {"FaceRecords": records, "FaceModelVersion": FACE_MODEL, "UnindexedFaces": unindexed}
 
 
 def delete_faces(call: Call) -> Json:
