@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
+import time
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from localcloud import VERSION
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 _HOST: Final = "127.0.0.1"
 _SERVICES: Final = ("rekognition", "s3")
+_FOLDER_INTERVAL: Final = 1.0  # seconds between looks at the folder
 _ENVIRONMENT: Final = {
     "MOTO_DISABLE_GLOBAL_CORS": "true",  # no web page may read faces
     "MOTO_ENABLE_RECORDING": "",  # it would write every picture to a file
@@ -43,17 +46,26 @@ def serve(
         LocalCloudError: the folder is served already, or the port is taken.
     """
     os.environ.update(_ENVIRONMENT)
-    with state.served_here():
+    with state.served_here() as is_here:
         signal.signal(signal.SIGTERM, _end)
         application, closers = _application(state, models, faults or {})
         try:
             server = _bind(state, port, application)
             _announce(state, server.socket.getsockname()[1])
+            threading.Thread(target=_end_with_folder, args=[is_here], daemon=True).start()
             server.serve_forever()
         finally:
-            state.endpoint_file.unlink(missing_ok=True)
+            if is_here():
+                state.endpoint_file.unlink(missing_ok=True)
             for close in closers:
                 close()
+
+
+def _end_with_folder(is_here: Callable[[], bool]) -> None:
+    """End this process when its folder is gone: nobody could stop it, or ever use what it keeps."""
+    while is_here():
+        time.sleep(_FOLDER_INTERVAL)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _end(_number: int, _frame: object) -> NoReturn:

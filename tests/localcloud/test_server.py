@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -12,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -91,6 +93,27 @@ def test_a_server_that_does_not_answer_can_be_stopped(own_state: Path, launch: C
     waker = subprocess.Popen(["sh", "-c", f"sleep 1; kill -CONT {server.pid}"])
     assert json.loads(command("stop", "--state", str(own_state)).stdout) == {"stopped": True}
     waker.wait()
+
+
+def test_a_server_ends_when_its_folder_is_gone_and_leaves_a_new_one_alone(
+    own_state: Path, launch: Callable[[Path], Any]
+):
+    old = launch(own_state)
+    shutil.rmtree(own_state)
+    new = launch(own_state)
+    assert new.pid != old.pid
+    deadline = time.monotonic() + 10
+    while is_alive(old.pid) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not is_alive(old.pid)
+    assert launch(own_state) == new
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_wrong_models_are_an_error_that_names_the_file(own_state: Path, tmp_path: Path, command: Command):
