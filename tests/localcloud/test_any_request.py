@@ -64,7 +64,7 @@ def test_any_request_gets_an_answer_that_aws_could_give(cloud: Any, rekognition:
             rekognition.create_collection(CollectionId=name)
     model = MODEL.operation_model(operation)
     known = {shape.name for shape in model.error_shapes} | FRAMEWORK
-    for _ in range(40):
+    for _ in range(25):
         parameters = invent(model.input_shape, dice)
         status, body = cloud.send(
             "/",
