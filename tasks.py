@@ -5,13 +5,16 @@ A task reads its flags, makes one call into lib and prints the result. A composi
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 from invoke.context import Context
+from invoke.exceptions import Exit
 from invoke.tasks import call, task
 
 from eduguard.console import ask, print_json, print_note, print_step, print_table
+from eduguard.faces import Plan
 from eduguard.invocation import keep_open, plain_settings
 from eduguard.settings import Settings, load_settings
 
@@ -22,6 +25,7 @@ NEXT = "work on the database that `rebuild` made, before it is published"
 CONFIRM = "the database's name: consent to replace one that is not plainly ours"
 YES = "do not ask before photos leave this machine"
 JSON = "print one JSON object"
+MOST_ITEMS = 20
 
 
 def settings_of(c: Context, collection: str = "") -> Settings:
@@ -81,10 +85,73 @@ def seed(c: Context, next: bool = False) -> None:
     print_step("seed", workflow().seed(settings_of(c), in_next=next))
 
 
-@task(help={"collection": COLLECTION, "dry-run": "show what would be written, and write nothing", "next": NEXT})
-def sync_faces(c: Context, collection: str = "", dry_run: bool = False, next: bool = False) -> None:
-    """Write the collection's FaceIds into student_faces, by external image id."""
-    print_step("sync", workflow().sync(settings_of(c, collection), in_next=next, dry_run=dry_run))
+@task(
+    help={
+        "collection": COLLECTION,
+        "all": "every collection that a student names, side by side",
+        "student": "only this student's rows",
+        "grade": "only the rows of this grade's students",
+        "dry-run": "show what would be written, and write nothing",
+        "check": "write nothing; exit with 0 when there is nothing to do, 2 on drift, 1 on an error",
+        "unlink-missing": "rows without a face go back to the placeholder",
+        "adopt": "make rows for faces without one whose external image id names a known student",
+        "prune": "delete duplicates, orphans or temporary faces from the collection, after showing them",
+        "confirm-collection": "the collection's name: consent to a change of many linked rows",
+        "verbose": "show every item",
+        "json": JSON,
+        "yes": "delete without asking",
+        "next": NEXT,
+    }
+)
+def sync_faces(
+    c: Context,
+    collection: str = "",
+    all: bool = False,
+    student: str = "",
+    grade: str = "",
+    dry_run: bool = False,
+    check: bool = False,
+    unlink_missing: bool = False,
+    adopt: bool = False,
+    prune: str = "",
+    confirm_collection: str = "",
+    verbose: bool = False,
+    json: bool = False,
+    yes: bool = False,
+    next: bool = False,
+) -> None:
+    """Write the collection's FaceIds into student_faces, by external image id: show the plan, apply it, plan again."""
+    from eduguard.reconciliation import Options, Outcome
+
+    options = Options(
+        student=student,
+        grade=grade,
+        dry_run=dry_run or check,
+        unlink_missing=unlink_missing,
+        adopt=adopt,
+        prune=prune,
+        confirm=confirm_collection,
+    )
+    settings, consent = settings_of(c, collection), (lambda _: "y") if yes else ask
+    show = plan_printer(verbose=verbose, quiet=json or next)
+    if all:
+        outcomes = workflow().sync_all(settings, options, ask=consent, show=show)
+    else:
+        outcomes = [workflow().sync(settings, options, in_next=next, ask=consent, show=show)]
+    done = [outcome for outcome in outcomes if isinstance(outcome, Outcome)]
+    failures = [outcome for outcome in outcomes if not isinstance(outcome, Outcome)]
+    for outcome in done:
+        if outcome.miscounted:
+            print_note(f"{outcome.collection} counts {-outcome.miscounted:+} faces of those listed: it is changing")
+    if json:
+        print_json({"collections": [each.as_json() for each in done], "errors": [str(each) for each in failures]})
+    else:
+        for outcome in done:
+            print_step("sync", f"{outcome.collection}: {outcome.summary()}")
+    if failures:
+        raise Exit("\n".join(f"error: {failure}" for failure in failures), code=1)
+    if check and any(outcome.plan.has_drift for outcome in done):
+        raise Exit(code=2)
 
 
 @task
@@ -160,6 +227,20 @@ def test(c: Context, options: str = "") -> None:
             f"pytest --numprocesses=auto --maxprocesses=4 {options}",
         ):
             c.run(f"{Path(sys.executable).parent}/{command}", echo=True)
+
+
+def plan_printer(*, verbose: bool, quiet: bool) -> Callable[[Settings, Plan], None]:
+    """Return what shows a plan before it is applied: its items, as many as fit."""
+
+    def show(settings: Settings, plan: Plan) -> None:
+        items = [] if quiet else list(plan.items())
+        shown = items if verbose else items[:MOST_ITEMS]
+        for item in shown:
+            print_step("plan", item)
+        if len(items) > len(shown):
+            print_step("plan", f"... and {len(items) - len(shown)} more of {settings.target.collection} (--verbose)")
+
+    return show
 
 
 def command_line() -> str:
