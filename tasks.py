@@ -5,6 +5,7 @@ A task reads its flags, makes one call into lib and prints the result. A composi
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -52,11 +53,35 @@ def status(c: Context, json: bool = False, collection: str = "") -> None:
     print_json(report) if json else print_table(report)
 
 
-@task(help={"collection": COLLECTION, "if-empty": "only while the collection has no face", "yes": YES})
-def enrol(c: Context, collection: str = "", if_empty: bool = False, yes: bool = False) -> None:
-    """Put the sample photos into the bucket and index their faces, where they are missing."""
-    consent = (lambda _: "y") if yes else ask
-    if line := workflow().enrol_samples(settings_of(c, collection), if_empty=if_empty, ask=consent):
+@task(
+    iterable=["photo"],
+    help={
+        "student": "whose photos they are",
+        "photo": "a JPEG file; may be given several times",
+        "from-folder": "enrol all of a folder: students/{student_id}/photo-{n}.jpg",
+        "collection": COLLECTION,
+        "if-empty": "only while the collection has no face",
+        "yes": YES,
+    },
+)
+def enrol(
+    c: Context,
+    student: str = "",
+    photo: Sequence[str] | None = None,
+    from_folder: str = "",
+    collection: str = "",
+    if_empty: bool = False,
+    yes: bool = False,
+) -> None:
+    """Enrol a student's photos: bucket, face, row; without flags the sample photos, where they are missing."""
+    settings, consent = settings_of(c, collection), (lambda _: "y") if yes else ask
+    if student or photo:
+        line: str | None = recognition().enrol_photos(settings, student=student, files=photo or [])
+    elif from_folder:
+        line = recognition().enrol_folder(settings, from_folder)
+    else:
+        line = workflow().enrol_samples(settings, if_empty=if_empty, ask=consent)
+    if line:
         print_step("enrol", line)
 
 
@@ -164,5 +189,12 @@ def command_line() -> str:
 def workflow() -> ModuleType:
     """Import the steps when a task needs them: `inv --list` does not."""
     from eduguard import workflow as steps
+
+    return steps
+
+
+def recognition() -> ModuleType:
+    """Import the steps that handle photos and faces when a task needs them."""
+    from eduguard import recognition_workflow as steps
 
     return steps

@@ -10,10 +10,11 @@ from eduguard.faces import Face
 
 if TYPE_CHECKING:
     from types_boto3_rekognition import RekognitionClient
-    from types_boto3_rekognition.type_defs import FaceTypeDef, ImageTypeDef
+    from types_boto3_rekognition.type_defs import BoundingBoxTypeDef, FaceRecordTypeDef, FaceTypeDef, ImageTypeDef
 
 PAGE_SIZE = 4096  # the largest MaxResults of ListFaces (API reference)
-_LARGEST_IMAGE = 5 * 1024 * 1024  # bytes in a request (Rekognition quotas); larger ones must come from S3
+_NO_FACE = "no faces in the image"  # what AWS says of a picture without one
+LARGEST_IMAGE = 5 * 1024 * 1024  # bytes in a request (Rekognition quotas); larger ones must come from S3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,28 @@ class Match:
     face_id: str
     external_image_id: str | None
     similarity: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexedFace:
+    """A face that was just indexed; quality is its sharpness from 0 to 100, as Rekognition measures it."""
+
+    face_id: str
+    quality: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Box:
+    """Where a face is in a picture: ratios of its width and height, which may reach over its edges."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+class FaceRefusedError(EduguardError):
+    """A picture that has no face, several, or one that Rekognition would not index."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,41 +94,67 @@ class Collection:
             for page in pages:
                 yield [_face(face) for face in page["Faces"]]
 
-    def index_face(self, picture: bytes | S3Object, external_image_id: str) -> Face:
+    def index_face(self, picture: bytes | S3Object, external_image_id: str) -> IndexedFace:
         """Index the one face of a picture under an external image id.
 
         Raises:
-            EduguardError: when the picture has no face, several, or one that Rekognition would not index; nothing of it
-                stays in the collection.
+            FaceRefusedError: when the picture has no face, several, or one that Rekognition would not index; nothing of
+                it stays in the collection.
         """
         with self._translated(f"index {external_image_id} in"):
             answer = self._client.index_faces(
                 CollectionId=self.name, Image=_image(picture), ExternalImageId=external_image_id
             )
-        indexed = [_face(record["Face"]) for record in answer["FaceRecords"]]
+        indexed = [_indexed(record) for record in answer["FaceRecords"]]
         reasons = sorted({reason for face in answer["UnindexedFaces"] for reason in face["Reasons"]})
         if len(indexed) == 1 and not reasons:
             return indexed[0]
         if indexed:
             self.delete_faces([face.face_id for face in indexed])
         found = len(indexed) + len(answer["UnindexedFaces"])
-        raise EduguardError(
+        raise FaceRefusedError(
             f"{external_image_id}: {found} faces found, one expected" + (f" ({', '.join(reasons)})" if reasons else ""),
             hint="Use a sharp, well lit picture of one person, facing the camera.",
         )
 
     def delete_faces(self, face_ids: list[str]) -> None:
-        """Delete faces by FaceId, in batches as large as the API takes."""
+        """Delete faces by FaceId, in batches as large as the API takes; those that are gone already are no failure.
+
+        Raises:
+            EduguardError: naming each face that Rekognition kept.
+        """
+        kept: list[str] = []
         with self._translated("delete faces of"):
             for start in range(0, len(face_ids), PAGE_SIZE):
-                self._client.delete_faces(CollectionId=self.name, FaceIds=face_ids[start : start + PAGE_SIZE])
+                answer = self._client.delete_faces(CollectionId=self.name, FaceIds=face_ids[start : start + PAGE_SIZE])
+                kept += [
+                    f"{face.get('FaceId')} ({', '.join(face['Reasons'])})"
+                    for face in answer.get("UnsuccessfulFaceDeletions", [])
+                    if face.get("Reasons") != ["FACE_NOT_FOUND"]
+                ]
+        if kept:
+            raise EduguardError(f"{len(kept)} faces stay in collection {self.name}: {', '.join(kept)}")
+
+    def detect_faces(self, picture: bytes) -> list[Box]:
+        """Return where the faces of a picture are; read-only."""
+        with self._translated("detect faces beside"):
+            answer = self._client.detect_faces(Image=_image(picture))
+        return [_box(face["BoundingBox"]) for face in answer["FaceDetails"]]
 
     def search_by_image(self, picture: bytes, *, threshold: float) -> list[Match]:
-        """Return the faces that resemble the largest face of a picture, the most similar first; read-only."""
+        """Return the faces that resemble the largest face of a picture, the most similar first; read-only.
+
+        None resembles a picture without a face.
+        """
         with self._translated("search"):
-            answer = self._client.search_faces_by_image(
-                CollectionId=self.name, Image=_image(picture), FaceMatchThreshold=threshold
-            )
+            try:
+                answer = self._client.search_faces_by_image(
+                    CollectionId=self.name, Image=_image(picture), FaceMatchThreshold=threshold
+                )
+            except self._client.exceptions.InvalidParameterException as error:
+                if _NO_FACE in str(error):
+                    return []
+                raise
         return [
             Match(
                 face_id=match["Face"]["FaceId"],
@@ -175,12 +224,21 @@ def open_collection(name: str, *, region: str, endpoint: str | None, credentials
 def _image(picture: bytes | S3Object) -> "ImageTypeDef":
     if isinstance(picture, S3Object):
         return {"S3Object": {"Bucket": picture.bucket, "Name": picture.key}}
-    if len(picture) > _LARGEST_IMAGE:
+    if len(picture) > LARGEST_IMAGE:
         raise EduguardError(
-            f"The picture has {len(picture):,} bytes; a request takes {_LARGEST_IMAGE:,}",
+            f"The picture has {len(picture):,} bytes; a request takes {LARGEST_IMAGE:,}",
             hint="Make it smaller, or keep it in an S3 bucket of the collection's region.",
         )
     return {"Bytes": picture}
+
+
+def _indexed(record: "FaceRecordTypeDef") -> IndexedFace:
+    quality = record.get("FaceDetail", {}).get("Quality", {})
+    return IndexedFace(face_id=record["Face"]["FaceId"], quality=quality.get("Sharpness"))
+
+
+def _box(box: "BoundingBoxTypeDef") -> Box:
+    return Box(left=box["Left"], top=box["Top"], width=box["Width"], height=box["Height"])
 
 
 def _face(face: "FaceTypeDef") -> Face:

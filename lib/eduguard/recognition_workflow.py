@@ -1,0 +1,58 @@
+"""The steps that handle students' photos and faces: each opens what it needs and returns what the task prints."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from eduguard import enrolment, student_enrolment
+from eduguard.console import Progress, print_note
+from eduguard.database import connect
+from eduguard.errors import EduguardError
+from eduguard.services import rekognition_reads_bucket, target_bucket, target_collection, target_database
+from eduguard.settings import Settings
+from eduguard.student_enrolment import Cloud, Request
+
+Ask = Callable[[str], str | None]
+
+
+def enrol_photos(settings: Settings, *, student: str, files: Sequence[str]) -> str:
+    """Enrol photos of one student, which get the next numbers."""
+    if not student or not files:
+        raise EduguardError("A student or a photo is missing", hint="inv enrol --student ID --photo FILE --photo FILE")
+    return _enrol(settings, [Request(student_id=student, file=Path(file)) for file in files])
+
+
+def enrol_folder(settings: Settings, folder: str) -> str:
+    """Enrol every photo of a folder laid out like the bucket; a photo keeps the number in its name."""
+    return _enrol(settings, student_enrolment.requests_of(enrolment.find_photos(Path(folder))))
+
+
+def _enrol(settings: Settings, requests: Sequence[Request]) -> str:
+    database, cloud = target_database(settings), open_cloud(settings)
+    with connect(database, purpose="enrol") as conn:
+        student_enrolment.check_students(conn, (request.student_id for request in requests))
+    prepare(cloud)
+    outcomes = student_enrolment.enrol_students(
+        requests,
+        connect=lambda: connect(database, purpose="enrol"),
+        cloud=cloud,
+        advance=Progress("enrol", len(requests)).advance,
+    )
+    return student_enrolment.summarise(outcomes)
+
+
+def open_cloud(settings: Settings) -> Cloud:
+    """Return the target's collection and bucket; nothing is sent yet."""
+    return Cloud(
+        collection=target_collection(settings),
+        bucket=target_bucket(settings),
+        by_reference=rekognition_reads_bucket(settings),
+    )
+
+
+def prepare(cloud: Cloud) -> None:
+    """Make collection and bucket where they do not exist, and refuse a bucket that is not private."""
+    if cloud.collection.describe() is None:
+        cloud.collection.create()
+    cloud.bucket.ensure_exists()
+    if note := cloud.bucket.check_private():
+        print_note(note)

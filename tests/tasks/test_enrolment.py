@@ -1,0 +1,262 @@
+"""A student's photos go into bucket, collection and table together, whatever happens on the way."""
+
+import io
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from PIL import Image
+
+from eduguard.database import Database, connect
+from eduguard.photos import Bucket, open_bucket
+from eduguard.rekognition import Collection, open_collection
+from eduguard.verification import disguise
+
+PHOTOS = Path(__file__).parents[2] / "seed_data" / "photos"
+CLASS_PHOTO = PHOTOS / "classes" / "class-1b-lenguaje.jpg"
+LOCAL: dict[str, Any] = {
+    "region": "us-east-1",
+    "credentials": {"aws_access_key_id": "local", "aws_secret_access_key": "local"},
+}
+Inv = Callable[..., subprocess.CompletedProcess[str]]
+
+
+class School:
+    """The seeded database of one test, with a collection and a bucket of its own; nothing is enrolled yet."""
+
+    def __init__(self, inv: Inv, database: Database, endpoint: str) -> None:
+        self.name = f"school-{uuid4().hex[:12]}"
+        self.database, self.endpoint, self._inv = database, endpoint, inv
+        self.bucket: Bucket = open_bucket(self.name, endpoint=endpoint, **LOCAL)
+        self.collection: Collection = open_collection(self.name, endpoint=endpoint, **LOCAL)
+
+    def inv(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        own = {"INVOKE_TARGETS_LOCAL_COLLECTION": self.name, "INVOKE_TARGETS_LOCAL_BUCKET": self.name}
+        return self._inv(*arguments, **own, **options)
+
+    def rows(self) -> list[tuple[str, str]]:
+        """The rows that enrolment has written: those of the seeds hold the placeholder."""
+        query = (
+            "SELECT external_image_id, face_id FROM student_faces WHERE face_id <> 'placeholder'"
+            " AND indexed_at IS NOT NULL AND quality_score IS NOT NULL ORDER BY 1"
+        )
+        with connect(self.database, purpose="tests") as conn:
+            return conn.execute(query).fetchall()
+
+    def faces(self) -> list[tuple[str, str]]:
+        if self.collection.describe() is None:
+            return []
+        return sorted(
+            (face.external_image_id or "", face.face_id) for page in self.collection.list_faces() for face in page
+        )
+
+    def keys(self) -> list[str]:
+        self.bucket.ensure_exists()
+        return sorted(self.bucket.sizes())
+
+    def assert_enrolled(self, *names: str) -> None:
+        assert [name for name, _ in self.rows()] == sorted(names)
+        assert self.faces() == self.rows()
+        assert self.keys() == sorted(
+            f"students/{name.rpartition('-photo-')[0]}/photo-{name.rpartition('-')[2]}.jpg" for name in names
+        )
+
+
+@pytest.fixture
+def school(inv: Inv, database: Database, cloud_endpoint: str) -> School:
+    school = School(inv, database, cloud_endpoint)
+    school.inv("reset", "seed")
+    return school
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    return new_photo(tmp_path / "photo.jpg", "student-001")
+
+
+def new_photo(file: Path, student: str, number: int = 1) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(disguise((PHOTOS / "students" / student / f"photo-{number}.jpg").read_bytes()))
+    return file
+
+
+def test_photos_get_the_next_numbers_and_again_nothing_changes(school: School, photo: Path, tmp_path: Path) -> None:
+    other = new_photo(tmp_path / "other.jpg", "student-001", 2)
+    flags = ("--student", "student-001", "--photo", str(photo), "--photo", str(other))
+    done = school.inv("enrol", *flags)
+    assert "2 photos: 2 enrolled, 0 enrolled already (student-001-photo-4, student-001-photo-5)" in done.stdout
+    assert "enrol: 2 of 2" in done.stderr
+    school.assert_enrolled("student-001-photo-4", "student-001-photo-5")
+    assert school.bucket.read_sha256("students/student-001/photo-4.jpg")
+    before = school.rows()
+    assert "2 photos: 0 enrolled, 2 enrolled already" in school.inv("enrol", *flags).stdout
+    assert school.rows() == before == school.faces()
+
+
+@pytest.mark.parametrize(
+    ("picture", "message"),
+    [
+        ("nobody", "student-001-photo-4: 0 faces found, one expected"),
+        ("class", "student-001-photo-4: 6 faces found, one expected"),
+    ],
+)
+def test_a_picture_without_exactly_one_face_is_refused_and_nothing_of_it_stays(
+    school: School, tmp_path: Path, picture: str, message: str
+) -> None:
+    file = CLASS_PHOTO
+    if picture == "nobody":
+        file = tmp_path / "nobody.jpg"
+        Image.new("RGB", (400, 300), "grey").save(file)
+    done = school.inv("enrol", "--student", "student-001", "--photo", str(file), check=False)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert (school.faces(), school.keys(), school.rows()) == ([], [], [])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is no JPEG picture"),
+        (b"GIF89a", "is no JPEG picture"),
+        (b"png", "is no JPEG picture"),
+        (b"truncated", "is no JPEG picture"),
+        (b"tiny", "60 x 60 pixels; 80 are the least"),
+        (None, "No such file"),
+    ],
+)
+def test_a_file_that_is_no_photo_is_refused_before_anything_is_sent(
+    school: School, photo: Path, content: bytes | None, message: str
+) -> None:
+    out = io.BytesIO()
+    if content == b"png":
+        Image.new("RGB", (200, 200)).save(out, "PNG")
+    elif content == b"tiny":
+        Image.new("RGB", (60, 60)).save(out, "JPEG")
+    elif content == b"truncated":
+        out.write(photo.read_bytes()[:5000])
+    good = new_photo(photo.parent / "good.jpg", "student-001", 2)
+    photo.unlink() if content is None else photo.write_bytes(out.getvalue() or content)
+    done = school.inv("enrol", "--student", "student-001", "--photo", str(good), "--photo", str(photo), check=False)
+    assert (done.returncode, message in done.stderr, "Traceback" in done.stderr) == (1, True, False), done.stderr
+    assert (school.faces(), school.keys(), school.rows()) == ([], [], [])
+
+
+def test_an_unknown_student_and_a_missing_flag_are_named(school: School, photo: Path) -> None:
+    done = school.inv("enrol", "--student", "student-999", "--photo", str(photo), check=False)
+    assert (done.returncode, "No such student: student-999" in done.stderr) == (1, True)
+    done = school.inv("enrol", "--student", "student-001", check=False)
+    assert (done.returncode, "inv enrol --student ID --photo FILE" in done.stderr) == (1, True)
+
+
+def test_a_folder_is_enrolled_side_by_side_under_its_own_numbers(school: School, tmp_path: Path) -> None:
+    names = []
+    for student in ("student-001", "student-002", "student-003"):
+        for number in (1, 2):
+            new_photo(tmp_path / "students" / student / f"photo-{number + 6}.jpg", student, number)
+            names.append(f"{student}-photo-{number + 6}")
+    assert "6 photos: 6 enrolled" in school.inv("enrol", "--from-folder", str(tmp_path)).stdout
+    school.assert_enrolled(*names)
+    assert "6 enrolled already" in school.inv("enrol", "--from-folder", str(tmp_path)).stdout
+    new_photo(tmp_path / "students" / "student-001" / "photo-7.jpg", "student-001", 3)
+    done = school.inv("enrol", "--from-folder", str(tmp_path), check=False)
+    assert "0 enrolled, 5 enrolled already, 1 refused" in done.stderr
+    assert "student-001 has another photo 7" in done.stderr
+    school.assert_enrolled(*names)
+
+
+def test_two_enrolments_of_one_student_at_once_never_take_one_number(school: School, tmp_path: Path) -> None:
+    school.collection.create()
+    photos = [new_photo(tmp_path / f"{number}.jpg", "student-001", number) for number in (1, 2, 3)]
+    with ThreadPoolExecutor() as threads:
+        list(
+            threads.map(lambda file: school.inv("enrol", "--student", "student-001", "--photo", str(file)), photos * 2)
+        )
+    school.assert_enrolled(*(f"student-001-photo-{number}" for number in (4, 5, 6)))
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from eduguard.database import Database, connect
+from eduguard.photos import open_bucket
+from eduguard.rekognition import open_collection
+from eduguard.student_enrolment import Cloud, Request, enrol_photo
+url, endpoint, name, photo, last = sys.argv[1:]
+access = dict(region="us-east-1", endpoint=endpoint,
+    credentials={"aws_access_key_id": "local", "aws_secret_access_key": "local"})
+cloud = Cloud(collection=open_collection(name, **access), bucket=open_bucket(name, **access), by_reference=True)
+cloud.collection.create()
+cloud.bucket.ensure_exists()
+with connect(Database.from_url(url), purpose="enrol") as conn:
+    enrol_photo(conn, Request(student_id="student-001", file=Path(photo)), cloud=cloud, faces={},
+        tell=lambda step: step == last and os.kill(os.getpid(), signal.SIGKILL))
+"""
+
+
+@pytest.mark.parametrize("step", ["reserved", "stored", "indexed", "inserted", "committed"])
+def test_enrolment_killed_at_any_step_is_finished_by_the_next_run(school: School, photo: Path, step: str) -> None:
+    arguments = [school.database.url, school.endpoint, school.name, str(photo), step]
+    killed = subprocess.run([sys.executable, "-c", KILLED, *arguments], check=False, timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    assert bool(school.rows()) is (step == "committed")
+    assert bool(school.keys()) is (step != "reserved")
+    assert bool(school.faces()) is (step not in {"reserved", "stored"})
+    school.inv("enrol", "--student", "student-001", "--photo", str(photo))
+    school.assert_enrolled("student-001-photo-4")
+
+
+def test_a_picture_that_a_request_cannot_carry_is_sent_smaller(
+    school: School, photo: Path, cloud_endpoint: str
+) -> None:
+    with Image.open(photo) as image:
+        exif = Image.Exif()
+        exif[0x0112] = 6  # to be turned by 90 degrees to stand upright
+        noise = Image.effect_noise((3000, 3000), 90).convert("RGB")
+        noise.paste(image.resize((1800, 2400)), (100, 100))
+        noise.rotate(90, expand=True).save(photo, quality=97, exif=exif)
+    assert photo.stat().st_size > 5 * 1024 * 1024
+    flags = ("--student", "student-001", "--photo", str(photo))
+    elsewhere = {
+        "INVOKE_TARGETS_LOCAL_S3_ENDPOINT": cloud_endpoint,
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+    }
+    assert "1 enrolled" in school.inv("enrol", *flags, **elsewhere).stdout
+    school.assert_enrolled("student-001-photo-4")
+    assert school.bucket.download("students/student-001/photo-4.jpg") == photo.read_bytes()
+
+
+@pytest.mark.parametrize("means", ["policy", "ACL"])
+def test_nothing_is_enrolled_into_a_bucket_that_everybody_can_read(
+    school: School, photo: Path, cloud_endpoint: str, means: str
+) -> None:
+    import json
+
+    import boto3
+
+    client = boto3.client(
+        "s3", region_name="us-east-1", endpoint_url=cloud_endpoint, aws_access_key_id="l", aws_secret_access_key="l"
+    )
+    client.create_bucket(Bucket=school.name)
+    if means == "ACL":
+        client.put_bucket_acl(Bucket=school.name, ACL="public-read")
+    else:
+        statement = {
+            "Effect": "Allow",
+            "Principal": "*",
+            "Action": "s3:GetObject",
+            "Resource": f"arn:aws:s3:::{school.name}/*",
+        }
+        client.put_bucket_policy(
+            Bucket=school.name, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        )
+    done = school.inv("enrol", "--student", "student-001", "--photo", str(photo), check=False)
+    assert done.returncode == 1
+    assert f"Bucket {school.name} is not private: its {means}" in done.stderr
+    assert (school.keys(), school.faces(), school.rows()) == ([], [], [])
