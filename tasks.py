@@ -85,6 +85,13 @@ def enrol(
         print_step("enrol", line)
 
 
+@task(help={"student": "whose", "collection": COLLECTION, "yes": "do not ask"})
+def unenrol(c: Context, student: str, collection: str = "", yes: bool = False) -> None:
+    """Remove all that bears a student's face: faces, photos, rows; shows them and asks first."""
+    consent = (lambda _: student) if yes else ask
+    print_step("unenrol", recognition().unenrol(settings_of(c, collection), student=student, ask=consent))
+
+
 @task(help={"confirm": CONFIRM})
 def rebuild(c: Context, confirm: str = "") -> None:
     """Make an empty database beside the current one, after checking everything that can be checked."""

@@ -37,10 +37,15 @@ class Bucket:
         self._client = client
         self.name = name
 
+    def exists(self) -> bool:
+        """Say whether the account has this bucket; read-only."""
+        with self._translated("look for"):
+            return self.name in {bucket.get("Name") for bucket in self._client.list_buckets()["Buckets"]}
+
     def ensure_exists(self) -> None:
         """Create the bucket unless it is there."""
         with self._translated("create"):
-            if self.name in {bucket.get("Name") for bucket in self._client.list_buckets()["Buckets"]}:
+            if self.exists():
                 return
             region = self._client.meta.region_name
             elsewhere: Any = {"CreateBucketConfiguration": {"LocationConstraint": region}}

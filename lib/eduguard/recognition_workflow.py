@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from eduguard import enrolment, student_enrolment
+from eduguard import enrolment, removal, student_enrolment
 from eduguard.console import Progress, print_note
 from eduguard.database import connect
 from eduguard.errors import EduguardError
+from eduguard.faces import is_student_id
 from eduguard.services import rekognition_reads_bucket, target_bucket, target_collection, target_database
 from eduguard.settings import Settings
 from eduguard.student_enrolment import Cloud, Request
@@ -38,6 +39,23 @@ def _enrol(settings: Settings, requests: Sequence[Request]) -> str:
         advance=Progress("enrol", len(requests)).advance,
     )
     return student_enrolment.summarise(outcomes)
+
+
+def unenrol(settings: Settings, *, student: str, ask: Ask) -> str:
+    """Remove a student's faces, photos and rows, after showing them."""
+    if not student or not is_student_id(student):
+        raise EduguardError(f"{student!r} is not a student's id", hint="inv unenrol --student ID")
+    cloud = open_cloud(settings)
+    with connect(target_database(settings), purpose="unenrol") as conn:
+        traces = removal.find_traces(conn, student, cloud)
+        if traces.is_empty:
+            return f"{student}: no face, no photo and no row; nothing to remove"
+        print_note(f"{settings.target}, bucket {settings.target.bucket}\n{traces}")
+        if ask(f"Remove {traces.counts()} of {student} for good? Type the student's id:") != student:
+            raise EduguardError(
+                f"{student}: nothing was removed ({traces.counts()})", hint="Type the id, or pass --yes."
+            )
+        return f"{student}: {removal.remove_traces(conn, student, cloud).counts()} removed"
 
 
 def open_cloud(settings: Settings) -> Cloud:

@@ -1,7 +1,7 @@
 """The Rekognition client: every Rekognition call of the workflow is here, its errors in our words."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 PAGE_SIZE = 4096  # the largest MaxResults of ListFaces (API reference)
 _NO_FACE = "no faces in the image"  # what AWS says of a picture without one
+_MOST_FACES_OF_USER = 100  # in a request and of a user (AssociateFaces)
 LARGEST_IMAGE = 5 * 1024 * 1024  # bytes in a request (Rekognition quotas); larger ones must come from S3
 
 
@@ -164,6 +165,42 @@ class Collection:
             for match in answer["FaceMatches"]
         ]
 
+    def list_users(self) -> set[str]:
+        """Return the ids of the collection's users; read-only."""
+        pages = self._client.get_paginator("list_users").paginate(CollectionId=self.name)
+        with self._translated("list the users of"):
+            return {user["UserId"] for page in pages for user in page["Users"]}
+
+    def create_user(self, user: str) -> None:
+        """Create a user, unless it is there."""
+        with self._translated(f"create user {user} in"), suppress(self._client.exceptions.ConflictException):
+            self._client.create_user(CollectionId=self.name, UserId=user)
+
+    def delete_user(self, user: str) -> None:
+        """Delete a user; its faces stay, and belong to nobody."""
+        with self._translated(f"delete user {user} of"):
+            self._client.delete_user(CollectionId=self.name, UserId=user)
+
+    def associate_faces(self, user: str, face_ids: list[str]) -> dict[str, str]:
+        """Give faces to a user; return the FaceId of each that Rekognition refused, and why."""
+        refused: dict[str, str] = {}
+        with self._translated(f"associate faces with user {user} of"):
+            for start in range(0, len(face_ids), _MOST_FACES_OF_USER):
+                answer = self._client.associate_faces(
+                    CollectionId=self.name, UserId=user, FaceIds=face_ids[start : start + _MOST_FACES_OF_USER]
+                )
+                for face in answer.get("UnsuccessfulFaceAssociations", []):
+                    refused[face.get("FaceId", "")] = ", ".join(face.get("Reasons", []))
+        return refused
+
+    def search_users_by_image(self, picture: bytes, *, threshold: float) -> list[tuple[str, float]]:
+        """Return the users that resemble the largest face of a picture, with their similarity; read-only."""
+        with self._translated("search the users of"):
+            answer = self._client.search_users_by_image(
+                CollectionId=self.name, Image=_image(picture), UserMatchThreshold=threshold
+            )
+        return [(match["User"]["UserId"], match["Similarity"]) for match in answer["UserMatches"]]
+
     @contextmanager
     def _translated(self, action: str) -> Iterator[None]:
         from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
@@ -243,5 +280,8 @@ def _box(box: "BoundingBoxTypeDef") -> Box:
 
 def _face(face: "FaceTypeDef") -> Face:
     return Face(
-        face_id=face["FaceId"], external_image_id=face.get("ExternalImageId"), confidence=face.get("Confidence", 0.0)
+        face_id=face["FaceId"],
+        external_image_id=face.get("ExternalImageId"),
+        confidence=face.get("Confidence", 0.0),
+        user_id=face.get("UserId"),
     )

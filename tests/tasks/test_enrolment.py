@@ -1,6 +1,7 @@
 """A student's photos go into bucket, collection and table together, whatever happens on the way."""
 
 import io
+import json
 import signal
 import subprocess
 import sys
@@ -8,85 +9,19 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
+import boto3
 import pytest
 from PIL import Image
 
-from eduguard.database import Database, connect
-from eduguard.photos import Bucket, open_bucket
-from eduguard.rekognition import Collection, open_collection
-from eduguard.verification import disguise
-
-PHOTOS = Path(__file__).parents[2] / "seed_data" / "photos"
-CLASS_PHOTO = PHOTOS / "classes" / "class-1b-lenguaje.jpg"
-LOCAL: dict[str, Any] = {
-    "region": "us-east-1",
-    "credentials": {"aws_access_key_id": "local", "aws_secret_access_key": "local"},
-}
-Inv = Callable[..., subprocess.CompletedProcess[str]]
+CLASS_PHOTO = Path(__file__).parents[2] / "seed_data" / "photos" / "classes" / "class-1b-lenguaje.jpg"
+School = Any  # of conftest.py
+NewPhoto = Callable[..., Path]
 
 
-class School:
-    """The seeded database of one test, with a collection and a bucket of its own; nothing is enrolled yet."""
-
-    def __init__(self, inv: Inv, database: Database, endpoint: str) -> None:
-        self.name = f"school-{uuid4().hex[:12]}"
-        self.database, self.endpoint, self._inv = database, endpoint, inv
-        self.bucket: Bucket = open_bucket(self.name, endpoint=endpoint, **LOCAL)
-        self.collection: Collection = open_collection(self.name, endpoint=endpoint, **LOCAL)
-
-    def inv(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        own = {"INVOKE_TARGETS_LOCAL_COLLECTION": self.name, "INVOKE_TARGETS_LOCAL_BUCKET": self.name}
-        return self._inv(*arguments, **own, **options)
-
-    def rows(self) -> list[tuple[str, str]]:
-        """The rows that enrolment has written: those of the seeds hold the placeholder."""
-        query = (
-            "SELECT external_image_id, face_id FROM student_faces WHERE face_id <> 'placeholder'"
-            " AND indexed_at IS NOT NULL AND quality_score IS NOT NULL ORDER BY 1"
-        )
-        with connect(self.database, purpose="tests") as conn:
-            return conn.execute(query).fetchall()
-
-    def faces(self) -> list[tuple[str, str]]:
-        if self.collection.describe() is None:
-            return []
-        return sorted(
-            (face.external_image_id or "", face.face_id) for page in self.collection.list_faces() for face in page
-        )
-
-    def keys(self) -> list[str]:
-        self.bucket.ensure_exists()
-        return sorted(self.bucket.sizes())
-
-    def assert_enrolled(self, *names: str) -> None:
-        assert [name for name, _ in self.rows()] == sorted(names)
-        assert self.faces() == self.rows()
-        assert self.keys() == sorted(
-            f"students/{name.rpartition('-photo-')[0]}/photo-{name.rpartition('-')[2]}.jpg" for name in names
-        )
-
-
-@pytest.fixture
-def school(inv: Inv, database: Database, cloud_endpoint: str) -> School:
-    school = School(inv, database, cloud_endpoint)
-    school.inv("reset", "seed")
-    return school
-
-
-@pytest.fixture
-def photo(tmp_path: Path) -> Path:
-    return new_photo(tmp_path / "photo.jpg", "student-001")
-
-
-def new_photo(file: Path, student: str, number: int = 1) -> Path:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(disguise((PHOTOS / "students" / student / f"photo-{number}.jpg").read_bytes()))
-    return file
-
-
-def test_photos_get_the_next_numbers_and_again_nothing_changes(school: School, photo: Path, tmp_path: Path) -> None:
+def test_photos_get_the_next_numbers_and_again_nothing_changes(
+    school: School, new_photo: NewPhoto, photo: Path, tmp_path: Path
+) -> None:
     other = new_photo(tmp_path / "other.jpg", "student-001", 2)
     flags = ("--student", "student-001", "--photo", str(photo), "--photo", str(other))
     done = school.inv("enrol", *flags)
@@ -131,7 +66,7 @@ def test_a_picture_without_exactly_one_face_is_refused_and_nothing_of_it_stays(
     ],
 )
 def test_a_file_that_is_no_photo_is_refused_before_anything_is_sent(
-    school: School, photo: Path, content: bytes | None, message: str
+    school: School, new_photo: NewPhoto, photo: Path, content: bytes | None, message: str
 ) -> None:
     out = io.BytesIO()
     if content == b"png":
@@ -154,7 +89,9 @@ def test_an_unknown_student_and_a_missing_flag_are_named(school: School, photo: 
     assert (done.returncode, "inv enrol --student ID --photo FILE" in done.stderr) == (1, True)
 
 
-def test_a_folder_is_enrolled_side_by_side_under_its_own_numbers(school: School, tmp_path: Path) -> None:
+def test_a_folder_is_enrolled_side_by_side_under_its_own_numbers(
+    school: School, new_photo: NewPhoto, tmp_path: Path
+) -> None:
     names = []
     for student in ("student-001", "student-002", "student-003"):
         for number in (1, 2):
@@ -170,7 +107,9 @@ def test_a_folder_is_enrolled_side_by_side_under_its_own_numbers(school: School,
     school.assert_enrolled(*names)
 
 
-def test_two_enrolments_of_one_student_at_once_never_take_one_number(school: School, tmp_path: Path) -> None:
+def test_two_enrolments_of_one_student_at_once_never_take_one_number(
+    school: School, new_photo: NewPhoto, tmp_path: Path
+) -> None:
     school.collection.create()
     photos = [new_photo(tmp_path / f"{number}.jpg", "student-001", number) for number in (1, 2, 3)]
     with ThreadPoolExecutor() as threads:
@@ -236,10 +175,6 @@ def test_a_picture_that_a_request_cannot_carry_is_sent_smaller(
 def test_nothing_is_enrolled_into_a_bucket_that_everybody_can_read(
     school: School, photo: Path, cloud_endpoint: str, means: str
 ) -> None:
-    import json
-
-    import boto3
-
     client = boto3.client(
         "s3", region_name="us-east-1", endpoint_url=cloud_endpoint, aws_access_key_id="l", aws_secret_access_key="l"
     )
@@ -260,3 +195,63 @@ def test_nothing_is_enrolled_into_a_bucket_that_everybody_can_read(
     assert done.returncode == 1
     assert f"Bucket {school.name} is not private: its {means}" in done.stderr
     assert (school.keys(), school.faces(), school.rows()) == ([], [], [])
+
+
+REMOVED = """
+import os, signal, sys
+from eduguard.database import Database, connect
+from eduguard.photos import open_bucket
+from eduguard.rekognition import open_collection
+from eduguard.removal import remove_traces
+from eduguard.student_enrolment import Cloud
+url, endpoint, name, last = sys.argv[1:]
+access = dict(region="us-east-1", endpoint=endpoint,
+    credentials={"aws_access_key_id": "local", "aws_secret_access_key": "local"})
+cloud = Cloud(collection=open_collection(name, **access), bucket=open_bucket(name, **access), by_reference=True)
+with connect(Database.from_url(url), purpose="unenrol") as conn:
+    remove_traces(conn, "student-001", cloud, tell=lambda step: step == last and os.kill(os.getpid(), signal.SIGKILL))
+"""
+
+
+def test_unenrol_shows_what_it_removes_and_removes_it_everywhere(
+    school: School, new_photo: NewPhoto, photo: Path, tmp_path: Path
+) -> None:
+    other = new_photo(tmp_path / "other.jpg", "student-002")
+    school.inv("enrol", "--student", "student-001", "--photo", str(photo))
+    school.inv("enrol", "--student", "student-002", "--photo", str(other))
+    refused = school.inv("unenrol", "--student", "student-001", check=False)
+    assert refused.returncode == 1
+    assert "nothing was removed (1 faces, 1 photos, 4 rows)" in refused.stderr
+    for line in ("photo  students/student-001/photo-4.jpg", "row    student-001-photo-4", "row    face-001-1"):
+        assert line in refused.stderr
+    school.assert_enrolled("student-001-photo-4", "student-002-photo-4")
+    done = school.inv("unenrol", "--student", "student-001", "--yes")
+    assert "1 faces, 1 photos, 4 rows removed" in done.stdout
+    school.assert_enrolled("student-002-photo-4")
+    assert "nothing to remove" in school.inv("unenrol", "--student", "student-001", "--yes").stdout
+
+
+def test_unenrol_removes_every_version_of_a_photo(school: School, photo: Path, cloud_endpoint: str) -> None:
+    client = boto3.client(
+        "s3", region_name="us-east-1", endpoint_url=cloud_endpoint, aws_access_key_id="l", aws_secret_access_key="l"
+    )
+    client.create_bucket(Bucket=school.name)
+    client.put_bucket_versioning(Bucket=school.name, VersioningConfiguration={"Status": "Enabled"})
+    school.inv("enrol", "--student", "student-001", "--photo", str(photo))
+    client.put_object(Bucket=school.name, Key="students/student-001/photo-4.jpg", Body=b"second version")
+    school.inv("unenrol", "--student", "student-001", "--yes")
+    left = client.list_object_versions(Bucket=school.name)
+    assert left.get("Versions", []) + left.get("DeleteMarkers", []) == []
+
+
+@pytest.mark.parametrize("step", ["faces", "photos", "rows"])
+def test_unenrol_killed_at_any_step_is_finished_by_the_next_run(school: School, photo: Path, step: str) -> None:
+    school.inv("enrol", "--student", "student-001", "--photo", str(photo))
+    arguments = [school.database.url, school.endpoint, school.name, step]
+    killed = subprocess.run([sys.executable, "-c", REMOVED, *arguments], check=False, timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    assert school.faces() == []
+    assert bool(school.keys()) is (step == "faces")
+    assert len(school.rows()) == 1
+    school.inv("unenrol", "--student", "student-001", "--yes")
+    school.assert_enrolled()
