@@ -6,13 +6,15 @@ A task reads its flags, makes one call into lib and prints the result. A composi
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 
 from invoke.context import Context
 from invoke.tasks import call, task
 
-from eduguard.console import ask, print_json, print_note, print_step, print_table
+from eduguard.console import ask, print_json, print_note, print_rows, print_step, print_table
+from eduguard.errors import EduguardError
 from eduguard.invocation import keep_open, plain_settings
 from eduguard.settings import Settings, load_settings
 
@@ -21,6 +23,7 @@ ROOT = Path(__file__).resolve().parent
 COLLECTION = "the collection, in place of the target's own"
 NEXT = "work on the database that `rebuild` made, before it is published"
 CONFIRM = "the database's name: consent to replace one that is not plainly ours"
+FOLDER = "laid out like the bucket: students/{student_id}/photo-{n}.jpg"
 YES = "do not ask before photos leave this machine"
 JSON = "print one JSON object"
 
@@ -90,6 +93,34 @@ def unenrol(c: Context, student: str, collection: str = "", yes: bool = False) -
     """Remove all that bears a student's face: faces, photos, rows; shows them and asks first."""
     consent = (lambda _: student) if yes else ask
     print_step("unenrol", recognition().unenrol(settings_of(c, collection), student=student, ask=consent))
+
+
+@task(help={"json": JSON})
+def photos_check(c: Context, json: bool = False) -> None:
+    """Compare the rows with the bucket: photos missing, extra, of the wrong type, too small; read-only."""
+    report = recognition().check_photos(settings_of(c))
+    if json:
+        print_json(asdict(report))
+    else:
+        print_step("photos", report.summary())
+        print_rows(("problem", "photo"), report.findings()) if report.findings() else None
+    if report.findings():
+        raise EduguardError(
+            f"{len(report.findings())} problems with photos",
+            hint="`inv photos-push --folder` puts missing ones back; `inv enrol` enrols the ones without a row.",
+        )
+
+
+@task(help={"folder": FOLDER, "dry-run": "only count what would be copied"})
+def photos_pull(c: Context, folder: str, dry_run: bool = False) -> None:
+    """Copy photos from the bucket into a folder: those it lacks or has otherwise."""
+    print_step("pull", recognition().pull_photos(settings_of(c), folder=Path(folder), dry_run=dry_run))
+
+
+@task(help={"folder": FOLDER, "dry-run": "only count what would be copied"})
+def photos_push(c: Context, folder: str, dry_run: bool = False) -> None:
+    """Copy photos from a folder into the bucket: those it lacks or has otherwise."""
+    print_step("push", recognition().push_photos(settings_of(c), folder=Path(folder), dry_run=dry_run))
 
 
 @task(help={"confirm": CONFIRM})

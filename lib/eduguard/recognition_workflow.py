@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from eduguard import enrolment, removal, student_enrolment
+from eduguard import enrolment, photo_copies, removal, student_enrolment
 from eduguard.console import Progress, print_note
 from eduguard.database import connect
 from eduguard.errors import EduguardError
 from eduguard.faces import is_student_id
+from eduguard.photo_copies import PhotoReport
 from eduguard.services import rekognition_reads_bucket, target_bucket, target_collection, target_database
 from eduguard.settings import Settings
 from eduguard.student_enrolment import Cloud, Request
@@ -56,6 +57,37 @@ def unenrol(settings: Settings, *, student: str, ask: Ask) -> str:
                 f"{student}: nothing was removed ({traces.counts()})", hint="Type the id, or pass --yes."
             )
         return f"{student}: {removal.remove_traces(conn, student, cloud).counts()} removed"
+
+
+def check_photos(settings: Settings) -> PhotoReport:
+    """Compare rows and bucket; read-only."""
+    bucket = target_bucket(settings)
+    with connect(target_database(settings), purpose="photos-check") as conn:
+        return photo_copies.check_photos(conn, bucket)
+
+
+def pull_photos(settings: Settings, *, folder: Path, dry_run: bool) -> str:
+    """Copy the photos that a folder lacks, or has otherwise, from the bucket."""
+    bucket = target_bucket(settings)
+    plan = photo_copies.plan_pull(folder, bucket)
+    if dry_run:
+        return plan.summary(done="to pull")
+    photo_copies.pull(plan, folder, bucket, advance=Progress("pull", len(plan.keys)).advance)
+    return plan.summary(done="pulled")
+
+
+def push_photos(settings: Settings, *, folder: Path, dry_run: bool) -> str:
+    """Copy the photos that the bucket lacks, or has otherwise, from a folder; the bucket must be private."""
+    bucket = target_bucket(settings)
+    if not dry_run:
+        bucket.ensure_exists()
+    if note := bucket.check_private():
+        print_note(note)
+    plan = photo_copies.plan_push(folder, bucket)
+    if dry_run:
+        return plan.summary(done="to push")
+    photo_copies.push(plan, folder, bucket, advance=Progress("push", len(plan.keys)).advance)
+    return plan.summary(done="pushed")
 
 
 def open_cloud(settings: Settings) -> Cloud:
