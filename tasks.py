@@ -5,10 +5,11 @@ A task reads its flags, makes one call into lib and prints the result. A composi
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from invoke.context import Context
 from invoke.tasks import call, task
@@ -123,6 +124,41 @@ def photos_push(c: Context, folder: str, dry_run: bool = False) -> None:
     print_step("push", recognition().push_photos(settings_of(c), folder=Path(folder), dry_run=dry_run))
 
 
+@task(
+    iterable=["photo"],
+    help={
+        "class-id": "the class, such as class-1b-lenguaje",
+        "photo": "a JPEG file of the class; may be given up to ten times",
+        "at": "when the class began, such as 2026-03-09T08:30; without it, the photos name the session",
+        "annotate": "write the photos there, with a frame and a name on each face",
+        "users": "search by all faces of a student together (see enrol --users)",
+        "collection": COLLECTION,
+        "json": JSON,
+    },
+)
+def attendance_take(
+    c: Context,
+    class_id: str,
+    photo: Sequence[str] | None = None,
+    at: str = "",
+    annotate: str = "",
+    users: bool = False,
+    collection: str = "",
+    json: bool = False,
+) -> None:
+    """Recognise the faces of class photos and record who is present; the same photos again change nothing."""
+    report = attendance().take(
+        settings_of(c, collection), class_id=class_id, files=photo or [], at=at, annotate=annotate, with_users=users
+    )
+    print_attendance(report, json=json)
+
+
+@task(help={"session": "the session's id, as attendance-take printed it", "json": JSON})
+def attendance_show(c: Context, session: str, json: bool = False) -> None:
+    """Show the attendance of a session; read-only."""
+    print_attendance(attendance().show(settings_of(c), session), json=json)
+
+
 @task(help={"confirm": CONFIRM})
 def rebuild(c: Context, confirm: str = "") -> None:
     """Make an empty database beside the current one, after checking everything that can be checked."""
@@ -227,6 +263,25 @@ def command_line() -> str:
 def workflow() -> ModuleType:
     """Import the steps when a task needs them: `inv --list` does not."""
     from eduguard import workflow as steps
+
+    return steps
+
+
+def print_attendance(report: Mapping[str, Any], *, json: bool) -> None:
+    """Print a report of attendance: its students, the faces that count for nobody, and one line of counts."""
+    if json:
+        print_json(report)
+        return
+    columns = ("student_id", "name", "status", "confidence", "method")
+    print_rows(columns, [[student[column] for column in columns] for student in report["students"]])
+    if rest := report.get("not_counted"):
+        print_rows(rest[0], [list(face.values()) for face in rest])
+    print_step("attendance", attendance().summarise(report))
+
+
+def attendance() -> ModuleType:
+    """Import the steps of attendance when a task needs them."""
+    from eduguard import attendance_workflow as steps
 
     return steps
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,18 @@ _LARGEST_FILE = 64 * 1024 * 1024  # bytes; no photo, whatever it says
 _QUALITY = 90
 _ORIENTATION = 0x0112  # the EXIF tag; 1 is upright
 _SHRINK = 0.8
+_MARGIN = 0.4  # of a face's own width and height, on each side of it: recognisers want the whole head
+_LEAST_CUT = 240  # pixels of the shorter side of what is cut out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Box:
+    """Where a face is in a picture: ratios of its width and height, which may reach over its edges."""
+
+    left: float
+    top: float
+    width: float
+    height: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,3 +116,46 @@ def _opened(jpeg: bytes, name: str) -> Iterator["Image"]:
             f"{name} is no JPEG picture that can be decoded",
             hint="Export it again as JPEG (HEIC and PNG are not taken).",
         ) from error
+
+
+def cut_face(image: "Image", boxes: Sequence[Box], number: int) -> bytes:
+    """Return one face of a picture with some of its surroundings, in which no other face is left."""
+    from PIL import Image, ImageDraw
+
+    left, top, right, bottom = _corners(image, boxes[number])
+    margin_x, margin_y = (right - left) * _MARGIN, (bottom - top) * _MARGIN
+    frame = (left - margin_x, top - margin_y, right + margin_x, bottom + margin_y)
+    x, y = max(0, round(frame[0])), max(0, round(frame[1]))
+    cut = image.crop((x, y, min(image.width, round(frame[2])), min(image.height, round(frame[3]))))
+    own = cut.crop((round(left) - x, round(top) - y, round(right) - x, round(bottom) - y))
+    draw = ImageDraw.Draw(cut)
+    for other in (box for index, box in enumerate(boxes) if index != number):
+        x0, y0, x1, y1 = _corners(image, other)
+        draw.rectangle((x0 - x, y0 - y, x1 - x, y1 - y), fill="grey")
+    cut.paste(own, (round(left) - x, round(top) - y))
+    scale = _LEAST_CUT / min(cut.size)
+    if scale > 1:
+        cut = cut.resize((round(cut.width * scale), round(cut.height * scale)), Image.Resampling.BICUBIC)
+    return encode(cut)
+
+
+def draw_names(image: "Image", names: Sequence[tuple[Box, str, str]]) -> bytes:
+    """Return the picture with a frame round each face, in the colour given, and the name under it."""
+    from PIL import ImageDraw, ImageFont
+
+    drawn = image.copy()
+    draw, width = ImageDraw.Draw(drawn), max(2, image.width // 400)
+    height = max(12, image.width // 70)
+    font = ImageFont.load_default(height)
+    for box, name, colour in names:
+        left, top, right, bottom = _corners(image, box)
+        draw.rectangle((left, top, right, bottom), outline=colour, width=width)
+        place = (left, min(bottom + width, image.height - height * 1.5))
+        draw.rectangle(draw.textbbox(place, name, font=font), fill="black")
+        draw.text(place, name, font=font, fill=colour)
+    return encode(drawn)
+
+
+def _corners(image: "Image", box: Box) -> tuple[float, float, float, float]:
+    left, top = box.left * image.width, box.top * image.height
+    return left, top, left + box.width * image.width, top + box.height * image.height

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from eduguard.errors import EduguardError
 from eduguard.faces import Face
+from eduguard.pictures import Box
 
 if TYPE_CHECKING:
     from types_boto3_rekognition import RekognitionClient
@@ -41,16 +42,6 @@ class IndexedFace:
 
     face_id: str
     quality: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Box:
-    """Where a face is in a picture: ratios of its width and height, which may reach over its edges."""
-
-    left: float
-    top: float
-    width: float
-    height: float
 
 
 class FaceRefusedError(EduguardError):
