@@ -25,6 +25,7 @@ COLLECTION = "the collection, in place of the target's own"
 NEXT = "work on the database that `rebuild` made, before it is published"
 CONFIRM = "the database's name: consent to replace one that is not plainly ours"
 FOLDER = "laid out like the bucket: students/{student_id}/photo-{n}.jpg"
+USERS = "let all faces of a student count together: a Rekognition user each, by external image id"
 YES = "do not ask before photos leave this machine"
 JSON = "print one JSON object"
 
@@ -64,6 +65,7 @@ def status(c: Context, json: bool = False, collection: str = "") -> None:
         "photo": "a JPEG file; may be given several times",
         "from-folder": "enrol all of a folder: students/{student_id}/photo-{n}.jpg",
         "collection": COLLECTION,
+        "users": USERS,
         "if-empty": "only while the collection has no face",
         "yes": YES,
     },
@@ -74,6 +76,7 @@ def enrol(
     photo: Sequence[str] | None = None,
     from_folder: str = "",
     collection: str = "",
+    users: bool = False,
     if_empty: bool = False,
     yes: bool = False,
 ) -> None:
@@ -87,6 +90,8 @@ def enrol(
         line = workflow().enrol_samples(settings, if_empty=if_empty, ask=consent)
     if line:
         print_step("enrol", line)
+    if users:
+        print_step("users", recognition().sync_users(settings, in_next=False))
 
 
 @task(help={"student": "whose", "collection": COLLECTION, "yes": "do not ask"})
@@ -180,10 +185,22 @@ def seed(c: Context, next: bool = False) -> None:
     print_step("seed", workflow().seed(settings_of(c), in_next=next))
 
 
-@task(help={"collection": COLLECTION, "dry-run": "show what would be written, and write nothing", "next": NEXT})
-def sync_faces(c: Context, collection: str = "", dry_run: bool = False, next: bool = False) -> None:
+@task(
+    help={
+        "collection": COLLECTION,
+        "dry-run": "show what would be written, and write nothing",
+        "next": NEXT,
+        "users": USERS,
+    }
+)
+def sync_faces(
+    c: Context, collection: str = "", dry_run: bool = False, next: bool = False, users: bool = False
+) -> None:
     """Write the collection's FaceIds into student_faces, by external image id."""
-    print_step("sync", workflow().sync(settings_of(c, collection), in_next=next, dry_run=dry_run))
+    settings = settings_of(c, collection)
+    print_step("sync", workflow().sync(settings, in_next=next, dry_run=dry_run))
+    if users and not dry_run:
+        print_step("users", recognition().sync_users(settings, in_next=next))
 
 
 @task

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from eduguard import enrolment, photo_copies, removal, student_enrolment
+from eduguard import enrolment, photo_copies, removal, student_enrolment, users
 from eduguard.console import Progress, print_note
 from eduguard.database import connect
 from eduguard.errors import EduguardError
-from eduguard.faces import is_student_id
+from eduguard.faces import is_student_id, read_rows
 from eduguard.photo_copies import PhotoReport
 from eduguard.services import rekognition_reads_bucket, target_bucket, target_collection, target_database
 from eduguard.settings import Settings
@@ -88,6 +88,15 @@ def push_photos(settings: Settings, *, folder: Path, dry_run: bool) -> str:
         return plan.summary(done="to push")
     photo_copies.push(plan, folder, bucket, advance=Progress("push", len(plan.keys)).advance)
     return plan.summary(done="pushed")
+
+
+def sync_users(settings: Settings, *, in_next: bool) -> str:
+    """Give each student's user the faces of the student's rows; nothing is taken from a user."""
+    live, collection = target_database(settings), target_collection(settings)
+    listed = [face for page in collection.list_faces() for face in page]
+    with connect(live.next if in_next else live, purpose="users") as conn:
+        plan = users.plan_users(read_rows(conn), listed)
+    return users.apply_users(collection, plan)
 
 
 def open_cloud(settings: Settings) -> Cloud:

@@ -255,3 +255,37 @@ def test_unenrol_killed_at_any_step_is_finished_by_the_next_run(school: School, 
     assert len(school.rows()) == 1
     school.inv("unenrol", "--student", "student-001", "--yes")
     school.assert_enrolled()
+
+
+def users(school: School) -> dict[str, str | None]:
+    return {
+        face.external_image_id: face.user_id for page in school.collection.list_faces() for face in page
+    }  # fmt: skip
+
+
+def test_users_follow_the_external_image_ids_and_are_rebuilt_by_sync(
+    school: School, new_photo: NewPhoto, photo: Path, tmp_path: Path
+) -> None:
+    other = new_photo(tmp_path / "other.jpg", "student-001", 2)
+    flags = ("--student", "student-001", "--photo", str(photo), "--photo", str(other), "--users")
+    assert "2 faces given to 1 users, 0 unchanged" in school.inv("enrol", *flags).stdout
+    belonging = {"student-001-photo-4": "student-001", "student-001-photo-5": "student-001"}
+    assert users(school) == belonging
+    assert "0 faces given to 0 users, 2 unchanged" in school.inv("sync-faces", "--users").stdout
+    school.collection.delete_user("student-001")
+    assert "2 faces given to 1 users, 0 unchanged" in school.inv("sync-faces", "--users").stdout
+    assert users(school) == belonging
+    assert "2 faces, 2 photos, 5 rows, 1 user removed" in school.inv("unenrol", "student-001", "--yes").stdout
+    assert school.collection.list_users() == set()
+    school.assert_enrolled()
+
+
+def test_a_photo_of_somebody_else_is_not_given_to_a_students_user(
+    school: School, new_photo: NewPhoto, photo: Path, tmp_path: Path
+) -> None:
+    other = new_photo(tmp_path / "other.jpg", "student-002")
+    school.inv("enrol", "--student", "student-001", "--photo", str(photo), "--users")
+    done = school.inv("enrol", "--student", "student-001", "--photo", str(other), "--users", check=False)
+    assert done.returncode == 1
+    assert "1 refused" in done.stderr
+    assert "LOW_MATCH_CONFIDENCE" in done.stderr
