@@ -268,7 +268,13 @@ def bench(c: Context) -> None:
 def test(c: Context, options: str = "") -> None:
     """Check everything: format, lint, imports, types, tests."""
     with c.cd(str(ROOT)):
-        for command in ("ruff format --check", "ruff check", "lint-imports", "mypy", f"pytest {options}"):
+        for command in (
+            "ruff format --check",
+            "ruff check",
+            "lint-imports",
+            "mypy",
+            f"pytest --numprocesses=auto --maxprocesses=4 {options}",
+        ):
             c.run(f"{Path(sys.executable).parent}/{command}", echo=True)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from eduguard.errors import EduguardError
+from eduguard.state import make_state_folder
 
 _HEALTH = "/localcloud/health"
 _HEALTH_TIMEOUT = 2.0  # seconds; a healthy server answers within milliseconds
@@ -36,6 +37,7 @@ def ensure_running(folder: Path, *, models: Path | None = None) -> str:
     status = read_status(folder)
     if status.is_running and status.endpoint:
         return status.endpoint
+    make_state_folder(folder.parent)
     arguments = ["start", "--state", str(folder)] + (["--models", str(models)] if models else [])
     return str(json.loads(_localcloud(arguments))["endpoint"])
 

@@ -174,7 +174,7 @@ class Bucket:
             answer = error.response.get("Error", {})
             raise EduguardError(
                 f"Could not {action} bucket {self.name}: {answer.get('Code')}: {answer.get('Message')}",
-                hint="Bucket, endpoint and region are settings of the target in invoke.yaml.",
+                hint="`inv enrol` puts the sample photos there; invoke.yaml names bucket and endpoint.",
             ) from error
         except BotoCoreError as error:
             raise EduguardError(

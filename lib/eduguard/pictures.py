@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ _QUALITY = 90
 _ORIENTATION = 0x0112  # the EXIF tag; 1 is upright
 _SHRINK = 0.8
 _MARGIN = 0.4  # of a face's own width and height, on each side of it: recognisers want the whole head
+_FONT = "DejaVuSans.ttf"  # there on most Linux machines
 _LEAST_CUT = 240  # pixels of the shorter side of what is cut out
 
 
@@ -143,11 +145,16 @@ def draw_names(image: "Image", names: Sequence[tuple[Box, str, str]]) -> bytes:
     """Return the picture with a frame round each face, in the colour given, and the name under it."""
     from PIL import ImageDraw, ImageFont
 
+    font: ImageFont.FreeTypeFont | ImageFont.ImageFont
     drawn = image.copy()
     draw, width = ImageDraw.Draw(drawn), max(2, image.width // 400)
     height = max(12, image.width // 70)
-    font = ImageFont.load_default(height)
-    for box, name, colour in names:
+    try:
+        font, has_accents = ImageFont.truetype(_FONT, height), True
+    except OSError:  # the font inside Pillow has no letter with an accent
+        font, has_accents = ImageFont.load_default(height), False
+    for box, label, colour in names:
+        name = label if has_accents else unicodedata.normalize("NFD", label).encode("ascii", "ignore").decode()
         left, top, right, bottom = _corners(image, box)
         draw.rectangle((left, top, right, bottom), outline=colour, width=width)
         place = (left, min(bottom + width, image.height - height * 1.5))

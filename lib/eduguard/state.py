@@ -10,6 +10,7 @@ from pathlib import Path
 from eduguard.errors import EduguardError
 
 _NAME = ".eduguard"
+_PASSABLE = 0o711
 # sun_path holds 108 bytes with its final NUL on Linux, 104 on macOS; PostgreSQL also needs the name of the lock file.
 _LONGEST_SOCKET = 103
 _SOCKET = "postgres/s/.s.PGSQL.5432.lock"
@@ -65,7 +66,9 @@ def state_folder(checkout: Path, override: Path | None) -> Path:
 
 def make_state_folder(folder: Path) -> None:
     """Create a state folder that others may pass through but not list; what is inside is each server's own."""
-    folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+    for missing in [path for path in (*reversed(folder.parents), folder) if not path.exists()]:
+        missing.mkdir(exist_ok=True)
+        missing.chmod(_PASSABLE)  # whatever the caller's umask; a folder that was there before keeps its mode
 
 
 def _outside(checkout: Path) -> Path:

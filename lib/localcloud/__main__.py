@@ -67,7 +67,9 @@ def _serve_options(options: argparse.Namespace) -> list[str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m localcloud", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m localcloud", description="A stand-in for AWS on this machine: S3 and Rekognition."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in (
         ("start", "start it in the background unless it runs, wait until it answers, print its endpoint"),

@@ -35,8 +35,13 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Touched:
-    """What the current request has looked at; requests to S3 take turns."""
+    """What the current request has looked at; requests to S3 take turns.
 
+    Attributes:
+        needs_loading: moto's memory is empty, because the server has just started or moto was reset.
+    """
+
+    needs_loading: bool = True
     objects: set[tuple[str, str]] = field(default_factory=set)
     uploads: set[tuple[str, str]] = field(default_factory=set)
 
@@ -54,7 +59,8 @@ class DurableS3Backend(S3Backend):
         self._touched = touched
 
     def reset(self) -> None:
-        """Keep everything: what is on disk outlives moto's own reset."""
+        """Have everything loaded again: what is on disk outlives moto's own reset."""
+        forget(self._touched)
 
     def put_object(self, bucket_name: str, key_name: str, *args: Any, **kwargs: Any) -> FakeKey:
         """Note the object."""
@@ -106,6 +112,15 @@ def install(touched: Touched) -> None:
     s3_backends.backend = functools.partial(DurableS3Backend, touched=touched)  # type: ignore[assignment]
     for account in s3_backends.values():
         account.backend = s3_backends.backend
+
+
+def forget(touched: Touched) -> None:
+    """Empty moto's memory of buckets, so that the next request loads them."""
+    for account in s3_backends.values():
+        for backend in account.values():
+            backend.buckets.clear()
+    s3_backends.bucket_accounts.clear()
+    touched.needs_loading = True
 
 
 def save(store: ObjectStore, connection: sqlite3.Connection, touched: Touched) -> None:

@@ -11,12 +11,13 @@ import threading
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 from moto.s3.models import s3_backends
 from werkzeug.test import run_wsgi_app
 
 from localcloud import bucket
+from localcloud.errors import LocalCloudError
 from localcloud.object_store import ObjectStore
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _KEPT_VARIABLES: Final = ("REQUEST_METHOD", "PATH_INFO", "QUERY_STRING", "RAW_UR
 _SIGNATURE: Final = re.compile(r"(Signature=)[0-9a-f]+")  # not kept: nobody checks it
 _FAILURE: Final = (
     b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>InternalError</Code>'
-    b"<Message>The local cloud could not write to its state folder; its log says why.</Message></Error>"
+    b"<Message>The local cloud could not use its state folder; its log says why.</Message></Error>"
 )
 
 
@@ -42,7 +43,6 @@ class BucketGuard:
         self._application: WSGIApplication | None = None
         self._store = ObjectStore(folder / "buckets.sqlite")
         self._touched = bucket.Touched()
-        self._is_loaded = False
         bucket.install(self._touched)
 
     def wrap(self, application: WSGIApplication) -> WSGIApplication:
@@ -51,18 +51,31 @@ class BucketGuard:
 
         def guarded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
             _read_body(environ)
-            with self.turn():
-                chunks, status, headers = self._answer(application, environ)
+            try:
+                with self.turn():
+                    chunks, status, headers = self._answer(application, environ)
+            except (sqlite3.Error, LocalCloudError) as error:
+                print(f"Bucket request failed: {error}", flush=True)  # noqa: T201 -- the log
+                chunks, status, headers = self._fail()
             start_response(status, headers)
             return chunks
 
         return guarded
 
+    def take_turns(self, application: WSGIApplication) -> WSGIApplication:
+        """Return an application that serves while no request to S3 is under way."""
+
+        def waiting(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+            with self._lock:
+                return application(environ, start_response)
+
+        return waiting
+
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Wait for the turn to use moto's buckets, which the first turn makes again."""
         with self._lock:
-            if not self._is_loaded and self._application is not None:
+            if self._touched.needs_loading and self._application is not None:
                 self._load(self._application)
             yield
 
@@ -72,7 +85,7 @@ class BucketGuard:
             run_wsgi_app(application, environ)
             self._restore_creation(row)
         bucket.load(self._store)
-        self._is_loaded = True
+        self._touched.needs_loading = False
 
     def close(self) -> None:
         """Close the file."""
@@ -84,12 +97,14 @@ class BucketGuard:
         answer, status, headers = run_wsgi_app(application, environ)
         chunks = list(answer)
         if environ["REQUEST_METHOD"] in _CHANGES:
-            try:
-                self._save(environ, body, succeeded=int(status.split()[0]) < HTTPStatus.BAD_REQUEST)
-            except sqlite3.Error as error:
-                print(f"Not saved: {error}", flush=True)  # noqa: T201 -- the log
-                return [_FAILURE], "500 Internal Server Error", [("Content-Type", "application/xml")]
+            self._save(environ, body, succeeded=int(status.split()[0]) < HTTPStatus.BAD_REQUEST)
         return chunks, status, list(headers)
+
+    def _fail(self) -> tuple[list[bytes], str, Any]:
+        """Answer that it failed; what is on disk, not what moto has done in memory, is what happened."""
+        with self._lock:
+            bucket.forget(self._touched)
+        return [_FAILURE], "500 Internal Server Error", [("Content-Type", "application/xml")]
 
     def _save(self, environ: WSGIEnvironment, body: bytes, *, succeeded: bool) -> None:
         name, key = _named(environ)
@@ -99,12 +114,12 @@ class BucketGuard:
                 self._save_setting(connection, name, environ, body)
 
     def _save_setting(self, connection: sqlite3.Connection, name: str, environ: WSGIEnvironment, body: bytes) -> None:
+        subresource = _subresource(environ)
         if name not in s3_backends.bucket_accounts:
             connection.execute("DELETE FROM setting WHERE bucket = ?", (name,))
-            return
-        subresource = environ.get("QUERY_STRING", "")
-        connection.execute("DELETE FROM setting WHERE bucket = ? AND subresource = ?", (name, subresource))
-        if environ["REQUEST_METHOD"] == "PUT":
+        elif environ["REQUEST_METHOD"] == "DELETE":
+            connection.execute("DELETE FROM setting WHERE bucket = ? AND subresource = ?", (name, subresource))
+        elif environ["REQUEST_METHOD"] == "PUT":
             kept = {
                 variable: _SIGNATURE.sub(r"\1", value)
                 for variable, value in environ.items()
@@ -112,7 +127,10 @@ class BucketGuard:
             }
             made = dt.datetime.now(dt.UTC).isoformat()
             connection.execute(
-                "INSERT INTO setting (bucket, subresource, request, body, made) VALUES (?, ?, ?, ?, ?)",
+                # What comes again keeps its place: a bucket is made before it is configured.
+                "INSERT INTO setting (bucket, subresource, request, body, made) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (bucket, subresource) DO UPDATE SET request = excluded.request, body = excluded.body"
+                " WHERE subresource != ''",
                 (name, subresource, json.dumps(kept), body, made),
             )
 
@@ -147,6 +165,12 @@ def _wsgi_variables(body: bytes) -> dict[str, Any]:
         "wsgi.run_once": False,
         "CONTENT_LENGTH": str(len(body)),
     }
+
+
+def _subresource(environ: WSGIEnvironment) -> str:
+    """Return what of a bucket a request is about, however the client spells its query."""
+    query = parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True)
+    return "&".join(sorted(f"{name}={value}" for name, value in query if not name.lower().startswith("x-")))
 
 
 def _named(environ: WSGIEnvironment) -> tuple[str, str]:

@@ -35,10 +35,13 @@ class Dispatcher(DomainDispatcherApplication):
             control: answers our own pages.
             guards: wraps the application of a service, by moto's name of the service.
         """
-        super().__init__(_create_app)
+
+        def create(service: Any) -> Any:
+            application = _create_app(service)
+            return guards[service](application) if service in guards else application
+
+        super().__init__(create)
         self._control = control
-        self._guards = guards
-        self._guarded: dict[int, Any] = {}
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -47,8 +50,8 @@ class Dispatcher(DomainDispatcherApplication):
         own = self._control.answer(environ)
         if own is not None:
             return own(environ, start_response)
-        application = self.get_application(environ)
-        return self._guard(application)(environ, start_response)  # type: ignore[no-any-return]
+        answer: Iterable[bytes] = super().__call__(environ, start_response)
+        return answer
 
     def warm(self, service: Any) -> None:
         """Build the application of a service before anybody waits for it."""
@@ -61,21 +64,17 @@ class Dispatcher(DomainDispatcherApplication):
         host: str | None = super().infer_service_region_host(environ, path)
         return host
 
-    def _guard(self, application: Flask) -> Any:
-        guard = self._guards.get(getattr(application, "service", ""))
-        if guard is None:
-            return application
-        return self._guarded.setdefault(id(application), guard(application))
-
 
 def _is_local(environ: WSGIEnvironment) -> bool:
     """Say whether a request comes from this machine's own programs, not from a web page that found the port."""
-    named = [urlsplit(f"//{environ.get('HTTP_HOST', '')}"), urlsplit(environ.get("HTTP_ORIGIN", "//localhost"))]
-    return all(_is_local_name(address.hostname or "") for address in named)
+    host = urlsplit(f"//{environ.get('HTTP_HOST', '')}").hostname or ""
+    origin = urlsplit(environ.get("HTTP_ORIGIN", "//localhost")).hostname or ""
+    # A proxy may keep the name of AWS in Host, but pages below that name are written by anybody.
+    return _is_local_name(origin) and (_is_local_name(host) or host.endswith(".amazonaws.com"))
 
 
 def _is_local_name(name: str) -> bool:
-    return name in _LOCAL_NAMES or name.endswith((".localhost", ".amazonaws.com"))
+    return name in _LOCAL_NAMES or name.endswith(".localhost")
 
 
 def _refusal() -> Response:

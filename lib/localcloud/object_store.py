@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from contextlib import contextmanager
 from importlib import resources
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from localcloud.database import open_database, transaction
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterator
     from pathlib import Path
-
-_SCHEMA_VERSION: Final = 1
-_LOG_LIMIT: Final = 64 * 1024 * 1024  # bytes the log may keep between large objects
 
 
 class ObjectStore:
     """The connection to the file; safe to share between threads."""
 
     def __init__(self, path: Path) -> None:
-        path.touch(mode=0o600)
         self._lock = threading.RLock()
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._connection.row_factory = sqlite3.Row
-        self._prepare()
-
-    def _prepare(self) -> None:
-        is_new = self._connection.execute("PRAGMA user_version").fetchone()[0] == 0
-        if is_new:
-            self._connection.execute("PRAGMA auto_vacuum=FULL")  # gives the space of deleted objects back
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"journal_size_limit={_LOG_LIMIT}"):
-            self._connection.execute(f"PRAGMA {pragma}")
-        if is_new:
-            schema = resources.files("localcloud").joinpath("object_schema.sql").read_text()
-            self._connection.executescript(f"BEGIN; {schema} PRAGMA user_version={_SCHEMA_VERSION}; COMMIT;")
+        schema = resources.files("localcloud").joinpath("object_schema.sql").read_text()
+        self._connection = open_database(path, schema)
 
     def close(self) -> None:
         """Fold the log into the file and close it."""
@@ -44,15 +31,8 @@ class ObjectStore:
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """Take the turn for one transaction, on disk when the block ends."""
-        with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+        with self._lock, transaction(self._connection):
+            yield self._connection
 
     def rows(self, query: str, *values: object) -> list[sqlite3.Row]:
         """Return the rows of a query."""

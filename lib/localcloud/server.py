@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
+import time
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from localcloud import VERSION
@@ -21,8 +23,10 @@ if TYPE_CHECKING:
 
 _HOST: Final = "127.0.0.1"
 _SERVICES: Final = ("rekognition", "s3")
+_FOLDER_INTERVAL: Final = 1.0  # seconds between looks at the folder
 _ENVIRONMENT: Final = {
     "MOTO_DISABLE_GLOBAL_CORS": "true",  # no web page may read faces
+    "MOTO_ENABLE_RECORDING": "",  # it would write every picture to a file
     "AWS_EC2_METADATA_DISABLED": "true",  # moto's botocore session must not look for credentials in the network
 }
 
@@ -42,17 +46,26 @@ def serve(
         LocalCloudError: the folder is served already, or the port is taken.
     """
     os.environ.update(_ENVIRONMENT)
-    with state.served_here():
+    with state.served_here() as is_here:
         signal.signal(signal.SIGTERM, _end)
         application, closers = _application(state, models, faults or {})
         try:
             server = _bind(state, port, application)
             _announce(state, server.socket.getsockname()[1])
+            threading.Thread(target=_end_with_folder, args=[is_here], daemon=True).start()
             server.serve_forever()
         finally:
-            state.endpoint_file.unlink(missing_ok=True)
+            if is_here():
+                state.endpoint_file.unlink(missing_ok=True)
             for close in closers:
                 close()
+
+
+def _end_with_folder(is_here: Callable[[], bool]) -> None:
+    """End this process when its folder is gone: nobody could stop it, or ever use what it keeps."""
+    while is_here():
+        time.sleep(_FOLDER_INTERVAL)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _end(_number: int, _frame: object) -> NoReturn:
@@ -67,15 +80,19 @@ def _application(
     from localcloud.dispatcher import Dispatcher
     from localcloud.rekognition import models as rekognition
     from localcloud.rekognition.faults import FaultSwitch, read_faults
+    from localcloud.rekognition.images import MOST_PIXELS
     from localcloud.rekognition.service import Service
 
+    os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(MOST_PIXELS)  # OpenCV reads it once, when it is loaded
     switch = FaultSwitch(read_faults(faults))
     guard = BucketGuard(state.folder)
     folder = state.folder / "rekognition"
     service = Service(folder=folder, models=models, buckets_turn=guard.turn, switch=switch)
     rekognition.install(service)
     health = {"service": "localcloud", "state": str(state.folder), "pid": os.getpid(), "version": VERSION}
-    dispatcher = Dispatcher(control=Control(health=health, switch=switch), guards={"s3": guard.wrap})
+    dispatcher = Dispatcher(
+        control=Control(health=health, switch=switch), guards={"s3": guard.wrap, "moto_api": guard.take_turns}
+    )
     for name in _SERVICES:
         dispatcher.warm(name)
     service.warm()
@@ -103,7 +120,7 @@ def _make_server(port: int, application: Any) -> BaseWSGIServer:
     listener = socket.create_server((_HOST, port), backlog=128)
     with listener:
         return make_server(
-            _HOST, port, application, threaded=True, request_handler=RequestHandler, fd=listener.detach()
+            _HOST, port, application, threaded=True, request_handler=RequestHandler, fd=listener.fileno()
         )
 
 

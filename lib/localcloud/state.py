@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from localcloud.errors import LocalCloudError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 HEALTH_PATH: Final = "/localcloud/health"
@@ -105,19 +105,20 @@ class State:
         return Endpoint(url=url, pid=int(health["pid"]))
 
     @contextmanager
-    def served_here(self) -> Iterator[None]:
-        """Hold the folder while this process serves it.
+    def served_here(self) -> Iterator[Callable[[], bool]]:
+        """Hold the folder while this process serves it; give a way to ask whether the folder is still this one.
 
         Raises:
             LocalCloudError: another process serves it.
         """
-        with (self.folder / "server.lock").open("a+") as lock:
+        path = self.folder / "server.lock"
+        with path.open("a+") as lock:
             if not _lock_soon(lock.fileno()):
                 raise LocalCloudError(f"{self.folder} is already served by process {self.serving_pid()}")
             lock.truncate(0)
             lock.write(str(os.getpid()))
             lock.flush()
-            yield
+            yield lambda: _is_open_file(path, lock.fileno())
 
     @contextmanager
     def starting(self) -> Iterator[None]:
@@ -125,6 +126,14 @@ class State:
         with (self.folder / "start.lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _is_open_file(path: Path, descriptor: int) -> bool:
+    """Say whether a path still leads to the file that is open, not to nothing or to a new one."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def _lock_soon(descriptor: int) -> bool:

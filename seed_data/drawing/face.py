@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 Colour = tuple[int, int, int]
 
+BLACK: Colour = (24, 18, 16)
+WHITE: Colour = (246, 244, 240)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Face:

@@ -4,12 +4,14 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from drawing.canvas import mix
-from drawing.face import Colour, Face, Light, Pose
-from drawing.portrait import WHITE, draw_person
+from drawing.face import WHITE, Colour, Face, Light, Pose
+from drawing.portrait import draw_person
 
 PORTRAIT = (480, 600)
 CLASS_PHOTO = (1600, 900)
 _TILE = (460, 1000)
+# How each of the class holds their head: roll and yaw in degrees.
+_HELD = ((-3.0, 5.0), (0.0, 5.0), (-5.0, 8.0), (-3.0, -5.0), (0.0, 5.0), (3.0, -5.0))
 
 
 def draw_portrait(face: Face, pose: Pose, light: Light, backdrop: Colour) -> Image.Image:
@@ -21,17 +23,14 @@ def draw_portrait(face: Face, pose: Pose, light: Light, backdrop: Colour) -> Ima
 
 
 def draw_class_photo(faces: list[Face]) -> Image.Image:
-    """Return a picture of the whole class in two rows, the back row first."""
+    """Return a picture of the whole class, six people in two rows, the back row first."""
     picture = draw_classroom()
     light = Light(side=-0.5, shadow=0.18)
-    half = len(faces) // 2
-    for row, (members, y) in enumerate(((faces[:half], -60), (faces[half:], 250))):
-        for place, face in enumerate(members):
-            tilt = (-3.0, 2.0, 4.0)[place % 3] * (-1) ** row
-            pose = Pose(x=0.5, y=0.29, size=0.21, roll=tilt, yaw=tilt * 1.5)
-            person = draw_person(_TILE, face, pose, light)
-            left = round((place + 0.5) * CLASS_PHOTO[0] / half - _TILE[0] / 2 + (70 if row else -70))
-            picture.paste(person, (left, y), mask=person)
+    for number, (face, (roll, yaw)) in enumerate(zip(faces, _HELD, strict=True)):
+        row, place = divmod(number, len(faces) // 2)
+        person = draw_person(_TILE, face, Pose(x=0.5, y=0.29, size=0.25, roll=roll, yaw=yaw), light)
+        left = round((place + 0.5) * CLASS_PHOTO[0] * 2 / len(faces) - _TILE[0] / 2) + (70 if row else -70)
+        picture.paste(person, (left, 250 if row else -60), mask=person)
     return picture
 
 

@@ -70,7 +70,7 @@ def test_the_class_photo_shows_each_student_once(engine: Engine, embeddings: dic
         likeness = {name: float((rows @ engine.embed(picture, face)).max()) for name, rows in embeddings.items()}
         first, second = sorted(likeness.values(), reverse=True)[:2]
         assert first >= 0.8
-        assert second <= 0.5
+        assert second <= 0.45
         seen.append(max(likeness, key=lambda name: likeness[name]))
     assert sorted(seen) == STUDENTS
 

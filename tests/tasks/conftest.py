@@ -1,19 +1,22 @@
 """A seeded school with a collection and a bucket of its own, and photos that are not the sample photos."""
 
+import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from eduguard.database import Database, connect
+from eduguard import fixtures, migrations
+from eduguard.database import Database, connect, execute_for
 from eduguard.photos import Bucket, open_bucket
 from eduguard.rekognition import Collection, open_collection
 from eduguard.verification import disguise
 
-PHOTOS = Path(__file__).parents[2] / "seed_data" / "photos"
+ROOT = Path(__file__).parents[2]
+PHOTOS = ROOT / "seed_data" / "photos"
 LOCAL: dict[str, Any] = {
     "region": "us-east-1",
     "credentials": {"aws_access_key_id": "local", "aws_secret_access_key": "local"},
@@ -62,11 +65,25 @@ class School:
         )
 
 
+@pytest.fixture(scope="session")
+def seeded(server_url: str) -> Iterator[Database]:
+    """A database with migrations and seeds, to be cloned."""
+    template = Database.from_url(server_url).named(f"seeded_{os.getpid()}")
+    with connect(template.maintenance, purpose="tests") as conn:
+        execute_for(conn, "CREATE DATABASE {} TEMPLATE template0", template)
+    migrations.apply(template, ROOT / "migrations")
+    with connect(template, purpose="tests") as conn:
+        fixtures.load_fixtures(conn, fixtures.read_fixtures(ROOT / "seed_data"))
+    yield template
+    with connect(template.maintenance, purpose="tests") as conn:
+        execute_for(conn, "DROP DATABASE {} WITH (FORCE)", template)
+
+
 @pytest.fixture
-def school(inv: Inv, database: Database, cloud_endpoint: str) -> School:
-    school = School(inv, database, cloud_endpoint)
-    school.inv("reset", "seed")
-    return school
+def school(inv: Inv, seeded: Database, database: Database, cloud_endpoint: str) -> School:
+    with connect(database.maintenance, purpose="tests") as conn:
+        execute_for(conn, "CREATE DATABASE {} TEMPLATE {}", database, seeded)
+    return School(inv, database, cloud_endpoint)
 
 
 @pytest.fixture

@@ -1,27 +1,59 @@
 """Photos of a class become attendance: the right students present, nobody else, and twice equals once."""
 
 import json
+import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from PIL import Image
 
-from eduguard.database import Database, connect
+from eduguard.database import Database, connect, execute_for
+from eduguard.enrolment import enrol_photos, find_photos
+from eduguard.faces import apply_plan, plan_sync, read_rows
+from eduguard.photos import open_bucket
+from eduguard.rekognition import Collection, open_collection
 
 PHOTOS = Path(__file__).parents[2] / "seed_data" / "photos"
 CLASS_PHOTO = PHOTOS / "classes" / "class-1b-lenguaje.jpg"
+LOCAL: dict[str, Any] = {
+    "region": "us-east-1",
+    "credentials": {"aws_access_key_id": "local", "aws_secret_access_key": "local"},
+}
 EVERYBODY = [f"student-00{number}" for number in range(1, 7)]
 TAKE = ("attendance-take", "--class-id", "class-1b-lenguaje", "--json")
 Inv = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@pytest.fixture(scope="module")
+def samples(seeded: Database, cloud_endpoint: str) -> Collection:
+    """The faces of the sample photos in a collection of this module."""
+    name, access = f"attendance-{uuid4().hex[:12]}", {"endpoint": cloud_endpoint, **LOCAL}
+    collection, bucket = open_collection(name, **access), open_bucket(name, **access)
+    enrol_photos(find_photos(PHOTOS), collection=collection, bucket=bucket, by_reference=True)
+    return collection
+
+
 @pytest.fixture
-def full(inv: Inv, database: Database, cloud_endpoint: str) -> Database:
-    inv("full")
+def full(samples: Collection, seeded: Database, database: Database) -> Database:
+    """A seeded and synced database of one test, over the faces that all share."""
+    with connect(database.maintenance, purpose="tests") as conn:
+        execute_for(conn, "CREATE DATABASE {} TEMPLATE {}", database, seeded)
+    with connect(database, purpose="tests") as conn:
+        apply_plan(conn, plan_sync(read_rows(conn), (face for page in samples.list_faces() for face in page)))
     return database
+
+
+@pytest.fixture
+def inv(inv: Inv, samples: Collection) -> Inv:
+    def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        return inv(*arguments, INVOKE_TARGETS_LOCAL_COLLECTION=samples.name, **options)
+
+    return run
 
 
 def take(inv: Inv, *arguments: str, **options: Any) -> dict[str, Any]:
@@ -168,6 +200,27 @@ def test_an_unknown_session_is_named(inv: Inv, full: Database) -> None:
 
 
 def test_without_face_ids_the_way_to_them_is_told(inv: Inv, full: Database) -> None:
-    inv("reset", "seed")
+    with connect(full, purpose="tests") as conn:
+        conn.execute("UPDATE student_faces SET face_id = DEFAULT")
     done = inv(*TAKE, "--photo", str(CLASS_PHOTO), check=False)
     assert (done.returncode, "Run `inv sync-faces` first" in done.stderr) == (1, True)
+
+
+def test_taking_that_is_killed_leaves_all_rows_or_none(
+    inv: Inv, full: Database, samples: Collection, state_folder: Path
+) -> None:
+    environment = {
+        "DATABASE_URL": full.shown_url,
+        "INVOKE_STATE_FOLDER": str(state_folder),
+        "INVOKE_TARGETS_LOCAL_COLLECTION": samples.name,
+    }
+    with subprocess.Popen(
+        [Path(sys.executable).parent / "inv", *TAKE, "--photo", str(CLASS_PHOTO), "--at", "2026-03-09T08:30Z"],
+        cwd=PHOTOS.parents[1], env=os.environ | environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+    ) as process:  # fmt: skip
+        assert process.stderr
+        assert "photos: 1 of 1" in process.stderr.readline()
+        process.kill()
+    assert len(attendance_rows(full)) in {0, 6}
+    assert present(take(inv, "--photo", str(CLASS_PHOTO), "--at", "2026-03-09T08:30Z")) == EVERYBODY
+    assert len(attendance_rows(full)) == 6

@@ -244,14 +244,15 @@ def test_unenrol_removes_every_version_of_a_photo(school: School, photo: Path, c
     assert left.get("Versions", []) + left.get("DeleteMarkers", []) == []
 
 
-@pytest.mark.parametrize("step", ["faces", "photos", "rows"])
+@pytest.mark.parametrize("step", ["user", "faces", "photos", "rows"])
 def test_unenrol_killed_at_any_step_is_finished_by_the_next_run(school: School, photo: Path, step: str) -> None:
-    school.inv("enrol", "--student", "student-001", "--photo", str(photo))
+    school.inv("enrol", "--student", "student-001", "--photo", str(photo), "--users")
     arguments = [school.database.url, school.endpoint, school.name, step]
     killed = subprocess.run([sys.executable, "-c", REMOVED, *arguments], check=False, timeout=60)
     assert killed.returncode == -signal.SIGKILL
-    assert school.faces() == []
-    assert bool(school.keys()) is (step == "faces")
+    assert school.collection.list_users() == set()
+    assert bool(school.faces()) is (step == "user")
+    assert bool(school.keys()) is (step in {"user", "faces"})
     assert len(school.rows()) == 1
     school.inv("unenrol", "--student", "student-001", "--yes")
     school.assert_enrolled()

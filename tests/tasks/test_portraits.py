@@ -42,7 +42,7 @@ def portraits(school: School, tmp_path: Path) -> School:
         for student in STUDENTS.values()
     ]
     (seeds / "10_student_faces.yaml").write_text(yaml.safe_dump(rows))
-    school.inv("reset")
+    school.inv("reset", "--confirm", school.database.name)
     assert "4 synced, 0 unchanged, 0 not in" in school.inv("seed-full", INVOKE_SEED_FOLDER=str(seeds)).stdout
     return school
 

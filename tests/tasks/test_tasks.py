@@ -295,12 +295,13 @@ def test_an_unknown_target_is_refused_with_the_known_names(inv: Inv) -> None:
 def test_the_embedded_server_and_the_cloud_come_up_and_go_down(inv: Inv) -> None:
     folder = Path(tempfile.mkdtemp(prefix="eg-"))
     folder.chmod(0o711)
-    settings = {"DATABASE_URL": "", "INVOKE_STATE_FOLDER": str(folder)}
+    settings = {"DATABASE_URL": "", "INVOKE_STATE_FOLDER": str(folder / "state")}
     try:
+        inv("enrol", **settings)  # the local cloud is the first to need the folder
         assert len(inv("up", **settings).stdout.splitlines()) == 2
         report = json.loads(inv("status", "--json", **settings).stdout)
         assert report["database"]["is_running"]
-        assert report["database"]["folder"] == str(folder / "postgres")
+        assert report["database"]["folder"] == str(folder / "state" / "postgres")
         inv("full", **settings)
         assert inv("down", **settings).stdout.splitlines() == [
             "down     PostgreSQL stopped",

@@ -39,6 +39,16 @@ def test_a_checkout_that_the_servers_account_cannot_reach_moves_the_state_outsid
     assert state.state_folder(checkout, None).parent == Path("/var/lib/eduguard")
 
 
+def test_a_state_folder_can_be_passed_through_whatever_the_umask(open_folder: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        state.make_state_folder(open_folder / "a" / "b")
+    finally:
+        os.umask(before)
+    assert [path.stat().st_mode & 0o777 for path in (open_folder / "a", open_folder / "a" / "b")] == [0o711, 0o711]
+    assert open_folder.stat().st_mode & 0o777 == 0o755
+
+
 def test_a_setting_moves_the_state(open_folder: Path) -> None:
     assert state.state_folder(Path("/nowhere"), open_folder / "here") == open_folder / "here"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -40,6 +42,12 @@ class Call:
     region: str
     partition: str
     visibility_delay: float = 0.0
+
+    @property
+    def newest_visible(self) -> float:
+        """The moment of indexing, in seconds since 1970, after which faces are not seen yet."""
+        # Without a delay no clock is asked: one that is set back must not hide faces.
+        return time.time() - self.visibility_delay if self.visibility_delay else math.inf
 
     @property
     def collection_name(self) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import math
+import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,9 +94,9 @@ class Engine:
         Raises:
             EngineError: a file is missing or its hash is wrong.
         """
+        os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")  # OpenCV 5 warns of its own choice of backend
         import cv2
 
-        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # OpenCV 5 warns of its own choice of backend
         detector, recogniser = check_weights(folder)
         return cls(
             detector=cv2.FaceDetectorYN.create(str(detector), "", (320, 320), _MINIMUM_SCORE, _OVERLAP, _CANDIDATES),

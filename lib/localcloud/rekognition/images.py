@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
@@ -14,12 +13,9 @@ if TYPE_CHECKING:
 
 _LARGEST_OBJECT: Final = 15 * 1024 * 1024  # bytes; the limit of 5 MB for bytes in a request is in the service model
 _SMALLEST_SIDE: Final = 80  # pixels
-_MOST_PIXELS: Final = 2**27  # unknown for AWS; keeps a small file from filling the memory
+MOST_PIXELS: Final = 2**27  # unknown for AWS; keeps a small file from filling the memory
 _JPEG: Final = b"\xff\xd8\xff"
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
-
-# OpenCV reads it once, when it is loaded.
-os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(_MOST_PIXELS))
 
 
 class Buckets(Protocol):

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from localcloud.rekognition.engine import Embedding, Image
 
 DEFAULT_FILTER: Final = "AUTO"
+UNNAMED_REPEATS_ARE_NEW: Final = True  # reports differ for a picture that comes again without an ExternalImageId
 _IMAGE_NAMESPACE: Final = UUID("5fc40b3a-9b0a-4c1c-9f0e-8c6f3f0f5d11")
 
 
@@ -62,26 +63,22 @@ def index_faces(call: Call) -> Json:
     pixels = images.decode(encoded)
     judged = judge(call, pixels, call.parameters.get("QualityFilter", DEFAULT_FILTER))
     chosen, unindexed = _choose(judged, call.parameters.get("MaxFaces", len(judged)))
-    external_image_id = call.parameters.get("ExternalImageId")
-    image_id = _image_id(encoded, external_image_id)
+    named = call.parameters.get("ExternalImageId")
+    image_id = _image_id(encoded, named)
     newcomers = [
         _Newcomer(
             portrait=each.portrait,
             embedding=_embedding(call, pixels, each),
             image_id=image_id,
-            external_image_id=external_image_id,
+            external_image_id=named,
         )
         for each in chosen
     ]
-    face_ids = _store(call, newcomers)
-    return {
-        "FaceRecords": [
-            {"Face": newcomer.answered(face_id), "FaceDetail": newcomer.portrait.detail()}
-            for newcomer, face_id in zip(newcomers, face_ids, strict=True)
-        ],
-        "FaceModelVersion": FACE_MODEL,
-        "UnindexedFaces": unindexed,
-    }
+    records = [
+        {"Face": newcomer.answered(face_id), "FaceDetail": newcomer.portrait.detail()}
+        for newcomer, face_id in zip(newcomers, _store(call, newcomers), strict=True)
+    ]
+    return {"FaceRecords": records, "FaceModelVersion": FACE_MODEL, "UnindexedFaces": unindexed}
 
 
 def delete_faces(call: Call) -> Json:
@@ -161,7 +158,7 @@ def _store(call: Call, newcomers: Sequence[_Newcomer]) -> list[str]:
 
 def _known_faces(connection: sqlite3.Connection, collection: int, newcomers: Sequence[_Newcomer]) -> dict[str, str]:
     """Return face ids by bounding box of the same picture under the same ExternalImageId."""
-    if not newcomers or newcomers[0].external_image_id is None:
+    if not newcomers or (newcomers[0].external_image_id is None and UNNAMED_REPEATS_ARE_NEW):
         return {}
     rows = connection.execute(
         "SELECT listed FROM face WHERE collection = ? AND image_id = ?", (collection, newcomers[0].image_id)

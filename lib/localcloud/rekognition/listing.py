@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING
 
 from localcloud.rekognition.collection import DEFAULT_PAGE
@@ -51,7 +50,7 @@ def _page(connection: sqlite3.Connection, collection: int, call: Call, after: st
         {
             "collection": collection,
             "after": after,
-            "visible": time.time() - call.visibility_delay,
+            "visible": call.newest_visible,
             "face_ids": json.dumps(call.parameters.get("FaceIds", [])),
             "user_id": call.parameters.get("UserId"),
             "count": count,

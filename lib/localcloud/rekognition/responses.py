@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 from uuid import uuid4
 
@@ -61,6 +62,7 @@ OPERATIONS: Final[Mapping[str, Callable[[Call], Json | str]]] = {
     "UntagResource": tags.untag_resource,
     "ListTagsForResource": tags.list_tags_for_resource,
 }
+_ACCOUNT: Final = re.compile(r"[0-9]{12}")
 CONTENT_TYPE: Final = "application/x-amz-json-1.1"
 
 
@@ -89,6 +91,10 @@ class CollectionsResponse(RekognitionResponse):
         return self._stock_answer(action) if operation is None else _text(operation(self._call(backend, parameters)))
 
     def _backend(self) -> CollectionsBackend:
+        if not _ACCOUNT.fullmatch(self.current_account):  # it names a folder of the store
+            raise FrameworkError(
+                "UnrecognizedClientException", "The security token included in the request is invalid."
+            )
         regions = rekognition_backends[self.current_account]
         if self.region not in regions:
             raise FrameworkError(

@@ -29,6 +29,7 @@ CREATE TABLE face (
     embedding BLOB NOT NULL             -- 128 float32, little-endian
 ) STRICT;
 CREATE UNIQUE INDEX face_listing ON face (collection, face_id);
+CREATE INDEX face_loading ON face (collection, engine);  -- embeddings are read in the order they lie on disk
 CREATE INDEX face_image ON face (collection, image_id);
 CREATE INDEX face_user ON face (user) WHERE user IS NOT NULL;
 

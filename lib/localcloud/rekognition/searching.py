@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from localcloud.rekognition.engine import Embedding
 
 DEFAULT_THRESHOLD: Final = 80.0
-MOST_MATCHES: Final = 4096  # also what is returned without MaxFaces
+MOST_MATCHES: Final = 4096  # also what is returned without MaxFaces, for which AWS names no default
 _DEFAULT_FILTER: Final = "NONE"
 
 
@@ -33,7 +32,7 @@ def search_faces(call: Call) -> str:
         collection = call.collection_row(connection)
         row = connection.execute(
             "SELECT id, engine, embedding FROM face WHERE collection = ? AND face_id = ? AND indexed <= ?",
-            (collection["id"], face_id, time.time() - call.visibility_delay),
+            (collection["id"], face_id, call.newest_visible),
         ).fetchone()
         if row is None:
             raise invalid_parameter(FACE_ID_NOT_FOUND)
@@ -72,7 +71,7 @@ def _matches(
         for row_id, score in zip(row_ids.tolist(), scores.tolist(), strict=True)
         if score >= threshold and row_id != without
     ][:count]
-    rows = _rows(connection, [row_id for row_id, _ in chosen], time.time() - call.visibility_delay)
+    rows = _rows(connection, [row_id for row_id, _ in chosen], call.newest_visible)
     return [
         f'{{"Similarity":{json.dumps(single(score))},"Face":{listed_face(*rows[row_id])}}}'
         for row_id, score in chosen

@@ -1,14 +1,12 @@
 """The collections of one account and region: an SQLite file, and its embeddings in memory while they are searched.
 
-Every request is one transaction, and requests take turns, so that file and memory never disagree. A commit reaches the
-disk before the answer is sent (synchronous=FULL): not even a power cut loses a face that was acknowledged.
+Every request is one transaction, and requests take turns, so that file and memory never disagree.
 """
 
 from __future__ import annotations
 
 import functools
 import itertools
-import sqlite3
 import threading
 from contextlib import contextmanager
 from importlib import resources
@@ -16,16 +14,18 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from localcloud.database import open_database, transaction
 from localcloud.rekognition.engine import DIMENSIONS, unit
 from localcloud.rekognition.matrix import Matrix
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-_SCHEMA_VERSION: Final = 1
+_ROWS_IN_MEMORY: Final = 1_500_000  # about 1 GiB, for all collections of the file together
 _LOADED_AT_ONCE: Final = 16_384  # rows
 EMBEDDING_TYPE: Final = np.dtype("<f4")
 
@@ -34,23 +34,13 @@ class Store:
     """The connection to one file; safe to share between threads."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.touch(mode=0o600)
         self._lock = threading.RLock()
         self._after_commit: list[Callable[[], object]] = []
         self._matrices: dict[tuple[int, str], Matrix] = {}
         self._users: dict[tuple[int, str], Matrix] = {}
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._connection.row_factory = sqlite3.Row
-        self._prepare()
+        schema = resources.files("localcloud.rekognition").joinpath("schema.sql").read_text()
+        self._connection = open_database(path, schema)
         self.secret: bytes = self._connection.execute("SELECT signing FROM secret").fetchone()[0]
-
-    def _prepare(self) -> None:
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-65536"):
-            self._connection.execute(f"PRAGMA {pragma}")
-        if self._connection.execute("PRAGMA user_version").fetchone()[0] == 0:
-            schema = resources.files("localcloud.rekognition").joinpath("schema.sql").read_text()
-            self._connection.executescript(f"BEGIN; {schema} PRAGMA user_version={_SCHEMA_VERSION}; COMMIT;")
 
     def close(self) -> None:
         """Fold the log into the file and close it."""
@@ -67,24 +57,20 @@ class Store:
     def writing(self) -> Iterator[sqlite3.Connection]:
         """Take the turn for one transaction; the embeddings in memory follow when it is committed."""
         with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
+            self._after_commit.clear()
+            with transaction(self._connection):
                 yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                self._after_commit.clear()
-                raise
             while self._after_commit:
                 self._after_commit.pop(0)()
 
     def matrix(self, collection: int, engine: str) -> Matrix:
         """Return the embeddings that one engine made for a collection, loading them once; inside a turn only."""
-        matrix = self._matrices.get((collection, engine))
+        matrix = self._matrices.pop((collection, engine), None)
         if matrix is None:
-            matrix = self._matrices[collection, engine] = Matrix()
+            matrix = Matrix()
             self._load(matrix, collection, engine)
+        self._matrices[collection, engine] = matrix  # the one used last is the last
+        self._drop_unused()
         return matrix
 
     def remember(self, collection: int, engine: str, row_ids: Sequence[int], vectors: NDArray[np.float32]) -> None:
@@ -118,13 +104,19 @@ class Store:
         for key in [key for key in self._matrices if key[0] == collection]:
             self._after_commit.append(functools.partial(self._matrices.pop, key))
 
+    def _drop_unused(self) -> None:
+        """Take the collections searched longest ago out of memory, down to the limit or to the last one."""
+        while len(self._matrices) > 1 and sum(map(len, self._matrices.values())) > _ROWS_IN_MEMORY:
+            del self._matrices[next(iter(self._matrices))]
+
     def _load(self, matrix: Matrix, collection: int, engine: str) -> None:
         rows = self._connection.execute(
             "SELECT id, embedding FROM face WHERE collection = ? AND engine = ?", (collection, engine)
         )
         while batch := rows.fetchmany(_LOADED_AT_ONCE):
-            vectors = np.frombuffer(b"".join(row["embedding"] for row in batch), EMBEDDING_TYPE)
-            matrix.add(np.array([row["id"] for row in batch], np.int64), vectors.reshape(-1, DIMENSIONS))
+            row_ids, embeddings = zip(*batch, strict=True)
+            vectors = np.frombuffer(b"".join(embeddings), EMBEDDING_TYPE)
+            matrix.add(np.array(row_ids, np.int64), vectors.reshape(-1, DIMENSIONS))
 
     def _load_users(self, matrix: Matrix, collection: int, engine: str) -> None:
         rows = self._connection.execute(

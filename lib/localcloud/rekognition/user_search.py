@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from localcloud.rekognition.quality import Judged
 
 DEFAULT_THRESHOLD: Final = 80.0
-MOST_MATCHES: Final = 500  # also what is returned without MaxUsers
+MOST_MATCHES: Final = 500  # also what is returned without MaxUsers, for which AWS names no default
 _DEFAULT_FILTER: Final = "NONE"
 
 
@@ -73,7 +72,7 @@ def _unsearched(judged: list[Judged], searched: list[Portrait]) -> list[Json]:
 def _like_face(call: Call, connection: sqlite3.Connection, collection: int) -> list[Json]:
     face = connection.execute(
         "SELECT engine, embedding FROM face WHERE collection = ? AND face_id = ? AND indexed <= ?",
-        (collection, call.parameters["FaceId"], time.time() - call.visibility_delay),
+        (collection, call.parameters["FaceId"], call.newest_visible),
     ).fetchone()
     if face is None:
         raise invalid_parameter(FACE_ID_NOT_FOUND)

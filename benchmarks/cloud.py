@@ -1,0 +1,168 @@
+"""Time the local cloud over HTTP, beside moto's own DetectText as the floor of a request; print the medians."""
+
+import argparse
+import http.client
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import boto3
+import numpy as np
+import psutil
+
+from localcloud.rekognition import engine
+from localcloud.rekognition.store import Store
+
+ROOT = Path(__file__).resolve().parents[1]
+PHOTO = ROOT / "seed_data" / "photos" / "students" / "student-001" / "photo-1.jpg"
+ACCOUNT, REGION = "123456789012", "us-east-1"
+_PAGE = 4096
+_AT_ONCE = 20_000  # rows written in one transaction
+_SIGNED = f"AWS4-HMAC-SHA256 Credential=any/20260101/{REGION}/rekognition/aws4_request, SignedHeaders=host, Signature=0"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Fill collections of several sizes, time requests to each, print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--faces", type=int, nargs="+", default=[1_000, 100_000], help="sizes of the collections")
+    parser.add_argument("--rounds", type=int, default=9)
+    options = parser.parse_args(arguments)
+    print(f"{'request':<44} {'median':>9} {'least':>9}   ({options.rounds} rounds)")
+    with tempfile.TemporaryDirectory(prefix="localcloud-bench-") as folder:
+        state = Path(folder)
+        report("start to first answer", [start(state) for _ in range(options.rounds)])
+        localcloud("stop", state)
+        for size in options.faces:
+            began = time.perf_counter()
+            fill(state, size)
+            print(f"# {size:,} faces written in {time.perf_counter() - began:.1f} s")
+        measure_requests(state, options.faces, options.rounds)
+        localcloud("stop", state)
+
+
+def measure_requests(state: Path, sizes: list[int], rounds: int) -> None:
+    """Time each kind of request."""
+    server = json.loads(localcloud("start", state))
+    port = int(server["endpoint"].rpartition(":")[2])
+    client = boto3.client(
+        "rekognition",
+        endpoint_url=server["endpoint"],
+        region_name=REGION,
+        aws_access_key_id="any",
+        aws_secret_access_key="any",  # noqa: S106 -- nobody checks it
+    )
+    image = {"Bytes": PHOTO.read_bytes()}
+    report("moto's DetectText", times(rounds, lambda: send(port, "DetectText", {"Image": {"Bytes": "aGk="}})))
+    report("moto's DetectText, boto3", times(rounds, lambda: client.detect_text(Image=image)))
+    for size in sizes:
+        name = f"faces-{size}"
+        first = json.loads(send(port, "ListFaces", {"CollectionId": name, "MaxResults": 1}))["Faces"][0]["FaceId"]
+        page = {"CollectionId": name, "MaxResults": _PAGE}
+        query = {"CollectionId": name, "FaceId": first}
+        listed, found = f"ListFaces {min(size, _PAGE):,} of {size:,}", f"SearchFaces in {size:,}"
+        report(listed, times(rounds, lambda page=page: send(port, "ListFaces", page)))
+        report(f"{listed}, boto3", times(rounds, lambda page=page: client.list_faces(**page)))
+        report(f"{found}, first", times(1, lambda query=query: send(port, "SearchFaces", query), warm=0))
+        report(found, times(rounds, lambda query=query: send(port, "SearchFaces", query)))
+        by_image = f"SearchFacesByImage in {size:,}, boto3"
+        report(by_image, times(rounds, lambda n=name: client.search_faces_by_image(CollectionId=n, Image=image)))
+        report(f"IndexFaces into {size:,}, boto3", times(rounds, lambda n=name: index(client, n, image)))
+        memory = psutil.Process(server["pid"]).memory_info().rss / 2**20
+        print(f"# memory of the server after that: {memory:,.0f} MiB")
+
+
+def index(client: Any, collection: str, image: dict[str, bytes]) -> None:
+    """Index one picture that was not there before."""
+    client.index_faces(CollectionId=collection, Image=image)
+
+
+def report(name: str, seconds: list[float]) -> None:
+    """Print one line of the table."""
+    print(f"{name:<44} {1000 * statistics.median(seconds):>6.1f} ms {1000 * min(seconds):>6.1f} ms", flush=True)
+
+
+def times(rounds: int, work: Callable[[], object], warm: int = 1) -> list[float]:
+    """Return the seconds of each round."""
+    return list(_times(rounds + warm, work))[warm:]
+
+
+def _times(rounds: int, work: Callable[[], object]) -> Iterator[float]:
+    for _ in range(rounds):
+        began = time.perf_counter()
+        work()
+        yield time.perf_counter() - began
+
+
+def send(port: int, operation: str, parameters: dict[str, Any]) -> bytes:
+    """Send one request without an SDK; return the body of the answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    headers = {"X-Amz-Target": f"RekognitionService.{operation}", "Authorization": _SIGNED}
+    connection.request("POST", "/", json.dumps(parameters), headers)
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    if answer.status != http.HTTPStatus.OK:
+        raise RuntimeError(body)
+    return body
+
+
+def start(state: Path) -> float:
+    """Return the seconds from nothing running to the first answer of Rekognition."""
+    localcloud("stop", state)
+    began = time.perf_counter()
+    server = json.loads(localcloud("start", state))
+    send(int(server["endpoint"].rpartition(":")[2]), "ListCollections", {})
+    return time.perf_counter() - began
+
+
+def localcloud(command: str, state: Path) -> str:
+    """Run the command line."""
+    arguments = [sys.executable, "-m", "localcloud", command, "--state", str(state)]
+    return subprocess.run(arguments, check=True, capture_output=True, text=True).stdout
+
+
+def fill(state: Path, size: int) -> None:
+    """Write a collection of invented faces."""
+    store = Store(state / "rekognition" / ACCOUNT / f"{REGION}.sqlite")
+    random = np.random.default_rng(size)
+    with store.writing() as connection:
+        made = connection.execute(
+            "INSERT INTO collection (name, created, face_model) VALUES (?, 0, '7.0')", (f"faces-{size}",)
+        )
+    for begin in range(0, size, _AT_ONCE):
+        count = min(_AT_ONCE, size - begin)
+        vectors = random.normal(size=(count, engine.DIMENSIONS)).astype(np.float32)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        rows = [_row(made.lastrowid, begin + number, vector) for number, vector in enumerate(vectors)]
+        with store.writing() as connection:
+            connection.executemany(
+                "INSERT INTO face (collection, face_id, image_id, indexed, engine, listed, embedding)"
+                " VALUES (?, ?, ?, 0, ?, ?, ?)",
+                rows,
+            )
+    store.close()
+
+
+def _row(collection: int | None, number: int, vector: np.ndarray) -> tuple[object, ...]:
+    face_id, image_id = str(uuid4()), str(uuid4())
+    listed = {
+        "FaceId": face_id,
+        "BoundingBox": dict.fromkeys(("Width", "Height", "Left", "Top"), 0.2350350022315979),
+        "ImageId": image_id,
+        "ExternalImageId": f"student-{number:07}-photo-1",
+        "Confidence": 99.99739837646484,
+        "IndexFacesModelVersion": "7.0",
+    }
+    text = json.dumps(listed, separators=(",", ":"))
+    return collection, face_id, image_id, engine.VERSION, text, vector.tobytes()
+
+
+if __name__ == "__main__":
+    main()

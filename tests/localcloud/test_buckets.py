@@ -1,0 +1,79 @@
+"""Buckets behave as moto's do, and hold up under several clients at once."""
+
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def test_many_clients_put_list_and_delete_at_once(cloud: Any, bucket: str):
+    def work(number: int) -> int:
+        s3 = cloud.client("s3")
+        for part in range(5):
+            s3.put_object(Bucket=bucket, Key=f"{number}/{part}", Body=b"x" * 1000)
+            s3.list_objects_v2(Bucket=bucket)
+        s3.delete_object(Bucket=bucket, Key=f"{number}/0")
+        return int(s3.list_objects_v2(Bucket=bucket, Prefix=f"{number}/")["KeyCount"])
+
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(work, range(6))) == [4] * 6
+
+
+def test_a_signed_url_puts_and_gets(s3: Any, bucket: str):
+    named = {"Bucket": bucket, "Key": "a b/ñ"}
+    url, headers = s3.generate_presigned_url("put_object", named), {"Content-Type": "image/jpeg"}
+    put = urllib.request.Request(url, data=b"hello", method="PUT", headers=headers)  # noqa: S310
+    urllib.request.urlopen(put, timeout=10).close()  # noqa: S310
+    with urllib.request.urlopen(s3.generate_presigned_url("get_object", named), timeout=10) as answer:  # noqa: S310
+        assert answer.read() == b"hello"
+
+
+def test_a_bucket_made_again_keeps_its_settings(own_state: Path, launch: Any, command: Any):
+    s3 = launch(own_state).client("s3")
+    s3.create_bucket(Bucket="photos")
+    s3.put_bucket_versioning(Bucket="photos", VersioningConfiguration={"Status": "Enabled"})
+    s3.put_bucket_tagging(Bucket="photos", Tagging={"TagSet": [{"Key": "a", "Value": "b"}]})
+    s3.create_bucket(Bucket="photos")
+    s3.put_bucket_versioning(Bucket="photos", VersioningConfiguration={"Status": "Suspended"})
+    command("stop", "--state", str(own_state))
+    s3 = launch(own_state).client("s3")
+    assert s3.get_bucket_versioning(Bucket="photos")["Status"] == "Suspended"
+    assert s3.get_bucket_tagging(Bucket="photos")["TagSet"] == [{"Key": "a", "Value": "b"}]
+
+
+def test_resetting_moto_keeps_what_is_on_disk(own_state: Path, launch: Any):
+    server = launch(own_state)
+    s3, rekognition = server.client("s3"), server.client("rekognition")
+    s3.create_bucket(Bucket="photos")
+    s3.put_object(Bucket="photos", Key="k", Body=b"v")
+    rekognition.create_collection(CollectionId="c")
+    assert server.send("/moto-api/reset", method="POST")[0] == 200
+    assert s3.get_object(Bucket="photos", Key="k")["Body"].read() == b"v"
+    assert rekognition.list_collections()["CollectionIds"] == ["c"]
+
+
+def test_an_account_that_is_no_account_is_refused(cloud: Any, tmp_path: Path):
+    status, _ = cloud.send(
+        "/",
+        method="POST",
+        body=b"{}",
+        X_Amz_Target="RekognitionService.ListCollections",
+        Authorization="AWS4-HMAC-SHA256 Credential=any/20260101/us-east-1/rekognition/aws4_request",
+        x_moto_account_id=f"../../../{tmp_path}",
+    )
+    assert status == 400
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("service", ["s3", "rekognition"])
+def test_accounts_are_kept_apart(cloud: Any, bucket: str, collection: str, service: str):
+    other = cloud.client(service)
+    other.meta.events.register(
+        f"before-sign.{service}", lambda request, **_: request.headers.add_header("x-moto-account-id", "210987654321")
+    )
+    if service == "s3":
+        assert bucket not in [each["Name"] for each in other.list_buckets()["Buckets"]]
+    else:
+        assert collection not in other.list_collections()["CollectionIds"]
