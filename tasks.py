@@ -3,34 +3,34 @@
 A task reads its flags, makes one call into lib and prints the result. A composite task is its steps.
 """
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import call, task
 
+from eduguard.commands import COLLECTION, JSON, ROOT, USERS, YES, recognition, settings_of, workflow
 from eduguard.console import ask, print_json, print_note, print_step, print_table
 from eduguard.faces import Plan
-from eduguard.invocation import keep_open, plain_settings
-from eduguard.settings import Settings, load_settings
+from eduguard.invocation import keep_open
+from eduguard.school_commands import (  # commands, found here by Invoke
+    attendance_show,
+    attendance_take,
+    enrol,
+    photos_check,
+    photos_pull,
+    photos_push,
+    unenrol,
+)
+from eduguard.settings import Settings
 
-ROOT = Path(__file__).resolve().parent
+__all__ = ["attendance_show", "attendance_take", "photos_check", "photos_pull", "photos_push", "unenrol"]
 
-COLLECTION = "the collection, in place of the target's own"
 NEXT = "work on the database that `rebuild` made, before it is published"
 CONFIRM = "the database's name: consent to replace one that is not plainly ours"
-YES = "do not ask before photos leave this machine"
-JSON = "print one JSON object"
 MOST_ITEMS = 20
-
-
-def settings_of(c: Context, collection: str = "") -> Settings:
-    """Return the settings of this command, with the collection that a flag named."""
-    return load_settings(plain_settings(c), root=ROOT, environment=os.environ).with_collection(collection)
 
 
 @task
@@ -54,14 +54,6 @@ def status(c: Context, json: bool = False, collection: str = "") -> None:
 
     report = read_report(settings_of(c, collection))
     print_json(report) if json else print_table(report)
-
-
-@task(help={"collection": COLLECTION, "if-empty": "only while the collection has no face", "yes": YES})
-def enrol(c: Context, collection: str = "", if_empty: bool = False, yes: bool = False) -> None:
-    """Put the sample photos into the bucket and index their faces, where they are missing."""
-    consent = (lambda _: "y") if yes else ask
-    if line := workflow().enrol_samples(settings_of(c, collection), if_empty=if_empty, ask=consent):
-        print_step("enrol", line)
 
 
 @task(help={"confirm": CONFIRM})
@@ -101,6 +93,7 @@ def seed(c: Context, next: bool = False) -> None:
         "json": JSON,
         "yes": "delete without asking",
         "next": NEXT,
+        "users": USERS,
     }
 )
 def sync_faces(
@@ -119,6 +112,7 @@ def sync_faces(
     json: bool = False,
     yes: bool = False,
     next: bool = False,
+    users: bool = False,
 ) -> None:
     """Write the collection's FaceIds into student_faces, by external image id: show the plan, apply it, plan again."""
     from eduguard.reconciliation import Options, Outcome
@@ -148,6 +142,8 @@ def sync_faces(
     else:
         for outcome in done:
             print_step("sync", f"{outcome.collection}: {outcome.summary()}")
+    if users and not options.dry_run:
+        print_step("users", recognition().sync_users(settings, in_next=next))
     if failures:
         raise Exit("\n".join(f"error: {failure}" for failure in failures), code=1)
     if check and any(outcome.plan.has_drift for outcome in done):
@@ -246,10 +242,3 @@ def plan_printer(*, verbose: bool, quiet: bool) -> Callable[[Settings, Plan], No
 def command_line() -> str:
     """Return the command as it was typed, for the mark in the database it makes."""
     return " ".join(["inv", *sys.argv[1:]])
-
-
-def workflow() -> ModuleType:
-    """Import the steps when a task needs them: `inv --list` does not."""
-    from eduguard import workflow as steps
-
-    return steps

@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 _STEP_WIDTH = 8
@@ -13,9 +14,9 @@ def print_step(name: str, text: str) -> None:
     print(f"{name:<{_STEP_WIDTH}} {text}", flush=True)  # noqa: T201
 
 
-def print_note(text: str) -> None:
+def print_note(text: str, *, end: str = "\n") -> None:
     """Print a note that is no result."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201
+    print(text, end=end, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def print_json(value: Any) -> None:
@@ -47,3 +48,29 @@ def ask(question: str) -> str | None:
         return None
     print(question, end=" ", file=sys.stderr, flush=True)  # noqa: T201
     return sys.stdin.readline().strip()
+
+
+def print_rows(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table with a line of headers; None is shown as a hyphen."""
+    lines = [list(headers), *(["-" if cell is None else str(cell) for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())  # noqa: T201
+
+
+class Progress:
+    """One line on stderr that counts up: rewritten in place on a terminal, else said at the end only."""
+
+    def __init__(self, name: str, total: int) -> None:
+        self._name, self._total, self._done = name, total, 0
+        self._lock = threading.Lock()
+
+    def advance(self) -> None:
+        """Count one more as done; any thread may call this."""
+        with self._lock:
+            self._done += 1
+            is_last = self._done == self._total
+            if sys.stderr.isatty():
+                print_note(f"\r{self._name}: {self._done} of {self._total}", end="\n" if is_last else "")
+            elif is_last:
+                print_note(f"{self._name}: {self._done} of {self._total}")

@@ -13,6 +13,11 @@ from eduguard.rekognition import Collection, S3Object
 _AT_ONCE = 4  # below Rekognition's smallest quota for IndexFaces, 5 a second
 
 
+def photo_key(student_id: str, number: int) -> str:
+    """Return the key of a student's photo in the bucket; number starts at 1."""
+    return f"students/{student_id}/photo-{number}.jpg"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Photo:
     """One photo of a student in a folder laid out like the bucket."""
@@ -24,7 +29,7 @@ class Photo:
     @property
     def key(self) -> str:
         """Return the photo's key in the bucket."""
-        return f"students/{self.student_id}/photo-{self.number}.jpg"
+        return photo_key(self.student_id, self.number)
 
     @property
     def external_image_id(self) -> str:
@@ -93,6 +98,7 @@ def enrol_photos(photos: Sequence[Photo], *, collection: Collection, bucket: Buc
     if collection.describe() is None:
         collection.create()
     bucket.ensure_exists()
+    bucket.check_private()
     sizes = bucket.sizes("students/")
     known = {face.external_image_id for page in collection.list_faces() for face in page}
     upload = [photo for photo in photos if sizes.get(photo.key) != photo.file.stat().st_size]

@@ -27,6 +27,7 @@ class Face:
     face_id: str
     external_image_id: str | None
     confidence: float
+    user_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -148,6 +149,11 @@ def split_external_image_id(text: str) -> tuple[str, int] | None:
     """Return student id and photo number, or None where the text is not an external image id of ours."""
     match = _EXTERNAL_IMAGE_ID.match(text)
     return (match["student_id"], int(match["number"])) if match else None
+
+
+def is_student_id(text: str) -> bool:
+    """Say whether external image ids can be made of the text."""
+    return split_external_image_id(external_image_id(text, 1)) == (text, 1)
 
 
 def plan_sync(rows: Iterable[FaceRow], faces: Iterable[Face], *, unlink_missing: bool = False) -> Plan:

@@ -1,19 +1,22 @@
 """The Rekognition client: every Rekognition call of the workflow is here, its errors in our words."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from eduguard.errors import EduguardError
 from eduguard.faces import Face
+from eduguard.pictures import Box
 
 if TYPE_CHECKING:
     from types_boto3_rekognition import RekognitionClient
-    from types_boto3_rekognition.type_defs import FaceTypeDef, ImageTypeDef
+    from types_boto3_rekognition.type_defs import BoundingBoxTypeDef, FaceRecordTypeDef, FaceTypeDef, ImageTypeDef
 
 PAGE_SIZE = 4096  # the largest MaxResults of ListFaces (API reference)
-_LARGEST_IMAGE = 5 * 1024 * 1024  # bytes in a request (Rekognition quotas); larger ones must come from S3
+_NO_FACE = "no faces in the image"  # what AWS says of a picture without one
+_MOST_FACES_OF_USER = 100  # in a request and of a user (AssociateFaces)
+LARGEST_IMAGE = 5 * 1024 * 1024  # bytes in a request (Rekognition quotas); larger ones must come from S3
 
 
 class PageExpiredError(EduguardError):
@@ -35,6 +38,18 @@ class Match:
     face_id: str
     external_image_id: str | None
     similarity: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexedFace:
+    """A face that was just indexed; quality is its sharpness from 0 to 100, as Rekognition measures it."""
+
+    face_id: str
+    quality: float | None
+
+
+class FaceRefusedError(EduguardError):
+    """A picture that has no face, several, or one that Rekognition would not index."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,41 +101,67 @@ class Collection:
             for page in pages:
                 yield [_face(face) for face in page["Faces"]]
 
-    def index_face(self, picture: bytes | S3Object, external_image_id: str) -> Face:
+    def index_face(self, picture: bytes | S3Object, external_image_id: str) -> IndexedFace:
         """Index the one face of a picture under an external image id.
 
         Raises:
-            EduguardError: when the picture has no face, several, or one that Rekognition would not index; nothing of it
-                stays in the collection.
+            FaceRefusedError: when the picture has no face, several, or one that Rekognition would not index; nothing of
+                it stays in the collection.
         """
         with self._translated(f"index {external_image_id} in"):
             answer = self._client.index_faces(
                 CollectionId=self.name, Image=_image(picture), ExternalImageId=external_image_id
             )
-        indexed = [_face(record["Face"]) for record in answer["FaceRecords"]]
+        indexed = [_indexed(record) for record in answer["FaceRecords"]]
         reasons = sorted({reason for face in answer["UnindexedFaces"] for reason in face["Reasons"]})
         if len(indexed) == 1 and not reasons:
             return indexed[0]
         if indexed:
             self.delete_faces([face.face_id for face in indexed])
         found = len(indexed) + len(answer["UnindexedFaces"])
-        raise EduguardError(
+        raise FaceRefusedError(
             f"{external_image_id}: {found} faces found, one expected" + (f" ({', '.join(reasons)})" if reasons else ""),
             hint="Use a sharp, well lit picture of one person, facing the camera.",
         )
 
     def delete_faces(self, face_ids: list[str]) -> None:
-        """Delete faces by FaceId, in batches as large as the API takes."""
+        """Delete faces by FaceId, in batches as large as the API takes; those that are gone already are no failure.
+
+        Raises:
+            EduguardError: naming each face that Rekognition kept.
+        """
+        kept: list[str] = []
         with self._translated("delete faces of"):
             for start in range(0, len(face_ids), PAGE_SIZE):
-                self._client.delete_faces(CollectionId=self.name, FaceIds=face_ids[start : start + PAGE_SIZE])
+                answer = self._client.delete_faces(CollectionId=self.name, FaceIds=face_ids[start : start + PAGE_SIZE])
+                kept += [
+                    f"{face.get('FaceId')} ({', '.join(face['Reasons'])})"
+                    for face in answer.get("UnsuccessfulFaceDeletions", [])
+                    if face.get("Reasons") != ["FACE_NOT_FOUND"]
+                ]
+        if kept:
+            raise EduguardError(f"{len(kept)} faces stay in collection {self.name}: {', '.join(kept)}")
+
+    def detect_faces(self, picture: bytes) -> list[Box]:
+        """Return where the faces of a picture are; read-only."""
+        with self._translated("detect faces beside"):
+            answer = self._client.detect_faces(Image=_image(picture))
+        return [_box(face["BoundingBox"]) for face in answer["FaceDetails"]]
 
     def search_by_image(self, picture: bytes, *, threshold: float) -> list[Match]:
-        """Return the faces that resemble the largest face of a picture, the most similar first; read-only."""
+        """Return the faces that resemble the largest face of a picture, the most similar first; read-only.
+
+        None resembles a picture without a face.
+        """
         with self._translated("search"):
-            answer = self._client.search_faces_by_image(
-                CollectionId=self.name, Image=_image(picture), FaceMatchThreshold=threshold
-            )
+            try:
+                answer = self._client.search_faces_by_image(
+                    CollectionId=self.name, Image=_image(picture), FaceMatchThreshold=threshold
+                )
+            except self._client.exceptions.InvalidParameterException as error:
+                if _NO_FACE in str(error):
+                    return []
+                raise
         return [
             Match(
                 face_id=match["Face"]["FaceId"],
@@ -129,6 +170,42 @@ class Collection:
             )
             for match in answer["FaceMatches"]
         ]
+
+    def list_users(self) -> set[str]:
+        """Return the ids of the collection's users; read-only."""
+        pages = self._client.get_paginator("list_users").paginate(CollectionId=self.name)
+        with self._translated("list the users of"):
+            return {user["UserId"] for page in pages for user in page["Users"]}
+
+    def create_user(self, user: str) -> None:
+        """Create a user, unless it is there."""
+        with self._translated(f"create user {user} in"), suppress(self._client.exceptions.ConflictException):
+            self._client.create_user(CollectionId=self.name, UserId=user)
+
+    def delete_user(self, user: str) -> None:
+        """Delete a user; its faces stay, and belong to nobody."""
+        with self._translated(f"delete user {user} of"):
+            self._client.delete_user(CollectionId=self.name, UserId=user)
+
+    def associate_faces(self, user: str, face_ids: list[str]) -> dict[str, str]:
+        """Give faces to a user; return the FaceId of each that Rekognition refused, and why."""
+        refused: dict[str, str] = {}
+        with self._translated(f"associate faces with user {user} of"):
+            for start in range(0, len(face_ids), _MOST_FACES_OF_USER):
+                answer = self._client.associate_faces(
+                    CollectionId=self.name, UserId=user, FaceIds=face_ids[start : start + _MOST_FACES_OF_USER]
+                )
+                for face in answer.get("UnsuccessfulFaceAssociations", []):
+                    refused[face.get("FaceId", "")] = ", ".join(face.get("Reasons", []))
+        return refused
+
+    def search_users_by_image(self, picture: bytes, *, threshold: float) -> list[tuple[str, float]]:
+        """Return the users that resemble the largest face of a picture, with their similarity; read-only."""
+        with self._translated("search the users of"):
+            answer = self._client.search_users_by_image(
+                CollectionId=self.name, Image=_image(picture), UserMatchThreshold=threshold
+            )
+        return [(match["User"]["UserId"], match["Similarity"]) for match in answer["UserMatches"]]
 
     @contextmanager
     def _translated(self, action: str) -> Iterator[None]:
@@ -198,15 +275,27 @@ def open_collection(name: str, *, region: str, endpoint: str | None, credentials
 def _image(picture: bytes | S3Object) -> "ImageTypeDef":
     if isinstance(picture, S3Object):
         return {"S3Object": {"Bucket": picture.bucket, "Name": picture.key}}
-    if len(picture) > _LARGEST_IMAGE:
+    if len(picture) > LARGEST_IMAGE:
         raise EduguardError(
-            f"The picture has {len(picture):,} bytes; a request takes {_LARGEST_IMAGE:,}",
+            f"The picture has {len(picture):,} bytes; a request takes {LARGEST_IMAGE:,}",
             hint="Make it smaller, or keep it in an S3 bucket of the collection's region.",
         )
     return {"Bytes": picture}
 
 
+def _indexed(record: "FaceRecordTypeDef") -> IndexedFace:
+    quality = record.get("FaceDetail", {}).get("Quality", {})
+    return IndexedFace(face_id=record["Face"]["FaceId"], quality=quality.get("Sharpness"))
+
+
+def _box(box: "BoundingBoxTypeDef") -> Box:
+    return Box(left=box["Left"], top=box["Top"], width=box["Width"], height=box["Height"])
+
+
 def _face(face: "FaceTypeDef") -> Face:
     return Face(
-        face_id=face["FaceId"], external_image_id=face.get("ExternalImageId"), confidence=face.get("Confidence", 0.0)
+        face_id=face["FaceId"],
+        external_image_id=face.get("ExternalImageId"),
+        confidence=face.get("Confidence", 0.0),
+        user_id=face.get("UserId"),
     )

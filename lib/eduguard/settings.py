@@ -66,6 +66,7 @@ class Settings:
     migrations_folder: Path
     seed_folder: Path
     match_threshold: float
+    requests_per_second: float
 
     @property
     def photos_folder(self) -> Path:
@@ -99,6 +100,7 @@ def load_settings(values: Mapping[str, Any], *, root: Path, environment: Mapping
         migrations_folder=root / str(values["migrations_folder"]),
         seed_folder=root / str(values["seed_folder"]),
         match_threshold=_percentage(values["match_threshold"], "match_threshold"),
+        requests_per_second=_rate(values["requests_per_second"], "requests_per_second"),
     )
 
 
@@ -162,6 +164,12 @@ def _protection(value: object, target: str) -> str:
 def _percentage(value: object, key: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:  # noqa: PLR2004
         raise EduguardError(f"{key} is {value!r}", hint="It is a similarity: a number from 0 to 100.")
+    return float(value)
+
+
+def _rate(value: object, key: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1000:  # noqa: PLR2004
+        raise EduguardError(f"{key} is {value!r}", hint="It is a rate: more than 0, at most 1000.")
     return float(value)
 
 

@@ -1,0 +1,168 @@
+"""Pictures as files and as bytes: checked, made small enough, cut; nothing is kept and nothing is printed of them."""
+
+import hashlib
+import io
+import unicodedata
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from eduguard.errors import EduguardError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SMALLEST_SIDE = 80  # pixels; Rekognition takes nothing smaller (guidelines and quotas)
+LARGEST_OBJECT = 15 * 1024 * 1024  # bytes; Rekognition takes no larger picture from a bucket
+_LARGEST_FILE = 64 * 1024 * 1024  # bytes; no photo, whatever it says
+_QUALITY = 90
+_ORIENTATION = 0x0112  # the EXIF tag; 1 is upright
+_SHRINK = 0.8
+_MARGIN = 0.4  # of a face's own width and height, on each side of it: recognisers want the whole head
+_FONT = "DejaVuSans.ttf"  # there on most Linux machines
+_LEAST_CUT = 240  # pixels of the shorter side of what is cut out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Box:
+    """Where a face is in a picture: ratios of its width and height, which may reach over its edges."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A JPEG file that was read and can be decoded."""
+
+    file: Path
+    content: bytes
+
+    @property
+    def sha256(self) -> str:
+        """Return the hash by which the same photo is recognised."""
+        return hashlib.sha256(self.content).hexdigest()
+
+
+def read_picture(file: Path) -> Picture:
+    """Return a JPEG file, decoded once to know that it can be; read-only.
+
+    Raises:
+        EduguardError: for a file that cannot be read, is no JPEG, is damaged or too small.
+    """
+    try:
+        if file.stat().st_size > _LARGEST_FILE:
+            raise EduguardError(f"{file} has more than {_LARGEST_FILE:,} bytes", hint="Export it smaller.")
+        content = file.read_bytes()
+    except OSError as error:
+        raise EduguardError(f"Cannot read {file}: {error.strerror}") from error
+    with _opened(content, str(file)) as image:
+        if min(image.size) < SMALLEST_SIDE:
+            raise EduguardError(f"{file} has {image.width} x {image.height} pixels; {SMALLEST_SIDE} are the least")
+        image.load()
+    return Picture(file=file, content=content)
+
+
+def read_size(head: bytes) -> tuple[int, int] | None:
+    """Return width and height of a JPEG of which the first bytes are given, or None where it is none; read-only."""
+    try:
+        with _opened(head, "") as image:
+            return image.size
+    except EduguardError:
+        return None
+
+
+def fit_picture(jpeg: bytes, *, limit: int) -> bytes:
+    """Return the picture upright and in at most limit bytes; the very same bytes where it is both."""
+    with _opened(jpeg, "The picture") as image:
+        if len(jpeg) <= limit and image.getexif().get(_ORIENTATION, 1) == 1:
+            return jpeg
+        fitted = _upright(image)
+    while len(small := encode(fitted)) > limit:
+        fitted = fitted.resize((round(fitted.width * _SHRINK), round(fitted.height * _SHRINK)))
+    return small
+
+
+def open_upright(jpeg: bytes) -> "Image":
+    """Return the decoded picture with its EXIF orientation applied."""
+    with _opened(jpeg, "The picture") as image:
+        return _upright(image)
+
+
+def encode(image: "Image") -> bytes:
+    """Return the picture as a JPEG without any metadata."""
+    out = io.BytesIO()
+    image.save(out, format="JPEG", quality=_QUALITY)
+    return out.getvalue()
+
+
+def _upright(image: "Image") -> "Image":
+    from PIL import ImageOps
+
+    return ImageOps.exif_transpose(image).convert("RGB")
+
+
+@contextmanager
+def _opened(jpeg: bytes, name: str) -> Iterator["Image"]:
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(jpeg), formats=["JPEG"]) as image:
+            yield image
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise EduguardError(
+            f"{name} is no JPEG picture that can be decoded",
+            hint="Export it again as JPEG (HEIC and PNG are not taken).",
+        ) from error
+
+
+def cut_face(image: "Image", boxes: Sequence[Box], number: int) -> bytes:
+    """Return one face of a picture with some of its surroundings, in which no other face is left."""
+    from PIL import Image, ImageDraw
+
+    left, top, right, bottom = _corners(image, boxes[number])
+    margin_x, margin_y = (right - left) * _MARGIN, (bottom - top) * _MARGIN
+    frame = (left - margin_x, top - margin_y, right + margin_x, bottom + margin_y)
+    x, y = max(0, round(frame[0])), max(0, round(frame[1]))
+    cut = image.crop((x, y, min(image.width, round(frame[2])), min(image.height, round(frame[3]))))
+    own = cut.crop((round(left) - x, round(top) - y, round(right) - x, round(bottom) - y))
+    draw = ImageDraw.Draw(cut)
+    for other in (box for index, box in enumerate(boxes) if index != number):
+        x0, y0, x1, y1 = _corners(image, other)
+        draw.rectangle((x0 - x, y0 - y, x1 - x, y1 - y), fill="grey")
+    cut.paste(own, (round(left) - x, round(top) - y))
+    scale = _LEAST_CUT / min(cut.size)
+    if scale > 1:
+        cut = cut.resize((round(cut.width * scale), round(cut.height * scale)), Image.Resampling.BICUBIC)
+    return encode(cut)
+
+
+def draw_names(image: "Image", names: Sequence[tuple[Box, str, str]]) -> bytes:
+    """Return the picture with a frame round each face, in the colour given, and the name under it."""
+    from PIL import ImageDraw, ImageFont
+
+    font: ImageFont.FreeTypeFont | ImageFont.ImageFont
+    drawn = image.copy()
+    draw, width = ImageDraw.Draw(drawn), max(2, image.width // 400)
+    height = max(12, image.width // 70)
+    try:
+        font, has_accents = ImageFont.truetype(_FONT, height), True
+    except OSError:  # the font inside Pillow has no letter with an accent
+        font, has_accents = ImageFont.load_default(height), False
+    for box, label, colour in names:
+        name = label if has_accents else unicodedata.normalize("NFD", label).encode("ascii", "ignore").decode()
+        left, top, right, bottom = _corners(image, box)
+        draw.rectangle((left, top, right, bottom), outline=colour, width=width)
+        place = (left, min(bottom + width, image.height - height * 1.5))
+        draw.rectangle(draw.textbbox(place, name, font=font), fill="black")
+        draw.text(place, name, font=font, fill=colour)
+    return encode(drawn)
+
+
+def _corners(image: "Image", box: Box) -> tuple[float, float, float, float]:
+    left, top = box.left * image.width, box.top * image.height
+    return left, top, left + box.width * image.width, top + box.height * image.height

@@ -1,0 +1,292 @@
+"""A student's photos go into bucket, collection and table together, whatever happens on the way."""
+
+import io
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from PIL import Image
+
+CLASS_PHOTO = Path(__file__).parents[2] / "seed_data" / "photos" / "classes" / "class-1b-lenguaje.jpg"
+School = Any  # of conftest.py
+NewPhoto = Callable[..., Path]
+
+
+def test_photos_get_the_next_numbers_and_again_nothing_changes(
+    school: School, new_photo: NewPhoto, photo: Path, tmp_path: Path
+) -> None:
+    other = new_photo(tmp_path / "other.jpg", "student-001", 2)
+    flags = ("--student", "student-001", "--photo", str(photo), "--photo", str(other))
+    done = school.inv("enrol", *flags)
+    assert "2 photos: 2 enrolled, 0 enrolled already (student-001-photo-4, student-001-photo-5)" in done.stdout
+    assert "enrol: 2 of 2" in done.stderr
+    school.assert_enrolled("student-001-photo-4", "student-001-photo-5")
+    assert school.bucket.read_sha256("students/student-001/photo-4.jpg")
+    before = school.rows()
+    assert "2 photos: 0 enrolled, 2 enrolled already" in school.inv("enrol", *flags).stdout
+    assert school.rows() == before == school.faces()
+
+
+@pytest.mark.parametrize(
+    ("picture", "message"),
+    [
+        ("nobody", "student-001-photo-4: 0 faces found, one expected"),
+        ("class", "student-001-photo-4: 6 faces found, one expected"),
+    ],
+)
+def test_a_picture_without_exactly_one_face_is_refused_and_nothing_of_it_stays(
+    school: School, tmp_path: Path, picture: str, message: str
+) -> None:
+    file = CLASS_PHOTO
+    if picture == "nobody":
+        file = tmp_path / "nobody.jpg"
+        Image.new("RGB", (400, 300), "grey").save(file)
+    done = school.inv("enrol", "--student", "student-001", "--photo", str(file), check=False)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert (school.faces(), school.keys(), school.rows()) == ([], [], [])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is no JPEG picture"),
+        (b"GIF89a", "is no JPEG picture"),
+        (b"png", "is no JPEG picture"),
+        (b"truncated", "is no JPEG picture"),
+        (b"tiny", "60 x 60 pixels; 80 are the least"),
+        (None, "No such file"),
+    ],
+)
+def test_a_file_that_is_no_photo_is_refused_before_anything_is_sent(
+    school: School, new_photo: NewPhoto, photo: Path, content: bytes | None, message: str
+) -> None:
+    out = io.BytesIO()
+    if content == b"png":
+        Image.new("RGB", (200, 200)).save(out, "PNG")
+    elif content == b"tiny":
+        Image.new("RGB", (60, 60)).save(out, "JPEG")
+    elif content == b"truncated":
+        out.write(photo.read_bytes()[:5000])
+    good = new_photo(photo.parent / "good.jpg", "student-001", 2)
+    photo.unlink() if content is None else photo.write_bytes(out.getvalue() or content)
+    done = school.inv("enrol", "--student", "student-001", "--photo", str(good), "--photo", str(photo), check=False)
+    assert (done.returncode, message in done.stderr, "Traceback" in done.stderr) == (1, True, False), done.stderr
+    assert (school.faces(), school.keys(), school.rows()) == ([], [], [])
+
+
+def test_an_unknown_student_and_a_missing_flag_are_named(school: School, photo: Path) -> None:
+    done = school.inv("enrol", "--student", "student-999", "--photo", str(photo), check=False)
+    assert (done.returncode, "No such student: student-999" in done.stderr) == (1, True)
+    done = school.inv("enrol", "--student", "student-001", check=False)
+    assert (done.returncode, "inv enrol --student ID --photo FILE" in done.stderr) == (1, True)
+
+
+def test_a_folder_is_enrolled_side_by_side_under_its_own_numbers(
+    school: School, new_photo: NewPhoto, tmp_path: Path
+) -> None:
+    names = []
+    for student in ("student-001", "student-002", "student-003"):
+        for number in (1, 2):
+            new_photo(tmp_path / "students" / student / f"photo-{number + 6}.jpg", student, number)
+            names.append(f"{student}-photo-{number + 6}")
+    assert "6 photos: 6 enrolled" in school.inv("enrol", "--from-folder", str(tmp_path)).stdout
+    school.assert_enrolled(*names)
+    assert "6 enrolled already" in school.inv("enrol", "--from-folder", str(tmp_path)).stdout
+    new_photo(tmp_path / "students" / "student-001" / "photo-7.jpg", "student-001", 3)
+    done = school.inv("enrol", "--from-folder", str(tmp_path), check=False)
+    assert "0 enrolled, 5 enrolled already, 1 refused" in done.stderr
+    assert "student-001 has another photo 7" in done.stderr
+    school.assert_enrolled(*names)
+
+
+def test_two_enrolments_of_one_student_at_once_never_take_one_number(
+    school: School, new_photo: NewPhoto, tmp_path: Path
+) -> None:
+    school.collection.create()
+    photos = [new_photo(tmp_path / f"{number}.jpg", "student-001", number) for number in (1, 2, 3)]
+    with ThreadPoolExecutor() as threads:
+        list(
+            threads.map(lambda file: school.inv("enrol", "--student", "student-001", "--photo", str(file)), photos * 2)
+        )
+    school.assert_enrolled(*(f"student-001-photo-{number}" for number in (4, 5, 6)))
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from eduguard.database import Database, connect
+from eduguard.photos import open_bucket
+from eduguard.rekognition import open_collection
+from eduguard.student_enrolment import Cloud, Request, enrol_photo
+url, endpoint, name, photo, last = sys.argv[1:]
+access = dict(region="us-east-1", endpoint=endpoint,
+    credentials={"aws_access_key_id": "local", "aws_secret_access_key": "local"})
+cloud = Cloud(collection=open_collection(name, **access), bucket=open_bucket(name, **access), by_reference=True)
+cloud.collection.create()
+cloud.bucket.ensure_exists()
+with connect(Database.from_url(url), purpose="enrol") as conn:
+    enrol_photo(conn, Request(student_id="student-001", file=Path(photo)), cloud=cloud, faces={},
+        tell=lambda step: step == last and os.kill(os.getpid(), signal.SIGKILL))
+"""
+
+
+@pytest.mark.parametrize("step", ["reserved", "stored", "indexed", "inserted", "committed"])
+def test_enrolment_killed_at_any_step_is_finished_by_the_next_run(school: School, photo: Path, step: str) -> None:
+    arguments = [school.database.url, school.endpoint, school.name, str(photo), step]
+    killed = subprocess.run([sys.executable, "-c", KILLED, *arguments], check=False, timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    assert bool(school.rows()) is (step == "committed")
+    assert bool(school.keys()) is (step != "reserved")
+    assert bool(school.faces()) is (step not in {"reserved", "stored"})
+    school.inv("enrol", "--student", "student-001", "--photo", str(photo))
+    school.assert_enrolled("student-001-photo-4")
+
+
+def test_a_picture_that_a_request_cannot_carry_is_sent_smaller(
+    school: School, photo: Path, cloud_endpoint: str
+) -> None:
+    with Image.open(photo) as image:
+        exif = Image.Exif()
+        exif[0x0112] = 6  # to be turned by 90 degrees to stand upright
+        noise = Image.effect_noise((3000, 3000), 90).convert("RGB")
+        noise.paste(image.resize((1800, 2400)), (100, 100))
+        noise.rotate(90, expand=True).save(photo, quality=97, exif=exif)
+    assert photo.stat().st_size > 5 * 1024 * 1024
+    flags = ("--student", "student-001", "--photo", str(photo))
+    elsewhere = {
+        "INVOKE_TARGETS_LOCAL_S3_ENDPOINT": cloud_endpoint,
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+    }
+    assert "1 enrolled" in school.inv("enrol", *flags, **elsewhere).stdout
+    school.assert_enrolled("student-001-photo-4")
+    assert school.bucket.download("students/student-001/photo-4.jpg") == photo.read_bytes()
+
+
+@pytest.mark.parametrize("means", ["policy", "ACL"])
+def test_nothing_is_enrolled_into_a_bucket_that_everybody_can_read(
+    school: School, photo: Path, cloud_endpoint: str, means: str
+) -> None:
+    client = boto3.client(
+        "s3", region_name="us-east-1", endpoint_url=cloud_endpoint, aws_access_key_id="l", aws_secret_access_key="l"
+    )
+    client.create_bucket(Bucket=school.name)
+    if means == "ACL":
+        client.put_bucket_acl(Bucket=school.name, ACL="public-read")
+    else:
+        statement = {
+            "Effect": "Allow",
+            "Principal": "*",
+            "Action": "s3:GetObject",
+            "Resource": f"arn:aws:s3:::{school.name}/*",
+        }
+        client.put_bucket_policy(
+            Bucket=school.name, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        )
+    done = school.inv("enrol", "--student", "student-001", "--photo", str(photo), check=False)
+    assert done.returncode == 1
+    assert f"Bucket {school.name} is not private: its {means}" in done.stderr
+    assert (school.keys(), school.faces(), school.rows()) == ([], [], [])
+
+
+REMOVED = """
+import os, signal, sys
+from eduguard.database import Database, connect
+from eduguard.photos import open_bucket
+from eduguard.rekognition import open_collection
+from eduguard.removal import remove_traces
+from eduguard.student_enrolment import Cloud
+url, endpoint, name, last = sys.argv[1:]
+access = dict(region="us-east-1", endpoint=endpoint,
+    credentials={"aws_access_key_id": "local", "aws_secret_access_key": "local"})
+cloud = Cloud(collection=open_collection(name, **access), bucket=open_bucket(name, **access), by_reference=True)
+with connect(Database.from_url(url), purpose="unenrol") as conn:
+    remove_traces(conn, "student-001", cloud, tell=lambda step: step == last and os.kill(os.getpid(), signal.SIGKILL))
+"""
+
+
+def test_unenrol_shows_what_it_removes_and_removes_it_everywhere(
+    school: School, new_photo: NewPhoto, photo: Path, tmp_path: Path
+) -> None:
+    other = new_photo(tmp_path / "other.jpg", "student-002")
+    school.inv("enrol", "--student", "student-001", "--photo", str(photo))
+    school.inv("enrol", "--student", "student-002", "--photo", str(other))
+    refused = school.inv("unenrol", "--student", "student-001", check=False)
+    assert refused.returncode == 1
+    assert "nothing was removed (1 faces, 1 photos, 4 rows)" in refused.stderr
+    for line in ("photo  students/student-001/photo-4.jpg", "row    student-001-photo-4", "row    face-001-1"):
+        assert line in refused.stderr
+    school.assert_enrolled("student-001-photo-4", "student-002-photo-4")
+    done = school.inv("unenrol", "--student", "student-001", "--yes")
+    assert "1 faces, 1 photos, 4 rows removed" in done.stdout
+    school.assert_enrolled("student-002-photo-4")
+    assert "nothing to remove" in school.inv("unenrol", "--student", "student-001", "--yes").stdout
+
+
+def test_unenrol_removes_every_version_of_a_photo(school: School, photo: Path, cloud_endpoint: str) -> None:
+    client = boto3.client(
+        "s3", region_name="us-east-1", endpoint_url=cloud_endpoint, aws_access_key_id="l", aws_secret_access_key="l"
+    )
+    client.create_bucket(Bucket=school.name)
+    client.put_bucket_versioning(Bucket=school.name, VersioningConfiguration={"Status": "Enabled"})
+    school.inv("enrol", "--student", "student-001", "--photo", str(photo))
+    client.put_object(Bucket=school.name, Key="students/student-001/photo-4.jpg", Body=b"second version")
+    school.inv("unenrol", "--student", "student-001", "--yes")
+    left = client.list_object_versions(Bucket=school.name)
+    assert left.get("Versions", []) + left.get("DeleteMarkers", []) == []
+
+
+@pytest.mark.parametrize("step", ["user", "faces", "photos", "rows"])
+def test_unenrol_killed_at_any_step_is_finished_by_the_next_run(school: School, photo: Path, step: str) -> None:
+    school.inv("enrol", "--student", "student-001", "--photo", str(photo), "--users")
+    arguments = [school.database.url, school.endpoint, school.name, step]
+    killed = subprocess.run([sys.executable, "-c", REMOVED, *arguments], check=False, timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    assert school.collection.list_users() == set()
+    assert bool(school.faces()) is (step == "user")
+    assert bool(school.keys()) is (step in {"user", "faces"})
+    assert len(school.rows()) == 1
+    school.inv("unenrol", "--student", "student-001", "--yes")
+    school.assert_enrolled()
+
+
+def users(school: School) -> dict[str, str | None]:
+    return {
+        face.external_image_id: face.user_id for page in school.collection.list_faces() for face in page
+    }  # fmt: skip
+
+
+def test_users_follow_the_external_image_ids_and_are_rebuilt_by_sync(
+    school: School, new_photo: NewPhoto, photo: Path, tmp_path: Path
+) -> None:
+    other = new_photo(tmp_path / "other.jpg", "student-001", 2)
+    flags = ("--student", "student-001", "--photo", str(photo), "--photo", str(other), "--users")
+    assert "2 faces given to 1 users, 0 unchanged" in school.inv("enrol", *flags).stdout
+    belonging = {"student-001-photo-4": "student-001", "student-001-photo-5": "student-001"}
+    assert users(school) == belonging
+    assert "0 faces given to 0 users, 2 unchanged" in school.inv("sync-faces", "--users").stdout
+    school.collection.delete_user("student-001")
+    assert "2 faces given to 1 users, 0 unchanged" in school.inv("sync-faces", "--users").stdout
+    assert users(school) == belonging
+    assert "2 faces, 2 photos, 5 rows, 1 user removed" in school.inv("unenrol", "student-001", "--yes").stdout
+    assert school.collection.list_users() == set()
+    school.assert_enrolled()
+
+
+def test_a_photo_of_somebody_else_is_not_given_to_a_students_user(
+    school: School, new_photo: NewPhoto, photo: Path, tmp_path: Path
+) -> None:
+    other = new_photo(tmp_path / "other.jpg", "student-002")
+    school.inv("enrol", "--student", "student-001", "--photo", str(photo), "--users")
+    done = school.inv("enrol", "--student", "student-001", "--photo", str(other), "--users", check=False)
+    assert done.returncode == 1
+    assert "1 refused" in done.stderr
+    assert "LOW_MATCH_CONFIDENCE" in done.stderr
