@@ -51,7 +51,8 @@ def full(samples: Collection, seeded: Database, database: Database) -> Database:
 @pytest.fixture
 def inv(inv: Inv, samples: Collection) -> Inv:
     def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        return inv(*arguments, INVOKE_TARGETS_LOCAL_COLLECTION=samples.name, **options)
+        own = {"INVOKE_TARGETS_LOCAL_COLLECTION": samples.name, "INVOKE_REQUESTS_PER_SECOND": "1000"}
+        return inv(*arguments, **own, **options)
 
     return run
 
