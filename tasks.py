@@ -205,10 +205,11 @@ def full(c: Context, collection: str = "", confirm: str = "", yes: bool = False)
     print_step("full", workflow().summary(settings_of(c, collection)))
 
 
-@task
-def bench(c: Context) -> None:
-    """Measure the tasks beside a bare Invoke and print the medians."""
-    c.run(f"{sys.executable} {ROOT / 'benchmarks' / 'tasks.py'}", pty=False)
+@task(help={"cloud": "measure the local cloud", "options": "what to pass on, such as --rounds 5"})
+def bench(c: Context, cloud: bool = False, options: str = "") -> None:
+    """Measure the tasks beside a bare Invoke, or a part beside what one would use instead; print the medians."""
+    script = ROOT / "benchmarks" / ("cloud.py" if cloud else "tasks.py")
+    c.run(f"{sys.executable} {script} {options}", pty=False)
 
 
 @task(help={"options": "what to pass on to pytest"})

@@ -8,7 +8,8 @@ from pathlib import Path
 from eduguard.errors import EduguardError
 from eduguard.faces import external_image_id, split_external_image_id
 from eduguard.photos import Bucket
-from eduguard.rekognition import Collection, S3Object
+from eduguard.rekognition import Collection
+from eduguard.rekognition_types import S3Object
 
 _AT_ONCE = 4  # below Rekognition's smallest quota for IndexFaces, 5 a second
 

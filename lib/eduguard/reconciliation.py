@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from eduguard import sync
 from eduguard.errors import EduguardError
 from eduguard.faces import Face, Plan, plan_sync
-from eduguard.rekognition import Collection, PageExpiredError
+from eduguard.rekognition import Collection
+from eduguard.rekognition_types import PageExpiredError
 from eduguard.sync import Scope
 
 if TYPE_CHECKING:

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from eduguard.errors import EduguardError
 from eduguard.faces import Face
 from eduguard.pictures import Box
+from eduguard.rekognition_types import CollectionState, FaceRefusedError, IndexedFace, Match, PageExpiredError, S3Object
 
 if TYPE_CHECKING:
     from types_boto3_rekognition import RekognitionClient
@@ -17,47 +17,6 @@ PAGE_SIZE = 4096  # the largest MaxResults of ListFaces (API reference)
 _NO_FACE = "no faces in the image"  # what AWS says of a picture without one
 _MOST_FACES_OF_USER = 100  # in a request and of a user (AssociateFaces)
 LARGEST_IMAGE = 5 * 1024 * 1024  # bytes in a request (Rekognition quotas); larger ones must come from S3
-
-
-class PageExpiredError(EduguardError):
-    """A listing whose next page can no longer be had: it has to be started again."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CollectionState:
-    """What DescribeCollection says."""
-
-    face_count: int
-    arn: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Match:
-    """A face of the collection that resembles the one in a picture; similarity from 0 to 100."""
-
-    face_id: str
-    external_image_id: str | None
-    similarity: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexedFace:
-    """A face that was just indexed; quality is its sharpness from 0 to 100, as Rekognition measures it."""
-
-    face_id: str
-    quality: float | None
-
-
-class FaceRefusedError(EduguardError):
-    """A picture that has no face, several, or one that Rekognition would not index."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class S3Object:
-    """A picture in an AWS bucket of the collection's own region."""
-
-    bucket: str
-    key: str
 
 
 class Collection:

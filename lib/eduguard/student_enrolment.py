@@ -13,7 +13,8 @@ from eduguard.errors import EduguardError
 from eduguard.faces import external_image_id, split_external_image_id
 from eduguard.photos import Bucket
 from eduguard.pictures import LARGEST_OBJECT, Picture, fit_picture, read_picture
-from eduguard.rekognition import LARGEST_IMAGE, Collection, FaceRefusedError, S3Object
+from eduguard.rekognition import LARGEST_IMAGE, Collection
+from eduguard.rekognition_types import FaceRefusedError, S3Object
 
 if TYPE_CHECKING:
     from psycopg import Connection

@@ -14,9 +14,10 @@ from PIL import Image
 
 from eduguard.database import Database, connect, execute_for
 from eduguard.enrolment import enrol_photos, find_photos
-from eduguard.faces import apply_plan, plan_sync, read_rows
+from eduguard.faces import plan_sync
 from eduguard.photos import open_bucket
 from eduguard.rekognition import Collection, open_collection
+from eduguard.sync import Scope, apply_plan, read_rows
 
 PHOTOS = Path(__file__).parents[2] / "seed_data" / "photos"
 CLASS_PHOTO = PHOTOS / "classes" / "class-1b-lenguaje.jpg"
@@ -44,7 +45,8 @@ def full(samples: Collection, seeded: Database, database: Database) -> Database:
     with connect(database.maintenance, purpose="tests") as conn:
         execute_for(conn, "CREATE DATABASE {} TEMPLATE {}", database, seeded)
     with connect(database, purpose="tests") as conn:
-        apply_plan(conn, plan_sync(read_rows(conn), (face for page in samples.list_faces() for face in page)))
+        rows = read_rows(conn, Scope(collection=samples.name))
+        apply_plan(conn, plan_sync(rows, (face for page in samples.list_faces() for face in page)))
     return database
 
 
