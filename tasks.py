@@ -3,36 +3,34 @@
 A task reads its flags, makes one call into lib and prints the result. A composite task is its steps.
 """
 
-import os
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 from invoke.context import Context
+from invoke.exceptions import Exit
 from invoke.tasks import call, task
 
-from eduguard.console import ask, print_json, print_note, print_rows, print_step, print_table
-from eduguard.errors import EduguardError
-from eduguard.invocation import keep_open, plain_settings
-from eduguard.settings import Settings, load_settings
+from eduguard.commands import COLLECTION, JSON, ROOT, USERS, YES, recognition, settings_of, workflow
+from eduguard.console import ask, print_json, print_note, print_step, print_table
+from eduguard.faces import Plan
+from eduguard.invocation import keep_open
+from eduguard.school_commands import (  # commands, found here by Invoke
+    attendance_show,
+    attendance_take,
+    enrol,
+    photos_check,
+    photos_pull,
+    photos_push,
+    unenrol,
+)
+from eduguard.settings import Settings
 
-ROOT = Path(__file__).resolve().parent
+__all__ = ["attendance_show", "attendance_take", "photos_check", "photos_pull", "photos_push", "unenrol"]
 
-COLLECTION = "the collection, in place of the target's own"
 NEXT = "work on the database that `rebuild` made, before it is published"
 CONFIRM = "the database's name: consent to replace one that is not plainly ours"
-FOLDER = "laid out like the bucket: students/{student_id}/photo-{n}.jpg"
-USERS = "let all faces of a student count together: a Rekognition user each, by external image id"
-YES = "do not ask before photos leave this machine"
-JSON = "print one JSON object"
-
-
-def settings_of(c: Context, collection: str = "") -> Settings:
-    """Return the settings of this command, with the collection that a flag named."""
-    return load_settings(plain_settings(c), root=ROOT, environment=os.environ).with_collection(collection)
+MOST_ITEMS = 20
 
 
 @task
@@ -56,112 +54,6 @@ def status(c: Context, json: bool = False, collection: str = "") -> None:
 
     report = read_report(settings_of(c, collection))
     print_json(report) if json else print_table(report)
-
-
-@task(
-    iterable=["photo"],
-    help={
-        "student": "whose photos they are",
-        "photo": "a JPEG file; may be given several times",
-        "from-folder": "enrol all of a folder: students/{student_id}/photo-{n}.jpg",
-        "collection": COLLECTION,
-        "users": USERS,
-        "if-empty": "only while the collection has no face",
-        "yes": YES,
-    },
-)
-def enrol(
-    c: Context,
-    student: str = "",
-    photo: Sequence[str] | None = None,
-    from_folder: str = "",
-    collection: str = "",
-    users: bool = False,
-    if_empty: bool = False,
-    yes: bool = False,
-) -> None:
-    """Enrol a student's photos: bucket, face, row; without flags the sample photos, where they are missing."""
-    settings, consent = settings_of(c, collection), (lambda _: "y") if yes else ask
-    if student or photo:
-        line: str | None = recognition().enrol_photos(settings, student=student, files=photo or [])
-    elif from_folder:
-        line = recognition().enrol_folder(settings, from_folder)
-    else:
-        line = workflow().enrol_samples(settings, if_empty=if_empty, ask=consent)
-    if line:
-        print_step("enrol", line)
-    if users:
-        print_step("users", recognition().sync_users(settings, in_next=False))
-
-
-@task(help={"student": "whose", "collection": COLLECTION, "yes": "do not ask"})
-def unenrol(c: Context, student: str, collection: str = "", yes: bool = False) -> None:
-    """Remove all that bears a student's face: faces, photos, rows; shows them and asks first."""
-    consent = (lambda _: student) if yes else ask
-    print_step("unenrol", recognition().unenrol(settings_of(c, collection), student=student, ask=consent))
-
-
-@task(help={"json": JSON})
-def photos_check(c: Context, json: bool = False) -> None:
-    """Compare the rows with the bucket: photos missing, extra, of the wrong type, too small; read-only."""
-    report = recognition().check_photos(settings_of(c))
-    if json:
-        print_json(asdict(report))
-    else:
-        print_step("photos", report.summary())
-        print_rows(("problem", "photo"), report.findings()) if report.findings() else None
-    if report.findings():
-        raise EduguardError(
-            f"{len(report.findings())} problems with photos",
-            hint="`inv photos-push --folder` puts missing ones back; `inv enrol` enrols the ones without a row.",
-        )
-
-
-@task(help={"folder": FOLDER, "dry-run": "only count what would be copied"})
-def photos_pull(c: Context, folder: str, dry_run: bool = False) -> None:
-    """Copy photos from the bucket into a folder: those it lacks or has otherwise."""
-    print_step("pull", recognition().pull_photos(settings_of(c), folder=Path(folder), dry_run=dry_run))
-
-
-@task(help={"folder": FOLDER, "dry-run": "only count what would be copied"})
-def photos_push(c: Context, folder: str, dry_run: bool = False) -> None:
-    """Copy photos from a folder into the bucket: those it lacks or has otherwise."""
-    print_step("push", recognition().push_photos(settings_of(c), folder=Path(folder), dry_run=dry_run))
-
-
-@task(
-    iterable=["photo"],
-    help={
-        "class-id": "the class, such as class-1b-lenguaje",
-        "photo": "a JPEG file of the class; may be given up to ten times",
-        "at": "when the class began, such as 2026-03-09T08:30; without it, the photos name the session",
-        "annotate": "write the photos there, with a frame and a name on each face",
-        "users": "search by all faces of a student together (see enrol --users)",
-        "collection": COLLECTION,
-        "json": JSON,
-    },
-)
-def attendance_take(
-    c: Context,
-    class_id: str,
-    photo: Sequence[str] | None = None,
-    at: str = "",
-    annotate: str = "",
-    users: bool = False,
-    collection: str = "",
-    json: bool = False,
-) -> None:
-    """Recognise the faces of class photos and record who is present; the same photos again change nothing."""
-    report = attendance().take(
-        settings_of(c, collection), class_id=class_id, files=photo or [], at=at, annotate=annotate, with_users=users
-    )
-    print_attendance(report, json=json)
-
-
-@task(help={"session": "the session's id, as attendance-take printed it", "json": JSON})
-def attendance_show(c: Context, session: str, json: bool = False) -> None:
-    """Show the attendance of a session; read-only."""
-    print_attendance(attendance().show(settings_of(c), session), json=json)
 
 
 @task(help={"confirm": CONFIRM})
@@ -188,19 +80,74 @@ def seed(c: Context, next: bool = False) -> None:
 @task(
     help={
         "collection": COLLECTION,
+        "all": "every collection that a student names, side by side",
+        "student": "only this student's rows",
+        "grade": "only the rows of this grade's students",
         "dry-run": "show what would be written, and write nothing",
+        "check": "write nothing; exit with 0 when there is nothing to do, 2 on drift, 1 on an error",
+        "unlink-missing": "rows without a face go back to the placeholder",
+        "adopt": "make rows for faces without one whose external image id names a known student",
+        "prune": "delete duplicates, orphans or temporary faces from the collection, after showing them",
+        "confirm-collection": "the collection's name: consent to a change of many linked rows",
+        "verbose": "show every item",
+        "json": JSON,
+        "yes": "delete without asking",
         "next": NEXT,
         "users": USERS,
     }
 )
 def sync_faces(
-    c: Context, collection: str = "", dry_run: bool = False, next: bool = False, users: bool = False
+    c: Context,
+    collection: str = "",
+    all: bool = False,
+    student: str = "",
+    grade: str = "",
+    dry_run: bool = False,
+    check: bool = False,
+    unlink_missing: bool = False,
+    adopt: bool = False,
+    prune: str = "",
+    confirm_collection: str = "",
+    verbose: bool = False,
+    json: bool = False,
+    yes: bool = False,
+    next: bool = False,
+    users: bool = False,
 ) -> None:
-    """Write the collection's FaceIds into student_faces, by external image id."""
-    settings = settings_of(c, collection)
-    print_step("sync", workflow().sync(settings, in_next=next, dry_run=dry_run))
-    if users and not dry_run:
+    """Write the collection's FaceIds into student_faces, by external image id: show the plan, apply it, plan again."""
+    from eduguard.reconciliation import Options, Outcome
+
+    options = Options(
+        student=student,
+        grade=grade,
+        dry_run=dry_run or check,
+        unlink_missing=unlink_missing,
+        adopt=adopt,
+        prune=prune,
+        confirm=confirm_collection,
+    )
+    settings, consent = settings_of(c, collection), (lambda _: "y") if yes else ask
+    show = plan_printer(verbose=verbose, quiet=json or next)
+    if all:
+        outcomes = workflow().sync_all(settings, options, ask=consent, show=show)
+    else:
+        outcomes = [workflow().sync(settings, options, in_next=next, ask=consent, show=show)]
+    done = [outcome for outcome in outcomes if isinstance(outcome, Outcome)]
+    failures = [outcome for outcome in outcomes if not isinstance(outcome, Outcome)]
+    for outcome in done:
+        if outcome.miscounted:
+            print_note(f"{outcome.collection} counts {-outcome.miscounted:+} faces of those listed: it is changing")
+    if json:
+        print_json({"collections": [each.as_json() for each in done], "errors": [str(each) for each in failures]})
+    else:
+        for outcome in done:
+            print_step("sync", f"{outcome.collection}: {outcome.summary()}")
+    if users and not options.dry_run:
         print_step("users", recognition().sync_users(settings, in_next=next))
+    if failures:
+        raise Exit("\n".join(f"error: {failure}" for failure in failures), code=1)
+    if check and any(outcome.plan.has_drift for outcome in done):
+        raise Exit(code=2)
 
 
 @task
@@ -278,39 +225,20 @@ def test(c: Context, options: str = "") -> None:
             c.run(f"{Path(sys.executable).parent}/{command}", echo=True)
 
 
+def plan_printer(*, verbose: bool, quiet: bool) -> Callable[[Settings, Plan], None]:
+    """Return what shows a plan before it is applied: its items, as many as fit."""
+
+    def show(settings: Settings, plan: Plan) -> None:
+        items = [] if quiet else list(plan.items())
+        shown = items if verbose else items[:MOST_ITEMS]
+        for item in shown:
+            print_step("plan", item)
+        if len(items) > len(shown):
+            print_step("plan", f"... and {len(items) - len(shown)} more of {settings.target.collection} (--verbose)")
+
+    return show
+
+
 def command_line() -> str:
     """Return the command as it was typed, for the mark in the database it makes."""
     return " ".join(["inv", *sys.argv[1:]])
-
-
-def workflow() -> ModuleType:
-    """Import the steps when a task needs them: `inv --list` does not."""
-    from eduguard import workflow as steps
-
-    return steps
-
-
-def print_attendance(report: Mapping[str, Any], *, json: bool) -> None:
-    """Print a report of attendance: its students, the faces that count for nobody, and one line of counts."""
-    if json:
-        print_json(report)
-        return
-    columns = ("student_id", "name", "status", "confidence", "method")
-    print_rows(columns, [[student[column] for column in columns] for student in report["students"]])
-    if rest := report.get("not_counted"):
-        print_rows(rest[0], [list(face.values()) for face in rest])
-    print_step("attendance", attendance().summarise(report))
-
-
-def attendance() -> ModuleType:
-    """Import the steps of attendance when a task needs them."""
-    from eduguard import attendance_workflow as steps
-
-    return steps
-
-
-def recognition() -> ModuleType:
-    """Import the steps that handle photos and faces when a task needs them."""
-    from eduguard import recognition_workflow as steps
-
-    return steps

@@ -7,11 +7,12 @@ from eduguard import enrolment, photo_copies, removal, student_enrolment, users
 from eduguard.console import Progress, print_note
 from eduguard.database import connect
 from eduguard.errors import EduguardError
-from eduguard.faces import is_student_id, read_rows
+from eduguard.faces import is_student_id
 from eduguard.photo_copies import PhotoReport
 from eduguard.services import rekognition_reads_bucket, target_bucket, target_collection, target_database
 from eduguard.settings import Settings
 from eduguard.student_enrolment import Cloud, Request
+from eduguard.sync import Scope, read_rows
 
 Ask = Callable[[str], str | None]
 
@@ -95,7 +96,7 @@ def sync_users(settings: Settings, *, in_next: bool) -> str:
     live, collection = target_database(settings), target_collection(settings)
     listed = [face for page in collection.list_faces() for face in page]
     with connect(live.next if in_next else live, purpose="users") as conn:
-        plan = users.plan_users(read_rows(conn), listed)
+        plan = users.plan_users(read_rows(conn, Scope(collection=collection.name)), listed)
     return users.apply_users(collection, plan)
 
 

@@ -19,6 +19,10 @@ _MOST_FACES_OF_USER = 100  # in a request and of a user (AssociateFaces)
 LARGEST_IMAGE = 5 * 1024 * 1024  # bytes in a request (Rekognition quotas); larger ones must come from S3
 
 
+class PageExpiredError(EduguardError):
+    """A listing whose next page can no longer be had: it has to be started again."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectionState:
     """What DescribeCollection says."""
@@ -71,6 +75,17 @@ class Collection:
             except self._client.exceptions.ResourceNotFoundException:
                 return None
         return CollectionState(face_count=answer["FaceCount"], arn=answer["CollectionARN"])
+
+    def require(self) -> CollectionState:
+        """Return the collection's state; read-only.
+
+        Raises:
+            EduguardError: when it does not exist.
+        """
+        state = self.describe()
+        if state is None:
+            raise self._absent()
+        return state
 
     def create(self) -> None:
         """Create the collection, unless somebody else just has."""
@@ -196,14 +211,13 @@ class Collection:
     def _translated(self, action: str) -> Iterator[None]:
         from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 
-        where = f"collection {self.name} in {self._client.meta.region_name}"
+        where = self._where()
         try:
             yield
         except self._client.exceptions.ResourceNotFoundException as error:
-            raise EduguardError(
-                f"There is no {where}",
-                hint="`inv enrol` makes it on local; `aws rekognition list-collections` lists those of your account.",
-            ) from error
+            raise self._absent() from error
+        except self._client.exceptions.InvalidPaginationTokenException as error:
+            raise PageExpiredError(f"The listing of {where} expired", hint="Run this again.") from error
         except (NoCredentialsError, PartialCredentialsError) as error:
             raise EduguardError(
                 f"No AWS credentials to {action} {where}: {error}",
@@ -219,6 +233,15 @@ class Collection:
                 f"Could not {action} {where} at {self._client.meta.endpoint_url}: {error}",
                 hint="`inv status` says what answers; region and endpoints are settings of the target in invoke.yaml.",
             ) from error
+
+    def _where(self) -> str:
+        return f"collection {self.name} in {self._client.meta.region_name}"
+
+    def _absent(self) -> EduguardError:
+        return EduguardError(
+            f"There is no {self._where()}",
+            hint="`inv enrol` makes it on local; `aws rekognition list-collections` lists those of your account.",
+        )
 
 
 def open_collection(name: str, *, region: str, endpoint: str | None, credentials: dict[str, str] | None) -> Collection:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from eduguard import faces, migrations, protection
+from eduguard import migrations, protection
 from eduguard.database import Database, connect
 from eduguard.services import (
     cloud_folder,
@@ -12,6 +12,7 @@ from eduguard.services import (
     target_collection,
 )
 from eduguard.settings import Settings
+from eduguard.sync import count_placeholders
 
 Report = dict[str, Any]
 
@@ -60,4 +61,4 @@ def _add_database(report: Report, database: Database, settings: Settings) -> Non
     report["rows"] = dict(state.rows)
     if "student_faces" in state.rows:
         with connect(database, purpose="status") as conn:
-            report["faces"]["placeholders"] = faces.count_placeholders(conn)
+            report["faces"]["placeholders"] = count_placeholders(conn)

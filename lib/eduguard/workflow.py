@@ -1,11 +1,15 @@
 """The steps of the workflow: each opens what it needs, does one thing, and returns the line that says so."""
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 
-from eduguard import cloud, enrolment, faces, fixtures, migrations, postgres, protection, publication, verification
+from eduguard import cloud, enrolment, fixtures, migrations, postgres, protection, publication, verification
+from eduguard.console import print_note
 from eduguard.database import Database, connect
 from eduguard.errors import EduguardError
+from eduguard.faces import Plan
+from eduguard.reconciliation import Ask, Options, Outcome, reconcile
 from eduguard.services import (
     cloud_folder,
     postgres_folder,
@@ -15,8 +19,10 @@ from eduguard.services import (
     target_database,
 )
 from eduguard.settings import Settings
+from eduguard.sync import count_placeholders, read_collections
 
-Ask = Callable[[str], str | None]
+Show = Callable[[Settings, Plan], None]
+_COLLECTIONS_AT_ONCE = 4  # each sends one request at a time; below the smallest quota for ListFaces, 5 a second
 
 
 def start_servers(settings: Settings) -> Iterator[str]:
@@ -89,15 +95,27 @@ def seed(settings: Settings, *, in_next: bool) -> str:
         return f"{database.name}: {fixtures.load_fixtures(conn, seeds).summary()}"
 
 
-def sync(settings: Settings, *, in_next: bool, dry_run: bool) -> str:
+def sync(settings: Settings, options: Options, *, in_next: bool, ask: Ask, show: Show) -> Outcome:
     """Write the collection's FaceIds into student_faces."""
-    database, collection = _chosen(settings, in_next=in_next), target_collection(settings)
-    listed = [face for page in collection.list_faces() for face in page]
-    with connect(database, purpose="sync") as conn:
-        plan = faces.plan_sync(faces.read_rows(conn), listed)
-        if not dry_run:
-            faces.apply_plan(conn, plan)
-    return f"{database.name}: {plan.summary(dry_run=dry_run)}"
+    with connect(_chosen(settings, in_next=in_next), purpose="sync") as conn:
+        return reconcile(
+            conn, target_collection(settings), options, ask=ask, note=print_note, show=lambda plan: show(settings, plan)
+        )
+
+
+def sync_all(settings: Settings, options: Options, *, ask: Ask, show: Show) -> list[Outcome | EduguardError]:
+    """Sync every collection that a student names, side by side; the failure of one does not stop the others."""
+    with connect(target_database(settings), purpose="sync") as conn:
+        names = read_collections(conn)
+
+    def one(name: str) -> Outcome | EduguardError:
+        try:
+            return sync(settings.with_collection(name), options, in_next=False, ask=ask, show=show)
+        except EduguardError as error:
+            return error
+
+    with ThreadPoolExecutor(_COLLECTIONS_AT_ONCE) as threads:
+        return list(threads.map(one, names))
 
 
 def publish(settings: Settings) -> str:
@@ -134,7 +152,7 @@ def summary(settings: Settings) -> str:
     """Return what the database holds, as one line."""
     database = target_database(settings)
     with connect(database, purpose="summary") as conn:
-        rows, placeholders = protection.count_rows(conn), faces.count_placeholders(conn)
+        rows, placeholders = protection.count_rows(conn), count_placeholders(conn)
     students, photos = rows.get("students", 0), rows.get("student_faces", 0)
     return f"{database.name} is ready: {students} students, {photos} faces, {placeholders} placeholders"
 

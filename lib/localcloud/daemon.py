@@ -37,8 +37,7 @@ def start(state: State, options: Sequence[str] = ()) -> Endpoint:
     if running:
         return running
     with state.starting():
-        process = None if state.serving_pid() is not None else _spawn(state, options)
-        return _wait_until_answering(state, process)
+        return _start_and_wait(state, options)
 
 
 def stop(state: State) -> bool:
@@ -83,12 +82,16 @@ def _environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": absolute}
 
 
-def _wait_until_answering(state: State, process: subprocess.Popen[bytes] | None) -> Endpoint:
+def _start_and_wait(state: State, options: Sequence[str]) -> Endpoint:
+    process = None
     deadline = time.monotonic() + _START_TIMEOUT
     while time.monotonic() < deadline:
         running = state.answering()
         if running:
             return running
+        # Whoever holds the folder may be about to answer, or about to end.
+        if process is None and state.serving_pid() is None:
+            process = _spawn(state, options)
         if process is not None and process.poll() is not None:
             raise LocalCloudError(f"The server ended with code {process.returncode}:\n{_log_tail(state)}")
         time.sleep(_PAUSE)

@@ -39,6 +39,7 @@ def open_database(path: Path, schema: str) -> sqlite3.Connection:
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
+        "secure_delete=ON",  # a deleted face is overwritten, not only forgotten
         f"journal_size_limit={_LOG_LIMIT}",
         f"cache_size=-{_CACHE}",
     ):

@@ -49,9 +49,9 @@ class Cloud:
     def send(self, path: str, *, method: str = "GET", body: bytes | None = None, **headers: str) -> tuple[int, bytes]:
         """Send one request without any SDK; return status and body."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        request = urllib.request.Request(self.endpoint + path, data=body, method=method, headers=named)  # noqa: S310
+        request = urllib.request.Request(self.endpoint + path, data=body, method=method, headers=named)
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=30) as answer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:
             with error:

@@ -24,9 +24,9 @@ def test_many_clients_put_list_and_delete_at_once(cloud: Any, bucket: str):
 def test_a_signed_url_puts_and_gets(s3: Any, bucket: str):
     named = {"Bucket": bucket, "Key": "a b/ñ"}
     url, headers = s3.generate_presigned_url("put_object", named), {"Content-Type": "image/jpeg"}
-    put = urllib.request.Request(url, data=b"hello", method="PUT", headers=headers)  # noqa: S310
-    urllib.request.urlopen(put, timeout=10).close()  # noqa: S310
-    with urllib.request.urlopen(s3.generate_presigned_url("get_object", named), timeout=10) as answer:  # noqa: S310
+    put = urllib.request.Request(url, data=b"hello", method="PUT", headers=headers)
+    urllib.request.urlopen(put, timeout=10).close()
+    with urllib.request.urlopen(s3.generate_presigned_url("get_object", named), timeout=10) as answer:
         assert answer.read() == b"hello"
 
 

@@ -176,6 +176,21 @@ def test_a_file_of_a_newer_version_is_refused(own_state: Path, launch: Launch, c
     assert "buckets.sqlite is of version 2, this package reads up to 1" in done.stderr
 
 
+def test_a_deleted_face_leaves_nothing_behind(own_state: Path, launch: Launch, photo: Photo, command: Any):
+    client = launch(own_state).client("rekognition")
+    client.create_collection(CollectionId="c")
+    image = {"CollectionId": "c", "Image": {"Bytes": photo(1, 1)}, "ExternalImageId": "somebody"}
+    face_id = client.index_faces(**image)["FaceRecords"][0]["Face"]["FaceId"]
+    store = own_state / "rekognition" / "123456789012" / "us-east-1.sqlite"
+    with closing(sqlite3.connect(store)) as database:
+        embedding = database.execute("SELECT embedding FROM face").fetchone()[0]
+    client.delete_faces(CollectionId="c", FaceIds=[face_id])
+    command("stop", "--state", str(own_state))
+    left = b"".join(path.read_bytes() for path in store.parent.iterdir())
+    assert embedding not in left
+    assert b"somebody" not in left
+
+
 def test_no_picture_is_in_the_store_of_faces(own_state: Path, launch: Launch, photo: Photo):
     client = launch(own_state).client("rekognition")
     client.create_collection(CollectionId="c")

@@ -71,6 +71,14 @@ def test_the_port_is_remembered_unless_it_is_taken(own_state: Path, launch: Call
         assert launch(own_state).endpoint != first.endpoint
 
 
+def test_a_server_that_is_ending_is_waited_for(own_state: Path, launch: Callable[[Path], Any]):
+    first = launch(own_state)
+    os.kill(first.pid, signal.SIGTERM)
+    second = launch(own_state)
+    second.client("rekognition").list_collections()
+    assert second.pid != first.pid
+
+
 def test_a_port_that_was_asked_for_and_is_taken_is_an_error(own_state: Path, command: Command):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]

@@ -114,6 +114,36 @@ def test_a_dry_run_shows_the_sync_and_writes_nothing(inv: Inv, full: Database) -
     assert value(full, "SELECT count(*) FROM student_faces WHERE face_id = 'placeholder'") == 18
 
 
+def test_a_check_tells_drift_from_order_by_its_exit_status(inv: Inv, full: Database) -> None:
+    assert inv("sync-faces", "--check").returncode == 0
+    inv("reset", "seed")
+    done = inv("sync-faces", "--check", check=False)
+    assert done.returncode == 2
+    assert value(full, "SELECT count(*) FROM student_faces WHERE face_id = 'placeholder'") == 18
+
+
+def test_the_plan_is_shown_before_it_is_applied_as_many_items_as_fit(inv: Inv, full: Database) -> None:
+    inv("reset", "seed")
+    shown = inv("sync-faces").stdout.splitlines()
+    assert len(shown) == 19
+    assert re.fullmatch(r"plan     \+ student-001-photo-1: [0-9a-f-]{36}", shown[0])
+    assert shown[-1].startswith("sync")
+
+
+def test_all_collections_are_synced_and_the_failure_of_one_stops_none(inv: Inv, full: Database) -> None:
+    inv("reset", "seed")
+    with connect(full, purpose="tests") as conn:
+        conn.execute(
+            "UPDATE students SET aws_collection_id = CASE id WHEN 'student-001' THEN 'nowhere' ELSE 'tests' END"
+        )
+    done = inv("sync-faces", "--all", "--json", check=False)
+    assert done.returncode == 1
+    report = json.loads(done.stdout)
+    assert [each["counts"]["link"] for each in report["collections"]] == [15]
+    assert "There is no collection nowhere" in report["errors"][0]
+    assert value(full, "SELECT count(*) FROM student_faces WHERE face_id = 'placeholder'") == 3
+
+
 def test_verify_tries_every_photo_and_names_the_wrong_student(inv: Inv, full: Database) -> None:
     assert "18 of 18 photos recognised" in inv("verify").stdout
     with connect(full, purpose="tests") as conn, conn.transaction():
@@ -130,7 +160,7 @@ def test_verify_tries_every_photo_and_names_the_wrong_student(inv: Inv, full: Da
     assert done.returncode == 1
     assert "6 of 18 photos not recognised" in done.stderr
     assert "students/student-001/photo-1.jpg of student-001: taken for student-002" in done.stderr
-    assert "6 synced, 12 unchanged" in inv("sync-faces").stdout
+    assert "6 synced, 12 unchanged" in inv("sync-faces", "--confirm-collection", "tests").stdout
     assert "18 of 18 photos recognised" in inv("verify").stdout
 
 

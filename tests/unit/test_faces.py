@@ -47,13 +47,17 @@ def test_each_row_is_linked_relinked_unchanged_or_missing() -> None:
         [row("a-photo-1"), row("b-photo-1", "old"), row("c-photo-1", "same"), row("d-photo-1", "gone")],
         [face("new", "a-photo-1"), face("other", "b-photo-1"), face("same", "c-photo-1"), face("stray", "e-photo-1")],
     )
-    assert plan.changes == (
-        Change(external_image_id="a-photo-1", before=PLACEHOLDER, after="new"),
-        Change(external_image_id="b-photo-1", before="old", after="other"),
-    )
-    assert [change.is_link for change in plan.changes] == [True, False]
-    assert (plan.unchanged, plan.missing, [orphan.face_id for orphan in plan.orphans]) == (1, ("d-photo-1",), ["stray"])
-    assert plan.summary() == "2 synced, 1 unchanged, 1 not in collection, 1 in collection only"
+    assert plan.link == (Change(external_image_id="a-photo-1", before=PLACEHOLDER, after="new"),)
+    assert plan.relink == (Change(external_image_id="b-photo-1", before="old", after="other"),)
+    assert plan.missing == (row("d-photo-1", "gone"),)
+    assert (plan.unchanged, [orphan.face_id for orphan in plan.orphan]) == (1, ["stray"])
+    assert plan.summary(applied=True) == "2 synced, 1 unchanged, 1 not in collection, 1 in collection only"
+    assert list(plan.items()) == [
+        "+ a-photo-1: new",
+        "* b-photo-1: old → other",
+        "- d-photo-1: no face in the collection",
+        "! orphan stray: e-photo-1",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -70,30 +74,64 @@ def test_of_several_faces_the_rows_own_wins_then_confidence_then_face_id(held: s
     ]
     plan = plan_sync([row("a-photo-1", held)], faces)
     assert [change.after for change in plan.changes] == ([] if held == chosen else [chosen])
-    assert len(plan.orphans) == 3
+    assert {each.face_id for each in plan.duplicate} == {"f1", "f2", "f3", "f4"} - {chosen}
+
+
+def test_faces_that_are_not_ours_are_told_apart() -> None:
+    plan = plan_sync(
+        [], [face("f1", None), face("f2", "somebody"), face("f3", "temp_attendance_7"), face("f4", "a-photo-1")]
+    )
+    kinds = {kind: [each.face_id for each in getattr(plan, kind)] for kind in ("foreign", "temporary", "orphan")}
+    assert kinds == {"foreign": ["f1", "f2"], "temporary": ["f3"], "orphan": ["f4"]}
+
+
+def test_two_rows_that_hold_each_others_faces_swap_them() -> None:
+    plan = plan_sync(
+        [row("a-photo-1", "f2"), row("b-photo-1", "f1")], [face("f1", "a-photo-1"), face("f2", "b-photo-1")]
+    )
+    assert [(change.before, change.after) for change in plan.relink] == [("f2", "f1"), ("f1", "f2")]
+
+
+def test_a_face_held_by_a_row_without_one_is_a_conflict_until_that_row_is_unlinked() -> None:
+    rows, faces = [row("a-photo-1"), row("b-photo-1", "f1")], [face("f1", "a-photo-1")]
+    plan = plan_sync(rows, faces)
+    assert plan.changes == ()
+    assert [(each.external_image_id, each.holder) for each in plan.conflict] == [("a-photo-1", "b-photo-1")]
+    assert [change.after for change in plan_sync(rows, faces, unlink_missing=True).changes] == ["f1", PLACEHOLDER]
+
+
+def test_a_face_listed_on_two_pages_counts_once() -> None:
+    assert plan_sync([row("a-photo-1", "f1")], [face("f1", "a-photo-1")] * 2).duplicate == ()
 
 
 IDS = st.integers(min_value=1, max_value=9).map(lambda n: f"s-photo-{n}")
+FACE_IDS = [f"f{n}" for n in range(1, 9)]
 ROWS = st.lists(
-    st.builds(row, IDS, st.sampled_from([PLACEHOLDER, "f1", "f2", "f3"])), unique_by=lambda r: r.external_image_id
-)
+    st.builds(row, IDS, st.just(PLACEHOLDER) | st.sampled_from(FACE_IDS)), unique_by=lambda r: r.external_image_id
+).filter(lambda rows: len({r.face_id for r in rows} - {PLACEHOLDER}) == sum(r.face_id != PLACEHOLDER for r in rows))
 FACES = st.lists(
-    st.builds(face, st.sampled_from([f"f{n}" for n in range(1, 9)]), IDS | st.none(), st.sampled_from([90.0, 99.0])),
+    st.builds(
+        face, st.sampled_from(FACE_IDS), IDS | st.none() | st.just("temp_attendance_1"), st.sampled_from([90.0, 99.0])
+    ),
     unique_by=lambda f: f.face_id,
 )
 
 
-@given(ROWS, FACES, st.randoms(use_true_random=False))
+@given(ROWS, FACES, st.booleans(), st.randoms(use_true_random=False))
 def test_a_plan_does_not_depend_on_order_and_leaves_nothing_to_do(
-    rows: list[FaceRow], faces: list[Face], random: Random
+    rows: list[FaceRow], faces: list[Face], unlink: bool, random: Random
 ) -> None:
-    plan = plan_sync(rows, faces)
-    shuffled_rows, shuffled_faces = list(rows), list(faces)
+    plan = plan_sync(rows, faces, unlink_missing=unlink)
+    shuffled_rows, shuffled_faces = list(rows), [*faces, *faces]
     random.shuffle(shuffled_rows)
     random.shuffle(shuffled_faces)
-    assert plan_sync(shuffled_rows, shuffled_faces) == plan
+    assert plan_sync(shuffled_rows, shuffled_faces, unlink_missing=unlink) == plan
+    assert plan.rows == len(rows)
     written = {change.external_image_id: change.after for change in plan.changes}
     after = [row(r.external_image_id, written.get(r.external_image_id, r.face_id)) for r in rows]
-    assert plan_sync(after, faces).is_empty
+    held = [r.face_id for r in after if r.face_id != PLACEHOLDER]
+    assert len(held) == len(set(held)), "two rows hold one FaceId"
+    assert plan_sync(after, faces, unlink_missing=unlink).changes == ()
     owner = {f.face_id: f.external_image_id for f in faces}
-    assert all(owner[change.after] == change.external_image_id for change in plan.changes)
+    assert all(owner[change.after] == change.external_image_id for change in (*plan.link, *plan.relink))
+    assert unlink or not plan.unlink
