@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -49,7 +49,8 @@ class Bucket:
                 return
             region = self._client.meta.region_name
             elsewhere: Any = {"CreateBucketConfiguration": {"LocationConstraint": region}}
-            self._client.create_bucket(Bucket=self.name, **({} if region == _DEFAULT_REGION else elsewhere))
+            with suppress(self._client.exceptions.BucketAlreadyOwnedByYou):  # somebody else just has
+                self._client.create_bucket(Bucket=self.name, **({} if region == _DEFAULT_REGION else elsewhere))
 
     def sizes(self, prefix: str = "") -> dict[str, int]:
         """Return the size in bytes of every object whose key begins with prefix; read-only."""

@@ -47,8 +47,8 @@ class Collection:
         return state
 
     def create(self) -> None:
-        """Create the collection."""
-        with self._translated("create"):
+        """Create the collection, unless somebody else just has."""
+        with self._translated("create"), suppress(self._client.exceptions.ResourceAlreadyExistsException):
             self._client.create_collection(CollectionId=self.name)
 
     def list_faces(self) -> Iterator[list[Face]]:

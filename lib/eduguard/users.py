@@ -1,11 +1,15 @@
 """Rekognition's users: one a student, with all the faces that bear the student's external image ids."""
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from eduguard.errors import EduguardError
-from eduguard.faces import Face, FaceRow, split_external_image_id
+from eduguard.faces import PLACEHOLDER, Face, FaceRow, split_external_image_id
 from eduguard.rekognition import Collection
+
+_NOT_FOUND = "FACE_NOT_FOUND"  # also said of a face that was indexed some hundred milliseconds ago
+_PAUSES = (0.5, 1.0, 2.0)  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,15 +27,18 @@ class UserPlan:
 
 def plan_users(rows: Iterable[FaceRow], faces: Iterable[Face]) -> UserPlan:
     """Compare the faces of rows with the users they belong to; a pure function."""
-    wanted = {row.face_id: parts[0] for row in rows if (parts := split_external_image_id(row.external_image_id))}
+    users = {face.face_id: face.user_id for face in faces}
     missing: dict[str, list[str]] = {}
     unchanged = 0
-    for face in faces:
-        student = wanted.get(face.face_id)
-        if student is not None and face.user_id == student:
+    for row in rows:
+        parts = split_external_image_id(row.external_image_id)
+        if parts is None or row.face_id == PLACEHOLDER:
+            continue
+        user = users.get(row.face_id)  # a face that was just indexed may not be listed yet
+        if user == parts[0]:
             unchanged += 1
-        elif student is not None and face.user_id is None:
-            missing.setdefault(student, []).append(face.face_id)
+        elif user is None:
+            missing.setdefault(parts[0], []).append(row.face_id)
     return UserPlan(
         missing=tuple((student, tuple(sorted(found))) for student, found in sorted(missing.items())),
         unchanged=unchanged,
@@ -47,11 +54,24 @@ def apply_users(collection: Collection, plan: UserPlan) -> str:
     refused: dict[str, str] = {}
     for student, face_ids in plan.missing:
         collection.create_user(student)
-        refused |= collection.associate_faces(student, list(face_ids))
+        refused |= _associate(collection, student, list(face_ids))
     if refused:
         named = ", ".join(f"{face} ({reason})" for face, reason in refused.items())
         raise EduguardError(
             f"{plan.summary(refused=len(refused))}; {len(refused)} refused: {named}",
-            hint="LOW_MATCH_CONFIDENCE: the photo is too unlike the student's others; look whether it is theirs.",
+            hint="LOW_MATCH_CONFIDENCE: the photo is too unlike the student's others; look whether it is theirs. "
+            "FACE_NOT_FOUND: run `inv sync-faces`.",
         )
     return plan.summary()
+
+
+def _associate(collection: Collection, student: str, face_ids: list[str]) -> dict[str, str]:
+    refused = collection.associate_faces(student, face_ids)
+    for pause in _PAUSES:
+        unseen = [face for face, reason in refused.items() if reason == _NOT_FOUND]
+        if not unseen:
+            break
+        time.sleep(pause)
+        refused = {face: reason for face, reason in refused.items() if reason != _NOT_FOUND}
+        refused |= collection.associate_faces(student, unseen)
+    return refused

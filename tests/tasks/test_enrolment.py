@@ -14,6 +14,8 @@ import boto3
 import pytest
 from PIL import Image
 
+from eduguard.database import connect, read_value
+
 CLASS_PHOTO = Path(__file__).parents[2] / "seed_data" / "photos" / "classes" / "class-1b-lenguaje.jpg"
 School = Any  # of conftest.py
 NewPhoto = Callable[..., Path]
@@ -110,7 +112,6 @@ def test_a_folder_is_enrolled_side_by_side_under_its_own_numbers(
 def test_two_enrolments_of_one_student_at_once_never_take_one_number(
     school: School, new_photo: NewPhoto, tmp_path: Path
 ) -> None:
-    school.collection.create()
     photos = [new_photo(tmp_path / f"{number}.jpg", "student-001", number) for number in (1, 2, 3)]
     with ThreadPoolExecutor() as threads:
         list(
@@ -290,3 +291,17 @@ def test_a_photo_of_somebody_else_is_not_given_to_a_students_user(
     assert done.returncode == 1
     assert "1 refused" in done.stderr
     assert "LOW_MATCH_CONFIDENCE" in done.stderr
+
+
+def test_no_table_has_room_for_a_picture_and_no_message_holds_one(school: School, photo: Path) -> None:
+    query = (
+        "SELECT count(*) FROM information_schema.columns WHERE table_schema = 'public'"
+        " AND (data_type = 'bytea' OR data_type = 'ARRAY')"
+    )
+    with connect(school.database, purpose="tests") as conn:
+        assert read_value(conn, query) == 0
+    photo.write_bytes(CLASS_PHOTO.read_bytes())
+    done = school.inv("enrol", "--student", "student-001", "--photo", str(photo), check=False)
+    assert done.returncode == 1
+    assert len(done.stdout + done.stderr) < 500
+    assert "JFIF" not in done.stdout + done.stderr
