@@ -15,6 +15,7 @@ from eduguard.pictures import Picture, draw_names, open_upright, read_picture
 from eduguard.services import target_collection, target_database
 from eduguard.settings import Settings
 from eduguard.sightings import Pace, Sighting, find_sightings, search_by_faces, search_by_users
+from eduguard.student_enrolment import check_collection
 
 _MOST_PHOTOS = 10
 _SURE, _UNSURE = "lime", "orange"
@@ -28,6 +29,7 @@ def take(
     database, collection = target_database(settings), target_collection(settings)
     with connect(database, purpose="attendance") as conn:
         roster = attendance.read_roster(conn, class_id)
+        check_collection(conn, roster.names, settings.target.collection)
     search = search_by_users if with_users else search_by_faces
     sightings = find_sightings(
         pictures,

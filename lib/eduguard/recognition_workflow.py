@@ -32,7 +32,9 @@ def enrol_folder(settings: Settings, folder: str) -> str:
 def _enrol(settings: Settings, requests: Sequence[Request]) -> str:
     database, cloud = target_database(settings), open_cloud(settings)
     with connect(database, purpose="enrol") as conn:
-        student_enrolment.check_students(conn, (request.student_id for request in requests))
+        students = [request.student_id for request in requests]
+        student_enrolment.check_students(conn, students)
+        student_enrolment.check_collection(conn, students, settings.target.collection)
     prepare(cloud)
     outcomes = student_enrolment.enrol_students(
         requests,
@@ -49,6 +51,7 @@ def unenrol(settings: Settings, *, student: str, ask: Ask) -> str:
         raise EduguardError(f"{student!r} is not a student's id", hint="inv unenrol --student ID")
     cloud = open_cloud(settings)
     with connect(target_database(settings), purpose="unenrol") as conn:
+        student_enrolment.check_collection(conn, [student], settings.target.collection)
         traces = removal.find_traces(conn, student, cloud)
         if traces.is_empty:
             return f"{student}: no face, no photo and no row; nothing to remove"

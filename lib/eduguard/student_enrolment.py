@@ -111,6 +111,24 @@ def check_students(conn: "Connection", students: Iterable[str]) -> None:
         raise EduguardError(f"No such student: {', '.join(unknown)}", hint="The table students has a row for each.")
 
 
+def check_collection(conn: "Connection", students: Iterable[str], collection: str) -> None:
+    """Refuse a collection in which these students' faces are not kept; read-only.
+
+    A collection that no student names stands in for all of them, as it does for sync.
+    """
+    elsewhere = conn.execute(
+        "SELECT id, aws_collection_id FROM students"
+        " WHERE id = ANY (%(students)s) AND aws_collection_id <> %(collection)s"
+        " AND EXISTS (SELECT FROM students WHERE aws_collection_id = %(collection)s) ORDER BY id",
+        {"students": list(students), "collection": collection},
+    ).fetchall()
+    if elsewhere:
+        raise EduguardError(
+            f"Not in collection {collection}: {', '.join(f'{student} (in {other})' for student, other in elsewhere)}",
+            hint=f"Pass --collection {elsewhere[0][1]}; students.aws_collection_id says where a student's faces are.",
+        )
+
+
 def enrol_students(
     requests: Sequence[Request],
     *,

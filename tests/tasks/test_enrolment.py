@@ -305,3 +305,17 @@ def test_no_table_has_room_for_a_picture_and_no_message_holds_one(school: School
     assert done.returncode == 1
     assert len(done.stdout + done.stderr) < 500
     assert "JFIF" not in done.stdout + done.stderr
+
+
+def test_a_student_whose_faces_are_in_another_collection_is_refused(school: School, photo: Path) -> None:
+    with connect(school.database, purpose="tests") as conn:
+        conn.execute("UPDATE students SET aws_collection_id = %s WHERE id <> 'student-001'", [school.name])
+        conn.execute("UPDATE students SET aws_collection_id = 'elsewhere' WHERE id = 'student-001'")
+    for command in (
+        ("enrol", "--student", "student-001", "--photo", str(photo)),
+        ("unenrol", "--student", "student-001", "--yes"),
+    ):
+        done = school.inv(*command, check=False)
+        assert (done.returncode, "student-001 (in elsewhere)" in done.stderr) == (1, True), done.stderr
+        assert "Pass --collection elsewhere" in done.stderr
+    school.assert_enrolled()
