@@ -20,8 +20,8 @@ def faults(cloud_endpoint: str) -> Callable[..., AbstractContextManager[None]]:
 
     def send(method: str, faults: dict[str, Any]) -> None:
         body = json.dumps(faults).encode()
-        request = urllib.request.Request(f"{cloud_endpoint}/localcloud/faults", data=body, method=method)  # noqa: S310
-        with urllib.request.urlopen(request):  # noqa: S310
+        request = urllib.request.Request(f"{cloud_endpoint}/localcloud/faults", data=body, method=method)
+        with urllib.request.urlopen(request):
             pass
 
     @contextmanager
