@@ -5,6 +5,7 @@ A task reads its flags, makes one call into lib and prints the result. A composi
 
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 from invoke.context import Context
@@ -148,6 +149,27 @@ def sync_faces(
         raise Exit("\n".join(f"error: {failure}" for failure in failures), code=1)
     if check and any(outcome.plan.has_drift for outcome in done):
         raise Exit(code=2)
+
+
+@task(help={"collection": COLLECTION, "json": JSON, "iam": "print the least-privilege IAM policy of each job instead"})
+def doctor(c: Context, collection: str = "", json: bool = False, iam: bool = False) -> None:
+    """Say what is wrong, from credentials to photos, and which command mends it; exit 0 well, 2 drift, 1 broken."""
+    from eduguard import doctor as practice
+    from eduguard.services import target_identity
+
+    settings = settings_of(c, collection)
+    if iam:
+        print_json(practice.iam_policies(settings, target_identity(settings).account))
+        return
+    findings = []
+    for finding in practice.examine(settings):
+        findings.append(finding)
+        if not json:
+            print_step("doctor", str(finding))
+    if json:
+        print_json({"verdict": practice.worst(findings), "findings": [asdict(finding) for finding in findings]})
+    if code := {practice.OK: 0, practice.DRIFT: 2, practice.BROKEN: 1}[practice.worst(findings)]:
+        raise Exit(code=code)
 
 
 @task

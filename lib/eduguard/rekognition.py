@@ -1,13 +1,23 @@
 """The Rekognition client: every Rekognition call of the workflow is here, its errors in our words."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from eduguard.errors import EduguardError
 from eduguard.faces import Face
 from eduguard.pictures import Box
-from eduguard.rekognition_types import CollectionState, FaceRefusedError, IndexedFace, Match, PageExpiredError, S3Object
+from eduguard.rekognition_types import (
+    CollectionState,
+    FaceRefusedError,
+    Identity,
+    IndexedFace,
+    Match,
+    PageExpiredError,
+    S3Object,
+)
 
 if TYPE_CHECKING:
     from types_boto3_rekognition import RekognitionClient
@@ -229,6 +239,35 @@ def open_collection(name: str, *, region: str, endpoint: str | None, credentials
         **(credentials or {}),
     }
     return Collection(boto3.client("rekognition", **arguments), name)
+
+
+def identify(*, region: str, endpoint: str | None, credentials: dict[str, str] | None) -> Identity:
+    """Ask AWS (STS GetCallerIdentity, which needs no permission) whose credentials these are; read-only.
+
+    Raises:
+        EduguardError: without credentials, or when AWS does not take them.
+    """
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    arguments: dict[str, Any] = {"region_name": region, "endpoint_url": endpoint, **(credentials or {})}
+    try:
+        answer = boto3.client("sts", **arguments).get_caller_identity()
+    except (BotoCoreError, ClientError) as error:
+        raise EduguardError(
+            f"AWS does not know who is asking: {error}",
+            hint="Run `aws configure`, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+        ) from error
+    date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+    ahead = time.time() - parsedate_to_datetime(date).timestamp() if date else 0.0
+    return Identity(account=answer["Account"], arn=answer["Arn"], clock_ahead=ahead)
+
+
+def serves(region: str) -> bool:
+    """Say whether AWS offers Rekognition in a region, as far as this boto3 knows."""
+    import boto3
+
+    return region in boto3.session.Session().get_available_regions("rekognition")
 
 
 def _image(picture: bytes | S3Object) -> "ImageTypeDef":

@@ -44,3 +44,12 @@ class S3Object:
 
     bucket: str
     key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Whose credentials these are, and how many seconds this machine's clock is ahead of AWS's."""
+
+    account: str
+    arn: str
+    clock_ahead: float

@@ -5,7 +5,8 @@ from pathlib import Path
 from eduguard import cloud, postgres
 from eduguard.database import Database
 from eduguard.photos import Bucket, open_bucket
-from eduguard.rekognition import Collection, open_collection
+from eduguard.rekognition import Collection, identify, open_collection
+from eduguard.rekognition_types import Identity
 from eduguard.settings import LOCAL, Settings
 from eduguard.state import state_folder
 
@@ -50,6 +51,16 @@ def target_collection(settings: Settings) -> Collection:
     target = settings.target
     return open_collection(
         target.collection,
+        region=target.region,
+        endpoint=_endpoint(settings, target.rekognition_endpoint),
+        credentials=_credentials(target.rekognition_endpoint),
+    )
+
+
+def target_identity(settings: Settings) -> Identity:
+    """Return whose credentials the target's collection is asked with."""
+    target = settings.target
+    return identify(
         region=target.region,
         endpoint=_endpoint(settings, target.rekognition_endpoint),
         credentials=_credentials(target.rekognition_endpoint),

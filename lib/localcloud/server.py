@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from localcloud import VERSION
@@ -48,23 +48,34 @@ def serve(
     os.environ.update(_ENVIRONMENT)
     with state.served_here() as is_here:
         signal.signal(signal.SIGTERM, _end)
+        ending = threading.Event()
         application, closers = _application(state, models, faults or {})
         try:
             server = _bind(state, port, application)
-            _announce(state, server.socket.getsockname()[1])
-            threading.Thread(target=_end_with_folder, args=[is_here], daemon=True).start()
+            announce = partial(_announce, state, server.socket.getsockname()[1])
+            announce()
+            threading.Thread(target=_watch_folder, args=[is_here, state, announce, ending], daemon=True).start()
             server.serve_forever()
         finally:
+            ending.set()
             if is_here():
                 state.endpoint_file.unlink(missing_ok=True)
             for close in closers:
                 close()
 
 
-def _end_with_folder(is_here: Callable[[], bool]) -> None:
-    """End this process when its folder is gone: nobody could stop it, or ever use what it keeps."""
+def _watch_folder(
+    is_here: Callable[[], bool], state: State, announce: Callable[[], None], ending: threading.Event
+) -> None:
+    """End this process when its folder is gone: nobody could stop it, or ever use what it keeps.
+
+    Where only endpoint.json is gone, it is written again: without it nobody finds the server that holds the folder.
+    """
     while is_here():
-        time.sleep(_FOLDER_INTERVAL)
+        if not state.endpoint_file.exists():
+            announce()
+        if ending.wait(_FOLDER_INTERVAL):
+            return
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -117,6 +117,12 @@ def test_a_server_ends_when_its_folder_is_gone_and_leaves_a_new_one_alone(
     assert launch(own_state) == new
 
 
+def test_a_server_whose_endpoint_file_was_deleted_is_found_again(own_state: Path, launch: Callable[[Path], Any]):
+    first = launch(own_state)
+    (own_state / "endpoint.json").unlink()
+    assert launch(own_state) == first
+
+
 def is_alive(pid: int) -> bool:
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE

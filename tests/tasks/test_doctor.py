@@ -1,0 +1,100 @@
+"""The doctor finds what is wrong between credentials and photos, and names the command that mends it."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eduguard.database import Database, connect
+from eduguard.doctor import compare_places
+
+Inv = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def full(inv: Inv, database: Database, cloud_endpoint: str) -> Database:
+    assert cloud_endpoint
+    inv("full")
+    return database
+
+
+def examine(inv: Inv, *arguments: str, **environment: str) -> tuple[int, dict[str, Any]]:
+    done = inv("doctor", "--json", *arguments, check=False, **environment)
+    return done.returncode, json.loads(done.stdout)
+
+
+def found(report: dict[str, Any], verdict: str) -> list[tuple[str, str | None]]:
+    return [(each["text"], each["remedy"]) for each in report["findings"] if each["verdict"] == verdict]
+
+
+def test_all_is_well_after_full(inv: Inv, full: Database) -> None:
+    status, report = examine(inv)
+    assert (status, report["verdict"]) == (0, "ok")
+    assert [each["step"] for each in report["findings"]] == ["credentials", "database", "collection", "sync", "photos"]
+
+
+def test_placeholders_left_are_drift_that_sync_mends(inv: Inv, full: Database) -> None:
+    inv("reset", "seed")
+    status, report = examine(inv)
+    assert status == 2
+    assert found(report, "drift") == [("18 rows hold the placeholder, 0 an old FaceId", "inv sync-faces")]
+    inv("sync-faces")
+    assert examine(inv)[0] == 0
+
+
+def test_a_row_without_photo_and_face_is_named(inv: Inv, full: Database) -> None:
+    with connect(full, purpose="tests") as conn:
+        conn.execute(
+            "INSERT INTO student_faces (id, student_id, external_image_id, photo_url) "
+            "VALUES ('x', 'student-001', 'student-001-photo-7', 'students/student-001/photo-7.jpg')"
+        )
+        conn.execute("DELETE FROM student_faces WHERE id = 'face-002-1'")
+    status, report = examine(inv)
+    assert status == 2
+    texts = [text for text, _ in found(report, "drift")]
+    assert "1 with only row: student-001-photo-7" in texts
+    assert "1 with only photo + face: student-002-photo-1" in texts
+
+
+def test_a_missing_database_and_collection_are_broken(inv: Inv, database: Database, cloud_endpoint: str) -> None:
+    status, report = examine(inv, "--collection", "nowhere")
+    assert (status, report["verdict"]) == (1, "broken")
+    texts = dict(found(report, "broken"))
+    assert f"{database.name} does not exist on {database.url.split('host=')[1].split()[0]}:5432" in texts
+    assert "There is no collection nowhere in us-east-1" in texts
+
+
+def test_missing_credentials_are_told_first(inv: Inv, full: Database, cloud_endpoint: str) -> None:
+    status, report = examine(inv, INVOKE_TARGETS_LOCAL_REKOGNITION_ENDPOINT=cloud_endpoint)
+    assert status == 1
+    assert report["findings"][0]["step"] == "credentials"
+    assert "aws configure" in report["findings"][0]["remedy"]
+
+
+def test_pending_migrations_are_drift(inv: Inv, empty_database: Database, cloud_endpoint: str) -> None:
+    with connect(empty_database, purpose="tests") as conn:
+        conn.execute("CREATE TABLE students (id text)")
+    assert ("inv migrate") in [remedy for _, remedy in found(examine(inv)[1], "drift")]
+
+
+def test_the_policies_name_the_collection_and_nothing_wider(inv: Inv, full: Database) -> None:
+    policies = json.loads(inv("doctor", "--iam").stdout)
+    assert set(policies) == {"sync", "enrol", "attendance", "doctor"}
+    (statement,) = policies["sync"]["Statement"]
+    assert statement["Resource"] == "arn:aws:rekognition:us-east-1:123456789012:collection/tests"
+    assert statement["Action"] == ["rekognition:DescribeCollection", "rekognition:ListFaces"]
+
+
+IDS = st.sets(st.sampled_from([f"s-photo-{n}" for n in range(1, 6)]))
+
+
+@given(IDS, IDS, IDS)
+def test_every_id_is_in_exactly_one_state(rows: set[str], photos: set[str], faces: set[str]) -> None:
+    states = compare_places(rows, photos, faces)
+    named = [external for ids in states.values() for external in ids]
+    assert sorted(named) == sorted(rows | photos | faces)
+    assert set(states) <= {"row", "photo", "face", "row + photo", "row + face", "photo + face", "row + photo + face"}
