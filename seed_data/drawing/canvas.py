@@ -37,9 +37,16 @@ class Canvas:
 
     def paint(self, mask: Image.Image, colour: Colour, *, blur: float = 0.0) -> None:
         """Lay a colour where the mask is, over what has been drawn."""
+        box = mask.getbbox()
+        if box is None:
+            return
+        reach = math.ceil(4 * blur * self.half_width)  # a blur is nothing beyond four of its radii
+        left, top = max(0, box[0] - reach), max(0, box[1] - reach)
+        patch = mask.crop((left, top, min(mask.width, box[2] + reach), min(mask.height, box[3] + reach)))
         if blur:
-            mask = mask.filter(ImageFilter.GaussianBlur(blur * self.half_width))
-        self.layer.alpha_composite(Image.merge("RGBA", (*(Image.new("L", mask.size, c) for c in colour), mask)))
+            patch = patch.filter(ImageFilter.GaussianBlur(blur * self.half_width))
+        filled = Image.merge("RGBA", (*(Image.new("L", patch.size, c) for c in colour), patch))
+        self.layer.alpha_composite(filled, (left, top))
 
     def ellipse(
         self,

@@ -39,7 +39,7 @@ def test_throttling_loses_no_photo(school: School, new_photo: NewPhoto, tmp_path
     for number in (1, 2):
         new_photo(tmp_path / "students" / "student-001" / f"photo-{number + 3}.jpg", "student-001", number)
         new_photo(tmp_path / "students" / "student-002" / f"photo-{number + 3}.jpg", "student-002", number)
-    with faults(throttle=4, operation="IndexFaces"):
+    with faults(throttle=2, operation="IndexFaces"):
         assert "4 photos: 4 enrolled" in school.inv("enrol", "--from-folder", str(tmp_path)).stdout
     school.assert_enrolled(*(f"student-00{student}-photo-{number}" for student in (1, 2) for number in (4, 5)))
 
@@ -66,6 +66,6 @@ def test_a_face_that_is_not_listed_yet_is_removed_all_the_same(school: School, p
 def test_throttling_makes_nobody_absent(school: School, faults: Any) -> None:
     school.inv("enrol", "--collection", school.name)
     assert "18 synced" in school.inv("sync-faces").stdout
-    with faults(throttle=5):
+    with faults(throttle=2):
         report = school.inv("attendance-take", "--class-id", "class-1b-lenguaje", "--photo", str(CLASS_PHOTO))
     assert "6 present, 0 absent" in report.stdout
