@@ -64,13 +64,13 @@ def enrol(c: Context, collection: str = "", if_empty: bool = False, yes: bool = 
         print_step("enrol", line)
 
 
-@task(help={"confirm": CONFIRM})
-def rebuild(c: Context, confirm: str = "") -> None:
-    """Make an empty database beside the current one, after checking everything that can be checked."""
+@task(help={"confirm": CONFIRM, "seeded": "clone a template with the fixtures in it, where one fits"})
+def rebuild(c: Context, confirm: str = "", seeded: bool = False) -> None:
+    """Make a database beside the current one, empty or a template's clone, after checking what can be checked."""
     settings = settings_of(c)
     print_note(str(settings.target))
     keep_open(workflow().lock_database(settings))
-    print_step("rebuild", workflow().rebuild(settings, confirm=confirm, command=command_line(), ask=ask))
+    print_step("rebuild", workflow().rebuild(settings, confirm=confirm, command=command_line(), ask=ask, seeded=seeded))
 
 
 @task(help={"next": NEXT})
@@ -195,7 +195,7 @@ def seed_full(c: Context, collection: str = "") -> None:
 @task(
     pre=[
         call(enrol, if_empty=True),
-        rebuild,
+        call(rebuild, seeded=True),
         call(migrate, next=True),
         call(seed, next=True),
         call(sync_faces, next=True),

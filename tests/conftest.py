@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from eduguard import cloud, postgres
+from eduguard import cloud, postgres, templates
 from eduguard.database import Database, connect, execute_for
 
 ROOT = Path(__file__).parents[1]
@@ -65,6 +65,7 @@ def database(server_url: str) -> Iterator[Database]:
     with connect(named.maintenance, purpose="tests") as conn:
         for each in (named, named.next, named.previous, named.discarded):
             execute_for(conn, "DROP DATABASE IF EXISTS {} WITH (FORCE)", each)
+        templates.collect(conn, named, kept=0)
 
 
 @pytest.fixture

@@ -83,9 +83,12 @@ class Database:
         authority = (f"{user}@" if user else "") + (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
         return f"postgresql://{authority}/{self.name}" + (f"?{urlencode(parameters)}" if parameters else "")
 
-    def _beside(self, suffix: str) -> "Database":
-        name = f"{self.name}_{suffix}"
+    def aside(self, name: str) -> "Database":
+        """Return a database that is kept to be cloned, by its full name."""
         return Database(url=_with_name(self.url, name), name=name)
+
+    def _beside(self, suffix: str) -> "Database":
+        return self.aside(f"{self.name}_{suffix}")
 
 
 @contextmanager

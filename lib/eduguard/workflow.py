@@ -1,10 +1,10 @@
 """The steps of the workflow: each opens what it needs, does one thing, and returns the line that says so."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 
-from eduguard import cloud, enrolment, fixtures, migrations, postgres, protection, publication, verification
+from eduguard import cloud, enrolment, fixtures, migrations, postgres, protection, publication, templates, verification
 from eduguard.console import print_note
 from eduguard.database import Database, connect
 from eduguard.errors import EduguardError
@@ -69,30 +69,37 @@ def lock_database(settings: Settings) -> AbstractContextManager[None]:
     return publication.hold_lock(target_database(settings))
 
 
-def rebuild(settings: Settings, *, confirm: str, command: str, ask: Ask) -> str:
-    """Check everything that can be checked, then make an empty database beside the current one."""
+def rebuild(settings: Settings, *, confirm: str, command: str, ask: Ask, seeded: bool) -> str:
+    """Check everything that can be checked, then make the next database: a template's clone, or empty."""
     live, target = target_database(settings), settings.target
     protection.check_replaceable(protection.inspect(live), live, target.protection, confirm=confirm, ask=ask)
     migrations.check_folder(settings.migrations_folder)
-    fixtures.read_fixtures(settings.seed_folder)
-    publication.create_next(live, target=target.name, command=command)
-    return f"{live.next.name} made beside {live.name}"
+    with connect(live.maintenance, purpose="rebuild") as conn:
+        template = templates.find(conn, live, settings, seeded=seeded)
+    if not (template and template.facts["seeded"]):  # the fixtures of a seeded template have been read
+        fixtures.read_fixtures(settings.seed_folder)
+    publication.create_next(live, target=target.name, command=command, template=template)
+    return f"{live.next.name} {'cloned from a template' if template else 'made'} beside {live.name}"
 
 
 def migrate(settings: Settings, *, in_next: bool) -> str:
     """Apply the pending migrations."""
     database = _chosen(settings, in_next=in_next)
+    inputs = templates.hash_inputs(settings, seeded=False) if in_next else ""
     applied = migrations.apply(database, settings.migrations_folder)
     done = f"{len(applied)} applied, {applied[0]} to {applied[-1]}" if applied else "nothing is pending"
-    return f"{database.name}: {done}"
+    return f"{database.name}: {done}{_keep_template(settings, inputs, seeded=False) if applied else ''}"
 
 
 def seed(settings: Settings, *, in_next: bool) -> str:
     """Load the fixtures."""
     database = _chosen(settings, in_next=in_next)
+    inputs = templates.hash_inputs(settings, seeded=True) if in_next else ""
     seeds = fixtures.read_fixtures(settings.seed_folder)
     with connect(database, purpose="seed") as conn:
-        return f"{database.name}: {fixtures.load_fixtures(conn, seeds).summary()}"
+        report = fixtures.load_fixtures(conn, seeds)
+    kept = _keep_template(settings, inputs, seeded=True) if report.has_changed else ""
+    return f"{database.name}: {report.summary()}{kept}"
 
 
 def sync(settings: Settings, options: Options, *, in_next: bool, ask: Ask, show: Show) -> Outcome:
@@ -126,15 +133,15 @@ def publish(settings: Settings) -> str:
         raise EduguardError(
             f"{live.next.name} is not finished: {', '.join(pending)} pending", hint="Run `inv migrate --next` first."
         )
-    ended = publication.publish(live)
-    return f"{live.name} is the new database{_ended(ended)}; `inv undo` brings the one before back"
+    swap = publication.publish(live, print_note)
+    return f"{live.name} is the new database{swap.summary()}; `inv undo` brings the one before back"
 
 
 def undo(settings: Settings) -> str:
     """Swap the current database and the one kept by the last publish."""
     live = target_database(settings)
-    ended = publication.undo(live)
-    return f"{live.name} is the database of before again{_ended(ended)}; `inv undo` once more swaps them back"
+    swap = publication.undo(live, print_note)
+    return f"{live.name} is the database of before again{swap.summary()}; `inv undo` once more swaps them back"
 
 
 def verify(settings: Settings, *, one_each: bool) -> str:
@@ -162,5 +169,9 @@ def _chosen(settings: Settings, *, in_next: bool) -> Database:
     return live.next if in_next else live
 
 
-def _ended(sessions: Sequence[publication.Session]) -> str:
-    return f" ({len(sessions)} sessions ended: {', '.join(map(str, sessions))})" if sessions else ""
+def _keep_template(settings: Settings, inputs: str, *, seeded: bool) -> str:
+    # Only of a next database that this very command line made, of files that have not changed since they were read.
+    live = target_database(settings)
+    if inputs != templates.hash_inputs(settings, seeded=seeded) or not publication.is_being_made(live):
+        return ""
+    return templates.keep(live, inputs, seeded=seeded)
