@@ -2,7 +2,7 @@
 #   make full        make test        make sync-faces COLLECTION=eduguard-school-default
 # ARGS passes anything else on: make full ARGS="--yes", make status ARGS=--json
 
-TASKS := full reset rebuild migrate seed seed-full sync-faces enrol publish undo verify status up down bench test
+TASKS := full reset rebuild migrate seed seed-full sync-faces enrol publish undo verify status up down bench test rollback migration-new snapshot-save snapshot-list snapshot-restore snapshot-delete
 FLAGS := $(if $(COLLECTION),--collection $(COLLECTION)) $(ARGS)
 
 .PHONY: help clean $(TASKS)

@@ -73,10 +73,60 @@ def rebuild(c: Context, confirm: str = "", seeded: bool = False) -> None:
     print_step("rebuild", workflow().rebuild(settings, confirm=confirm, command=command_line(), ask=ask, seeded=seeded))
 
 
-@task(help={"next": NEXT})
-def migrate(c: Context, next: bool = False) -> None:
+@task(help={"next": NEXT, "plan": "show what is applied and what is pending, and change nothing"})
+def migrate(c: Context, next: bool = False, plan: bool = False) -> None:
     """Apply the pending migrations."""
-    print_step("migrate", workflow().migrate(settings_of(c), in_next=next))
+    if plan:
+        for line in workflow().plan_migrations(settings_of(c)):
+            print_step("plan", line)
+    else:
+        print_step("migrate", workflow().migrate(settings_of(c), in_next=next))
+
+
+@task(help={"count": "how many", "confirm": CONFIRM})
+def rollback(c: Context, count: int = 1, confirm: str = "") -> None:
+    """Undo the newest applied migration by its rollback file."""
+    print_step("rollback", workflow().roll_back(settings_of(c), count=count, confirm=confirm, ask=ask))
+
+
+@task(help={"name": "what it does, in small letters and underscores"})
+def migration_new(c: Context, name: str) -> None:
+    """Create the next migration and its rollback file."""
+    print_step("new", workflow().new_migration(settings_of(c), name))
+
+
+@task(help={"name": "of the snapshot"})
+def snapshot_save(c: Context, name: str) -> None:
+    """Keep a copy of the database under a name."""
+    from eduguard import snapshots
+
+    print_step("saved", snapshots.save(settings_of(c), name))
+
+
+@task
+def snapshot_list(c: Context) -> None:
+    """List the snapshots, and say when the collection has moved on since."""
+    from eduguard import snapshots
+
+    for line in snapshots.list_lines(settings_of(c)):
+        print_step("snapshot", line)
+
+
+@task(help={"name": "of the snapshot", "confirm": CONFIRM})
+def snapshot_restore(c: Context, name: str, confirm: str = "") -> None:
+    """Put a snapshot in the place of the database, which is kept for `undo`."""
+    from eduguard import snapshots
+
+    line = snapshots.restore(settings_of(c), name, confirm=confirm, command=command_line(), ask=ask)
+    print_step("restored", line)
+
+
+@task(help={"name": "of the snapshot"})
+def snapshot_delete(c: Context, name: str) -> None:
+    """Delete a snapshot."""
+    from eduguard import snapshots
+
+    print_step("deleted", snapshots.delete(settings_of(c), name))
 
 
 @task(help={"next": NEXT})

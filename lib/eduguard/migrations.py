@@ -32,6 +32,22 @@ class MigrationPlan:
     pending: tuple[str, ...]
 
 
+def create(folder: Path, name: str) -> tuple[Path, Path]:
+    """Create the next migration and its rollback file, to be filled in.
+
+    Raises:
+        EduguardError: for a name that is not small letters, digits and underscores.
+    """
+    number = max((int(file.name[:4]) for file in check_folder(folder)), default=-1) + 1
+    up = folder / f"{number:04}_{name}.sql"
+    if not _NAME.match(up.name):
+        raise EduguardError(f"{name!r} is not a migration's name", hint="For instance: --name add_absence_reasons")
+    down = up.with_suffix(".rollback.sql")
+    up.write_text(f"-- {name.replace('_', ' ')}\n", encoding="utf-8")
+    down.write_text(f"-- undoes {up.name}\n", encoding="utf-8")
+    return up, down
+
+
 def check_folder(folder: Path) -> tuple[Path, ...]:
     """Return the migrations of a folder in their order; read-only, and no database is asked.
 
@@ -63,6 +79,17 @@ def plan(database: Database, folder: Path) -> MigrationPlan:
     with connect(database, purpose="migrations") as conn:
         known = _read_digests(conn)
     return _compare(files, known)
+
+
+def hash_folder(folder: Path) -> str:
+    """Return one hash of all migrations of a folder, by name and content; read-only."""
+    return _hash({file.stem: _digest(file) for file in check_folder(folder)})
+
+
+def hash_applied(database: Database) -> str:
+    """Return the same hash of what is applied to a database; read-only."""
+    with connect(database, purpose="migrations") as conn:
+        return _hash(_read_digests(conn))
 
 
 def apply(database: Database, folder: Path) -> tuple[str, ...]:
@@ -146,6 +173,10 @@ def _compare(files: Sequence[Path], known: dict[str, str]) -> MigrationPlan:
             hint="Give it the next number, or build the database anew with `inv reset`.",
         )
     return MigrationPlan(applied=tuple(known), pending=pending)
+
+
+def _hash(digests: dict[str, str]) -> str:
+    return hashlib.sha256(repr(sorted(digests.items())).encode()).hexdigest()
 
 
 def _problems(file: Path) -> Iterator[str]:

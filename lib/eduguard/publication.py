@@ -61,6 +61,17 @@ def hold_lock(database: Database) -> Iterator[None]:
         yield
 
 
+def list_beside(database: Database) -> list[str]:
+    """Return the databases on the server that belong to this one, kept or left behind; read-only."""
+    with connect(database.maintenance, purpose="status") as conn:
+        beside = [each.name for each in (database.next, database.previous, database.discarded) if exists(conn, each)]
+        key = f"{zlib.crc32(database.name.encode()):08x}"
+        aside = conn.execute(
+            "SELECT datname FROM pg_database WHERE datname ~ %s ORDER BY 1", [f"^eduguard_(template|snapshot)_{key}_"]
+        )
+        return [*beside, *(name for (name,) in aside)]
+
+
 def is_being_made(database: Database) -> bool:
     """Say whether the next database was made by the command that holds the lock now; read-only."""
     with connect(database.next, purpose="publish") as conn:

@@ -91,6 +91,27 @@ def migrate(settings: Settings, *, in_next: bool) -> str:
     return f"{database.name}: {done}{_keep_template(settings, inputs, seeded=False) if applied else ''}"
 
 
+def plan_migrations(settings: Settings) -> Iterator[str]:
+    """Yield a line for each migration, applied or pending, in order; read-only."""
+    plan = migrations.plan(target_database(settings), settings.migrations_folder)
+    yield from (f"{name} applied" for name in plan.applied)
+    yield from (f"{name} pending" for name in plan.pending)
+
+
+def roll_back(settings: Settings, *, count: int, confirm: str, ask: Ask) -> str:
+    """Undo the newest applied migrations, where the database may be replaced: what they made is lost."""
+    live = target_database(settings)
+    protection.check_replaceable(protection.inspect(live), live, settings.target.protection, confirm=confirm, ask=ask)
+    undone = migrations.roll_back(live, settings.migrations_folder, count=count)
+    return f"{live.name}: {', '.join(undone)} rolled back" if undone else f"{live.name}: nothing is applied"
+
+
+def new_migration(settings: Settings, name: str) -> str:
+    """Create the next migration and its rollback file."""
+    up, down = migrations.create(settings.migrations_folder, name)
+    return f"{up} and {down.name}"
+
+
 def seed(settings: Settings, *, in_next: bool) -> str:
     """Load the fixtures."""
     database = _chosen(settings, in_next=in_next)
