@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent
 COLLECTION = "the collection, in place of the target's own"
 NEXT = "work on the database that `rebuild` made, before it is published"
 CONFIRM = "the database's name: consent to replace one that is not plainly ours"
+TO = "the number of the migration to stop at, such as 0002"
 YES = "do not ask before photos leave this machine"
 JSON = "print one JSON object"
 MOST_ITEMS = 20
@@ -64,23 +65,24 @@ def enrol(c: Context, collection: str = "", if_empty: bool = False, yes: bool = 
         print_step("enrol", line)
 
 
-@task(help={"confirm": CONFIRM, "seeded": "clone a template with the fixtures in it, where one fits"})
-def rebuild(c: Context, confirm: str = "", seeded: bool = False) -> None:
+@task(help={"confirm": CONFIRM, "seeded": "clone a template with the fixtures in it, where one fits", "to": TO})
+def rebuild(c: Context, confirm: str = "", seeded: bool = False, to: str = "") -> None:
     """Make a database beside the current one, empty or a template's clone, after checking what can be checked."""
     settings = settings_of(c)
     print_note(str(settings.target))
     keep_open(workflow().lock_database(settings))
-    print_step("rebuild", workflow().rebuild(settings, confirm=confirm, command=command_line(), ask=ask, seeded=seeded))
+    line = workflow().rebuild(settings, confirm=confirm, command=command_line(), ask=ask, seeded=seeded, to=to)
+    print_step("rebuild", line)
 
 
-@task(help={"next": NEXT, "plan": "show what is applied and what is pending, and change nothing"})
-def migrate(c: Context, next: bool = False, plan: bool = False) -> None:
+@task(help={"next": NEXT, "plan": "show what is applied and what is pending, and change nothing", "to": TO})
+def migrate(c: Context, next: bool = False, plan: bool = False, to: str = "") -> None:
     """Apply the pending migrations."""
     if plan:
         for line in workflow().plan_migrations(settings_of(c)):
             print_step("plan", line)
     else:
-        print_step("migrate", workflow().migrate(settings_of(c), in_next=next))
+        print_step("migrate", workflow().migrate(settings_of(c), in_next=next, to=to))
 
 
 @task(help={"count": "how many", "confirm": CONFIRM})
@@ -108,8 +110,11 @@ def snapshot_list(c: Context) -> None:
     """List the snapshots, and say when the collection has moved on since."""
     from eduguard import snapshots
 
-    for line in snapshots.list_lines(settings_of(c)):
+    lines = list(snapshots.list_lines(settings_of(c)))
+    for line in lines:
         print_step("snapshot", line)
+    if not lines:
+        print_note("There is no snapshot; `inv snapshot-save NAME` makes one.")
 
 
 @task(help={"name": "of the snapshot", "confirm": CONFIRM})
@@ -204,10 +209,10 @@ def sync_faces(
         raise Exit(code=2)
 
 
-@task
-def publish(c: Context) -> None:
+@task(help={"to": "the number of the migration that the database stops at"})
+def publish(c: Context, to: str = "") -> None:
     """Put the database that `rebuild` made in the place of the current one, which is kept for `undo`."""
-    print_step("publish", workflow().publish(settings_of(c)))
+    print_step("publish", workflow().publish(settings_of(c), to=to))
 
 
 @task
@@ -230,8 +235,8 @@ def verify(c: Context, collection: str = "", one_each: bool = False, if_local: b
         print_step("verify", workflow().verify(settings, one_each=one_each))
 
 
-@task(pre=[rebuild, call(migrate, next=True), publish], help={"confirm": CONFIRM})
-def reset(c: Context, confirm: str = "") -> None:
+@task(pre=[rebuild, call(migrate, next=True), publish], help={"confirm": CONFIRM, "to": TO})
+def reset(c: Context, confirm: str = "", to: str = "") -> None:
     """Drop and recreate the database: rebuild → migrate → publish."""
     print_step("reset", workflow().summary(settings_of(c)))
 

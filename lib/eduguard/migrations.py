@@ -92,8 +92,8 @@ def hash_applied(database: Database) -> str:
         return _hash(_read_digests(conn))
 
 
-def apply(database: Database, folder: Path) -> tuple[str, ...]:
-    """Apply the pending migrations in order; return their ids.
+def apply(database: Database, folder: Path, *, to: str = "") -> tuple[str, ...]:
+    """Apply the pending migrations in order, up to the one whose id begins with `to`; return their ids.
 
     Each is one transaction with its record: after a failure those before it stay, and nothing of it does.
 
@@ -103,12 +103,15 @@ def apply(database: Database, folder: Path) -> tuple[str, ...]:
     from eduguard.yoyo_backend import open_backend
 
     files = check_folder(folder)
+    last = _last(files, to)
     with _prepared(database, files) as known:
-        pending = _compare(files, known).pending
+        pending = tuple(name for name in _compare(files, known).pending if name <= last)
         if pending:
             with open_backend(database.url) as backend:
                 backend.break_lock()  # the advisory lock is ours: a row in yoyo's own was left by a run that was killed
                 for migration in backend.to_apply(_read(folder)):
+                    if migration.id not in pending:
+                        continue
                     with _located(Path(migration.path)):
                         backend.apply(migration, _digest(Path(migration.path)))
     return pending
@@ -173,6 +176,13 @@ def _compare(files: Sequence[Path], known: dict[str, str]) -> MigrationPlan:
             hint="Give it the next number, or build the database anew with `inv reset`.",
         )
     return MigrationPlan(applied=tuple(known), pending=pending)
+
+
+def _last(files: Sequence[Path], to: str) -> str:
+    names = [file.stem for file in files if file.stem.startswith(to)]
+    if not names or (to and len(names) > 1):
+        raise EduguardError(f"{to!r} is no migration's number", hint=f"The newest is {files[-1].stem}.")
+    return names[-1]
 
 
 def _hash(digests: dict[str, str]) -> str:

@@ -69,24 +69,24 @@ def lock_database(settings: Settings) -> AbstractContextManager[None]:
     return publication.hold_lock(target_database(settings))
 
 
-def rebuild(settings: Settings, *, confirm: str, command: str, ask: Ask, seeded: bool) -> str:
+def rebuild(settings: Settings, *, confirm: str, command: str, ask: Ask, seeded: bool, to: str) -> str:
     """Check everything that can be checked, then make the next database: a template's clone, or empty."""
     live, target = target_database(settings), settings.target
     protection.check_replaceable(protection.inspect(live), live, target.protection, confirm=confirm, ask=ask)
     migrations.check_folder(settings.migrations_folder)
     with connect(live.maintenance, purpose="rebuild") as conn:
-        template = templates.find(conn, live, settings, seeded=seeded)
+        template = None if to else templates.find(conn, live, settings, seeded=seeded)
     if not (template and template.facts["seeded"]):  # the fixtures of a seeded template have been read
         fixtures.read_fixtures(settings.seed_folder)
     publication.create_next(live, target=target.name, command=command, template=template)
     return f"{live.next.name} {'cloned from a template' if template else 'made'} beside {live.name}"
 
 
-def migrate(settings: Settings, *, in_next: bool) -> str:
-    """Apply the pending migrations."""
+def migrate(settings: Settings, *, in_next: bool, to: str = "") -> str:
+    """Apply the pending migrations, all or up to one."""
     database = _chosen(settings, in_next=in_next)
-    inputs = templates.hash_inputs(settings, seeded=False) if in_next else ""
-    applied = migrations.apply(database, settings.migrations_folder)
+    inputs = templates.hash_inputs(settings, seeded=False) if in_next and not to else ""
+    applied = migrations.apply(database, settings.migrations_folder, to=to)
     done = f"{len(applied)} applied, {applied[0]} to {applied[-1]}" if applied else "nothing is pending"
     return f"{database.name}: {done}{_keep_template(settings, inputs, seeded=False) if applied else ''}"
 
@@ -146,11 +146,11 @@ def sync_all(settings: Settings, options: Options, *, ask: Ask, show: Show) -> l
         return list(threads.map(one, names))
 
 
-def publish(settings: Settings) -> str:
+def publish(settings: Settings, *, to: str = "") -> str:
     """Put the next database in the place of the current one."""
     live = target_database(settings)
     pending = migrations.plan(live.next, settings.migrations_folder).pending
-    if pending:
+    if pending and not to:
         raise EduguardError(
             f"{live.next.name} is not finished: {', '.join(pending)} pending", hint="Run `inv migrate --next` first."
         )

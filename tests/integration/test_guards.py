@@ -114,8 +114,11 @@ def test_a_password_is_in_no_stream_and_no_argument_list(
         env=os.environ | {"DATABASE_URL": url, "INVOKE_STATE_FOLDER": str(state_folder)},
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
-    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    listed = ""
+    while process.poll() is None:
+        listed += subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     output, _ = process.communicate(timeout=60)
+    assert "/inv" in listed
     assert "s3cr3t" not in output + listed
     assert output
 

@@ -133,3 +133,14 @@ def test_a_new_migration_has_the_next_number_and_can_be_applied(inv: Inv, full: 
     assert "1 applied" in inv("migrate", **own).stdout
     refused = inv("migration-new", "--name", "Add Nothing", check=False, **own)
     assert "is not a migration's name" in refused.stderr
+
+
+def test_a_reset_to_an_older_version_keeps_its_rows_when_migrated_over(inv: Inv, database: Database) -> None:
+    done = inv("reset", "--to", "0001")
+    assert "2 applied, 0000_initial_schema to 0001" in done.stdout
+    with connect(database, purpose="tests") as conn:
+        conn.execute("CREATE TABLE kept AS SELECT 1 AS id")
+    assert "2 applied, 0002" in inv("migrate").stdout
+    assert value(database, "SELECT count(*) FROM kept") == 1
+    assert inv("reset", "--to", "9", check=False).returncode == 1
+    assert "4 applied" in inv("reset").stdout, "a shortened database was kept as a template"
