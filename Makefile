@@ -2,7 +2,10 @@
 #   make full        make test        make sync-faces COLLECTION=eduguard-school-default
 # ARGS passes anything else on: make full ARGS="--yes", make status ARGS=--json
 
-TASKS := full reset rebuild migrate seed seed-full sync-faces enrol unenrol photos-check photos-pull photos-push attendance-take attendance-show publish undo verify status doctor up down bench test
+TASKS := full reset rebuild migrate seed seed-full sync-faces enrol unenrol \
+  photos-check photos-pull photos-push attendance-take attendance-show \
+  publish undo rollback migration-new snapshot-save snapshot-list snapshot-restore snapshot-delete \
+  verify status doctor up down bench test
 FLAGS := $(if $(COLLECTION),--collection $(COLLECTION)) $(ARGS)
 
 .PHONY: help clean $(TASKS)

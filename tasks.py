@@ -31,6 +31,7 @@ __all__ = ["attendance_show", "attendance_take", "photos_check", "photos_pull", 
 
 NEXT = "work on the database that `rebuild` made, before it is published"
 CONFIRM = "the database's name: consent to replace one that is not plainly ours"
+TO = "the number of the migration to stop at, such as 0002"
 MOST_ITEMS = 20
 
 
@@ -57,19 +58,73 @@ def status(c: Context, json: bool = False, collection: str = "") -> None:
     print_json(report) if json else print_table(report)
 
 
-@task(help={"confirm": CONFIRM})
-def rebuild(c: Context, confirm: str = "") -> None:
-    """Make an empty database beside the current one, after checking everything that can be checked."""
+@task(help={"confirm": CONFIRM, "seeded": "clone a template with the fixtures in it, where one fits", "to": TO})
+def rebuild(c: Context, confirm: str = "", seeded: bool = False, to: str = "") -> None:
+    """Make a database beside the current one, empty or a template's clone, after checking what can be checked."""
     settings = settings_of(c)
     print_note(str(settings.target))
     keep_open(workflow().lock_database(settings))
-    print_step("rebuild", workflow().rebuild(settings, confirm=confirm, command=command_line(), ask=ask))
+    line = workflow().rebuild(settings, confirm=confirm, command=command_line(), ask=ask, seeded=seeded, to=to)
+    print_step("rebuild", line)
 
 
-@task(help={"next": NEXT})
-def migrate(c: Context, next: bool = False) -> None:
+@task(help={"next": NEXT, "plan": "show what is applied and what is pending, and change nothing", "to": TO})
+def migrate(c: Context, next: bool = False, plan: bool = False, to: str = "") -> None:
     """Apply the pending migrations."""
-    print_step("migrate", workflow().migrate(settings_of(c), in_next=next))
+    if plan:
+        for line in workflow().plan_migrations(settings_of(c)):
+            print_step("plan", line)
+    else:
+        print_step("migrate", workflow().migrate(settings_of(c), in_next=next, to=to))
+
+
+@task(help={"count": "how many", "confirm": CONFIRM})
+def rollback(c: Context, count: int = 1, confirm: str = "") -> None:
+    """Undo the newest applied migration by its rollback file."""
+    print_step("rollback", workflow().roll_back(settings_of(c), count=count, confirm=confirm, ask=ask))
+
+
+@task(help={"name": "what it does, in small letters and underscores"})
+def migration_new(c: Context, name: str) -> None:
+    """Create the next migration and its rollback file."""
+    print_step("new", workflow().new_migration(settings_of(c), name))
+
+
+@task(help={"name": "of the snapshot"})
+def snapshot_save(c: Context, name: str) -> None:
+    """Keep a copy of the database under a name."""
+    from eduguard import snapshots
+
+    print_step("saved", snapshots.save(settings_of(c), name))
+
+
+@task
+def snapshot_list(c: Context) -> None:
+    """List the snapshots, and say when the collection has moved on since."""
+    from eduguard import snapshots
+
+    lines = list(snapshots.list_lines(settings_of(c)))
+    for line in lines:
+        print_step("snapshot", line)
+    if not lines:
+        print_note("There is no snapshot; `inv snapshot-save NAME` makes one.")
+
+
+@task(help={"name": "of the snapshot", "confirm": CONFIRM})
+def snapshot_restore(c: Context, name: str, confirm: str = "") -> None:
+    """Put a snapshot in the place of the database, which is kept for `undo`."""
+    from eduguard import snapshots
+
+    line = snapshots.restore(settings_of(c), name, confirm=confirm, command=command_line(), ask=ask)
+    print_step("restored", line)
+
+
+@task(help={"name": "of the snapshot"})
+def snapshot_delete(c: Context, name: str) -> None:
+    """Delete a snapshot."""
+    from eduguard import snapshots
+
+    print_step("deleted", snapshots.delete(settings_of(c), name))
 
 
 @task(help={"next": NEXT})
@@ -172,10 +227,10 @@ def doctor(c: Context, collection: str = "", json: bool = False, iam: bool = Fal
         raise Exit(code=code)
 
 
-@task
-def publish(c: Context) -> None:
+@task(help={"to": "the number of the migration that the database stops at"})
+def publish(c: Context, to: str = "") -> None:
     """Put the database that `rebuild` made in the place of the current one, which is kept for `undo`."""
-    print_step("publish", workflow().publish(settings_of(c)))
+    print_step("publish", workflow().publish(settings_of(c), to=to))
 
 
 @task
@@ -198,8 +253,8 @@ def verify(c: Context, collection: str = "", one_each: bool = False, if_local: b
         print_step("verify", workflow().verify(settings, one_each=one_each))
 
 
-@task(pre=[rebuild, call(migrate, next=True), publish], help={"confirm": CONFIRM})
-def reset(c: Context, confirm: str = "") -> None:
+@task(pre=[rebuild, call(migrate, next=True), publish], help={"confirm": CONFIRM, "to": TO})
+def reset(c: Context, confirm: str = "", to: str = "") -> None:
     """Drop and recreate the database: rebuild → migrate → publish."""
     print_step("reset", workflow().summary(settings_of(c)))
 
@@ -213,7 +268,7 @@ def seed_full(c: Context, collection: str = "") -> None:
 @task(
     pre=[
         call(enrol, if_empty=True),
-        rebuild,
+        call(rebuild, seeded=True),
         call(migrate, next=True),
         call(seed, next=True),
         call(sync_faces, next=True),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from eduguard import cloud, postgres
+from eduguard import clones, cloud, postgres, snapshots, templates
 from eduguard.database import Database, connect, execute_for
 
 ROOT = Path(__file__).parents[1]
@@ -65,6 +65,9 @@ def database(server_url: str) -> Iterator[Database]:
     with connect(named.maintenance, purpose="tests") as conn:
         for each in (named, named.next, named.previous, named.discarded):
             execute_for(conn, "DROP DATABASE IF EXISTS {} WITH (FORCE)", each)
+        templates.collect(conn, named, kept=0)
+        for kept in clones.list_kept(conn, named, snapshots.prefix(named)):
+            clones.drop(conn, kept.database)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ MAINTENANCE = "postgres"
 APPLICATION = "eduguard"  # how application_name begins in our sessions
 _OLDEST_VERSION = 140000
 _LONGEST_NAME = 63 - len("_discarded")  # NAMEDATALEN - 1, less the longest suffix we add
+_SECRETS = {"password", "sslpassword", "oauth_client_secret"}
 _CONNECT_TIMEOUT = 10  # seconds
 
 
@@ -73,7 +74,7 @@ class Database:
         from urllib.parse import urlencode
 
         parameters = {
-            key: value for key, value in _parameters(self.url).items() if key != "password" and value is not None
+            key: value for key, value in _parameters(self.url).items() if key not in _SECRETS and value is not None
         }
         user, host, port = parameters.pop("user", ""), str(parameters.pop("host", "")), parameters.pop("port", "")
         parameters.pop("dbname", None)
@@ -83,9 +84,12 @@ class Database:
         authority = (f"{user}@" if user else "") + (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
         return f"postgresql://{authority}/{self.name}" + (f"?{urlencode(parameters)}" if parameters else "")
 
-    def _beside(self, suffix: str) -> "Database":
-        name = f"{self.name}_{suffix}"
+    def aside(self, name: str) -> "Database":
+        """Return a database that is kept to be cloned, by its full name."""
         return Database(url=_with_name(self.url, name), name=name)
+
+    def _beside(self, suffix: str) -> "Database":
+        return self.aside(f"{self.name}_{suffix}")
 
 
 @contextmanager

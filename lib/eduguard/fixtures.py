@@ -51,6 +51,11 @@ class SeedReport:
 
     tables: tuple[TableReport, ...]
 
+    @property
+    def has_changed(self) -> bool:
+        """Say whether a row was inserted or updated."""
+        return any(table.inserted or table.updated for table in self.tables)
+
     def summary(self) -> str:
         """Return the counts as one line."""
         inserted, updated, unchanged = (

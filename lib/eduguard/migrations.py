@@ -32,6 +32,22 @@ class MigrationPlan:
     pending: tuple[str, ...]
 
 
+def create(folder: Path, name: str) -> tuple[Path, Path]:
+    """Create the next migration and its rollback file, to be filled in.
+
+    Raises:
+        EduguardError: for a name that is not small letters, digits and underscores.
+    """
+    number = max((int(file.name[:4]) for file in check_folder(folder)), default=-1) + 1
+    up = folder / f"{number:04}_{name}.sql"
+    if not _NAME.match(up.name):
+        raise EduguardError(f"{name!r} is not a migration's name", hint="For instance: --name add_absence_reasons")
+    down = up.with_suffix(".rollback.sql")
+    up.write_text(f"-- {name.replace('_', ' ')}\n", encoding="utf-8")
+    down.write_text(f"-- undoes {up.name}\n", encoding="utf-8")
+    return up, down
+
+
 def check_folder(folder: Path) -> tuple[Path, ...]:
     """Return the migrations of a folder in their order; read-only, and no database is asked.
 
@@ -65,8 +81,19 @@ def plan(database: Database, folder: Path) -> MigrationPlan:
     return _compare(files, known)
 
 
-def apply(database: Database, folder: Path) -> tuple[str, ...]:
-    """Apply the pending migrations in order; return their ids.
+def hash_folder(folder: Path) -> str:
+    """Return one hash of all migrations of a folder, by name and content; read-only."""
+    return _hash({file.stem: _digest(file) for file in check_folder(folder)})
+
+
+def hash_applied(database: Database) -> str:
+    """Return the same hash of what is applied to a database; read-only."""
+    with connect(database, purpose="migrations") as conn:
+        return _hash(_read_digests(conn))
+
+
+def apply(database: Database, folder: Path, *, to: str = "") -> tuple[str, ...]:
+    """Apply the pending migrations in order, up to the one whose id begins with `to`; return their ids.
 
     Each is one transaction with its record: after a failure those before it stay, and nothing of it does.
 
@@ -76,12 +103,15 @@ def apply(database: Database, folder: Path) -> tuple[str, ...]:
     from eduguard.yoyo_backend import open_backend
 
     files = check_folder(folder)
+    last = _last(files, to)
     with _prepared(database, files) as known:
-        pending = _compare(files, known).pending
+        pending = tuple(name for name in _compare(files, known).pending if name <= last)
         if pending:
             with open_backend(database.url) as backend:
                 backend.break_lock()  # the advisory lock is ours: a row in yoyo's own was left by a run that was killed
                 for migration in backend.to_apply(_read(folder)):
+                    if migration.id not in pending:
+                        continue
                     with _located(Path(migration.path)):
                         backend.apply(migration, _digest(Path(migration.path)))
     return pending
@@ -146,6 +176,17 @@ def _compare(files: Sequence[Path], known: dict[str, str]) -> MigrationPlan:
             hint="Give it the next number, or build the database anew with `inv reset`.",
         )
     return MigrationPlan(applied=tuple(known), pending=pending)
+
+
+def _last(files: Sequence[Path], to: str) -> str:
+    names = [file.stem for file in files if file.stem.startswith(to)]
+    if not names or (to and len(names) > 1):
+        raise EduguardError(f"{to!r} is no migration's number", hint=f"The newest is {files[-1].stem}.")
+    return names[-1]
+
+
+def _hash(digests: dict[str, str]) -> str:
+    return hashlib.sha256(repr(sorted(digests.items())).encode()).hexdigest()
 
 
 def _problems(file: Path) -> Iterator[str]:

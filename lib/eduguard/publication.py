@@ -5,39 +5,42 @@ database that was replaced is kept as `..._previous`; the one kept before is ren
 after it, and a drop that a crash prevented is made up for by the next rebuild.
 """
 
-import threading
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from eduguard.database import APPLICATION, Database, connect, execute_for, exists, read_value
+from eduguard import clones
+from eduguard.clones import Kept
+from eduguard.database import Database, connect, execute_for, exists, read_value
 from eduguard.errors import EduguardError
 from eduguard.protection import inspect
+from eduguard.sessions import Session, kept_out, unheard
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
-_POLL = 0.01  # seconds between two looks for sessions that are in the way
-_PATIENCE = 200  # looks; PostgreSQL itself then waits 5 s more
-_END = """
-SELECT pid, application_name, usename, pg_terminate_backend(pid)
-FROM pg_stat_activity WHERE datname = ANY (%s) AND backend_type = 'client backend'
+Note = Callable[[str], None]
+_HOLDER = """
+SELECT a.pid, a.backend_start FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+WHERE l.locktype = 'advisory' AND l.granted AND l.classid = 0 AND l.objid::bigint = %s
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
-    """A session of somebody else that a publish ended."""
+class Swap:
+    """What putting a database in another's place took."""
 
-    pid: int
-    application: str
-    user: str
+    ended: tuple[Session, ...]
+    pause: float  # seconds in which nobody could connect
 
-    def __str__(self) -> str:
-        return f"{self.pid} ({self.application or 'unnamed'}, {self.user})"
+    def summary(self) -> str:
+        """Return the pause and the sessions ended as the end of a line."""
+        ended = f", {len(self.ended)} sessions ended: {', '.join(map(str, self.ended))}" if self.ended else ""
+        return f" ({1000 * self.pause:.1f} ms in which nobody could connect{ended})"
 
 
 @contextmanager
@@ -47,24 +50,43 @@ def hold_lock(database: Database) -> Iterator[None]:
     Raises:
         EduguardError: naming the session that holds it.
     """
-    key = zlib.crc32(f"eduguard {database.name}".encode())
+    key = _key(database)
     with connect(database.maintenance, purpose=f"rebuilds {database.name}") as conn:
         if not read_value(conn, "SELECT pg_try_advisory_lock(%s)", key):
-            holder = conn.execute(
-                "SELECT a.pid, a.backend_start::timestamptz(0) FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
-                "WHERE l.locktype = 'advisory' AND l.granted AND l.classid = 0 AND l.objid::bigint = %s",
-                [key],
-            ).fetchone()
-            pid, since = holder or ("unknown", "just now")
+            pid, since = conn.execute(_HOLDER, [key]).fetchone() or ("unknown", datetime.now(UTC))
             raise EduguardError(
-                f"Another command is rebuilding {database.name}: session {pid}, since {since}",
+                f"Another command is rebuilding {database.name}: session {pid}, since {since:%Y-%m-%d %H:%M:%S}",
                 hint="Wait for it to end and run this again.",
             )
         yield
 
 
-def create_next(database: Database, *, target: str, command: str) -> None:
-    """Make an empty database beside this one and mark it as ours; what an earlier run left there is dropped.
+def list_beside(database: Database) -> list[str]:
+    """Return the databases on the server that belong to this one, kept or left behind; read-only."""
+    with connect(database.maintenance, purpose="status") as conn:
+        beside = [each.name for each in (database.next, database.previous, database.discarded) if exists(conn, each)]
+        key = f"{zlib.crc32(database.name.encode()):08x}"
+        aside = conn.execute(
+            "SELECT datname FROM pg_database WHERE datname ~ %s ORDER BY 1", [f"^eduguard_(template|snapshot)_{key}_"]
+        )
+        return [*beside, *(name for (name,) in aside)]
+
+
+def is_being_made(database: Database) -> bool:
+    """Say whether the next database was made by the command that holds the lock now; read-only."""
+    with connect(database.next, purpose="publish") as conn:
+        holder = conn.execute(_HOLDER, [_key(database)]).fetchone()
+        return bool(
+            holder and read_value(conn, "SELECT created_at >= %s FROM eduguard.origin LIMIT 1", holder[1]) is True
+        )
+
+
+def _key(database: Database) -> int:
+    return zlib.crc32(f"eduguard {database.name}".encode())
+
+
+def create_next(database: Database, *, target: str, command: str, template: Kept | None = None) -> None:
+    """Make a database beside this one, empty or a clone, marked as ours; what an earlier run left there is dropped.
 
     Raises:
         EduguardError: when there is a database of that name which we did not make, or the role may not create
@@ -77,7 +99,10 @@ def create_next(database: Database, *, target: str, command: str) -> None:
             if exists(conn, leftover):
                 _drop_ours(conn, leftover)
         try:
-            execute_for(conn, "CREATE DATABASE {} TEMPLATE template0", database.next)
+            if template:
+                clones.copy(conn, template.database, database.next, template.strategy)
+            else:
+                execute_for(conn, "CREATE DATABASE {} TEMPLATE template0", database.next)
         except errors.InsufficientPrivilege as error:
             raise EduguardError(
                 f"The role {conn.info.user} may not create databases on this server",
@@ -89,7 +114,8 @@ def create_next(database: Database, *, target: str, command: str) -> None:
             raise EduguardError(
                 f"The server's encoding is {encoding}", hint="EduGuard DB needs a server set up with UTF8."
             )
-        conn.execute("CREATE SCHEMA eduguard")
+        conn.execute("CREATE SCHEMA IF NOT EXISTS eduguard")
+        conn.execute("DROP TABLE IF EXISTS eduguard.origin")
         conn.execute(
             "CREATE TABLE eduguard.origin (target text NOT NULL, command text NOT NULL, "
             "created_at timestamptz NOT NULL DEFAULT now())"
@@ -107,8 +133,8 @@ def _drop_ours(conn: "Connection", database: Database) -> None:
     execute_for(conn, "DROP DATABASE {} WITH (FORCE)", database)
 
 
-def publish(database: Database) -> tuple[Session, ...]:
-    """Put the next database in this one's place, which is kept as the previous; return the sessions that were ended.
+def publish(database: Database, note: Note = unheard) -> Swap:
+    """Put the next database in this one's place, which is kept as the previous; sessions are noted, then ended.
 
     Raises:
         EduguardError: when there is no next database.
@@ -121,13 +147,13 @@ def publish(database: Database) -> tuple[Session, ...]:
             renames.insert(0, (database, database.previous))
             if exists(conn, database.previous):
                 renames.insert(0, (database.previous, database.discarded))
-        ended = _rename(conn, database, renames)
+        swap = _rename(conn, renames, note)
         execute_for(conn, "DROP DATABASE IF EXISTS {} WITH (FORCE)", database.discarded)
-    return ended
+    return swap
 
 
-def undo(database: Database) -> tuple[Session, ...]:
-    """Swap this database and the previous one; return the sessions that were ended.
+def undo(database: Database, note: Note = unheard) -> Swap:
+    """Swap this database and the previous one; sessions are noted, then ended.
 
     Raises:
         EduguardError: when no previous database was kept.
@@ -140,41 +166,13 @@ def undo(database: Database) -> tuple[Session, ...]:
             (database.previous, database),
             (database.discarded, database.previous),
         ]
-        return _rename(conn, database, renames if exists(conn, database) else renames[1:2])
+        return _rename(conn, renames if exists(conn, database) else renames[1:2], note)
 
 
-def _rename(
-    conn: "Connection", database: Database, renames: Sequence[tuple[Database, Database]]
-) -> tuple[Session, ...]:
-    # ALTER DATABASE RENAME locks out new sessions and then waits up to 5 s for those that are there. Sessions are ended
-    # before, and while it waits, so that a client that reconnects at once cannot make it fail.
-    names = [before.name for before, _ in renames]
-    with connect(database.maintenance, purpose="publish") as watcher:
-        ended = _end_sessions(watcher, names)
-        done = threading.Event()
-        thread = threading.Thread(target=_keep_ending, args=(watcher, names, done))
-        thread.start()
-        try:
-            with conn.transaction():
-                for before, after in renames:
-                    execute_for(conn, "ALTER DATABASE {} RENAME TO {}", before, after)
-        finally:
-            done.set()
-            thread.join()
-    return ended
-
-
-def _keep_ending(conn: "Connection", names: list[str], done: threading.Event) -> None:
-    while not done.wait(_POLL):
-        conn.execute(_END, [names])
-
-
-def _end_sessions(conn: "Connection", names: list[str]) -> tuple[Session, ...]:
-    ended: dict[int, Session] = {}
-    for _ in range(_PATIENCE):
-        rows = conn.execute(_END, [names]).fetchall()
-        if not rows:
-            break
-        ended |= {pid: Session(pid=pid, application=application, user=user) for pid, application, user, _ in rows}
-        time.sleep(_POLL)
-    return tuple(session for session in ended.values() if not session.application.startswith(APPLICATION))
+def _rename(conn: "Connection", renames: Sequence[tuple[Database, Database]], note: Note) -> Swap:
+    with kept_out([before for before, _ in renames], note) as ended:
+        began = time.perf_counter()
+        with conn.transaction():
+            for before, after in renames:
+                execute_for(conn, "ALTER DATABASE {} RENAME TO {}", before, after)
+    return Swap(ended=ended, pause=time.perf_counter() - began)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from eduguard import migrations, protection
+from eduguard import migrations, protection, publication
 from eduguard.database import Database, connect
 from eduguard.services import (
     cloud_folder,
@@ -54,6 +54,7 @@ def read_report(settings: Settings) -> Report:
 def _add_database(report: Report, database: Database, settings: Settings) -> None:
     state = protection.inspect(database)
     report["database"]["exists"] = state.exists
+    report["database"]["beside"] = publication.list_beside(database)
     if not state.exists:
         return
     plan = migrations.plan(database, settings.migrations_folder)

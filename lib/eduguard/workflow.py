@@ -1,10 +1,10 @@
 """The steps of the workflow: each opens what it needs, does one thing, and returns the line that says so."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 
-from eduguard import cloud, enrolment, fixtures, migrations, postgres, protection, publication, verification
+from eduguard import cloud, enrolment, fixtures, migrations, postgres, protection, publication, templates, verification
 from eduguard.console import print_note
 from eduguard.database import Database, connect
 from eduguard.errors import EduguardError
@@ -69,30 +69,58 @@ def lock_database(settings: Settings) -> AbstractContextManager[None]:
     return publication.hold_lock(target_database(settings))
 
 
-def rebuild(settings: Settings, *, confirm: str, command: str, ask: Ask) -> str:
-    """Check everything that can be checked, then make an empty database beside the current one."""
+def rebuild(settings: Settings, *, confirm: str, command: str, ask: Ask, seeded: bool, to: str) -> str:
+    """Check everything that can be checked, then make the next database: a template's clone, or empty."""
     live, target = target_database(settings), settings.target
     protection.check_replaceable(protection.inspect(live), live, target.protection, confirm=confirm, ask=ask)
     migrations.check_folder(settings.migrations_folder)
-    fixtures.read_fixtures(settings.seed_folder)
-    publication.create_next(live, target=target.name, command=command)
-    return f"{live.next.name} made beside {live.name}"
+    with connect(live.maintenance, purpose="rebuild") as conn:
+        template = None if to else templates.find(conn, live, settings, seeded=seeded)
+    if not (template and template.facts["seeded"]):  # the fixtures of a seeded template have been read
+        fixtures.read_fixtures(settings.seed_folder)
+    publication.create_next(live, target=target.name, command=command, template=template)
+    return f"{live.next.name} {'cloned from a template' if template else 'made'} beside {live.name}"
 
 
-def migrate(settings: Settings, *, in_next: bool) -> str:
-    """Apply the pending migrations."""
+def migrate(settings: Settings, *, in_next: bool, to: str = "") -> str:
+    """Apply the pending migrations, all or up to one."""
     database = _chosen(settings, in_next=in_next)
-    applied = migrations.apply(database, settings.migrations_folder)
+    inputs = templates.hash_inputs(settings, seeded=False) if in_next and not to else ""
+    applied = migrations.apply(database, settings.migrations_folder, to=to)
     done = f"{len(applied)} applied, {applied[0]} to {applied[-1]}" if applied else "nothing is pending"
-    return f"{database.name}: {done}"
+    return f"{database.name}: {done}{_keep_template(settings, inputs, seeded=False) if applied else ''}"
+
+
+def plan_migrations(settings: Settings) -> Iterator[str]:
+    """Yield a line for each migration, applied or pending, in order; read-only."""
+    plan = migrations.plan(target_database(settings), settings.migrations_folder)
+    yield from (f"{name} applied" for name in plan.applied)
+    yield from (f"{name} pending" for name in plan.pending)
+
+
+def roll_back(settings: Settings, *, count: int, confirm: str, ask: Ask) -> str:
+    """Undo the newest applied migrations, where the database may be replaced: what they made is lost."""
+    live = target_database(settings)
+    protection.check_replaceable(protection.inspect(live), live, settings.target.protection, confirm=confirm, ask=ask)
+    undone = migrations.roll_back(live, settings.migrations_folder, count=count)
+    return f"{live.name}: {', '.join(undone)} rolled back" if undone else f"{live.name}: nothing is applied"
+
+
+def new_migration(settings: Settings, name: str) -> str:
+    """Create the next migration and its rollback file."""
+    up, down = migrations.create(settings.migrations_folder, name)
+    return f"{up} and {down.name}"
 
 
 def seed(settings: Settings, *, in_next: bool) -> str:
     """Load the fixtures."""
     database = _chosen(settings, in_next=in_next)
+    inputs = templates.hash_inputs(settings, seeded=True) if in_next else ""
     seeds = fixtures.read_fixtures(settings.seed_folder)
     with connect(database, purpose="seed") as conn:
-        return f"{database.name}: {fixtures.load_fixtures(conn, seeds).summary()}"
+        report = fixtures.load_fixtures(conn, seeds)
+    kept = _keep_template(settings, inputs, seeded=True) if report.has_changed else ""
+    return f"{database.name}: {report.summary()}{kept}"
 
 
 def sync(settings: Settings, options: Options, *, in_next: bool, ask: Ask, show: Show) -> Outcome:
@@ -118,23 +146,23 @@ def sync_all(settings: Settings, options: Options, *, ask: Ask, show: Show) -> l
         return list(threads.map(one, names))
 
 
-def publish(settings: Settings) -> str:
+def publish(settings: Settings, *, to: str = "") -> str:
     """Put the next database in the place of the current one."""
     live = target_database(settings)
     pending = migrations.plan(live.next, settings.migrations_folder).pending
-    if pending:
+    if pending and not to:
         raise EduguardError(
             f"{live.next.name} is not finished: {', '.join(pending)} pending", hint="Run `inv migrate --next` first."
         )
-    ended = publication.publish(live)
-    return f"{live.name} is the new database{_ended(ended)}; `inv undo` brings the one before back"
+    swap = publication.publish(live, print_note)
+    return f"{live.name} is the new database{swap.summary()}; `inv undo` brings the one before back"
 
 
 def undo(settings: Settings) -> str:
     """Swap the current database and the one kept by the last publish."""
     live = target_database(settings)
-    ended = publication.undo(live)
-    return f"{live.name} is the database of before again{_ended(ended)}; `inv undo` once more swaps them back"
+    swap = publication.undo(live, print_note)
+    return f"{live.name} is the database of before again{swap.summary()}; `inv undo` once more swaps them back"
 
 
 def verify(settings: Settings, *, one_each: bool) -> str:
@@ -162,5 +190,9 @@ def _chosen(settings: Settings, *, in_next: bool) -> Database:
     return live.next if in_next else live
 
 
-def _ended(sessions: Sequence[publication.Session]) -> str:
-    return f" ({len(sessions)} sessions ended: {', '.join(map(str, sessions))})" if sessions else ""
+def _keep_template(settings: Settings, inputs: str, *, seeded: bool) -> str:
+    # Only of a next database that this very command line made, of files that have not changed since they were read.
+    live = target_database(settings)
+    if inputs != templates.hash_inputs(settings, seeded=seeded) or not publication.is_being_made(live):
+        return ""
+    return templates.keep(live, inputs, seeded=seeded)

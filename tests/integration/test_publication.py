@@ -75,9 +75,12 @@ def test_sessions_in_the_way_are_ended_and_named(database: Database) -> None:
     create(database, "2")
     with psycopg.connect(database.url, application_name="school app") as conn:
         began = time.monotonic()
-        ended = publication.publish(database)
+        noted: list[str] = []
+        swap = publication.publish(database, noted.append)
         assert time.monotonic() - began < 4, "PostgreSQL's wait of 5 s was not avoided"
-        assert [session.application for session in ended] == ["school app"]
+        assert [session.application for session in swap.ended] == ["school app"]
+        assert noted == [f"ends session {swap.ended[0]}"]
+        assert 0 < swap.pause < 4
         with pytest.raises(psycopg.OperationalError):
             conn.execute("SELECT 1")
     assert mark(database) == "2"

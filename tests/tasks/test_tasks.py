@@ -343,3 +343,22 @@ def test_the_embedded_server_and_the_cloud_come_up_and_go_down(inv: Inv) -> None
     finally:
         inv("down", **settings)
         shutil.rmtree(folder)
+
+
+def test_a_second_full_and_reset_clone_templates_and_end_the_same(inv: Inv, full: Database) -> None:
+    before = value(full, CHECKSUM)
+    second = lines(inv("full"))
+    assert "cloned from a template" in second["rebuild"]
+    assert "nothing is pending" in second["migrate"]
+    assert "0 inserted, 0 updated, 113 unchanged" in second["seed"]
+    assert value(full, CHECKSUM) == before
+    assert "cloned from a template" in lines(inv("reset"))["rebuild"]
+    assert value(full, "SELECT count(*) FROM students") == 0
+
+
+def test_a_changed_fixture_is_never_served_from_a_template(broken: Inv, full: Database, project: Path) -> None:
+    broken("full")
+    fixture = project / "seed_data" / "01_stages.yaml"
+    fixture.write_text(re.sub(r"name: [^,}\n]+", "name: Changed", fixture.read_text(), count=1))
+    assert "113 inserted" in lines(broken("full"))["seed"]
+    assert value(full, "SELECT count(*) FROM stages WHERE name = 'Changed'") == 1

@@ -1,0 +1,129 @@
+"""Databases kept aside to be cloned: nobody can connect to them, and a comment says, as the last step, what they are.
+
+A database without its comment is unfinished and never cloned. How PostgreSQL copies fastest depends on the file system
+and on the size: it is measured once on each server, and the comments remember it there.
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from eduguard.database import Database, execute_for, read_value
+from eduguard.sessions import kept_out
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+_STRATEGIES = ("wal_log", "file_copy", "clone")
+_STRATEGY_VERSION, _CLONE_VERSION = 150000, 180000
+_ROUNDS = 2  # of the measurement; the least time of each strategy counts
+_FOREIGN_SIZE = 8  # a strategy measured on a database so many times smaller or larger says nothing
+_CREATE = {
+    "wal_log": "CREATE DATABASE {} TEMPLATE {} STRATEGY WAL_LOG",
+    "file_copy": "CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY",
+    "clone": "CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY",
+    "": "CREATE DATABASE {} TEMPLATE {}",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A finished database that is kept aside, and what its comment says of it."""
+
+    database: Database
+    facts: Mapping[str, Any]
+
+    @property
+    def strategy(self) -> str:
+        """Return how it is copied fastest."""
+        return str(self.facts["strategy"])
+
+
+def list_kept(conn: "Connection", database: Database, prefix: str) -> list[Kept]:
+    """Return the finished databases whose names begin so, the newest first; read-only."""
+    rows = conn.execute(
+        "SELECT datname, shobj_description(oid, 'pg_database') FROM pg_database "
+        "WHERE starts_with(datname, %s) AND NOT datallowconn",
+        [prefix],
+    ).fetchall()
+    kept = [Kept(database=database.aside(name), facts=facts) for name, text in rows if (facts := _read_facts(text))]
+    return sorted(kept, key=lambda each: float(each.facts["made_at"]), reverse=True)
+
+
+def list_unfinished(conn: "Connection", database: Database, prefix: str) -> list[Database]:
+    """Return the databases whose names begin so, but which no comment says are finished; read-only."""
+    finished = {each.database.name for each in list_kept(conn, database, prefix)}
+    rows = conn.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s) ORDER BY 1", [prefix])
+    return [database.aside(name) for (name,) in rows if name not in finished]
+
+
+def keep(
+    conn: "Connection", source: Database, aside: Database, facts: Mapping[str, Any], note: Callable[[str], None]
+) -> Kept:
+    """Copy a database under another name that nobody can connect to; its comment, written last, makes it finished."""
+    execute_for(conn, "DROP DATABASE IF EXISTS {} WITH (FORCE)", aside)
+    size = int(read_value(conn, "SELECT pg_database_size(%s)", source.name))
+    strategy = _remembered(conn, source, size)
+    with kept_out([source], note):
+        copy(conn, source, aside, strategy or _default(conn))
+    execute_for(conn, "ALTER DATABASE {} ALLOW_CONNECTIONS false", aside)
+    if strategy is None:
+        strategy = _measure(conn, aside)
+    complete = {**facts, "strategy": strategy, "size": size, "made_at": time.time()}
+    _comment(conn, aside, json.dumps(complete))
+    return Kept(database=aside, facts=complete)
+
+
+def copy(conn: "Connection", source: Database, target: Database, strategy: str) -> None:
+    """Create a database as a copy of another, to which nobody is connected."""
+    if strategy in ("file_copy", "clone") and conn.info.server_version >= _CLONE_VERSION:
+        conn.execute("SELECT set_config('file_copy_method', %s, false)", ["clone" if strategy == "clone" else "copy"])
+    execute_for(conn, _CREATE[strategy], target, source)
+
+
+def drop(conn: "Connection", database: Database) -> None:
+    """Drop a kept database; its comment goes first, so that a half-dropped one is never taken for finished."""
+    _comment(conn, database, None)
+    execute_for(conn, "DROP DATABASE IF EXISTS {} WITH (FORCE)", database)
+
+
+def _comment(conn: "Connection", database: Database, text: str | None) -> None:
+    from psycopg import sql
+
+    conn.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(sql.Identifier(database.name), sql.Literal(text)))
+
+
+def _read_facts(text: str | None) -> dict[str, Any] | None:
+    try:
+        facts = json.loads(text or "")
+    except ValueError:
+        return None
+    return facts if isinstance(facts, dict) and {"strategy", "made_at", "size"} <= set(facts) else None
+
+
+def _default(conn: "Connection") -> str:
+    return "wal_log" if conn.info.server_version >= _STRATEGY_VERSION else ""
+
+
+def _remembered(conn: "Connection", database: Database, size: int) -> str | None:
+    if conn.info.server_version < _STRATEGY_VERSION:
+        return ""
+    for kept in list_kept(conn, database, "eduguard_"):
+        if size / _FOREIGN_SIZE <= int(kept.facts["size"]) <= size * _FOREIGN_SIZE:
+            return kept.strategy
+    return None
+
+
+def _measure(conn: "Connection", source: Database) -> str:
+    trial = source.aside(f"{source.name}_trial")
+    strategies = _STRATEGIES if conn.info.server_version >= _CLONE_VERSION else _STRATEGIES[:2]
+    times: dict[str, float] = {}
+    for strategy in strategies * _ROUNDS:
+        execute_for(conn, "DROP DATABASE IF EXISTS {} WITH (FORCE)", trial)
+        began = time.perf_counter()
+        copy(conn, source, trial, strategy)
+        times[strategy] = min(time.perf_counter() - began, times.get(strategy, float("inf")))
+    execute_for(conn, "DROP DATABASE IF EXISTS {} WITH (FORCE)", trial)
+    return min(times, key=lambda strategy: times[strategy])

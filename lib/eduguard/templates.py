@@ -1,0 +1,107 @@
+"""Templates: finished databases under the hash of everything that decided what is in them, cloned by the next rebuild.
+
+There are two kinds: with the migrations only, and with the fixtures as well. A template's name is its hash, so one that
+does not fit is not found; none is ever changed.
+"""
+
+import hashlib
+import zlib
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from eduguard import clones
+from eduguard.clones import Kept
+from eduguard.database import Database, connect, read_value
+from eduguard.sessions import unheard
+from eduguard.settings import Settings
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+_KEPT = 3
+_OWN_SETTINGS = """
+SELECT EXISTS (SELECT FROM pg_database WHERE datname = %s AND datacl IS NOT NULL)
+OR EXISTS (SELECT FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase WHERE d.datname = %s)
+"""
+
+
+def prefix(database: Database) -> str:
+    """Return how the names of this database's templates begin."""
+    return f"eduguard_template_{zlib.crc32(database.name.encode()):08x}_"
+
+
+def hash_inputs(settings: Settings, *, seeded: bool) -> str:
+    """Return the hash of every file that can change what a rebuild makes; read-only, and no database is asked.
+
+    The SQL files, the fixtures where they count, every line of ours, and the installed packages by version.
+    """
+    hashed = hashlib.sha256(str(seeded).encode())
+    for part in _files(settings, seeded=seeded):
+        content = part.read_bytes()
+        hashed.update(f"\n{part.name} {len(content)}\n".encode() + content)
+    hashed.update("\n".join(_packages()).encode())
+    return hashed.hexdigest()
+
+
+def find(conn: "Connection", database: Database, settings: Settings, *, seeded: bool) -> Kept | None:
+    """Return the finished template that a rebuild would make anew: the seeded one if asked for, else the empty one."""
+    kept = {each.database.name: each for each in clones.list_kept(conn, database, prefix(database))}
+    if not kept:
+        return None
+    for with_fixtures in (True, False) if seeded else (False,):
+        if found := kept.get(_name(conn, database, hash_inputs(settings, seeded=with_fixtures))):
+            return found
+    return None
+
+
+def keep(database: Database, inputs: str, *, seeded: bool) -> str:
+    """Make a template of the next database, which is finished so far, and drop the oldest; return a line's end.
+
+    A template only saves time: if it cannot be made, that is said and nothing fails.
+    """
+    from psycopg import Error
+
+    with connect(database.maintenance, purpose="template") as conn:
+        name = _name(conn, database, inputs)
+        if read_value(conn, _OWN_SETTINGS, database.next.name, database.next.name):
+            return "; no template, for a clone would lose the database's own settings or grants"
+        try:
+            clones.keep(
+                conn, database.next, database.aside(name), {"seeded": seeded}, unheard
+            )  # only our own sessions are in a database that is not published
+            collect(conn, database)
+        except Error as error:
+            return f"; no template: {error.diag.message_primary or 'the server went away'}"
+    return "; kept as a template"
+
+
+def collect(conn: "Connection", database: Database, *, kept: int = _KEPT) -> None:
+    """Drop all templates of a database but the newest, and what a crash left unfinished."""
+    finished = clones.list_kept(conn, database, prefix(database))
+    leftovers = clones.list_unfinished(conn, database, prefix(database))
+    for each in (*(old.database for old in finished[kept:]), *leftovers):
+        clones.drop(conn, each)
+
+
+def _name(conn: "Connection", database: Database, inputs: str) -> str:
+    # With the server's version and locale, and the role that would own the tables.
+    server = read_value(
+        conn,
+        "SELECT concat_ws('/', version(), current_user, encoding, datcollate, datctype) "
+        "FROM pg_database WHERE datname = 'template0'",
+    )
+    return prefix(database) + hashlib.sha256(f"{inputs} {server}".encode()).hexdigest()[:24]
+
+
+def _files(settings: Settings, *, seeded: bool) -> Iterator[Path]:
+    yield from sorted(Path(__file__).parent.glob("*.py"))
+    yield from sorted(settings.migrations_folder.glob("*.sql"))
+    if seeded:
+        yield from sorted(settings.seed_folder.glob("*.y*ml"))
+
+
+def _packages() -> list[str]:
+    folders = {Path(spec.origin).parents[1] for name in ("yoyo", "yaml") if (spec := find_spec(name)) and spec.origin}
+    return sorted(path.name for folder in folders for path in folder.glob("*.dist-info"))

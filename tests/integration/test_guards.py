@@ -1,0 +1,134 @@
+"""Each way around the guards: what decides is the server that libpq reached, not what the URL says."""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from eduguard import protection
+from eduguard.database import Database, connect
+from eduguard.errors import EduguardError
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def filled(empty_database: Database) -> Database:
+    with connect(empty_database, purpose="tests") as conn:
+        conn.execute("CREATE TABLE pupils AS SELECT generate_series(1, 10) AS id")
+    return empty_database
+
+
+def refused(database: Database) -> str:
+    with pytest.raises(EduguardError, match="(?s)pupils 10.*--confirm") as raised:
+        protection.check_replaceable(protection.inspect(database), database, "open", confirm="", ask=lambda _: None)
+    return str(raised.value)
+
+
+@pytest.fixture
+def forwarder(filled: Database) -> Iterator[int]:
+    """A TCP port on the loopback addresses, IPv6's too, that forwards to the server's socket, as a pooler does."""
+    known = conninfo_to_dict(filled.url)
+    path = f"{known['host']}/.s.PGSQL.{known['port']}"
+    listener = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
+
+    def pump(source: socket.socket, sink: socket.socket) -> None:
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+        except OSError:
+            pass
+        finally:
+            for each in (source, sink):
+                each.close()
+
+    def accept() -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            server = socket.socket(socket.AF_UNIX)
+            server.connect(path)
+            for pair in ((client, server), (server, client)):
+                threading.Thread(target=pump, args=pair, daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    yield listener.getsockname()[1]
+    listener.close()
+
+
+def test_a_socket_path_is_guarded(filled: Database) -> None:
+    assert "/postgres/s:5432" in refused(filled)
+
+
+def test_a_service_file_is_guarded(filled: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = conninfo_to_dict(filled.url)
+    (tmp_path / "services").write_text(f"[school]\nhost={known['host']}\nport={known['port']}\nuser=postgres\n")
+    monkeypatch.setenv("PGSERVICEFILE", str(tmp_path / "services"))
+    refused(Database.from_url(f"service=school dbname={filled.name}"))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost", "nowhere.invalid,127.0.0.1"])
+def test_every_spelling_of_a_host_is_guarded(filled: Database, forwarder: int, host: str) -> None:
+    url = f"postgresql://postgres@{host}:{forwarder}/{filled.name}"
+    if "," in host:
+        url = f"host={host} port={forwarder},{forwarder} user=postgres dbname={filled.name} sslmode=disable"
+    refused(Database.from_url(url))
+
+
+def test_an_environment_that_names_the_server_is_guarded(
+    filled: Database, forwarder: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGHOSTADDR", "127.0.0.1")
+    monkeypatch.setenv("PGPORT", str(forwarder))
+    monkeypatch.setenv("PGUSER", "postgres")
+    refused(Database.from_url(f"dbname={filled.name}"))
+
+
+def test_an_address_that_is_not_loopback_is_not_local(filled: Database, forwarder: int) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("this machine has no address but loopback")
+        address = probe.getsockname()[0]
+    state = protection.inspect(Database.from_url(f"postgresql://postgres@{address}:{forwarder}/{filled.name}"))
+    assert not state.is_local
+
+
+@pytest.mark.parametrize("command", ["reset", "status", "seed", "snapshot-list", "migrate"])
+def test_a_password_is_in_no_stream_and_no_argument_list(
+    forwarder: int, filled: Database, state_folder: Path, command: str
+) -> None:
+    url = f"postgresql://postgres:s3cr3t-word@127.0.0.1:{forwarder}/{filled.name}"
+    process = subprocess.Popen(
+        [ROOT / ".venv" / "bin" / "inv", command],
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_URL": url, "INVOKE_STATE_FOLDER": str(state_folder)},
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    listed = ""
+    while process.poll() is None:
+        listed += subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    output, _ = process.communicate(timeout=60)
+    assert "/inv" in listed
+    assert "s3cr3t" not in output + listed
+    assert output
+
+
+def test_a_password_is_in_no_exception() -> None:
+    script = (
+        "from eduguard.database import Database, connect\n"
+        "with connect(Database.from_url('postgresql://me:s3cr3t-word@127.0.0.1:9/school'), purpose='x'): pass\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Cannot connect" in done.stderr
+    assert "s3cr3t" not in done.stderr + done.stdout

@@ -1,0 +1,141 @@
+"""A template is found only for exactly what made it, is never half-made, and the newest few are kept."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from psycopg import sql
+
+from eduguard import clones, publication, templates
+from eduguard.clones import Kept
+from eduguard.database import Database, connect, execute_for, exists, read_value
+from eduguard.errors import EduguardError
+from eduguard.settings import Settings, load_settings
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    for folder in ("migrations", "seed_data"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("photos"))
+    values = yaml.safe_load((ROOT / "invoke.yaml").read_text())
+    values.pop("tasks")
+    return load_settings(values, root=tmp_path, environment={})
+
+
+def make(database: Database, settings: Settings, *, seeded: bool = False) -> str:
+    publication.create_next(database, target="local", command="tests")
+    with connect(database.next, purpose="tests") as conn:
+        conn.execute("CREATE TABLE IF NOT EXISTS marks (mark text)")
+    return templates.keep(database, templates.hash_inputs(settings, seeded=seeded), seeded=seeded)
+
+
+def find(database: Database, settings: Settings, *, seeded: bool = False) -> Kept | None:
+    with connect(database.maintenance, purpose="tests") as conn:
+        return templates.find(conn, database, settings, seeded=seeded)
+
+
+def test_a_template_is_found_for_the_same_files_only(database: Database, settings: Settings) -> None:
+    assert find(database, settings) is None
+    assert make(database, settings) == "; kept as a template"
+    assert find(database, settings)
+    assert find(database.named("another"), settings) is None
+    migration = next(settings.migrations_folder.glob("0001*[a-z].sql"))
+    before = migration.read_text()
+    migration.write_text(before + "-- changed\n")
+    assert find(database, settings) is None
+    migration.write_text(before)
+    assert find(database, settings)
+
+
+def test_a_changed_fixture_leaves_the_migrated_template_only(database: Database, settings: Settings) -> None:
+    make(database, settings)
+    make(database, settings, seeded=True)
+    found = find(database, settings, seeded=True)
+    assert found
+    assert found.facts["seeded"]
+    with (settings.seed_folder / "01_stages.yaml").open("a") as fixture:
+        fixture.write("# changed\n")
+    found = find(database, settings, seeded=True)
+    assert found
+    assert not found.facts["seeded"]
+
+
+def test_a_clone_holds_what_the_template_holds_and_has_a_mark_of_its_own(
+    database: Database, settings: Settings
+) -> None:
+    make(database, settings)
+    publication.create_next(database, target="local", command="the second", template=find(database, settings))
+    with connect(database.next, purpose="tests") as conn:
+        assert read_value(conn, "SELECT count(*) FROM marks") == 0
+        assert conn.execute("SELECT command FROM eduguard.origin").fetchall() == [("the second",)]
+
+
+def test_an_unfinished_template_is_never_found_and_is_collected(database: Database, settings: Settings) -> None:
+    make(database, settings)
+    kept = find(database, settings)
+    assert kept
+    with connect(database.maintenance, purpose="tests") as conn:
+        execute_for(conn, "COMMENT ON DATABASE {} IS NULL", kept.database)
+        assert templates.find(conn, database, settings, seeded=False) is None
+        templates.collect(conn, database)
+        assert not exists(conn, kept.database)
+    assert make(database, settings) == "; kept as a template"
+
+
+def test_nobody_can_change_a_template(database: Database, settings: Settings) -> None:
+    make(database, settings)
+    kept = find(database, settings)
+    assert kept
+    with pytest.raises(EduguardError, match="not currently accepting connections"), connect(kept.database, purpose="x"):
+        pytest.fail("a template must not be open")
+
+
+def test_the_newest_three_are_kept(database: Database, settings: Settings) -> None:
+    migration = next(settings.migrations_folder.glob("0001*[a-z].sql"))
+    for number in range(5):
+        migration.write_text(f"-- {number}\n")
+        make(database, settings)
+    with connect(database.maintenance, purpose="tests") as conn:
+        assert len(clones.list_kept(conn, database, templates.prefix(database))) == 3
+    assert find(database, settings)
+    migration.write_text("-- 1\n")
+    assert find(database, settings) is None
+
+
+def test_a_database_with_settings_of_its_own_is_no_template(database: Database, settings: Settings) -> None:
+    publication.create_next(database, target="local", command="tests")
+    with connect(database.maintenance, purpose="tests") as conn:
+        execute_for(conn, "ALTER DATABASE {} SET work_mem = '5MB'", database.next)
+    assert "no template" in templates.keep(database, templates.hash_inputs(settings, seeded=False), seeded=False)
+    assert find(database, settings) is None
+
+
+def test_the_strategy_is_measured_once_and_remembered_on_the_server(database: Database, settings: Settings) -> None:
+    make(database, settings)
+    first = find(database, settings)
+    assert first
+    assert first.strategy in {"wal_log", "file_copy", "clone"}
+    other = next(name for name in ("wal_log", "file_copy") if name != first.strategy)
+    with connect(database.maintenance, purpose="tests") as conn:
+        conn.execute(
+            sql.SQL("COMMENT ON DATABASE {} IS {}").format(
+                sql.Identifier(first.database.name), sql.Literal(json.dumps({**first.facts, "strategy": other}))
+            )
+        )
+    make(database, settings, seeded=True)
+    second = find(database, settings, seeded=True)
+    assert second
+    assert second.strategy == other, "it was measured again"
+
+
+def test_only_the_command_that_makes_a_database_may_keep_it(database: Database) -> None:
+    publication.create_next(database, target="local", command="tests")
+    assert not publication.is_being_made(database)
+    with publication.hold_lock(database):
+        assert not publication.is_being_made(database), "it was made before the command began"
+        publication.create_next(database, target="local", command="tests")
+        assert publication.is_being_made(database)
