@@ -12,11 +12,22 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import call, task
 
-from eduguard.commands import COLLECTION, JSON, ROOT, USERS, YES, recognition, settings_of, workflow
+from eduguard.commands import (
+    COLLECTION,
+    CONFIRM,
+    JSON,
+    ROOT,
+    USERS,
+    YES,
+    command_line,
+    recognition,
+    settings_of,
+    workflow,
+)
 from eduguard.console import ask, print_json, print_note, print_step, print_table
 from eduguard.faces import Plan
 from eduguard.invocation import keep_open
-from eduguard.school_commands import (  # commands, found here by Invoke
+from eduguard.school_commands import (
     attendance_show,
     attendance_take,
     enrol,
@@ -26,11 +37,23 @@ from eduguard.school_commands import (  # commands, found here by Invoke
     unenrol,
 )
 from eduguard.settings import Settings
+from eduguard.snapshot_commands import snapshot_delete, snapshot_list, snapshot_restore, snapshot_save
 
-__all__ = ["attendance_show", "attendance_take", "photos_check", "photos_pull", "photos_push", "unenrol"]
+# Commands that stand in other modules: Invoke finds them by these names.
+__all__ = [
+    "attendance_show",
+    "attendance_take",
+    "photos_check",
+    "photos_pull",
+    "photos_push",
+    "snapshot_delete",
+    "snapshot_list",
+    "snapshot_restore",
+    "snapshot_save",
+    "unenrol",
+]
 
 NEXT = "work on the database that `rebuild` made, before it is published"
-CONFIRM = "the database's name: consent to replace one that is not plainly ours"
 TO = "the number of the migration to stop at, such as 0002"
 MOST_ITEMS = 20
 
@@ -88,43 +111,6 @@ def rollback(c: Context, count: int = 1, confirm: str = "") -> None:
 def migration_new(c: Context, name: str) -> None:
     """Create the next migration and its rollback file."""
     print_step("new", workflow().new_migration(settings_of(c), name))
-
-
-@task(help={"name": "of the snapshot"})
-def snapshot_save(c: Context, name: str) -> None:
-    """Keep a copy of the database under a name."""
-    from eduguard import snapshots
-
-    print_step("saved", snapshots.save(settings_of(c), name))
-
-
-@task
-def snapshot_list(c: Context) -> None:
-    """List the snapshots, and say when the collection has moved on since."""
-    from eduguard import snapshots
-
-    lines = list(snapshots.list_lines(settings_of(c)))
-    for line in lines:
-        print_step("snapshot", line)
-    if not lines:
-        print_note("There is no snapshot; `inv snapshot-save NAME` makes one.")
-
-
-@task(help={"name": "of the snapshot", "confirm": CONFIRM})
-def snapshot_restore(c: Context, name: str, confirm: str = "") -> None:
-    """Put a snapshot in the place of the database, which is kept for `undo`."""
-    from eduguard import snapshots
-
-    line = snapshots.restore(settings_of(c), name, confirm=confirm, command=command_line(), ask=ask)
-    print_step("restored", line)
-
-
-@task(help={"name": "of the snapshot"})
-def snapshot_delete(c: Context, name: str) -> None:
-    """Delete a snapshot."""
-    from eduguard import snapshots
-
-    print_step("deleted", snapshots.delete(settings_of(c), name))
 
 
 @task(help={"next": NEXT})
@@ -315,8 +301,3 @@ def plan_printer(*, verbose: bool, quiet: bool) -> Callable[[Settings, Plan], No
             print_step("plan", f"... and {len(items) - len(shown)} more of {settings.target.collection} (--verbose)")
 
     return show
-
-
-def command_line() -> str:
-    """Return the command as it was typed, for the mark in the database it makes."""
-    return " ".join(["inv", *sys.argv[1:]])

@@ -1,0 +1,44 @@
+"""The commands for snapshots; tasks.py lists them all."""
+
+from invoke.context import Context
+from invoke.tasks import task
+
+from eduguard.commands import CONFIRM, command_line, settings_of
+from eduguard.console import ask, print_note, print_step
+
+
+@task(help={"name": "of the snapshot"})
+def snapshot_save(c: Context, name: str) -> None:
+    """Keep a copy of the database under a name."""
+    from eduguard import snapshots
+
+    print_step("saved", snapshots.save(settings_of(c), name))
+
+
+@task
+def snapshot_list(c: Context) -> None:
+    """List the snapshots, and say when the collection has moved on since."""
+    from eduguard import snapshots
+
+    lines = list(snapshots.list_lines(settings_of(c)))
+    for line in lines:
+        print_step("snapshot", line)
+    if not lines:
+        print_note("There is no snapshot; `inv snapshot-save NAME` makes one.")
+
+
+@task(help={"name": "of the snapshot", "confirm": CONFIRM})
+def snapshot_restore(c: Context, name: str, confirm: str = "") -> None:
+    """Put a snapshot in the place of the database, which is kept for `undo`."""
+    from eduguard import snapshots
+
+    line = snapshots.restore(settings_of(c), name, confirm=confirm, command=command_line(), ask=ask)
+    print_step("restored", line)
+
+
+@task(help={"name": "of the snapshot"})
+def snapshot_delete(c: Context, name: str) -> None:
+    """Delete a snapshot."""
+    from eduguard import snapshots
+
+    print_step("deleted", snapshots.delete(settings_of(c), name))
