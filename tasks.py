@@ -4,7 +4,6 @@ A task reads its flags, makes one call into lib and prints the result. A composi
 """
 
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -20,12 +19,12 @@ from eduguard.commands import (
     USERS,
     YES,
     command_line,
+    plan_printer,
     recognition,
     settings_of,
     workflow,
 )
 from eduguard.console import ask, print_json, print_note, print_step, print_table
-from eduguard.faces import Plan
 from eduguard.invocation import keep_open
 from eduguard.school_commands import (
     attendance_show,
@@ -36,7 +35,6 @@ from eduguard.school_commands import (
     photos_push,
     unenrol,
 )
-from eduguard.settings import Settings
 from eduguard.snapshot_commands import snapshot_delete, snapshot_list, snapshot_restore, snapshot_save
 
 # Commands that stand in other modules: Invoke finds them by these names.
@@ -55,7 +53,6 @@ __all__ = [
 
 NEXT = "work on the database that `rebuild` made, before it is published"
 TO = "the number of the migration to stop at, such as 0002"
-MOST_ITEMS = 20
 
 
 @task
@@ -287,17 +284,3 @@ def test(c: Context, options: str = "") -> None:
             f"pytest --numprocesses=auto --maxprocesses=4 {options}",
         ):
             c.run(f"{Path(sys.executable).parent}/{command}", echo=True)
-
-
-def plan_printer(*, verbose: bool, quiet: bool) -> Callable[[Settings, Plan], None]:
-    """Return what shows a plan before it is applied: its items, as many as fit."""
-
-    def show(settings: Settings, plan: Plan) -> None:
-        items = [] if quiet else list(plan.items())
-        shown = items if verbose else items[:MOST_ITEMS]
-        for item in shown:
-            print_step("plan", item)
-        if len(items) > len(shown):
-            print_step("plan", f"... and {len(items) - len(shown)} more of {settings.target.collection} (--verbose)")
-
-    return show

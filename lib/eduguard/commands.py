@@ -2,11 +2,14 @@
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 from invoke.context import Context
 
+from eduguard.console import print_step
+from eduguard.faces import Plan
 from eduguard.invocation import plain_settings
 from eduguard.settings import Settings, load_settings
 
@@ -17,6 +20,7 @@ CONFIRM = "the database's name: consent to replace one that is not plainly ours"
 YES = "do not ask before photos leave this machine"
 USERS = "let all faces of a student count together: a Rekognition user each, by external image id"
 JSON = "print one JSON object"
+MOST_ITEMS = 20  # of a plan, unless all are asked for
 
 
 def settings_of(c: Context, collection: str = "") -> Settings:
@@ -27,6 +31,20 @@ def settings_of(c: Context, collection: str = "") -> Settings:
 def command_line() -> str:
     """Return the command as it was typed, for the mark in the database it makes."""
     return " ".join(["inv", *sys.argv[1:]])
+
+
+def plan_printer(*, verbose: bool, quiet: bool) -> Callable[[Settings, Plan], None]:
+    """Return what shows a plan before it is applied: its items, as many as fit."""
+
+    def show(settings: Settings, plan: Plan) -> None:
+        items = [] if quiet else list(plan.items())
+        shown = items if verbose else items[:MOST_ITEMS]
+        for item in shown:
+            print_step("plan", item)
+        if len(items) > len(shown):
+            print_step("plan", f"... and {len(items) - len(shown)} more of {settings.target.collection} (--verbose)")
+
+    return show
 
 
 def workflow() -> ModuleType:

@@ -103,9 +103,9 @@ def test_seed_full_reaches_sync_with_the_collection_named(inv: Inv, full: Databa
 
 
 def test_full_hands_its_flags_to_the_steps(inv: Inv, database: Database) -> None:
-    done = inv("full", "--collection", "another", "--yes")
+    done = inv("full", "--collection", "handed-on", "--yes")
     assert "18 faces indexed" in done.stdout
-    assert json.loads(inv("status", "--json", "--collection", "another").stdout)["faces"]["in_collection"] == 18
+    assert json.loads(inv("status", "--json", "--collection", "handed-on").stdout)["faces"]["in_collection"] == 18
 
 
 def test_a_dry_run_shows_the_sync_and_writes_nothing(inv: Inv, full: Database) -> None:
