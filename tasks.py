@@ -281,6 +281,6 @@ def test(c: Context, options: str = "") -> None:
             "ruff check",
             "lint-imports",
             "mypy",
-            f"pytest --numprocesses=auto --maxprocesses=4 {options}",
+            f"pytest --numprocesses=4 {options}",
         ):
             c.run(f"{Path(sys.executable).parent}/{command}", echo=True)

@@ -77,28 +77,52 @@ def empty_database(database: Database) -> Database:
     return database
 
 
+@pytest.fixture(scope="session")
+def run_inv(state_folder: Path) -> Callable[[Database], Inv]:
+    """Run the tasks as a user does, on a database and the collection and bucket that all tests share."""
+
+    def on(database: Database) -> Inv:
+        def run(*arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+            settings = {
+                "DATABASE_URL": database.shown_url,
+                "INVOKE_STATE_FOLDER": str(state_folder),
+                "INVOKE_TARGETS_LOCAL_COLLECTION": COLLECTION,
+                "INVOKE_TARGETS_LOCAL_BUCKET": COLLECTION,
+            }
+            done = subprocess.run(
+                [INV, *arguments],
+                cwd=ROOT,
+                env=os.environ | settings | environment,
+                capture_output=True,
+                text=True,
+                check=False,
+                stdin=subprocess.DEVNULL,
+                timeout=120,
+            )
+            assert not check or done.returncode == 0, f"{done.args}: {done.returncode}\n{done.stdout}{done.stderr}"
+            return done
+
+        return run
+
+    return on
+
+
 @pytest.fixture
-def inv(database: Database, state_folder: Path) -> Inv:
-    """Run the tasks as a user does, on this test's database and the collection and bucket that all tests share."""
+def inv(run_inv: Callable[[Database], Inv], database: Database) -> Inv:
+    return run_inv(database)
 
-    def run(*arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
-        settings = {
-            "DATABASE_URL": database.shown_url,
-            "INVOKE_STATE_FOLDER": str(state_folder),
-            "INVOKE_TARGETS_LOCAL_COLLECTION": COLLECTION,
-            "INVOKE_TARGETS_LOCAL_BUCKET": COLLECTION,
-        }
-        done = subprocess.run(
-            [INV, *arguments],
-            cwd=ROOT,
-            env=os.environ | settings | environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            timeout=120,
-        )
-        assert not check or done.returncode == 0, f"{done.args}: {done.returncode}\n{done.stdout}{done.stderr}"
-        return done
 
-    return run
+@pytest.fixture(scope="session")
+def rebuilt(run_inv: Callable[[Database], Inv], server_url: str, cloud_endpoint: str) -> Database:
+    """A database as `inv full` leaves it, made once and cloned by each test that begins with one."""
+    assert cloud_endpoint
+    database = Database.from_url(server_url).named("test_template_full")
+    run_inv(database)("full")
+    return database
+
+
+@pytest.fixture
+def full(database: Database, rebuilt: Database) -> Database:
+    with connect(database.maintenance, purpose="tests") as conn:
+        execute_for(conn, "CREATE DATABASE {} TEMPLATE {}", database, rebuilt)
+    return database

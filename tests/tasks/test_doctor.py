@@ -5,7 +5,6 @@ import subprocess
 from collections.abc import Callable
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,13 +12,6 @@ from eduguard.database import Database, connect
 from eduguard.doctor import compare_places
 
 Inv = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def full(inv: Inv, database: Database, cloud_endpoint: str) -> Database:
-    assert cloud_endpoint
-    inv("full")
-    return database
 
 
 def examine(inv: Inv, *arguments: str, **environment: str) -> tuple[int, dict[str, Any]]:

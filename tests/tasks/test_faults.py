@@ -46,12 +46,6 @@ def whole_rows(database: Database) -> str:
 
 
 @pytest.fixture
-def full(inv: Inv, database: Database) -> Database:
-    inv("full")
-    return database
-
-
-@pytest.fixture
 def project(tmp_path: Path) -> dict[str, str]:
     for folder in ("migrations", "seed_data"):
         shutil.copytree(ROOT / folder, tmp_path / folder)

@@ -23,12 +23,6 @@ def value(database: Database, query: Any) -> Any:
         return read_value(conn, query)
 
 
-@pytest.fixture
-def full(inv: Inv, database: Database) -> Database:
-    inv("full")
-    return database
-
-
 def schema(database: Database, folder: Path) -> str:
     program = find_binaries(folder, None) / "pg_dump"
     command = [program, "--schema-only", "--exclude-schema=eduguard", "--exclude-table=*yoyo*", database.url]

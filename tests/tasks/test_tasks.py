@@ -30,12 +30,6 @@ SELECT md5(string_agg(r, E'\\n' ORDER BY r)) FROM (
 
 
 @pytest.fixture
-def full(inv: Inv, database: Database) -> Database:
-    inv("full")
-    return database
-
-
-@pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A copy of migrations and seeds that a test may break."""
     for folder in ("migrations", "seed_data"):
@@ -347,6 +341,7 @@ def test_the_embedded_server_and_the_cloud_come_up_and_go_down(inv: Inv) -> None
 
 def test_a_second_full_and_reset_clone_templates_and_end_the_same(inv: Inv, full: Database) -> None:
     before = value(full, CHECKSUM)
+    inv("full")
     second = lines(inv("full"))
     assert "cloned from a template" in second["rebuild"]
     assert "nothing is pending" in second["migrate"]
