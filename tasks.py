@@ -265,10 +265,16 @@ def full(c: Context, collection: str = "", confirm: str = "", yes: bool = False)
     print_step("full", workflow().summary(settings_of(c, collection)))
 
 
-@task(help={"cloud": "measure the local cloud", "options": "what to pass on, such as --rounds 5"})
-def bench(c: Context, cloud: bool = False, options: str = "") -> None:
+@task(
+    help={
+        "cloud": "measure the local cloud",
+        "reset": "measure a reset beside psql and clones",
+        "options": "what to pass on, such as --rounds 5",
+    }
+)
+def bench(c: Context, cloud: bool = False, reset: bool = False, options: str = "") -> None:
     """Measure the tasks beside a bare Invoke, or a part beside what one would use instead; print the medians."""
-    script = ROOT / "benchmarks" / ("cloud.py" if cloud else "tasks.py")
+    script = ROOT / "benchmarks" / ("cloud.py" if cloud else "reset.py" if reset else "tasks.py")
     c.run(f"{sys.executable} {script} {options}", pty=False)
 
 
