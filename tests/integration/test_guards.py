@@ -125,10 +125,11 @@ def test_a_password_is_in_no_stream_and_no_argument_list(
 
 def test_a_password_is_in_no_exception() -> None:
     script = (
-        "from eduguard.database import Database, connect\n"
-        "with connect(Database.from_url('postgresql://me:s3cr3t-word@127.0.0.1:9/school'), purpose='x'): pass\n"
+        "import sys; from eduguard.database import Database, connect\n"
+        "with connect(Database.from_url(sys.argv[1]), purpose='x'): pass\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    url = "postgresql://me:s3cr3t-word@127.0.0.1:9/school"
+    done = subprocess.run([sys.executable, "-c", script, url], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "Cannot connect" in done.stderr
     assert "s3cr3t" not in done.stderr + done.stdout
