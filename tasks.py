@@ -175,7 +175,8 @@ def sync_faces(
     failures = [outcome for outcome in outcomes if not isinstance(outcome, Outcome)]
     for outcome in done:
         if outcome.miscounted:
-            print_note(f"{outcome.collection} counts {-outcome.miscounted:+} faces of those listed: it is changing")
+            difference = f"{abs(outcome.miscounted)} faces {'more' if outcome.miscounted > 0 else 'fewer'}"
+            print_note(f"{outcome.collection} listed {difference} than it counts; it is changing: run this again later")
     if json:
         print_json({"collections": [each.as_json() for each in done], "errors": [str(each) for each in failures]})
     else:
