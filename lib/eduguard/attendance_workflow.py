@@ -8,13 +8,13 @@ from typing import Any
 
 from eduguard import attendance
 from eduguard.attendance import Roster
-from eduguard.console import Progress
 from eduguard.database import connect
 from eduguard.errors import EduguardError
 from eduguard.pictures import Picture, draw_names, open_upright, read_picture
+from eduguard.progress import Progress
 from eduguard.services import target_collection, target_database
 from eduguard.settings import Settings
-from eduguard.sightings import Pace, Sighting, find_sightings, search_by_faces, search_by_users
+from eduguard.sightings import Sighting, find_sightings, search_by_faces, search_by_users
 from eduguard.student_enrolment import check_collection
 
 _MOST_PHOTOS = 10
@@ -31,14 +31,14 @@ def take(
         roster = attendance.read_roster(conn, class_id)
         check_collection(conn, roster.names, settings.target.collection)
     search = search_by_users if with_users else search_by_faces
-    sightings = find_sightings(
-        pictures,
-        collection=collection,
-        search=search(collection, roster.owners),
-        threshold=settings.match_threshold,
-        pace=Pace(settings.requests_per_second),
-        advance=Progress("photos", len(pictures)).advance,
-    )
+    with Progress() as progress:
+        sightings = find_sightings(
+            pictures,
+            collection=collection,
+            search=search(collection, roster.owners),
+            threshold=settings.match_threshold,
+            advance=progress.begin("attendance", len(pictures), "photos").advance,
+        )
     present = attendance.present_students(sightings, roster)
     session = attendance.name_session(
         class_id, starts_at, (picture.sha256 for picture in pictures), now=datetime.now(UTC)

@@ -2,7 +2,6 @@
 
 import json
 import sys
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -56,21 +55,3 @@ def print_rows(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())  # noqa: T201
-
-
-class Progress:
-    """One line on stderr that counts up: rewritten in place on a terminal, else said at the end only."""
-
-    def __init__(self, name: str, total: int) -> None:
-        self._name, self._total, self._done = name, total, 0
-        self._lock = threading.Lock()
-
-    def advance(self) -> None:
-        """Count one more as done; any thread may call this."""
-        with self._lock:
-            self._done += 1
-            is_last = self._done == self._total
-            if sys.stderr.isatty():
-                print_note(f"\r{self._name}: {self._done} of {self._total}", end="\n" if is_last else "")
-            elif is_last:
-                print_note(f"{self._name}: {self._done} of {self._total}")

@@ -5,15 +5,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from eduguard import migrations, protection, sync
+from eduguard import migrations, protection
+from eduguard.aws import serves
+from eduguard.comparison import Scope, read_rows
 from eduguard.database import connect
 from eduguard.errors import EduguardError
 from eduguard.faces import Face, Plan, external_image_id, plan_sync, split_external_image_id
-from eduguard.reconciliation import read_faces
-from eduguard.rekognition import serves
+from eduguard.listing import read_faces
 from eduguard.services import target_bucket, target_collection, target_database, target_identity
 from eduguard.settings import Settings
-from eduguard.sync import Scope
 
 OK, DRIFT, BROKEN = "ok", "drift", "broken"
 _LARGEST_SKEW = 240.0  # seconds; AWS refuses signatures that are 5 minutes off
@@ -44,9 +44,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield _check_region(settings.target.region)
     yield from _guarded("database", lambda: _check_database(settings))
     with suppress(EduguardError):
-        faces = read_faces(target_collection(settings), lambda _: None)
+        faces = read_faces(target_collection(settings))
         with connect(target_database(settings), purpose="doctor") as conn:
-            compared = sync.read_rows(conn, Scope(collection=settings.target.collection))
+            compared = read_rows(conn, Scope(collection=settings.target.collection))
         rows, plan = {row.external_image_id for row in compared}, plan_sync(compared, faces)
     yield from _guarded("collection", lambda: _check_collection(settings, faces))
     if plan:

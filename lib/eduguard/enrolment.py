@@ -7,6 +7,7 @@ from pathlib import Path
 
 from eduguard.errors import EduguardError
 from eduguard.faces import external_image_id, split_external_image_id
+from eduguard.listing import read_faces
 from eduguard.photos import Bucket
 from eduguard.rekognition import Collection
 from eduguard.rekognition_types import S3Object
@@ -101,7 +102,7 @@ def enrol_photos(photos: Sequence[Photo], *, collection: Collection, bucket: Buc
     bucket.ensure_exists()
     bucket.check_private()
     sizes = bucket.sizes("students/")
-    known = {face.external_image_id for page in collection.list_faces() for face in page}
+    known = {face.external_image_id for face in read_faces(collection)}
     upload = [photo for photo in photos if sizes.get(photo.key) != photo.file.stat().st_size]
     index = [photo for photo in photos if photo.external_image_id not in known]
 

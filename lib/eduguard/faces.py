@@ -1,9 +1,13 @@
 """External image ids, and the plan that makes rows agree with the faces of a collection: all of it pure."""
 
+import heapq
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import NamedTuple
+
+from eduguard.spool import Spool
 
 PLACEHOLDER = "placeholder"
 TEMPORARY = "temp_attendance_"
@@ -12,16 +16,14 @@ TEMPORARY = "temp_attendance_"
 _EXTERNAL_IMAGE_ID = re.compile(r"(?=.{1,255}\Z)(?P<student_id>[a-zA-Z0-9_.\-:]+)-photo-(?P<number>[1-9][0-9]*)\Z")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FaceRow:
+class FaceRow(NamedTuple):
     """One row of student_faces, as far as sync is concerned."""
 
     external_image_id: str
     face_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Face:
+class Face(NamedTuple):
     """One face of a collection; confidence from 0 to 100 that it is a face."""
 
     face_id: str
@@ -30,8 +32,15 @@ class Face:
     user_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Change:
+class Group(NamedTuple):
+    """What bears one external image id: a row, faces, or both."""
+
+    external_image_id: str | None
+    row: FaceRow | None
+    faces: list[Face]
+
+
+class Change(NamedTuple):
     """A row whose FaceId is to be written: from what it holds to what it is to hold."""
 
     external_image_id: str
@@ -39,47 +48,62 @@ class Change:
     after: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Conflict:
-    """A row that cannot get its face, because another row holds that FaceId and has no face of its own."""
+class Conflict(NamedTuple):
+    """A row that cannot get its face, because a row that keeps its FaceId holds that very one."""
 
     external_image_id: str
+    before: str
     face_id: str
     holder: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What sync would do and what it found; every tuple is sorted."""
+def _changes() -> Spool[Change]:
+    return Spool(Change._make)
 
-    link: tuple[Change, ...]
+
+def _faces() -> Spool[Face]:
+    return Spool(Face._make)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Plan:
+    """What sync would do and what it found; every spool is in the order of external image ids."""
+
+    link: Spool[Change] = field(default_factory=_changes)
     """rows that hold the placeholder and have a face"""
-    relink: tuple[Change, ...]
+    relink: Spool[Change] = field(default_factory=_changes)
     """rows whose face has another FaceId than they hold"""
-    unlink: tuple[Change, ...]
+    unlink: Spool[Change] = field(default_factory=_changes)
     """rows without a face that go back to the placeholder, where that was asked for"""
-    unchanged: int
-    missing: tuple[FaceRow, ...]
+    unchanged: int = 0
+    missing: Spool[FaceRow] = field(default_factory=lambda: Spool(FaceRow._make))
     """rows without a face"""
-    conflict: tuple[Conflict, ...]
-    orphan: tuple[Face, ...]
+    missing_linked: int = 0
+    """those of them that hold a FaceId"""
+    conflict: Spool[Conflict] = field(default_factory=lambda: Spool(Conflict._make))
+    orphan: Spool[Face] = field(default_factory=_faces)
     """faces of our form without a row"""
-    duplicate: tuple[Face, ...]
+    duplicate: Spool[Face] = field(default_factory=_faces)
     """faces that lost against another one of the same external image id"""
-    foreign: tuple[Face, ...]
+    foreign: Spool[Face] = field(default_factory=_faces)
     """faces whose external image id is not of our form, or that have none"""
-    temporary: tuple[Face, ...]
+    temporary: Spool[Face] = field(default_factory=_faces)
     """faces that an attendance run left behind"""
 
+    def changes(self) -> Iterator[Change]:
+        """Yield every row to be written, in the order of external image ids."""
+        return heapq.merge(self.link, self.relink, self.unlink)
+
     @property
-    def changes(self) -> tuple[Change, ...]:
-        """Return every row to be written, in the order of external image ids."""
-        return tuple(sorted((*self.link, *self.relink, *self.unlink)))
+    def changed(self) -> int:
+        """Return how many rows are to be written."""
+        return len(self.link) + len(self.relink) + len(self.unlink)
 
     @property
     def has_drift(self) -> bool:
         """Say whether rows and collection disagree; faces that are not of our form are none of our business."""
-        return bool(self.changes or self.missing or self.conflict or self.orphan or self.duplicate or self.temporary)
+        found = (self.missing, self.conflict, self.orphan, self.duplicate, self.temporary)
+        return bool(self.changed or any(found))
 
     @property
     def rows(self) -> int:
@@ -89,13 +113,12 @@ class Plan:
     @property
     def lost(self) -> int:
         """Return how many rows that hold a FaceId would lose it, or find it gone."""
-        return len(self.relink) + sum(row.face_id != PLACEHOLDER for row in self.missing)
+        return len(self.relink) + self.missing_linked
 
     @property
     def linked(self) -> int:
         """Return how many rows hold a FaceId."""
-        held = sum(row.face_id != PLACEHOLDER for row in self.missing)
-        return self.unchanged + len(self.relink) + held
+        return self.unchanged + len(self.relink) + self.missing_linked
 
     def counts(self) -> dict[str, int]:
         """Return the number of items by kind, in the order in which they are shown."""
@@ -112,11 +135,17 @@ class Plan:
             "temporary": len(self.temporary),
         }
 
+    @property
+    def shown(self) -> int:
+        """Return how many items there are to show."""
+        counts = self.counts()
+        return sum(counts.values()) - counts["unchanged"] - counts["unlink"]  # unlinked rows are missing ones
+
     def summary(self, *, applied: bool) -> str:
         """Return the counts as one line."""
         in_collection_only = len(self.orphan) + len(self.duplicate) + len(self.foreign) + len(self.temporary)
         parts = [
-            f"{len(self.changes)} {'synced' if applied else 'to sync'}",
+            f"{self.changed} {'synced' if applied else 'to sync'}",
             f"{self.unchanged} unchanged",
             f"{len(self.missing)} not in collection",
             f"{in_collection_only} in collection only",
@@ -129,10 +158,9 @@ class Plan:
             yield f"+ {change.external_image_id}: {change.after}"
         for change in self.relink:
             yield f"* {change.external_image_id}: {change.before} → {change.after}"
-        unlinked = {change.external_image_id for change in self.unlink}
         for row in self.missing:
-            what = "back to the placeholder" if row.external_image_id in unlinked else "no face in the collection"
-            yield f"- {row.external_image_id}: {what}"
+            unlinked = self.unlink and row.face_id != PLACEHOLDER
+            yield f"- {row.external_image_id}: {'back to the placeholder' if unlinked else 'no face in the collection'}"
         for conflict in self.conflict:
             yield f"! {conflict.external_image_id}: its face {conflict.face_id} is held by {conflict.holder}"
         for kind in ("orphan", "duplicate", "temporary", "foreign"):
@@ -156,6 +184,12 @@ def is_student_id(text: str) -> bool:
     return split_external_image_id(external_image_id(text, 1)) == (text, 1)
 
 
+def keep_students(faces: Iterable[Face], students: Container[str]) -> list[Face]:
+    """Return the faces whose external image id names one of the students."""
+    parts = ((face, split_external_image_id(face.external_image_id or "")) for face in faces)
+    return [face for face, part in parts if part and part[0] in students]
+
+
 def plan_sync(rows: Iterable[FaceRow], faces: Iterable[Face], *, unlink_missing: bool = False) -> Plan:
     """Compare rows with faces; a pure function, whose result does not depend on the order of its arguments.
 
@@ -163,76 +197,103 @@ def plan_sync(rows: Iterable[FaceRow], faces: Iterable[Face], *, unlink_missing:
     highest confidence is taken, then the one with the lowest FaceId; the others are duplicates. A face that is listed
     twice, because the collection changed between two pages, counts once.
     """
-    by_row = {row.external_image_id: row for row in rows}
-    candidates: defaultdict[str | None, list[Face]] = defaultdict(list)
-    for face in {face.face_id: face for face in sorted(faces, key=_identity)}.values():
-        candidates[face.external_image_id].append(face)
-    chosen: dict[str, Face] = {}
-    duplicates: list[Face] = []
-    for external, row in by_row.items():
-        rivals = sorted(candidates.pop(external, []), key=lambda face: _preference(face, row))
-        if rivals:
-            chosen[external] = rivals[0]
-            duplicates += rivals[1:]
-    return _arrange(by_row, chosen, duplicates, candidates, unlink_missing=unlink_missing)
+    by_id = {row.external_image_id: row for row in rows}
+    listed = sorted(faces, key=_external)
+    groups = [_group(by_id, list(same)) for _, same in groupby(listed, _external)]
+    with_face = {group.external_image_id for group in groups}
+    alone = [row for external, row in by_id.items() if external not in with_face]
+    groups = sorted([*groups, *(Group(row.external_image_id, row, []) for row in alone)], key=_external)
+    kept = {} if unlink_missing else {row.face_id: row.external_image_id for row in alone if row.face_id != PLACEHOLDER}
+    return plan_groups(lambda: groups, rows=len(by_id), kept=kept, unlink_missing=unlink_missing)
 
 
-def _arrange(
-    rows: Mapping[str, FaceRow],
-    chosen: Mapping[str, Face],
-    duplicates: list[Face],
-    unclaimed: Mapping[str | None, list[Face]],
-    *,
-    unlink_missing: bool,
+def plan_groups(
+    read: Callable[[], Iterable[Group]], *, rows: int, kept: Mapping[str, str], unlink_missing: bool
 ) -> Plan:
-    missing = [row for external, row in rows.items() if external not in chosen]
-    stuck = {} if unlink_missing else {row.face_id: row.external_image_id for row in missing}
-    link: list[Change] = []
-    relink: list[Change] = []
-    conflicts: list[Conflict] = []
-    unchanged = 0
-    for external, face in chosen.items():
-        change = Change(external_image_id=external, before=rows[external].face_id, after=face.face_id)
-        if change.before == change.after:
-            unchanged += 1
-        elif face.face_id in stuck:
-            conflicts.append(Conflict(external_image_id=external, face_id=face.face_id, holder=stuck[face.face_id]))
-        else:
-            (link if change.before == PLACEHOLDER else relink).append(change)
-    kinds = _sort_out(unclaimed, duplicates)
-    return Plan(
-        link=tuple(sorted(link)),
-        relink=tuple(sorted(relink)),
-        unlink=tuple(
-            Change(external_image_id=row.external_image_id, before=row.face_id, after=PLACEHOLDER)
-            for row in sorted(missing, key=_external)
-            if unlink_missing and row.face_id != PLACEHOLDER
-        ),
-        unchanged=unchanged,
-        missing=tuple(sorted(missing, key=_external)),
-        conflict=tuple(sorted(conflicts)),
-        **{kind: tuple(sorted(found, key=_identity)) for kind, found in kinds.items()},
-    )
+    """Make the plan of the groups that may not agree; pure.
+
+    Args:
+        read: returns the groups in the order of external image ids, the one without an id last; called more than
+            once where rows stand in each other's way.
+        rows: how many there are in all: those that stand in no group agree with their faces.
+        kept: the FaceIds that rows keep although they have no such face, and these rows' external image ids.
+        unlink_missing: rows without a face go back to the placeholder.
+    """
+    kept = dict(kept)
+    while True:
+        plan = _Draft(kept, unlink_missing=unlink_missing).finish(read(), rows)
+        # A row in conflict keeps its FaceId too, which another row may be waiting for.
+        more = {each.before: each.external_image_id for each in plan.conflict if each.before != PLACEHOLDER}
+        if more.keys() <= kept.keys():
+            return plan
+        kept |= more
 
 
-def _sort_out(unclaimed: Mapping[str | None, list[Face]], duplicates: list[Face]) -> dict[str, list[Face]]:
-    kinds: dict[str, list[Face]] = {"orphan": [], "duplicate": list(duplicates), "foreign": [], "temporary": []}
-    for external, found in unclaimed.items():
-        if external is None or split_external_image_id(external) is None:
-            is_temporary = external is not None and external.startswith(TEMPORARY)
-            kinds["temporary" if is_temporary else "foreign"] += found
+def _group(rows: Mapping[str, FaceRow], faces: list[Face]) -> Group:
+    external = faces[0].external_image_id
+    return Group(external, rows.get(external) if external is not None else None, faces)
+
+
+class _Draft:
+    def __init__(self, kept: Mapping[str, str], *, unlink_missing: bool) -> None:
+        self._kept, self._unlink_missing = kept, unlink_missing
+        self._plan = Plan()
+
+    def finish(self, groups: Iterable[Group], rows: int) -> Plan:
+        add_row, sort_out, grouped = self._add_row, self._sort_out, 0
+        for _, row, faces in groups:
+            if row is None:
+                sort_out(faces)
+            else:
+                grouped += 1
+                add_row(row, faces)
+        self._plan.unchanged += rows - grouped
+        return self._plan
+
+    def _add_row(self, row: FaceRow, faces: list[Face]) -> None:
+        if not faces:
+            self._add_missing(row)
+            return
+        face = faces[0]
+        if len(faces) > 1:
+            face, *rivals = sorted(_distinct(faces), key=lambda face: _preference(face, row))
+            for rival in rivals:
+                self._plan.duplicate.append(rival)
+        external, before, after = row.external_image_id, row.face_id, face.face_id
+        if before == after:
+            self._plan.unchanged += 1
+        elif after in self._kept:
+            self._plan.conflict.append(Conflict(external, before, after, self._kept[after]))
+        elif before == PLACEHOLDER:
+            self._plan.link.append(Change(external, before, after))
         else:
-            kinds["orphan"] += found
-    return kinds
+            self._plan.relink.append(Change(external, before, after))
+
+    def _add_missing(self, row: FaceRow) -> None:
+        self._plan.missing.append(row)
+        if row.face_id != PLACEHOLDER:
+            self._plan.missing_linked += 1
+            if self._unlink_missing:
+                self._plan.unlink.append(Change(row.external_image_id, row.face_id, PLACEHOLDER))
+
+    def _sort_out(self, faces: list[Face]) -> None:
+        external = faces[0].external_image_id
+        if external is not None and split_external_image_id(external):
+            spool = self._plan.orphan
+        else:
+            spool = self._plan.temporary if external and external.startswith(TEMPORARY) else self._plan.foreign
+        for face in _distinct(faces):
+            spool.append(face)
+
+
+def _distinct(faces: list[Face]) -> list[Face]:
+    ordered = sorted(faces, key=lambda face: (face.face_id, face.confidence))
+    return list({face.face_id: face for face in ordered}.values())
 
 
 def _preference(face: Face, row: FaceRow) -> tuple[bool, float, str]:
     return (face.face_id != row.face_id, -face.confidence, face.face_id)
 
 
-def _identity(face: Face) -> tuple[str, str, float]:
-    return (face.face_id, face.external_image_id or "", face.confidence)
-
-
-def _external(row: FaceRow) -> str:
-    return row.external_image_id
+def _external(item: Face | Group) -> tuple[bool, str]:
+    return (item.external_image_id is None, item.external_image_id or "")

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from eduguard.aws import PROVIDE, open_client
 from eduguard.errors import EduguardError
 
 if TYPE_CHECKING:
@@ -180,29 +181,21 @@ class Bucket:
         except BotoCoreError as error:
             raise EduguardError(
                 f"Could not {action} bucket {self.name} at {self._client.meta.endpoint_url}: {error}",
-                hint="Credentials come from AWS's own chain: `aws configure`, AWS_PROFILE or AWS_ACCESS_KEY_ID.",
+                hint=PROVIDE,
             ) from error
 
 
 def open_bucket(name: str, *, region: str, endpoint: str | None, credentials: dict[str, str] | None) -> Bucket:
     """Return a bucket of AWS, or of the endpoint given (R2); nothing is sent yet."""
-    import boto3
-    from botocore.config import Config
-
     # R2 refuses the checksum trailers that boto3 sends by default since 1.36.
-    checksums: Literal["when_required", "when_supported"] = "when_required" if endpoint else "when_supported"
-    config = Config(
+    checksums = "when_required" if endpoint else "when_supported"
+    client = open_client(
+        "s3",
+        region=region,
+        endpoint=endpoint,
+        credentials=credentials,
+        read_timeout=60,
         request_checksum_calculation=checksums,
         response_checksum_validation=checksums,
-        connect_timeout=5,
-        read_timeout=60,
-        max_pool_connections=16,
-        user_agent_extra="eduguard-db",
     )
-    arguments: dict[str, Any] = {
-        "region_name": region,
-        "endpoint_url": endpoint,
-        "config": config,
-        **(credentials or {}),
-    }
-    return Bucket(boto3.client("s3", **arguments), name)
+    return Bucket(client, name)

@@ -4,15 +4,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from eduguard import enrolment, photo_copies, removal, student_enrolment, users
-from eduguard.console import Progress, print_note
+from eduguard.comparison import Scope, read_rows
+from eduguard.console import print_note
 from eduguard.database import connect
 from eduguard.errors import EduguardError
 from eduguard.faces import is_student_id
+from eduguard.listing import read_faces
 from eduguard.photo_copies import PhotoReport
+from eduguard.progress import Progress
 from eduguard.services import rekognition_reads_bucket, target_bucket, target_collection, target_database
 from eduguard.settings import Settings
 from eduguard.student_enrolment import Cloud, Request
-from eduguard.sync import Scope, read_rows
 
 Ask = Callable[[str], str | None]
 
@@ -36,12 +38,13 @@ def _enrol(settings: Settings, requests: Sequence[Request]) -> str:
         student_enrolment.check_students(conn, students)
         student_enrolment.check_collection(conn, students, settings.target.collection)
     prepare(cloud)
-    outcomes = student_enrolment.enrol_students(
-        requests,
-        connect=lambda: connect(database, purpose="enrol"),
-        cloud=cloud,
-        advance=Progress("enrol", len(requests)).advance,
-    )
+    with Progress() as progress:
+        outcomes = student_enrolment.enrol_students(
+            requests,
+            connect=lambda: connect(database, purpose="enrol"),
+            cloud=cloud,
+            advance=progress.begin("enrol", len(requests), "photos").advance,
+        )
     return student_enrolment.summarise(outcomes)
 
 
@@ -76,7 +79,8 @@ def pull_photos(settings: Settings, *, folder: Path, dry_run: bool) -> str:
     plan = photo_copies.plan_pull(folder, bucket)
     if dry_run:
         return plan.summary(done="to pull")
-    photo_copies.pull(plan, folder, bucket, advance=Progress("pull", len(plan.keys)).advance)
+    with Progress() as progress:
+        photo_copies.pull(plan, folder, bucket, advance=progress.begin("pull", len(plan.keys), "photos").advance)
     return plan.summary(done="pulled")
 
 
@@ -90,14 +94,15 @@ def push_photos(settings: Settings, *, folder: Path, dry_run: bool) -> str:
     plan = photo_copies.plan_push(folder, bucket)
     if dry_run:
         return plan.summary(done="to push")
-    photo_copies.push(plan, folder, bucket, advance=Progress("push", len(plan.keys)).advance)
+    with Progress() as progress:
+        photo_copies.push(plan, folder, bucket, advance=progress.begin("push", len(plan.keys), "photos").advance)
     return plan.summary(done="pushed")
 
 
 def sync_users(settings: Settings, *, in_next: bool) -> str:
     """Give each student's user the faces of the student's rows; nothing is taken from a user."""
     live, collection = target_database(settings), target_collection(settings)
-    listed = [face for page in collection.list_faces() for face in page]
+    listed = read_faces(collection)
     with connect(live.next if in_next else live, purpose="users") as conn:
         plan = users.plan_users(read_rows(conn, Scope(collection=collection.name)), listed)
     return users.apply_users(collection, plan)

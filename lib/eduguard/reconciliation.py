@@ -1,18 +1,21 @@
 """Sync one collection: list, plan, show, judge, apply exactly what was shown, and plan again."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from eduguard import sync
+from eduguard import comparison, sync
+from eduguard.comparison import Scope
 from eduguard.errors import EduguardError
-from eduguard.faces import Face, Plan, plan_sync
+from eduguard.faces import Face, Plan, keep_students
+from eduguard.listing import read_listing
+from eduguard.progress import Progress, Step
 from eduguard.rekognition import Collection
-from eduguard.rekognition_types import PageExpiredError
-from eduguard.sync import Scope
 
 if TYPE_CHECKING:
     from psycopg import Connection
+
+    from eduguard.spool import Spool
 
 Ask = Callable[[str], str | None]
 PRUNABLE = {"duplicates": "duplicate", "orphans": "orphan", "temporary": "temporary"}
@@ -73,7 +76,7 @@ def reconcile(
     *,
     ask: Ask,
     show: Callable[[Plan], None],
-    note: Callable[[str], None],
+    progress: Progress,
 ) -> Outcome:
     """Sync one collection with its rows; a second run changes nothing.
 
@@ -83,63 +86,60 @@ def reconcile(
         options: the scope, and what else to do.
         ask: for consent to a mass change and to deleting faces.
         show: is given the plan before anything is written.
-        note: is given a line of progress for each page after the first.
+        progress: is told of each page.
 
     Raises:
         EduguardError: when the collection does not exist, the plan is implausible or stale, or consent is refused.
     """
     scope = Scope(collection=collection.name, student=options.student, grade=options.grade)
+    students = comparison.read_students(conn, scope) if scope.is_narrow else None
     state = collection.require()
-    listed = read_faces(collection, note)
-    faces = sync.keep_in_scope(conn, listed, scope)
-    plan = plan_sync(sync.read_rows(conn, scope), faces, unlink_missing=options.unlink_missing)
-    show(plan)
-    miscounted = len(listed) - state.face_count
+    listed = _copy_listing(conn, collection, students, step=progress.begin(collection.name, state.face_count, "faces"))
+    plan = comparison.compare(conn, scope, unlink_missing=options.unlink_missing)
+    with progress.hidden():
+        show(plan)
+    outcome = Outcome(collection=collection.name, plan=plan, applied=False, miscounted=listed - state.face_count)
     if options.dry_run:
-        return Outcome(collection=collection.name, plan=plan, applied=False, miscounted=miscounted)
+        return outcome
+
+    def ask_alone(question: str) -> str | None:
+        with progress.hidden():
+            return ask(question)
+
     sync.check_plausible(
-        plan, place=state.arn, face_count=state.face_count, name=collection.name, confirm=options.confirm, ask=ask
+        plan, place=state.arn, face_count=state.face_count, name=collection.name, confirm=options.confirm, ask=ask_alone
     )
     sync.apply_plan(conn, plan)
     adopted = sync.adopt_orphans(conn, plan) if options.adopt else []
-    pruned = _prune(conn, collection, options, plan, ask=ask)
-    left = plan_sync(sync.read_rows(conn, scope), faces, unlink_missing=options.unlink_missing).changes
-    if left:
-        raise EduguardError(f"{len(left)} rows changed while they were synced", hint="Run `inv sync-faces` again.")
-    return Outcome(
-        collection=collection.name,
-        plan=plan,
-        applied=True,
-        adopted=len(adopted),
-        pruned=pruned,
-        miscounted=miscounted,
-    )
+    pruned = _prune(conn, collection, options, plan, ask=ask_alone)
+    if left := comparison.compare(conn, scope, unlink_missing=options.unlink_missing).changed:
+        raise EduguardError(f"{left} rows changed while they were synced", hint="Run `inv sync-faces` again.")
+    return replace(outcome, applied=True, adopted=len(adopted), pruned=pruned)
 
 
-def read_faces(collection: Collection, note: Callable[[str], None]) -> list[Face]:
-    """Return every face of a collection; a listing whose token expires is started again once."""
-    try:
-        return _list(collection, note)
-    except PageExpiredError:
-        note(f"{collection.name}: the listing expired and is started again")
-        return _list(collection, note)
+def _copy_listing(conn: "Connection", collection: Collection, students: set[str] | None, *, step: Step) -> int:
+    """Copy the faces, all or those of some students, for the comparison; return how many were listed."""
+    listed = 0
 
+    def begin() -> None:
+        nonlocal listed
+        listed = 0
+        comparison.begin_listing(conn)
 
-def _list(collection: Collection, note: Callable[[str], None]) -> list[Face]:
-    faces: list[Face] = []
-    for page in collection.list_faces():
-        if faces:
-            note(f"{collection.name}: {len(faces):,} faces read")
-        faces += page
-    return faces
+    def take(page: list[Face]) -> None:
+        nonlocal listed
+        listed += len(page)
+        comparison.copy_faces(conn, page if students is None else keep_students(page, students))
+
+    read_listing(collection, begin=begin, take=take, step=step)
+    return listed
 
 
 def _prune(conn: "Connection", collection: Collection, options: Options, plan: Plan, *, ask: Ask) -> int:
     if not options.prune:
         return 0
-    used = {row.face_id for row in sync.read_rows(conn, Scope(collection=collection.name))}
-    found: tuple[Face, ...] = getattr(plan, PRUNABLE[options.prune])
-    face_ids = [face.face_id for face in found if face.face_id not in used]
+    found: Spool[Face] = getattr(plan, PRUNABLE[options.prune])
+    face_ids = sync.keep_unused(conn, [face.face_id for face in found])
     if not face_ids:
         return 0
     if ask(f"Delete {len(face_ids)} {options.prune} from collection {collection.name}? [y/N]") != "y":

@@ -1,18 +1,18 @@
 """The Rekognition client: every Rekognition call of the workflow is here, its errors in our words."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from eduguard.aws import EXPIRED, PROVIDE, RENEW, open_client
 from eduguard.errors import EduguardError
+from eduguard.face_pages import keep_faces_unparsed, read_page
 from eduguard.faces import Face
+from eduguard.pace import Pace
 from eduguard.pictures import Box
 from eduguard.rekognition_types import (
     CollectionState,
     FaceRefusedError,
-    Identity,
     IndexedFace,
     Match,
     PageExpiredError,
@@ -21,7 +21,7 @@ from eduguard.rekognition_types import (
 
 if TYPE_CHECKING:
     from types_boto3_rekognition import RekognitionClient
-    from types_boto3_rekognition.type_defs import BoundingBoxTypeDef, FaceRecordTypeDef, FaceTypeDef, ImageTypeDef
+    from types_boto3_rekognition.type_defs import BoundingBoxTypeDef, FaceRecordTypeDef, ImageTypeDef
 
 PAGE_SIZE = 4096  # the largest MaxResults of ListFaces (API reference)
 _NO_FACE = "no faces in the image"  # what AWS says of a picture without one
@@ -62,13 +62,18 @@ class Collection:
             self._client.create_collection(CollectionId=self.name)
 
     def list_faces(self) -> Iterator[list[Face]]:
-        """Yield every face, page by page, to the last page; read-only."""
+        """Yield every face, page by page, to the last page; read-only.
+
+        Raises:
+            PageExpiredError: when AWS no longer takes the token of the next page.
+            EduguardError: when what answers is not Rekognition.
+        """
         pages = self._client.get_paginator("list_faces").paginate(
             CollectionId=self.name, PaginationConfig={"PageSize": PAGE_SIZE}
         )
         with self._translated("list the faces of"):
             for page in pages:
-                yield [_face(face) for face in page["Faces"]]
+                yield read_page(page, self._where())
 
     def index_face(self, picture: bytes | S3Object, external_image_id: str) -> IndexedFace:
         """Index the one face of a picture under an external image id.
@@ -178,7 +183,12 @@ class Collection:
 
     @contextmanager
     def _translated(self, action: str) -> Iterator[None]:
-        from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+        from botocore.exceptions import (
+            BotoCoreError,
+            ClientError,
+            NoCredentialsError,
+            PartialCredentialsError,
+        )
 
         where = self._where()
         try:
@@ -190,12 +200,13 @@ class Collection:
         except (NoCredentialsError, PartialCredentialsError) as error:
             raise EduguardError(
                 f"No AWS credentials to {action} {where}: {error}",
-                hint="Run `aws configure`, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+                hint=PROVIDE,
             ) from error
         except ClientError as error:
             answer = error.response.get("Error", {})
             raise EduguardError(
-                f"AWS would not {action} {where}: {answer.get('Code')}: {answer.get('Message')}"
+                f"AWS would not {action} {where}: {answer.get('Code')}: {answer.get('Message')}",
+                hint=RENEW if answer.get("Code") in EXPIRED else None,
             ) from error
         except BotoCoreError as error:
             raise EduguardError(
@@ -213,7 +224,9 @@ class Collection:
         )
 
 
-def open_collection(name: str, *, region: str, endpoint: str | None, credentials: dict[str, str] | None) -> Collection:
+def open_collection(
+    name: str, *, region: str, endpoint: str | None, credentials: dict[str, str] | None, pace: Pace | None = None
+) -> Collection:
     """Return a collection of AWS, or of the endpoint given; nothing is sent yet.
 
     Args:
@@ -221,53 +234,19 @@ def open_collection(name: str, *, region: str, endpoint: str | None, credentials
         region: the collection's region.
         endpoint: a URL in place of AWS's own.
         credentials: for an endpoint of ours; None takes AWS's own chain.
+        pace: shared by everything that sends requests to one region.
     """
-    import boto3
-    from botocore.config import Config
-
-    config = Config(
+    client = open_client(
+        "rekognition",
+        region=region,
+        endpoint=endpoint,
+        credentials=credentials,
+        pace=pace,
         retries={"mode": "adaptive", "total_max_attempts": 8},
-        connect_timeout=5,
         read_timeout=30,
-        max_pool_connections=16,
-        user_agent_extra="eduguard-db",
     )
-    arguments: dict[str, Any] = {
-        "region_name": region,
-        "endpoint_url": endpoint,
-        "config": config,
-        **(credentials or {}),
-    }
-    return Collection(boto3.client("rekognition", **arguments), name)
-
-
-def identify(*, region: str, endpoint: str | None, credentials: dict[str, str] | None) -> Identity:
-    """Ask AWS (STS GetCallerIdentity, which needs no permission) whose credentials these are; read-only.
-
-    Raises:
-        EduguardError: without credentials, or when AWS does not take them.
-    """
-    import boto3
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    arguments: dict[str, Any] = {"region_name": region, "endpoint_url": endpoint, **(credentials or {})}
-    try:
-        answer = boto3.client("sts", **arguments).get_caller_identity()
-    except (BotoCoreError, ClientError) as error:
-        raise EduguardError(
-            f"AWS does not know who is asking: {error}",
-            hint="Run `aws configure`, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
-        ) from error
-    date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
-    ahead = time.time() - parsedate_to_datetime(date).timestamp() if date else 0.0
-    return Identity(account=answer["Account"], arn=answer["Arn"], clock_ahead=ahead)
-
-
-def serves(region: str) -> bool:
-    """Say whether AWS offers Rekognition in a region, as far as this boto3 knows."""
-    import boto3
-
-    return region in boto3.session.Session().get_available_regions("rekognition")
+    client.meta.events.register("before-parse.rekognition.ListFaces", keep_faces_unparsed)
+    return Collection(client, name)
 
 
 def _image(picture: bytes | S3Object) -> "ImageTypeDef":
@@ -288,12 +267,3 @@ def _indexed(record: "FaceRecordTypeDef") -> IndexedFace:
 
 def _box(box: "BoundingBoxTypeDef") -> Box:
     return Box(left=box["Left"], top=box["Top"], width=box["Width"], height=box["Height"])
-
-
-def _face(face: "FaceTypeDef") -> Face:
-    return Face(
-        face_id=face["FaceId"],
-        external_image_id=face.get("ExternalImageId"),
-        confidence=face.get("Confidence", 0.0),
-        user_id=face.get("UserId"),
-    )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from eduguard.faces import PLACEHOLDER, split_external_image_id
+from eduguard.listing import read_faces
 from eduguard.rekognition import Collection
 from eduguard.student_enrolment import Cloud, Tell
 
@@ -60,11 +61,7 @@ def find_traces(conn: "Connection", student: str, cloud: Cloud) -> Traces:
 
 
 def _owners(collection: Collection) -> dict[str, str]:
-    parts = (
-        (face.face_id, split_external_image_id(face.external_image_id or ""))
-        for page in collection.list_faces()
-        for face in page
-    )
+    parts = ((face.face_id, split_external_image_id(face.external_image_id or "")) for face in read_faces(collection))
     return {face_id: found[0] if found else "" for face_id, found in parts}
 
 

@@ -1,11 +1,14 @@
 """What a target's settings name, opened: its database, its collection, its bucket; started first where it is local."""
 
+from functools import cache
 from pathlib import Path
 
 from eduguard import cloud, postgres
+from eduguard.aws import identify
 from eduguard.database import Database
+from eduguard.pace import Pace
 from eduguard.photos import Bucket, open_bucket
-from eduguard.rekognition import Collection, identify, open_collection
+from eduguard.rekognition import Collection, open_collection
 from eduguard.rekognition_types import Identity
 from eduguard.settings import LOCAL, Settings
 from eduguard.state import state_folder
@@ -47,13 +50,18 @@ def running_cloud(settings: Settings) -> str | None:
 
 
 def target_collection(settings: Settings) -> Collection:
-    """Return the target's collection, whose local cloud runs from now on if it is there."""
+    """Return the target's collection, whose local cloud runs from now on if it is there.
+
+    All collections of one region share its pace: AWS counts requests by account and region.
+    """
     target = settings.target
+    rate = target.requests_per_second
     return open_collection(
         target.collection,
         region=target.region,
         endpoint=_endpoint(settings, target.rekognition_endpoint),
         credentials=_credentials(target.rekognition_endpoint),
+        pace=_pace(target.rekognition_endpoint, target.region, rate) if rate else None,
     )
 
 
@@ -82,6 +90,11 @@ def rekognition_reads_bucket(settings: Settings) -> bool:
     """Say whether Rekognition can read the bucket: one cloud, one region (IndexFaces API reference, S3Object)."""
     target = settings.target
     return target.s3_endpoint == target.rekognition_endpoint and target.bucket_region == target.region
+
+
+@cache
+def _pace(endpoint: str | None, region: str, rate: float) -> Pace:  # noqa: ARG001 -- one for each endpoint and region
+    return Pace(rate)
 
 
 def _endpoint(settings: Settings, endpoint: str | None) -> str | None:

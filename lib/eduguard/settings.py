@@ -29,6 +29,7 @@ class Target:
     collection: str
     bucket: str
     protection: str
+    requests_per_second: float | None
 
     @property
     def is_embedded(self) -> bool:
@@ -66,7 +67,6 @@ class Settings:
     migrations_folder: Path
     seed_folder: Path
     match_threshold: float
-    requests_per_second: float
 
     @property
     def photos_folder(self) -> Path:
@@ -100,7 +100,6 @@ def load_settings(values: Mapping[str, Any], *, root: Path, environment: Mapping
         migrations_folder=root / str(values["migrations_folder"]),
         seed_folder=root / str(values["seed_folder"]),
         match_threshold=_percentage(values["match_threshold"], "match_threshold"),
-        requests_per_second=_rate(values["requests_per_second"], "requests_per_second"),
     )
 
 
@@ -124,6 +123,7 @@ def _load_target(values: Mapping[str, Any], environment: Mapping[str, str]) -> T
         collection=_checked_collection(str(target["collection"]), f"the collection of target {name}"),
         bucket=str(target["bucket"]),
         protection=_protection(target["protection"], name),
+        requests_per_second=_rate(target["requests_per_second"], name),
     )
 
 
@@ -167,9 +167,14 @@ def _percentage(value: object, key: str) -> float:
     return float(value)
 
 
-def _rate(value: object, key: str) -> float:
+def _rate(value: object, target: str) -> float | None:
+    if value is None:
+        return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1000:  # noqa: PLR2004
-        raise EduguardError(f"{key} is {value!r}", hint="It is a rate: more than 0, at most 1000.")
+        raise EduguardError(
+            f"requests_per_second of target {target} is {value!r}",
+            hint="It is a rate: more than 0, at most 1000; null for no limit.",
+        )
     return float(value)
 
 

@@ -1,7 +1,5 @@
 """Whom a class photo shows: its faces are found, cut out and searched for side by side, and none is ever indexed."""
 
-import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -32,21 +30,6 @@ class Sighting:
 
 
 Search = Callable[[bytes], Likeness | None]
-
-
-class Pace:
-    """Lets so many calls a second begin, whatever thread they come from."""
-
-    def __init__(self, per_second: float) -> None:
-        self._interval, self._next = 1 / per_second, 0.0
-        self._lock = threading.Lock()
-
-    def wait(self) -> None:
-        """Return when it is this call's turn."""
-        with self._lock:
-            turn = max(self._next, time.monotonic())
-            self._next = turn + self._interval
-        time.sleep(max(0.0, turn - time.monotonic()))
 
 
 def search_by_faces(collection: Collection, owners: Mapping[str, str]) -> Search:
@@ -80,20 +63,17 @@ def find_sightings(
     collection: Collection,
     search: Search,
     threshold: float,
-    pace: Pace,
     advance: Callable[[], None],
 ) -> list[Sighting]:
     """Find every face of the photos and the student it resembles most; read-only."""
 
     def sight(number: int) -> list[Sighting]:
         content = pictures[number].content
-        pace.wait()
         boxes = collection.detect_faces(fit_picture(content, limit=LARGEST_IMAGE))
         image = open_upright(content)
 
         def look(index: int) -> Sighting:
             cut = cut_face(image, boxes, index)
-            pace.wait()
             return Sighting(photo=number, box=boxes[index], likeness=search(cut))
 
         with ThreadPoolExecutor(_AT_ONCE) as threads:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from eduguard.enrolment import Photo, photo_key
 from eduguard.errors import EduguardError
 from eduguard.faces import external_image_id, split_external_image_id
+from eduguard.listing import read_faces
 from eduguard.photos import Bucket
 from eduguard.pictures import LARGEST_OBJECT, Picture, fit_picture, read_picture
 from eduguard.rekognition import LARGEST_IMAGE, Collection
@@ -96,10 +97,9 @@ def find_place(
 def face_numbers(collection: Collection) -> Numbers:
     """Return the photo numbers of every student's faces in the collection; read-only."""
     numbers: dict[str, set[int]] = {}
-    for page in collection.list_faces():
-        for face in page:
-            if parts := split_external_image_id(face.external_image_id or ""):
-                numbers.setdefault(parts[0], set()).add(parts[1])
+    for face in read_faces(collection):
+        if parts := split_external_image_id(face.external_image_id or ""):
+            numbers.setdefault(parts[0], set()).add(parts[1])
     return {student: frozenset(found) for student, found in numbers.items()}
 
 

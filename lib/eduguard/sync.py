@@ -1,78 +1,43 @@
-"""Apply a plan: read the rows of a collection, write what was planned and nothing else, in one transaction."""
+"""Apply a plan: write what was planned and nothing else, in one transaction."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from eduguard.errors import EduguardError
-from eduguard.faces import PLACEHOLDER, Face, FaceRow, Plan, split_external_image_id
+from eduguard.faces import PLACEHOLDER, Plan, split_external_image_id
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
 _FEW = 10  # linked rows; fewer than this are never a mass change
 _MASS_CHANGE = 0.3
-# A student says which collection holds their faces. A collection that no student names stands in for all of them:
-# that is how one set of seeds works with another collection on each target.
-_ROWS = """
-SELECT f.external_image_id, f.face_id FROM student_faces f JOIN students s ON s.id = f.student_id
-WHERE (s.aws_collection_id = %(collection)s
-       OR NOT EXISTS (SELECT FROM students WHERE aws_collection_id = %(collection)s))
-AND (%(student)s = '' OR s.id = %(student)s) AND (%(grade)s = '' OR s.grade_id = %(grade)s)
+_LET_GO = """
+WITH freed AS (
+    UPDATE student_faces f SET face_id = %(placeholder)s FROM planned p
+    WHERE f.external_image_id = p.external_image_id AND f.face_id = p.before AND p.before <> %(placeholder)s
+    AND p.before IN (SELECT after FROM planned)
+    RETURNING f.external_image_id
+)
+UPDATE planned p SET before = %(placeholder)s FROM freed WHERE freed.external_image_id = p.external_image_id
 """
-_STUDENTS = """
-SELECT id FROM students
-WHERE (%(student)s = '' OR id = %(student)s) AND (%(grade)s = '' OR grade_id = %(grade)s)
+# The rows are planned in the order of external image ids, in which they mostly lie: written in the order in which the
+# faces were listed, it takes twice as long (benchmarks/sync.py).
+_UPDATE = """
+UPDATE student_faces f SET face_id = p.after,
+    indexed_at = CASE WHEN p.after = %(placeholder)s THEN NULL ELSE coalesce(f.indexed_at, now()) END
+FROM planned p WHERE f.external_image_id = p.external_image_id AND f.face_id = p.before
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
-    """Which rows a sync compares: those of a collection, and of one student or grade where named."""
-
-    collection: str
-    student: str = ""
-    grade: str = ""
-
-    @property
-    def is_narrow(self) -> bool:
-        """Say whether it leaves out rows of the collection."""
-        return bool(self.student or self.grade)
-
-    def parameters(self) -> dict[str, str]:
-        """Return the parameters of the queries that read it."""
-        return {"collection": self.collection, "student": self.student, "grade": self.grade}
-
-
-def read_rows(conn: "Connection", scope: Scope) -> list[FaceRow]:
-    """Return the rows of the scope; read-only."""
-    return [
-        FaceRow(external_image_id=external, face_id=face) for external, face in conn.execute(_ROWS, scope.parameters())
-    ]
+_ADOPT = """
+INSERT INTO student_faces (id, student_id, external_image_id, face_id, photo_url, indexed_at)
+SELECT %s, id, %s, %s, %s, now() FROM students WHERE id = %s ON CONFLICT DO NOTHING
+"""
 
 
 def read_collections(conn: "Connection") -> list[str]:
     """Return the collections that students name, sorted; read-only."""
     query = "SELECT DISTINCT aws_collection_id FROM students ORDER BY 1"
     return [collection for (collection,) in conn.execute(query)]
-
-
-def keep_in_scope(conn: "Connection", faces: Sequence[Face], scope: Scope) -> list[Face]:
-    """Return the faces of the students in the scope; all of them where it is not narrow.
-
-    Raises:
-        EduguardError: when no student is in the scope.
-    """
-    if not scope.is_narrow:
-        return list(faces)
-    students = {student for (student,) in conn.execute(_STUDENTS, scope.parameters())}
-    if not students:
-        raise EduguardError(
-            f"There is no student {scope.student or f'in grade {scope.grade}'}",
-            hint="--student takes the id of a student, --grade the id of a grade.",
-        )
-    parts = ((face, split_external_image_id(face.external_image_id or "")) for face in faces)
-    return [face for face, part in parts if part and part[0] in students]
 
 
 def count_placeholders(conn: "Connection") -> int:
@@ -115,58 +80,52 @@ def apply_plan(conn: "Connection", plan: Plan) -> None:
     Raises:
         EduguardError: when a row no longer holds what the plan saw; then nothing was written.
     """
-    changes = plan.changes
-    if not changes:
+    from psycopg.errors import UniqueViolation
+
+    if not plan.changed:
         return
-    with conn.transaction():
-        conn.execute("CREATE TEMP TABLE planned (external_image_id text, before text, after text) ON COMMIT DROP")
-        with conn.cursor().copy("COPY planned FROM STDIN") as copy:
-            for change in changes:
-                copy.write_row((change.external_image_id, change.before, change.after))
-        held = conn.execute(
-            "SELECT count(*) FROM (SELECT FROM student_faces f JOIN planned p USING (external_image_id) "
-            "WHERE f.face_id = p.before FOR UPDATE OF f) s"
-        ).fetchone()
-        stale = len(changes) - (held[0] if held else 0)
-        if stale:
-            raise EduguardError(
-                f"The plan is stale: {stale} of {len(changes)} rows changed meanwhile",
-                hint="Nothing was written; run `inv sync-faces` again.",
-            )
+    try:
+        with conn.transaction():
+            stale = plan.changed - _write(conn, plan)
+            if stale:
+                raise EduguardError(
+                    f"The plan is stale: {stale} of {plan.changed} rows changed meanwhile",
+                    hint="Nothing was written; run `inv sync-faces` again.",
+                )
+    except UniqueViolation as error:
+        raise EduguardError(
+            f"Two rows would hold one FaceId: {error.diag.message_detail}",
+            hint="Nothing was written. A row took it meanwhile, or it was listed twice; run `inv sync-faces` again.",
+        ) from error
+
+
+def _write(conn: "Connection", plan: Plan) -> int:
+    conn.execute("CREATE TEMP TABLE planned (external_image_id text, before text, after text) ON COMMIT DROP")
+    with conn.cursor().copy("COPY planned FROM STDIN") as copy:
+        for change in plan.changes():
+            copy.write_row(change)
+    if plan.relink or plan.unlink:
         # A FaceId that passes from one row to another is let go first: the unique index allows no moment of sharing.
-        conn.execute(
-            "UPDATE student_faces f SET face_id = %s FROM planned p WHERE f.external_image_id = p.external_image_id "
-            "AND p.before IN (SELECT after FROM planned WHERE after <> %s)",
-            [PLACEHOLDER, PLACEHOLDER],
-        )
-        conn.execute(
-            "UPDATE student_faces f SET face_id = p.after, "
-            "indexed_at = CASE WHEN p.after = %s THEN NULL ELSE coalesce(f.indexed_at, now()) END "
-            "FROM (SELECT * FROM planned ORDER BY external_image_id) p WHERE f.external_image_id = p.external_image_id",
-            [PLACEHOLDER],
-        )
+        conn.execute(_LET_GO, {"placeholder": PLACEHOLDER})
+    return conn.execute(_UPDATE, {"placeholder": PLACEHOLDER}).rowcount
 
 
 def adopt_orphans(conn: "Connection", plan: Plan) -> list[str]:
     """Make a row for each face without one whose external image id names a known student; return these ids."""
-    best_first = sorted(plan.orphan, key=lambda face: (-face.confidence, face.face_id))
-    parts = [(face, split_external_image_id(face.external_image_id or "")) for face in best_first]
     adopted = []
     with conn.transaction():
-        for face, part in parts:
-            if part is None:
+        for external, faces in groupby(plan.orphan, key=lambda face: face.external_image_id or ""):
+            parts = split_external_image_id(external)
+            if parts is None:
                 continue
-            done = conn.execute(
-                "INSERT INTO student_faces (id, student_id, external_image_id, face_id, photo_url, indexed_at) "
-                "SELECT %s, id, %s, %s, %s, now() FROM students WHERE id = %s ON CONFLICT DO NOTHING",
-                [
-                    face.external_image_id,
-                    face.external_image_id,
-                    face.face_id,
-                    f"students/{part[0]}/photo-{part[1]}.jpg",
-                    part[0],
-                ],
-            )
-            if done.rowcount:
-                adopted.append(str(face.external_image_id))
+            face = min(faces, key=lambda face: (-face.confidence, face.face_id))
+            photo = f"students/{parts[0]}/photo-{parts[1]}.jpg"
+            if conn.execute(_ADOPT, [external, external, face.face_id, photo, parts[0]]).rowcount:
+                adopted.append(external)
     return adopted
+
+
+def keep_unused(conn: "Connection", face_ids: Sequence[str]) -> list[str]:
+    """Return those of the FaceIds that no row holds, whatever its collection; read-only."""
+    used = conn.execute("SELECT face_id FROM student_faces WHERE face_id = ANY (%s)", [list(face_ids)])
+    return sorted(set(face_ids) - {face_id for (face_id,) in used})

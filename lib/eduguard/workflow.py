@@ -9,6 +9,7 @@ from eduguard.console import print_note
 from eduguard.database import Database, connect
 from eduguard.errors import EduguardError
 from eduguard.faces import Plan
+from eduguard.progress import Progress
 from eduguard.reconciliation import Ask, Options, Outcome, reconcile
 from eduguard.services import (
     cloud_folder,
@@ -22,7 +23,7 @@ from eduguard.settings import Settings
 from eduguard.sync import count_placeholders, read_collections
 
 Show = Callable[[Settings, Plan], None]
-_COLLECTIONS_AT_ONCE = 4  # each sends one request at a time; below the smallest quota for ListFaces, 5 a second
+_COLLECTIONS_AT_ONCE = 4  # each sends one request at a time, all of them at the pace of the region
 
 
 def start_servers(settings: Settings) -> Iterator[str]:
@@ -125,9 +126,19 @@ def seed(settings: Settings, *, in_next: bool) -> str:
 
 def sync(settings: Settings, options: Options, *, in_next: bool, ask: Ask, show: Show) -> Outcome:
     """Write the collection's FaceIds into student_faces."""
+    with Progress() as progress:
+        return _sync(settings, options, in_next=in_next, ask=ask, show=show, progress=progress)
+
+
+def _sync(settings: Settings, options: Options, *, in_next: bool, ask: Ask, show: Show, progress: Progress) -> Outcome:
     with connect(_chosen(settings, in_next=in_next), purpose="sync") as conn:
         return reconcile(
-            conn, target_collection(settings), options, ask=ask, note=print_note, show=lambda plan: show(settings, plan)
+            conn,
+            target_collection(settings),
+            options,
+            ask=ask,
+            show=lambda plan: show(settings, plan),
+            progress=progress,
         )
 
 
@@ -138,11 +149,11 @@ def sync_all(settings: Settings, options: Options, *, ask: Ask, show: Show) -> l
 
     def one(name: str) -> Outcome | EduguardError:
         try:
-            return sync(settings.with_collection(name), options, in_next=False, ask=ask, show=show)
+            return _sync(settings.with_collection(name), options, in_next=False, ask=ask, show=show, progress=progress)
         except EduguardError as error:
             return error
 
-    with ThreadPoolExecutor(_COLLECTIONS_AT_ONCE) as threads:
+    with Progress() as progress, ThreadPoolExecutor(_COLLECTIONS_AT_ONCE) as threads:
         return list(threads.map(one, names))
 
 

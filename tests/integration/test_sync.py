@@ -11,12 +11,13 @@ import boto3
 import pytest
 
 from eduguard import fixtures, migrations, rekognition, sync
+from eduguard.comparison import Scope, read_rows
 from eduguard.database import Database, connect, execute_for
 from eduguard.errors import EduguardError
 from eduguard.faces import FaceRow, Plan, plan_sync
+from eduguard.progress import Progress, Step
 from eduguard.reconciliation import Options, Outcome, reconcile
 from eduguard.rekognition import Collection, open_collection
-from eduguard.sync import Scope
 
 ROOT = Path(__file__).parents[2]
 PHOTOS = ROOT / "seed_data" / "photos" / "students"
@@ -82,6 +83,26 @@ def school(database: Database, seeded: Database) -> Database:
     return database
 
 
+class Seen(Progress):
+    """What a person who waits is told."""
+
+    def __init__(self, on_expiry: Callable[[], None] = lambda: None) -> None:
+        super().__init__()
+        self.told: list[str] = []
+        self._on_expiry = on_expiry
+
+    def begin(self, name: str, total: int, unit: str) -> Step:
+        step, tell = super().begin(name, total, unit), self.told.append
+
+        def wait_for(what: str) -> None:
+            tell(f"{name}: {step.done} of {total} {unit}, waiting for {what}")
+            if "expired" in what:
+                self._on_expiry()
+
+        step.wait_for = wait_for  # type: ignore[method-assign]
+        return step
+
+
 def silent(_: str) -> str | None:
     return None
 
@@ -89,7 +110,7 @@ def silent(_: str) -> str | None:
 @pytest.fixture
 def run(school: Database) -> Sync:
     def sync_once(
-        collection: Collection, *, ask: Any = silent, show: Any = None, note: Any = None, **options: Any
+        collection: Collection, *, ask: Any = silent, show: Any = None, progress: Any = None, **options: Any
     ) -> Outcome:
         with connect(school, purpose="tests") as conn:
             return reconcile(
@@ -98,7 +119,7 @@ def run(school: Database) -> Sync:
                 Options(**options),
                 ask=ask,
                 show=show or (lambda _: None),
-                note=note or (lambda _: None),
+                progress=progress or Progress(),
             )
 
     return sync_once
@@ -161,9 +182,11 @@ def test_rows_that_hold_each_others_face_get_their_own_back(run: Sync, whole: Co
 
 def test_pages_are_followed_to_the_last(run: Sync, whole: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rekognition, "PAGE_SIZE", 4)
-    notes: list[str] = []
-    assert counts(run(whole, note=notes.append)) == {"link": 18}
-    assert notes == [f"whole: {number} faces read" for number in (4, 8, 12, 16)]
+    seen = Seen()
+    assert counts(run(whole, progress=seen)) == {"link": 18}
+    assert seen.told == [
+        *[f"whole: {done} of 18 faces, waiting for page {page}" for page, done in enumerate((4, 8, 12, 16, 18), 2)]
+    ]
 
 
 def test_a_listing_that_expires_is_started_again_once(
@@ -171,15 +194,9 @@ def test_a_listing_that_expires_is_started_again_once(
 ) -> None:
     monkeypatch.setattr(rekognition, "PAGE_SIZE", 4)
     faults(token_lifetime=0.000001)
-    notes: list[str] = []
-
-    def note(text: str) -> None:
-        notes.append(text)
-        if "expired" in text:
-            faults()
-
-    assert counts(run(whole, note=note)) == {"link": 18}
-    assert "whole: the listing expired and is started again" in notes
+    seen = Seen(on_expiry=faults)
+    assert counts(run(whole, progress=seen)) == {"link": 18}
+    assert "whole: 0 of 18 faces, waiting for page 1 again: the listing expired" in seen.told
 
 
 def test_a_listing_that_expires_twice_is_one_error(
@@ -317,4 +334,4 @@ def test_applying_nothing_touches_no_row(school: Database) -> None:
     with connect(school, purpose="tests") as conn:
         plan = plan_sync([FaceRow(external_image_id="a-photo-1", face_id="f")], [])
         sync.apply_plan(conn, plan)
-        assert len(sync.read_rows(conn, Scope(collection="any"))) == 18
+        assert len(read_rows(conn, Scope(collection="any"))) == 18

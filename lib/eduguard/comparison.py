@@ -1,0 +1,137 @@
+"""Compare rows and faces inside the database: only what may not agree ever reaches this process.
+
+The faces are copied into a temporary table page by page, as they are listed. One join leaves out the rows that hold the
+FaceId of their face, and the plan is made of the rest; so memory stays flat whatever the size of the collection.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from eduguard.errors import EduguardError
+from eduguard.faces import PLACEHOLDER, Face, FaceRow, Group, Plan, plan_groups
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+_AT_ONCE = 4096  # rows fetched together
+_LISTED = """
+DROP TABLE IF EXISTS pg_temp.listed;
+CREATE TEMP TABLE listed (external_image_id text, face_id text NOT NULL, confidence float8 NOT NULL)
+"""
+# A student says which collection holds their faces. A collection that no student names stands in for all of them:
+# that is how one set of seeds works with another collection on each target.
+_ROWS = """
+SELECT f.external_image_id, f.face_id FROM student_faces f JOIN students s ON s.id = f.student_id
+WHERE (s.aws_collection_id = %(collection)s
+       OR NOT EXISTS (SELECT FROM students WHERE aws_collection_id = %(collection)s))
+AND (%(student)s = '' OR s.id = %(student)s) AND (%(grade)s = '' OR s.grade_id = %(grade)s)
+"""
+_DRIFT = f"""
+CREATE TEMP TABLE drift ON COMMIT DROP AS
+SELECT r.external_image_id AS of_row, l.external_image_id AS of_face, r.face_id AS held, l.face_id, l.confidence
+FROM ({_ROWS}) r FULL JOIN listed l ON l.external_image_id = r.external_image_id
+WHERE r.face_id IS DISTINCT FROM l.face_id
+"""  # noqa: S608 -- no value of a user is in it
+# Whether a row's own face is listed too makes the difference between another face to take and a duplicate.
+_GROUPS = """
+SELECT coalesce(d.of_row, d.of_face), d.held, d.face_id, d.confidence, own.confidence
+FROM drift d LEFT JOIN listed own ON own.external_image_id = d.of_row AND own.face_id = d.held
+ORDER BY coalesce(d.of_row, d.of_face) COLLATE "C" NULLS LAST
+"""
+# FaceIds listed for one row and held by another that keeps them: it is out of the scope, or has no face.
+_KEPT = f"""
+SELECT h.face_id, h.external_image_id FROM student_faces h JOIN drift d ON d.face_id = h.face_id
+WHERE h.face_id <> %(placeholder)s
+AND (h.external_image_id NOT IN (SELECT external_image_id FROM ({_ROWS}) r)
+     OR (NOT %(unlink_missing)s
+         AND NOT EXISTS (SELECT FROM listed l WHERE l.external_image_id = h.external_image_id)))
+"""  # noqa: S608 -- no value of a user is in it
+_STUDENTS = """
+SELECT id FROM students
+WHERE (%(student)s = '' OR id = %(student)s) AND (%(grade)s = '' OR grade_id = %(grade)s)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """Which rows a sync compares: those of a collection, and of one student or grade where named."""
+
+    collection: str
+    student: str = ""
+    grade: str = ""
+
+    @property
+    def is_narrow(self) -> bool:
+        """Say whether it leaves out rows of the collection."""
+        return bool(self.student or self.grade)
+
+    def parameters(self) -> dict[str, str]:
+        """Return the parameters of the queries that read it."""
+        return {"collection": self.collection, "student": self.student, "grade": self.grade}
+
+
+def read_rows(conn: "Connection", scope: Scope) -> list[FaceRow]:
+    """Return the rows of the scope; read-only."""
+    return [FaceRow(*row) for row in conn.execute(_ROWS, scope.parameters())]
+
+
+def read_students(conn: "Connection", scope: Scope) -> set[str]:
+    """Return the ids of the students in the scope, whatever their collection; read-only.
+
+    Raises:
+        EduguardError: when there are none.
+    """
+    students = {student for (student,) in conn.execute(_STUDENTS, scope.parameters())}
+    if not students:
+        raise EduguardError(
+            f"There is no student {scope.student or f'in grade {scope.grade}'}",
+            hint="--student takes the id of a student, --grade the id of a grade.",
+        )
+    return students
+
+
+def begin_listing(conn: "Connection") -> None:
+    """Forget the faces copied in this session before; the role must be allowed to make temporary tables."""
+    conn.execute(_LISTED)
+
+
+def copy_faces(conn: "Connection", faces: Sequence[Face]) -> None:
+    """Add faces to those that rows are compared with."""
+    with conn.cursor().copy("COPY listed FROM STDIN") as copy:
+        for face_id, external_image_id, confidence, _ in faces:
+            copy.write_row((external_image_id, face_id, confidence))
+
+
+def compare(conn: "Connection", scope: Scope, *, unlink_missing: bool) -> Plan:
+    """Return the plan for the rows of the scope and the faces copied since `begin_listing`.
+
+    It is what `plan_sync` makes of these rows and faces, save that a FaceId held out of the scope is in conflict.
+    """
+    parameters = {**scope.parameters(), "unlink_missing": unlink_missing, "placeholder": PLACEHOLDER}
+    with conn.transaction():
+        conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        conn.execute("SET LOCAL work_mem = '64MB'")  # a million rows are joined and sorted here
+        conn.execute("ANALYZE listed")
+        conn.execute(_DRIFT, parameters)
+        conn.execute("ANALYZE drift")
+        counted = conn.execute(f"SELECT count(*) FROM ({_ROWS}) r", parameters).fetchone()  # noqa: S608
+        kept: dict[str, str] = dict(conn.execute(_KEPT, parameters).fetchall())
+        return plan_groups(
+            lambda: _read_groups(conn), rows=counted[0] if counted else 0, kept=kept, unlink_missing=unlink_missing
+        )
+
+
+def _read_groups(conn: "Connection") -> Iterator[Group]:
+    group: Group | None = None
+    for external, held, face_id, confidence, own_confidence in conn.cursor().stream(_GROUPS, size=_AT_ONCE):
+        if group is None or group.external_image_id != external:
+            if group:
+                yield group
+            group = Group(external, None if held is None else FaceRow(external, held), [])
+            if own_confidence is not None:
+                group.faces.append(Face(held, external, own_confidence))
+        if face_id is not None:
+            group.faces.append(Face(face_id, external, confidence))
+    if group:
+        yield group
