@@ -270,13 +270,14 @@ def full(c: Context, collection: str = "", confirm: str = "", yes: bool = False)
     help={
         "cloud": "measure the local cloud",
         "reset": "measure a reset beside psql and clones",
+        "sync": "measure a sync beside bare pagination, a bare UPDATE and row by row",
         "options": "what to pass on, such as --rounds 5",
     }
 )
-def bench(c: Context, cloud: bool = False, reset: bool = False, options: str = "") -> None:
+def bench(c: Context, cloud: bool = False, reset: bool = False, sync: bool = False, options: str = "") -> None:
     """Measure the tasks beside a bare Invoke, or a part beside what one would use instead; print the medians."""
-    script = ROOT / "benchmarks" / ("cloud.py" if cloud else "reset.py" if reset else "tasks.py")
-    c.run(f"{sys.executable} {script} {options}", pty=False)
+    script = "cloud.py" if cloud else "reset.py" if reset else "sync.py" if sync else "tasks.py"
+    c.run(f"{sys.executable} {ROOT / 'benchmarks' / script} {options}", pty=False)
 
 
 @task(help={"options": "what to pass on to pytest"})

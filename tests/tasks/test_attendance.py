@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from PIL import Image
 
 from eduguard.comparison import Scope, read_rows
-from eduguard.database import Database, connect, execute_for
+from eduguard.database import Database, connect, execute_for, read_value
 from eduguard.enrolment import enrol_photos, find_photos
 from eduguard.faces import plan_sync
 from eduguard.photos import open_bucket
@@ -210,7 +211,7 @@ def test_without_face_ids_the_way_to_them_is_told(inv: Inv, full: Database) -> N
     assert (done.returncode, "Run `inv sync-faces` first" in done.stderr) == (1, True)
 
 
-def test_taking_that_is_killed_leaves_all_rows_or_none(
+def test_taking_that_is_killed_before_its_commit_leaves_no_row(
     inv: Inv, full: Database, samples: Collection, state_folder: Path
 ) -> None:
     environment = {
@@ -218,13 +219,21 @@ def test_taking_that_is_killed_leaves_all_rows_or_none(
         "INVOKE_STATE_FOLDER": str(state_folder),
         "INVOKE_TARGETS_LOCAL_COLLECTION": samples.name,
     }
-    with subprocess.Popen(
-        [Path(sys.executable).parent / "inv", *TAKE, "--photo", str(CLASS_PHOTO), "--at", "2026-03-09T08:30Z"],
-        cwd=PHOTOS.parents[1], env=os.environ | environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
-    ) as process:  # fmt: skip
-        assert process.stderr
-        assert "photos: 1 of 1" in process.stderr.readline()
-        process.kill()
-    assert len(attendance_rows(full)) in {0, 6}
+    arguments = [*TAKE, "--photo", str(CLASS_PHOTO), "--at", "2026-03-09T08:30Z"]
+    command = [Path(sys.executable).parent / "inv", *arguments]
+    with connect(full, purpose="tests") as conn:
+        with (
+            conn.transaction(),
+            subprocess.Popen(command, cwd=PHOTOS.parents[1], env=os.environ | environment) as taking,
+        ):
+            conn.execute("LOCK TABLE attendance IN SHARE MODE")  # it has written the session and waits for the rows
+            while not read_value(
+                conn, "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'attendance'::regclass)"
+            ):
+                assert taking.poll() is None
+                time.sleep(0.01)
+            taking.kill()
+        assert read_value(conn, "SELECT count(*) FROM sessions WHERE starts_at = '2026-03-09T08:30Z'") == 0
+    assert attendance_rows(full) == []
     assert present(take(inv, "--photo", str(CLASS_PHOTO), "--at", "2026-03-09T08:30Z")) == EVERYBODY
     assert len(attendance_rows(full)) == 6

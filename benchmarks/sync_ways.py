@@ -1,0 +1,73 @@
+"""One way to bring FaceIds into rows, once, in a process of its own: prints its seconds and its peak memory as JSON.
+
+python benchmarks/sync_ways.py WAY DATABASE_URL ENDPOINT COLLECTION
+"""
+
+import json
+import resource
+import sys
+import time
+from typing import Any
+
+import boto3
+import psycopg
+
+from eduguard.database import Database, connect
+from eduguard.progress import Progress
+from eduguard.reconciliation import Options, reconcile
+from eduguard.rekognition import open_collection
+
+ACCESS = {"aws_access_key_id": "any", "aws_secret_access_key": "any"}
+
+
+def pages(endpoint: str, collection: str) -> Any:
+    """Return the pages as boto3 alone gives them."""
+    client = boto3.client("rekognition", endpoint_url=endpoint, region_name="us-east-1", **ACCESS)
+    return client.get_paginator("list_faces").paginate(CollectionId=collection, PaginationConfig={"PageSize": 4096})
+
+
+def paginate(_: str, endpoint: str, collection: str) -> int:
+    """Read every page and nothing else."""
+    return sum(len(page["Faces"]) for page in pages(endpoint, collection))
+
+
+def row_by_row(url: str, endpoint: str, collection: str) -> int:
+    """Write each face as it comes, a statement and a commit each."""
+    query = "UPDATE student_faces SET face_id = %s WHERE external_image_id = %s AND face_id = 'placeholder'"
+    with psycopg.connect(url, autocommit=True) as conn:
+        return sum(
+            conn.execute(query, [face["FaceId"], face["ExternalImageId"]]).rowcount
+            for page in pages(endpoint, collection)
+            for face in page["Faces"]
+        )
+
+
+def sync(url: str, endpoint: str, collection: str) -> int:
+    """Sync as `inv sync-faces` does."""
+    database = Database.from_url(url)
+    with connect(database, purpose="bench") as conn, Progress() as progress:
+        outcome = reconcile(
+            conn,
+            open_collection(collection, region="us-east-1", endpoint=endpoint, credentials=ACCESS),
+            Options(),
+            ask=lambda _: None,
+            show=lambda _: None,
+            progress=progress,
+        )
+    return outcome.plan.changed + outcome.plan.unchanged
+
+
+def main() -> None:
+    """Run one way."""
+    name, *arguments = sys.argv[1:]
+    way = {"paginate": paginate, "row_by_row": row_by_row, "sync": sync}[name]
+    boto3.client("rekognition", region_name="us-east-1", **ACCESS)  # boto3's own start is nobody's work here
+    began = time.perf_counter()
+    faces = way(*arguments)
+    seconds = time.perf_counter() - began
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    print(json.dumps({"faces": faces, "seconds": seconds, "peak": peak}))
+
+
+if __name__ == "__main__":
+    main()
