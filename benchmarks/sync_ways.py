@@ -4,9 +4,11 @@ python benchmarks/sync_ways.py WAY DATABASE_URL ENDPOINT COLLECTION
 """
 
 import json
+import re
 import resource
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -65,8 +67,15 @@ def main() -> None:
     began = time.perf_counter()
     faces = way(*arguments)
     seconds = time.perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    print(json.dumps({"faces": faces, "seconds": seconds, "peak": peak}))
+    print(json.dumps({"faces": faces, "seconds": seconds, "peak": peak_memory()}))
+
+
+def peak_memory() -> int:
+    """Return the most bytes that this process has held; on Linux getrusage would count those of its parent too."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return 1024 * int(re.findall(r"VmHWM:\s+(\d+) kB", status.read_text())[0])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 if __name__ == "__main__":

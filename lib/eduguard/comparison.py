@@ -4,7 +4,8 @@ The faces are copied into a temporary table page by page, as they are listed. On
 FaceId of their face, and the plan is made of the rest; so memory stays flat whatever the size of the collection.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,9 @@ _LISTED = """
 DROP TABLE IF EXISTS pg_temp.listed;
 CREATE TEMP TABLE listed (external_image_id text, face_id text NOT NULL, confidence float8 NOT NULL)
 """
+_DRIFT = """
+CREATE TEMP TABLE drift (of_row text, of_face text, held text, face_id text, confidence float8) ON COMMIT DROP
+"""
 # A student says which collection holds their faces. A collection that no student names stands in for all of them:
 # that is how one set of seeds works with another collection on each target.
 _ROWS = """
@@ -27,11 +31,16 @@ WHERE (s.aws_collection_id = %(collection)s
        OR NOT EXISTS (SELECT FROM students WHERE aws_collection_id = %(collection)s))
 AND (%(student)s = '' OR s.id = %(student)s) AND (%(grade)s = '' OR s.grade_id = %(grade)s)
 """
-_DRIFT = f"""
-CREATE TEMP TABLE drift ON COMMIT DROP AS
-SELECT r.external_image_id AS of_row, l.external_image_id AS of_face, r.face_id AS held, l.face_id, l.confidence
-FROM ({_ROWS}) r FULL JOIN listed l ON l.external_image_id = r.external_image_id
-WHERE r.face_id IS DISTINCT FROM l.face_id
+# One pass over the rows counts them and keeps those that do not agree with the faces.
+_COMPARE = f"""
+WITH r AS MATERIALIZED ({_ROWS}), differing AS (
+    INSERT INTO drift
+    SELECT r.external_image_id, l.external_image_id, r.face_id, l.face_id, l.confidence
+    FROM r FULL JOIN listed l ON l.external_image_id = r.external_image_id
+    WHERE r.face_id IS DISTINCT FROM l.face_id
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM r), (SELECT count(*) FROM differing)
 """  # noqa: S608 -- no value of a user is in it
 # Whether a row's own face is listed too makes the difference between another face to take and a duplicate.
 _GROUPS = """
@@ -91,35 +100,39 @@ def read_students(conn: "Connection", scope: Scope) -> set[str]:
     return students
 
 
-def begin_listing(conn: "Connection") -> None:
-    """Forget the faces copied in this session before; the role must be allowed to make temporary tables."""
+@contextmanager
+def copying_faces(conn: "Connection") -> Iterator[Callable[[Sequence[Face]], None]]:
+    """Copy faces, page by page, to be compared with rows; what was copied in this session before is forgotten.
+
+    The server takes them in while the next page is on its way. An error that leaves the block leaves no face copied.
+    The role must be allowed to make temporary tables.
+    """
     conn.execute(_LISTED)
-
-
-def copy_faces(conn: "Connection", faces: Sequence[Face]) -> None:
-    """Add faces to those that rows are compared with."""
     with conn.cursor().copy("COPY listed FROM STDIN") as copy:
-        for face_id, external_image_id, confidence, _ in faces:
-            copy.write_row((external_image_id, face_id, confidence))
+
+        def add(faces: Sequence[Face]) -> None:
+            for face_id, external_image_id, confidence, _ in faces:
+                copy.write_row((external_image_id, face_id, confidence))
+
+        yield add
 
 
 def compare(conn: "Connection", scope: Scope, *, unlink_missing: bool) -> Plan:
-    """Return the plan for the rows of the scope and the faces copied since `begin_listing`.
+    """Return the plan for the rows of the scope and the faces copied before.
 
     It is what `plan_sync` makes of these rows and faces, save that a FaceId held out of the scope is in conflict.
     """
     parameters = {**scope.parameters(), "unlink_missing": unlink_missing, "placeholder": PLACEHOLDER}
     with conn.transaction():
         conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        conn.execute("SET LOCAL work_mem = '64MB'")  # a million rows are joined and sorted here
-        conn.execute("ANALYZE listed")
-        conn.execute(_DRIFT, parameters)
-        conn.execute("ANALYZE drift")
-        counted = conn.execute(f"SELECT count(*) FROM ({_ROWS}) r", parameters).fetchone()  # noqa: S608
-        kept: dict[str, str] = dict(conn.execute(_KEPT, parameters).fetchall())
-        return plan_groups(
-            lambda: _read_groups(conn), rows=counted[0] if counted else 0, kept=kept, unlink_missing=unlink_missing
-        )
+        conn.execute(
+            "SET LOCAL work_mem = '64MB'; SET LOCAL jit = off"
+        )  # one join and one sort of up to millions of rows
+        conn.execute(_DRIFT)
+        rows, differing = conn.execute(_COMPARE, parameters).fetchone() or (0, 0)
+        kept: dict[str, str] = dict(conn.execute(_KEPT, parameters).fetchall()) if differing else {}
+        read = (lambda: _read_groups(conn)) if differing else tuple[Group, ...]
+        return plan_groups(read, rows=rows, kept=kept, unlink_missing=unlink_missing)
 
 
 def _read_groups(conn: "Connection") -> Iterator[Group]:

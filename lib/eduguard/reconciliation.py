@@ -1,6 +1,7 @@
 """Sync one collection: list, plan, show, judge, apply exactly what was shown, and plan again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +9,7 @@ from eduguard import comparison, sync
 from eduguard.comparison import Scope
 from eduguard.errors import EduguardError
 from eduguard.faces import Face, Plan, keep_students
-from eduguard.listing import read_listing
+from eduguard.listing import Take, read_listing
 from eduguard.progress import Progress, Step
 from eduguard.rekognition import Collection
 
@@ -112,7 +113,8 @@ def reconcile(
     sync.apply_plan(conn, plan)
     adopted = sync.adopt_orphans(conn, plan) if options.adopt else []
     pruned = _prune(conn, collection, options, plan, ask=ask_alone)
-    if left := comparison.compare(conn, scope, unlink_missing=options.unlink_missing).changed:
+    is_touched = plan.changed or adopted or pruned  # where nothing was done, there is nothing to find again
+    if is_touched and (left := comparison.compare(conn, scope, unlink_missing=options.unlink_missing).changed):
         raise EduguardError(f"{left} rows changed while they were synced", hint="Run `inv sync-faces` again.")
     return replace(outcome, applied=True, adopted=len(adopted), pruned=pruned)
 
@@ -121,17 +123,20 @@ def _copy_listing(conn: "Connection", collection: Collection, students: set[str]
     """Copy the faces, all or those of some students, for the comparison; return how many were listed."""
     listed = 0
 
-    def begin() -> None:
+    @contextmanager
+    def begin() -> Iterator[Take]:
         nonlocal listed
         listed = 0
-        comparison.begin_listing(conn)
+        with comparison.copying_faces(conn) as add:
 
-    def take(page: list[Face]) -> None:
-        nonlocal listed
-        listed += len(page)
-        comparison.copy_faces(conn, page if students is None else keep_students(page, students))
+            def take(page: list[Face]) -> None:
+                nonlocal listed
+                listed += len(page)
+                add(page if students is None else keep_students(page, students))
 
-    read_listing(collection, begin=begin, take=take, step=step)
+            yield take
+
+    read_listing(collection, begin, step=step)
     return listed
 
 

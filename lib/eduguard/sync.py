@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 _FEW = 10  # linked rows; fewer than this are never a mass change
 _MASS_CHANGE = 0.3
+_INDEX = "student_faces_face_id"
+_BULK = 1_000  # rows to be written, and their share of the table, from which making the index anew is the faster way
+_BULK_SHARE = 0.5
 _LET_GO = """
 WITH freed AS (
     UPDATE student_faces f SET face_id = %(placeholder)s FROM planned p
@@ -104,10 +107,42 @@ def _write(conn: "Connection", plan: Plan) -> int:
     with conn.cursor().copy("COPY planned FROM STDIN") as copy:
         for change in plan.changes():
             copy.write_row(change)
-    if plan.relink or plan.unlink:
+    definition = _drop_index(conn) if _is_bulk(conn, plan) else None
+    if definition is None and (plan.relink or plan.unlink):
         # A FaceId that passes from one row to another is let go first: the unique index allows no moment of sharing.
         conn.execute(_LET_GO, {"placeholder": PLACEHOLDER})
-    return conn.execute(_UPDATE, {"placeholder": PLACEHOLDER}).rowcount
+    written = conn.execute(_UPDATE, {"placeholder": PLACEHOLDER}).rowcount
+    if definition is not None:
+        conn.execute(definition)
+    return written
+
+
+def _is_bulk(conn: "Connection", plan: Plan) -> bool:
+    if plan.changed < _BULK:
+        return False
+    row = conn.execute("SELECT count(*) FROM student_faces").fetchone()
+    return bool(row and plan.changed >= _BULK_SHARE * row[0])
+
+
+def _drop_index(conn: "Connection") -> bytes | None:
+    """Drop the unique index of FaceIds; return the statement that makes it again, or None where it cannot be dropped.
+
+    Without it a rewritten row stays on its page and no other index is touched (heap-only tuples, PostgreSQL manual
+    66.7), and the index is sorted once instead of being filled in random order: three to four times as fast. It takes
+    a lock that nobody may hold up or wait for long, so it is done only while nobody uses the table.
+    """
+    from psycopg.errors import InsufficientPrivilege, LockNotAvailable
+
+    try:
+        with conn.transaction():
+            conn.execute("LOCK TABLE student_faces IN ACCESS EXCLUSIVE MODE NOWAIT")
+            row = conn.execute("SELECT pg_get_indexdef(to_regclass(%s))", [_INDEX]).fetchone()
+            if row is None or row[0] is None:
+                return None
+            conn.execute(f"DROP INDEX {_INDEX}")
+    except (InsufficientPrivilege, LockNotAvailable):
+        return None
+    return str(row[0]).encode()
 
 
 def adopt_orphans(conn: "Connection", plan: Plan) -> list[str]:

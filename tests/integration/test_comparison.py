@@ -1,12 +1,15 @@
 """What the database leaves out of a plan, and what of it reaches Python, add up to the pure plan."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import Connection
+from psycopg.errors import UniqueViolation
 
 from eduguard import comparison, migrations, sync
 from eduguard.comparison import Scope
@@ -67,9 +70,9 @@ def put_rows(conn: Connection, rows: list[FaceRow], student: str = "s") -> None:
 
 
 def put_faces(conn: Connection, *pages: list[Face]) -> None:
-    comparison.begin_listing(conn)
-    for page in pages:
-        comparison.copy_faces(conn, page)
+    with comparison.copying_faces(conn) as add:
+        for page in pages:
+            add(page)
 
 
 def flat(plan: Plan) -> tuple[dict[str, int], list[str], list[Change]]:
@@ -115,6 +118,85 @@ def test_one_face_listed_under_two_ids_writes_nothing(conn: Connection) -> None:
     with pytest.raises(EduguardError, match="Two rows would hold one FaceId: .*f1"):
         sync.apply_plan(conn, plan)
     assert {row.face_id for row in comparison.read_rows(conn, ALL)} == {PLACEHOLDER}
+
+
+INDEXES = "SELECT indexdef FROM pg_indexes WHERE tablename = 'student_faces' ORDER BY indexname"
+MANY = 1_500  # enough for the index to be made anew
+
+
+def uuid_of(number: int) -> str:
+    return str(UUID(int=number))
+
+
+@pytest.fixture
+def many(conn: Connection) -> Connection:
+    """Many rows with placeholders, and a face listed for each."""
+    conn.execute(
+        "INSERT INTO student_faces (id, student_id, external_image_id, photo_url) "
+        "SELECT n::text, 's', 's-photo-' || n, 'key' FROM generate_series(1, %s) n",
+        [MANY],
+    )
+    put_faces(conn, [Face(uuid_of(number), f"s-photo-{number}", 99.0) for number in range(1, MANY + 1)])
+    return conn
+
+
+def test_many_changes_leave_the_indexes_as_they_were(many: Connection) -> None:
+    before = many.execute(INDEXES).fetchall()
+    plan = comparison.compare(many, ALL, unlink_missing=False)
+    sync.apply_plan(many, plan)
+    assert many.execute(INDEXES).fetchall() == before
+    held = {row.external_image_id: row.face_id for row in comparison.read_rows(many, ALL)}
+    assert held == {f"s-photo-{number}": uuid_of(number) for number in range(1, MANY + 1)}
+    with pytest.raises(UniqueViolation):
+        many.execute("UPDATE student_faces SET face_id = %s WHERE id = '2'", [uuid_of(1)])
+
+
+def test_many_rows_may_exchange_their_faces(many: Connection) -> None:
+    sync.apply_plan(many, comparison.compare(many, ALL, unlink_missing=False))
+    put_faces(many, [Face(uuid_of(number % MANY + 1), f"s-photo-{number}", 99.0) for number in range(1, MANY + 1)])
+    plan = comparison.compare(many, ALL, unlink_missing=False)
+    assert len(plan.relink) == MANY
+    sync.apply_plan(many, plan)
+    assert comparison.compare(many, ALL, unlink_missing=False).counts()["unchanged"] == MANY
+
+
+def test_many_changes_do_not_wait_for_somebody_who_reads(many: Connection, database: Database) -> None:
+    plan = comparison.compare(many, ALL, unlink_missing=False)
+    with connect(database, purpose="tests") as reader, reader.transaction():
+        reader.execute("SELECT FROM student_faces LIMIT 1")
+        sync.apply_plan(many, plan)
+    assert comparison.compare(many, ALL, unlink_missing=False).counts()["unchanged"] == MANY
+
+
+def test_many_changes_need_not_be_made_by_the_owner_of_the_table(many: Connection) -> None:
+    plan = comparison.compare(many, ALL, unlink_missing=False)
+    role = f"writer_{os.getpid()}"
+    many.execute(f"CREATE ROLE {role}; GRANT SELECT, UPDATE ON student_faces, students TO {role}; SET ROLE {role}")
+    sync.apply_plan(many, plan)
+    many.execute(f"RESET ROLE; DROP OWNED BY {role}; DROP ROLE {role}")
+    assert comparison.compare(many, ALL, unlink_missing=False).counts()["unchanged"] == MANY
+
+
+def test_one_face_listed_under_two_of_many_ids_writes_nothing(many: Connection) -> None:
+    before = many.execute(INDEXES).fetchall()
+    with comparison.copying_faces(many) as add:
+        add([Face(uuid_of(max(number, 2)), f"s-photo-{number}", 99.0) for number in range(1, MANY + 1)])
+    plan = comparison.compare(many, ALL, unlink_missing=False)
+    with pytest.raises(EduguardError, match=f"Two rows would hold one FaceId: .*{uuid_of(2)}"):
+        sync.apply_plan(many, plan)
+    assert {row.face_id for row in comparison.read_rows(many, ALL)} == {PLACEHOLDER}
+    assert many.execute(INDEXES).fetchall() == before
+
+
+def test_an_error_on_the_way_leaves_no_face_copied(conn: Connection) -> None:
+    def lose() -> None:
+        with comparison.copying_faces(conn) as add:
+            add([Face("f1", "s-photo-1", 99.0)])
+            raise EduguardError("lost")
+
+    with pytest.raises(EduguardError, match="lost"):
+        lose()
+    assert comparison.compare(conn, ALL, unlink_missing=False).shown == 0
 
 
 def test_a_listing_that_begins_again_forgets_what_was_copied(conn: Connection) -> None:
