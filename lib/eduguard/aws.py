@@ -1,6 +1,7 @@
 """Clients of AWS, or of an endpoint that speaks its language, and whose credentials they use."""
 
 import time
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,18 @@ def open_client(
     if pace:
         client.meta.events.register(f"before-send.{service}", lambda **_: pace.wait())
     return client
+
+
+def refuse_cut_answer(response_dict: Mapping[str, Any]) -> None:
+    """Raise botocore's IncompleteReadError for an answer that broke off.
+
+    botocore takes the JSON of such an answer for an empty object: the end of a listing, or a collection without faces.
+    """
+    from botocore.exceptions import IncompleteReadError
+
+    told, body = response_dict["headers"].get("content-length"), response_dict["body"]
+    if told and len(body) != int(told):
+        raise IncompleteReadError(actual_bytes=len(body), expected_bytes=int(told))
 
 
 def identify(*, region: str, endpoint: str | None, credentials: dict[str, str] | None) -> Identity:

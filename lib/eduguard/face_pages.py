@@ -13,10 +13,8 @@ _EXTERNAL_IMAGE_IDS = re.compile(r"(?:[a-zA-Z0-9_.\-:]{1,255}\n)*")
 _OK = 200
 
 
-def keep_faces_unparsed(
-    *, response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object
-) -> None:
-    """Take the faces out of an answer before botocore parses it: a handler of its event before-parse.
+def keep_faces_unparsed(response_dict: dict[str, Any], customized_response_dict: dict[str, Any]) -> None:
+    """Take the faces out of an answer before botocore parses it, as a handler of its event before-parse may.
 
     botocore's parser walks every value of every face by the service model, which changes none of them and takes four
     fifths of the time of a page (benchmarks/sync.py). An answer that is not as expected is left to it.

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 from eduguard.faces import Face
 from eduguard.progress import Step
 from eduguard.rekognition import Collection
-from eduguard.rekognition_types import PageExpiredError
+from eduguard.rekognition_types import ListingLostError
 
 Take = Callable[[list[Face]], None]
 
@@ -14,7 +14,7 @@ Take = Callable[[list[Face]], None]
 def read_listing(
     collection: Collection, begin: Callable[[], AbstractContextManager[Take]], *, step: Step | None = None
 ) -> None:
-    """Hand the faces of a collection over page by page; a listing whose token expires is started again once.
+    """Hand the faces of a collection over page by page; a listing that is lost on the way is started again once.
 
     Args:
         collection: what is listed; read-only.
@@ -30,12 +30,12 @@ def read_listing(
                     if step:
                         step.advance(len(page))
                         step.wait_for(f"page {number}")
-        except PageExpiredError:
+        except ListingLostError as error:
             if is_last_try:
                 raise
             if step:
                 step.restart()
-                step.wait_for("page 1 again: the listing expired")
+                step.wait_for(f"page 1 again: {error.message}")
         else:
             return
 

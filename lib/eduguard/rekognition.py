@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from eduguard.aws import EXPIRED, PROVIDE, RENEW, open_client
+from eduguard.aws import EXPIRED, PROVIDE, RENEW, open_client, refuse_cut_answer
 from eduguard.errors import EduguardError
 from eduguard.face_pages import keep_faces_unparsed, read_page
 from eduguard.faces import Face
@@ -14,8 +14,8 @@ from eduguard.rekognition_types import (
     CollectionState,
     FaceRefusedError,
     IndexedFace,
+    ListingLostError,
     Match,
-    PageExpiredError,
     S3Object,
 )
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from types_boto3_rekognition.type_defs import BoundingBoxTypeDef, FaceRecordTypeDef, ImageTypeDef
 
 PAGE_SIZE = 4096  # the largest MaxResults of ListFaces (API reference)
+_HINTS = {"AccessDeniedException": "`inv doctor --iam` prints the policy that each job needs."}
 _NO_FACE = "no faces in the image"  # what AWS says of a picture without one
 _MOST_FACES_OF_USER = 100  # in a request and of a user (AssociateFaces)
 LARGEST_IMAGE = 5 * 1024 * 1024  # bytes in a request (Rekognition quotas); larger ones must come from S3
@@ -65,15 +66,20 @@ class Collection:
         """Yield every face, page by page, to the last page; read-only.
 
         Raises:
-            PageExpiredError: when AWS no longer takes the token of the next page.
+            ListingLostError: when AWS no longer takes the token of the next page, or an answer broke off.
             EduguardError: when what answers is not Rekognition.
         """
+        from botocore.exceptions import IncompleteReadError
+
         pages = self._client.get_paginator("list_faces").paginate(
             CollectionId=self.name, PaginationConfig={"PageSize": PAGE_SIZE}
         )
         with self._translated("list the faces of"):
-            for page in pages:
-                yield read_page(page, self._where())
+            try:
+                for page in pages:
+                    yield read_page(page, self._where())
+            except IncompleteReadError as error:
+                raise ListingLostError(f"the listing of {self._where()} broke off: {error}") from error
 
     def index_face(self, picture: bytes | S3Object, external_image_id: str) -> IndexedFace:
         """Index the one face of a picture under an external image id.
@@ -196,7 +202,7 @@ class Collection:
         except self._client.exceptions.ResourceNotFoundException as error:
             raise self._absent() from error
         except self._client.exceptions.InvalidPaginationTokenException as error:
-            raise PageExpiredError(f"The listing of {where} expired", hint="Run this again.") from error
+            raise ListingLostError(f"the listing of {where} expired", hint="Run this again.") from error
         except (NoCredentialsError, PartialCredentialsError) as error:
             raise EduguardError(
                 f"No AWS credentials to {action} {where}: {error}",
@@ -206,7 +212,7 @@ class Collection:
             answer = error.response.get("Error", {})
             raise EduguardError(
                 f"AWS would not {action} {where}: {answer.get('Code')}: {answer.get('Message')}",
-                hint=RENEW if answer.get("Code") in EXPIRED else None,
+                hint=RENEW if answer.get("Code") in EXPIRED else _HINTS.get(str(answer.get("Code"))),
             ) from error
         except BotoCoreError as error:
             raise EduguardError(
@@ -225,7 +231,13 @@ class Collection:
 
 
 def open_collection(
-    name: str, *, region: str, endpoint: str | None, credentials: dict[str, str] | None, pace: Pace | None = None
+    name: str,
+    *,
+    region: str,
+    endpoint: str | None,
+    credentials: dict[str, str] | None,
+    pace: Pace | None = None,
+    read_timeout: float = 30,
 ) -> Collection:
     """Return a collection of AWS, or of the endpoint given; nothing is sent yet.
 
@@ -235,6 +247,7 @@ def open_collection(
         endpoint: a URL in place of AWS's own.
         credentials: for an endpoint of ours; None takes AWS's own chain.
         pace: shared by everything that sends requests to one region.
+        read_timeout: seconds in which nothing comes of an answer until it is asked for again.
     """
     client = open_client(
         "rekognition",
@@ -243,10 +256,18 @@ def open_collection(
         credentials=credentials,
         pace=pace,
         retries={"mode": "adaptive", "total_max_attempts": 8},
-        read_timeout=30,
+        read_timeout=read_timeout,
     )
-    client.meta.events.register("before-parse.rekognition.ListFaces", keep_faces_unparsed)
+    # Not among the events that botocore's documentation lists: without it, pages take longer and are the same.
+    client.meta.events.register("before-parse.rekognition", look_at_answer)
     return Collection(client, name)
+
+
+def look_at_answer(*, operation_model: Any, response_dict: Any, customized_response_dict: Any, **_: object) -> None:
+    """Handle botocore's event before-parse: refuse an answer that broke off, and read the faces of a page."""
+    refuse_cut_answer(response_dict)
+    if operation_model.name == "ListFaces":
+        keep_faces_unparsed(response_dict, customized_response_dict)
 
 
 def _image(picture: bytes | S3Object) -> "ImageTypeDef":

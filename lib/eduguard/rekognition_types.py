@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from eduguard.errors import EduguardError
 
 
-class PageExpiredError(EduguardError):
-    """A listing whose next page can no longer be had: it has to be started again."""
+class ListingLostError(EduguardError):
+    """A listing that cannot go on, because its token expired or an answer broke off: it has to be started again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

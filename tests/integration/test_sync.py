@@ -196,7 +196,10 @@ def test_a_listing_that_expires_is_started_again_once(
     faults(token_lifetime=0.000001)
     seen = Seen(on_expiry=faults)
     assert counts(run(whole, progress=seen)) == {"link": 18}
-    assert "whole: 0 of 18 faces, waiting for page 1 again: the listing expired" in seen.told
+    assert (
+        "whole: 0 of 18 faces, waiting for page 1 again: the listing of collection whole in us-east-1 expired"
+        in seen.told
+    )
 
 
 def test_a_listing_that_expires_twice_is_one_error(
@@ -204,7 +207,7 @@ def test_a_listing_that_expires_twice_is_one_error(
 ) -> None:
     monkeypatch.setattr(rekognition, "PAGE_SIZE", 4)
     faults(token_lifetime=0.000001)
-    with pytest.raises(EduguardError, match="The listing of collection whole in us-east-1 expired"):
+    with pytest.raises(EduguardError, match="the listing of collection whole in us-east-1 expired"):
         run(whole)
     assert set(held(school).values()) == {"placeholder"}
 

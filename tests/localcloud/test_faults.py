@@ -3,16 +3,18 @@
 import json
 import time
 from collections.abc import Callable
+from http.client import IncompleteRead
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ConnectionClosedError
 
 ErrorOf = Callable[..., tuple[str, str, int]]
 Faults = Callable[..., None]
 Photo = Callable[[int, int], bytes]
+SIGNED = "AWS4-HMAC-SHA256 Credential=any/20260101/us-east-1/rekognition/aws4_request, SignedHeaders=host, Signature=0"
 
 
 def test_throttling_stops_after_the_burst(rekognition: Any, calm: Faults, error_of: ErrorOf):
@@ -32,6 +34,53 @@ def test_failures_are_of_the_server(rekognition: Any, calm: Faults, error_of: Er
     calm(fail=1)
     code, _, status = error_of(rekognition.list_collections)
     assert (code, status) == ("InternalServerError", 500)
+
+
+@pytest.mark.parametrize(
+    ("form", "code", "status"),
+    [
+        ("ThrottlingException", "ThrottlingException", 400),
+        ("ThrottlingException 500", "ThrottlingException", 500),
+        ("ProvisionedThroughputExceededException", "ProvisionedThroughputExceededException", 400),
+    ],
+)
+def test_throttling_has_every_form(
+    rekognition: Any, calm: Faults, error_of: ErrorOf, form: str, code: str, status: int
+):
+    calm(throttle=1, throttle_as=form)
+    answer = error_of(rekognition.list_collections)
+    assert (answer[0], answer[2]) == (code, status)
+
+
+@pytest.mark.parametrize(("fault", "code"), [("expire", "ExpiredTokenException"), ("deny", "AccessDeniedException")])
+def test_requests_are_refused(rekognition: Any, calm: Faults, error_of: ErrorOf, fault: str, code: str):
+    calm(**{fault: 1})
+    answer = error_of(rekognition.list_collections)
+    assert (answer[0], answer[2]) == (code, 400)
+    rekognition.list_collections()
+
+
+def test_connections_are_lost(rekognition: Any, calm: Faults):
+    calm(drop=1)
+    with pytest.raises(ConnectionClosedError):
+        rekognition.list_collections()
+    rekognition.list_collections()
+
+
+def test_answers_break_off(cloud: Any, calm: Faults):
+    calm(cut=1)
+    request = {"X-Amz-Target": "RekognitionService.ListCollections", "Authorization": SIGNED}
+    with pytest.raises(IncompleteRead):
+        cloud.send("/", method="POST", body=b"{}", **request)
+    assert "CollectionIds" in json.loads(cloud.send("/", method="POST", body=b"{}", **request)[1])
+
+
+def test_so_many_requests_are_let_through_before(rekognition: Any, calm: Faults, error_of: ErrorOf):
+    calm(fail=1, after=2)
+    rekognition.list_collections()
+    rekognition.list_collections()
+    assert error_of(rekognition.list_collections)[0] == "InternalServerError"
+    rekognition.list_collections()
 
 
 def test_quotas_are_counted_by_operation(rekognition: Any, collection: str, calm: Faults):
@@ -98,6 +147,7 @@ def test_the_control_page_shows_replaces_and_ends_faults(cloud: Any, calm: Fault
     [
         pytest.param(b'{"throtle": 1}', "Unknown fault throtle; there are tps, throttle", id="unknown"),
         pytest.param(b'{"throttle": "many"}', "wrong kind of value", id="no number"),
+        pytest.param(b'{"throttle_as": "NoException"}', "throttle_as is one of Throttling", id="no throttling"),
         pytest.param(b"[]", "The body is a JSON object", id="list"),
         pytest.param(b"{", "The body is not JSON", id="no JSON"),
     ],

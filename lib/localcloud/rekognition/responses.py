@@ -23,8 +23,10 @@ from localcloud.rekognition import (
     user_search,
     users,
 )
+from localcloud.rekognition.breaking import break_off
 from localcloud.rekognition.call import Call
 from localcloud.rekognition.exceptions import FrameworkError, RekognitionError
+from localcloud.rekognition.faults import Breakage
 from localcloud.rekognition.tokens import TokenMaker
 from localcloud.rekognition.validation import read_request
 
@@ -85,10 +87,13 @@ class CollectionsResponse(RekognitionResponse):
         if action not in _model().operation_names:
             raise FrameworkError("UnknownOperationException", f"The operation {action} does not exist")
         backend = self._backend()
-        backend.service.switch.strike(action, self.current_account, self.region)
+        breakage = backend.service.switch.strike(action, self.current_account, self.region)
+        if breakage is Breakage.DROP:
+            return break_off("")
         parameters = read_request(self.body, _input_shape(action))
         operation = OPERATIONS.get(action)
-        return self._stock_answer(action) if operation is None else _text(operation(self._call(backend, parameters)))
+        text = self._stock_answer(action) if operation is None else _text(operation(self._call(backend, parameters)))
+        return break_off(text) if breakage is Breakage.CUT else text
 
     def _backend(self) -> CollectionsBackend:
         if not _ACCOUNT.fullmatch(self.current_account):  # it names a folder of the store
