@@ -1,24 +1,26 @@
 """Walk from credentials to photos, and say of each step what is wrong and which command mends it; read-only."""
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from eduguard import migrations, protection
 from eduguard.aws import serves
 from eduguard.comparison import Scope, read_rows
 from eduguard.database import connect
 from eduguard.errors import EduguardError
-from eduguard.faces import Face, Plan, external_image_id, plan_sync, split_external_image_id
+from eduguard.faces import Face, FaceRow, Plan, external_image_id, plan_sync, split_external_image_id
 from eduguard.listing import read_faces
+from eduguard.rekognition_types import CollectionState
 from eduguard.services import target_bucket, target_collection, target_database, target_identity
 from eduguard.settings import Settings
 
+T = TypeVar("T")
 OK, DRIFT, BROKEN = "ok", "drift", "broken"
 _LARGEST_SKEW = 240.0  # seconds; AWS refuses signatures that are 5 minutes off
 _SHOWN = 5  # ids named for each kind of disagreement
 _PREFIX = "students/"
+_MIGRATE = "inv migrate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,22 +38,20 @@ class Finding:
 
 def examine(settings: Settings) -> Iterator[Finding]:
     """Yield what each step found; a step that fails is a finding, and those that need it are left out."""
-    rows: set[str] = set()
-    plan: Plan | None = None
-    faces: list[Face] = []
-    yield from _guarded("credentials", lambda: _check_identity(settings))
-    if not settings.target.rekognition_endpoint:
-        yield _check_region(settings.target.region)
-    yield from _guarded("database", lambda: _check_database(settings))
-    with suppress(EduguardError):
-        faces = read_faces(target_collection(settings))
-        with connect(target_database(settings), purpose="doctor") as conn:
-            compared = read_rows(conn, Scope(collection=settings.target.collection))
-        rows, plan = {row.external_image_id for row in compared}, plan_sync(compared, faces)
-    yield from _guarded("collection", lambda: _check_collection(settings, faces))
-    if plan:
-        yield from _judge_plan(plan)
-    yield from _guarded("photos", lambda: _check_photos(settings, rows, faces))
+    target = settings.target
+    yield from (yield from _try("credentials", lambda: _check_identity(settings))) or ()
+    if not target.rekognition_endpoint:
+        yield _check_region(target.region)
+    rows = yield from _examine_database(settings)
+    state = yield from _try("collection", lambda: target_collection(settings).require())
+    faces = (yield from _try("collection", lambda: read_faces(target_collection(settings)))) if state else None
+    if state and faces is not None:
+        yield _check_collection(state, faces)
+    photos = yield from _try("photos", lambda: _read_photos(settings))
+    if rows is not None and faces is not None:
+        yield from _judge_plan(plan_sync(rows, faces))
+        if photos is not None:
+            yield from _judge_places({row.external_image_id for row in rows}, photos, faces)
 
 
 def worst(findings: Iterable[Finding]) -> str:
@@ -70,13 +70,13 @@ def compare_places(rows: set[str], photos: set[str], faces: set[str]) -> dict[st
     return states
 
 
-def _guarded(step: str, check: Callable[[], Finding | list[Finding]]) -> Iterator[Finding]:
+def _try(step: str, read: Callable[[], T]) -> Generator[Finding, None, T | None]:
+    """Return what is read; where that fails, yield why and return None."""
     try:
-        found = check()
+        return read()
     except EduguardError as error:
         yield Finding(step=step, verdict=BROKEN, text=error.message, remedy=error.hint)
-        return
-    yield from found if isinstance(found, list) else [found]
+        return None
 
 
 def _check_identity(settings: Settings) -> list[Finding]:
@@ -95,6 +95,17 @@ def _check_region(region: str) -> Finding:
     return Finding(step="region", verdict=BROKEN, text=f"AWS has no Rekognition in {region}", remedy=remedy)
 
 
+def _examine_database(settings: Settings) -> Generator[Finding, None, list[FaceRow] | None]:
+    """Yield the state of the database, and return the rows of the collection's students where they can be read."""
+    finding = yield from _try("database", lambda: _check_database(settings))
+    if finding is None:
+        return None
+    yield finding
+    if finding.verdict == BROKEN or finding.remedy == _MIGRATE:
+        return None
+    return (yield from _try("database", lambda: _read_rows(settings)))
+
+
 def _check_database(settings: Settings) -> Finding:
     database = target_database(settings)
     state = protection.inspect(database)
@@ -103,21 +114,30 @@ def _check_database(settings: Settings) -> Finding:
         return Finding(step="database", verdict=BROKEN, text=text, remedy="inv full")
     pending = migrations.plan(database, settings.migrations_folder).pending
     if pending:
-        return Finding(step="database", verdict=DRIFT, text=f"pending: {', '.join(pending)}", remedy="inv migrate")
+        return Finding(step="database", verdict=DRIFT, text=f"pending: {', '.join(pending)}", remedy=_MIGRATE)
     if not state.rows.get("student_faces"):
         return Finding(step="database", verdict=DRIFT, text=f"{database.name} has no faces", remedy="inv seed-full")
     return Finding(step="database", verdict=OK, text=f"{database.name}, {state.rows['student_faces']} faces")
 
 
-def _check_collection(settings: Settings, faces: list[Face]) -> Finding:
-    state = target_collection(settings).require()
-    if state.face_count == 0:
+def _read_rows(settings: Settings) -> list[FaceRow]:
+    with connect(target_database(settings), purpose="doctor") as conn:
+        return read_rows(conn, Scope(collection=settings.target.collection))
+
+
+def _check_collection(state: CollectionState, faces: list[Face]) -> Finding:
+    if not faces:
         return Finding(step="collection", verdict=DRIFT, text=f"{state.arn} has no face", remedy="inv enrol")
     ours = sum(split_external_image_id(face.external_image_id or "") is not None for face in faces)
-    text = f"{state.arn}, {state.face_count} faces, {ours} with an external image id of our form"
+    text = f"{state.arn}, {len(faces)} faces, {ours} with an external image id of our form"
     if ours == 0:
         remedy = "Index the photos anew as {student_id}-photo-{n}: inv enrol"
         return Finding(step="collection", verdict=DRIFT, text=text, remedy=remedy)
+    if len(faces) != state.face_count:
+        text += f"; it counts {state.face_count}"
+        return Finding(
+            step="collection", verdict=DRIFT, text=text, remedy="It is changing: run this again in a minute."
+        )
     return Finding(step="collection", verdict=OK, text=text)
 
 
@@ -137,12 +157,16 @@ def _judge_plan(plan: Plan) -> Iterator[Finding]:
         yield Finding(step="sync", verdict=OK, text=f"{plan.unchanged} rows hold the FaceId of their face")
 
 
-def _check_photos(settings: Settings, rows: set[str], faces: list[Face]) -> list[Finding]:
+def _read_photos(settings: Settings) -> set[str]:
+    """Return the external image ids of the photos in the bucket."""
     keys = target_bucket(settings).sizes(_PREFIX)
-    photos = {external for external in map(_external_of_key, keys) if external}
+    return {external for external in map(_external_of_key, keys) if external}
+
+
+def _judge_places(rows: set[str], photos: set[str], faces: list[Face]) -> Iterator[Finding]:
     ours = {face.external_image_id for face in faces if split_external_image_id(face.external_image_id or "")}
     states = compare_places(rows, photos, {external for external in ours if external})
-    return [_judge_state(state, ids) for state, ids in states.items()]
+    yield from (_judge_state(state, ids) for state, ids in states.items())
 
 
 _REMEDIES = {
@@ -177,22 +201,31 @@ def iam_policies(settings: Settings, account: str) -> dict[str, Any]:
     def rekognition(*actions: str) -> dict[str, Any]:
         return _statement([f"rekognition:{action}" for action in actions], collection)
 
+    def bucket(*actions: str) -> dict[str, Any]:
+        return _statement([f"s3:{action}" for action in actions], f"arn:aws:s3:::{target.bucket}")
+
+    reads = rekognition("DescribeCollection", "ListFaces")
     return {
-        "sync": _policy(rekognition("DescribeCollection", "ListFaces")),
+        "sync": _policy(reads),
+        "sync --prune": _policy(rekognition("DescribeCollection", "ListFaces", "DeleteFaces")),
+        "sync --users": _policy(
+            rekognition("DescribeCollection", "ListFaces", "ListUsers", "CreateUser", "AssociateFaces")
+        ),
         "enrol": _policy(
             rekognition("DescribeCollection", "ListFaces", "IndexFaces", "DeleteFaces"),
             _statement(["rekognition:CreateCollection", "s3:ListAllMyBuckets"], "*"),
             _statement(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], objects),
-            _statement(
-                ["s3:ListBucket", "s3:GetBucketPolicyStatus", "s3:GetBucketPublicAccessBlock", "s3:GetBucketAcl"],
-                f"arn:aws:s3:::{target.bucket}",
-            ),
+            bucket("ListBucket", "GetBucketPolicyStatus", "GetBucketPublicAccessBlock", "GetBucketAcl"),
         ),
-        "attendance": _policy(rekognition("SearchFacesByImage"), _statement(["rekognition:DetectFaces"], "*")),
-        "doctor": _policy(
-            rekognition("DescribeCollection", "ListFaces"),
-            _statement(["s3:ListBucket"], f"arn:aws:s3:::{target.bucket}"),
+        "unenrol": _policy(
+            rekognition("DescribeCollection", "ListFaces", "DeleteFaces", "ListUsers", "DeleteUser"),
+            _statement(["s3:DeleteObject", "s3:DeleteObjectVersion"], objects),
+            bucket("ListBucket", "ListBucketVersions"),
         ),
+        "attendance": _policy(
+            rekognition("SearchFacesByImage", "SearchUsersByImage"), _statement(["rekognition:DetectFaces"], "*")
+        ),
+        "doctor": _policy(reads, bucket("ListBucket")),
     }
 
 

@@ -2,9 +2,12 @@
 
 import json
 import subprocess
-from collections.abc import Callable
+import urllib.request
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import boto3
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,6 +70,63 @@ def test_missing_credentials_are_told_first(inv: Inv, full: Database, cloud_endp
     assert "aws configure" in report["findings"][0]["remedy"]
 
 
+@pytest.fixture
+def deny(cloud_endpoint: str) -> Iterator[Callable[[str], None]]:
+    """Have the local cloud refuse an operation of Rekognition."""
+
+    def send(method: str, **faults: Any) -> None:
+        body = json.dumps(faults).encode()
+        with urllib.request.urlopen(
+            urllib.request.Request(f"{cloud_endpoint}/localcloud/faults", data=body, method=method)
+        ) as answer:
+            assert answer.status == 200
+
+    yield lambda operation: send("PUT", deny=1000, operation=operation)
+    send("DELETE")
+
+
+@pytest.mark.parametrize(
+    ("operation", "action"), [("DescribeCollection", "describe"), ("ListFaces", "list the faces of")]
+)
+def test_a_missing_permission_is_named_with_the_way_to_it(
+    inv: Inv, full: Database, deny: Callable[[str], None], operation: str, action: str
+) -> None:
+    deny(operation)
+    status, report = examine(inv)
+    assert status == 1
+    ((text, remedy),) = found(report, "broken")
+    assert text.startswith(f"AWS would not {action} collection tests in us-east-1: AccessDeniedException")
+    assert f"rekognition:{operation}" in text
+    assert remedy == "`inv doctor --iam` prints the policy that each job needs."
+
+
+def test_a_bucket_that_is_not_there_is_broken_and_the_faces_are_judged_all_the_same(inv: Inv, full: Database) -> None:
+    status, report = examine(inv, INVOKE_TARGETS_LOCAL_BUCKET="nowhere")
+    assert status == 1
+    ((text, _),) = found(report, "broken")
+    assert "nowhere" in text
+    assert "18 rows hold the FaceId of their face" in [text for text, _ in found(report, "ok")]
+
+
+def test_an_empty_collection_is_drift(inv: Inv, full: Database, cloud_endpoint: str) -> None:
+    client = boto3.client(
+        "rekognition",
+        endpoint_url=cloud_endpoint,
+        region_name="us-east-1",
+        aws_access_key_id="local",
+        aws_secret_access_key="local",
+    )
+    client.create_collection(CollectionId="empty")
+    try:
+        status, report = examine(inv, "--collection", "empty")
+        assert status == 2
+        assert ("arn:aws:rekognition:us-east-1:123456789012:collection/empty has no face", "inv enrol") in found(
+            report, "drift"
+        )
+    finally:
+        client.delete_collection(CollectionId="empty")
+
+
 def test_pending_migrations_are_drift(inv: Inv, empty_database: Database, cloud_endpoint: str) -> None:
     with connect(empty_database, purpose="tests") as conn:
         conn.execute("CREATE TABLE students (id text)")
@@ -75,7 +135,16 @@ def test_pending_migrations_are_drift(inv: Inv, empty_database: Database, cloud_
 
 def test_the_policies_name_the_collection_and_nothing_wider(inv: Inv, full: Database) -> None:
     policies = json.loads(inv("doctor", "--iam").stdout)
-    assert set(policies) == {"sync", "enrol", "attendance", "doctor"}
+    assert set(policies) == {"sync", "sync --prune", "sync --users", "enrol", "unenrol", "attendance", "doctor"}
+    wide = [
+        action
+        for policy in policies.values()
+        for each in policy["Statement"]
+        if each["Resource"] == "*"
+        for action in each["Action"]
+    ]
+    # Those that the service authorization reference lists without a resource.
+    assert sorted(wide) == ["rekognition:CreateCollection", "rekognition:DetectFaces", "s3:ListAllMyBuckets"]
     (statement,) = policies["sync"]["Statement"]
     assert statement["Resource"] == "arn:aws:rekognition:us-east-1:123456789012:collection/tests"
     assert statement["Action"] == ["rekognition:DescribeCollection", "rekognition:ListFaces"]
