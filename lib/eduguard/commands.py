@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
 
@@ -37,12 +38,11 @@ def plan_printer(*, verbose: bool, quiet: bool) -> Callable[[Settings, Plan], No
     """Return what shows a plan before it is applied: its items, as many as fit."""
 
     def show(settings: Settings, plan: Plan) -> None:
-        items = [] if quiet else list(plan.items())
-        shown = items if verbose else items[:MOST_ITEMS]
-        for item in shown:
+        limit = 0 if quiet else plan.shown if verbose else MOST_ITEMS
+        for item in islice(plan.items(), limit):
             print_step("plan", item)
-        if len(items) > len(shown):
-            print_step("plan", f"... and {len(items) - len(shown)} more of {settings.target.collection} (--verbose)")
+        if plan.shown > limit and not quiet:
+            print_step("plan", f"... and {plan.shown - limit} more of {settings.target.collection} (--verbose)")
 
     return show
 
