@@ -80,10 +80,10 @@ def _report(conn: Any, session_id: str) -> dict[str, Any]:
 
 
 def _read_pictures(files: Sequence[str]) -> list[Picture]:
-    if not files or len(files) > _MOST_PHOTOS:
+    if len(files) > _MOST_PHOTOS:
         raise EduguardError(
-            f"{len(files)} photos; 1 to {_MOST_PHOTOS} are taken",
-            hint="inv attendance-take --class-id ID --photo FILE --photo FILE",
+            f"{len(files)} photos; at most {_MOST_PHOTOS} are taken",
+            hint="Take the others with the same --at: they add to the session.",
         )
     return [read_picture(Path(file)) for file in files]
 

@@ -27,7 +27,7 @@ STUDENTS = {name: f"student-00{number}" for number, name in enumerate(PEOPLE, st
 def portraits(school: School, tmp_path: Path) -> School:
     """Everybody enrolled from one picture; then the database thrown away, seeded and synced."""
     for name, student in STUDENTS.items():
-        school.inv("enrol", "--student", student, "--photo", str(FACES / f"{name}-1.jpg"), "--users")
+        school.inv("enrol", student, str(FACES / f"{name}-1.jpg"), "--users")
     seeds = tmp_path / "seeds"
     shutil.copytree(ROOT / "seed_data", seeds)
     rows = [
@@ -51,9 +51,7 @@ def test_the_right_people_are_present_in_every_other_picture_and_nobody_else(
 ) -> None:
     for picture, names in LABELS.items():
         if not picture.endswith("-1.jpg"):
-            done = portraits.inv(
-                "attendance-take", "--class-id", "class-1b-lenguaje", "--json", "--photo", str(FACES / picture), *flags
-            )
+            done = portraits.inv("attendance", "take", "class-1b-lenguaje", "--json", str(FACES / picture), *flags)
             report = json.loads(done.stdout)
             present = sorted(entry["student_id"] for entry in report["students"] if entry["status"] == "present")
             assert present == sorted(STUDENTS[name] for name in names), (picture, report)
