@@ -18,7 +18,7 @@ from eduguard.sightings import Sighting, find_sightings, search_by_faces, search
 from eduguard.student_enrolment import check_collection
 
 _MOST_PHOTOS = 10
-_SURE, _UNSURE = "lime", "orange"
+_SURE, _UNSURE = "#2ecc71", "#f5a623"  # green, amber
 
 
 def take(
@@ -100,6 +100,8 @@ def _outputs(annotate: str, files: Sequence[str]) -> list[Path]:
     if not annotate:
         return []
     name = Path(annotate)
+    if name.suffix.lower() not in {".jpg", ".jpeg"}:
+        raise EduguardError(f"--annotate {annotate} is no name of a JPEG file", hint="Give it a name like seen.jpg.")
     several = [name.with_stem(f"{name.stem}-{number}") for number in range(1, len(files) + 1)]
     outputs = several if len(files) > 1 else [name]
     if clash := {file.resolve() for file in outputs} & {Path(file).resolve() for file in files}:
