@@ -1,5 +1,6 @@
 """The steps of attendance: photos of a class become rows, and rows a report."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -48,7 +49,9 @@ def take(
     with connect(database, purpose="attendance") as conn:
         session_id, changed = attendance.record(conn, session, roster, present)
         rest = attendance.describe_rest(sightings, roster)
-        return _report(conn, session_id) | {"faces": len(sightings), "not_counted": rest, "changed": changed}
+        unknown = sum(face["reason"] == attendance.UNKNOWN for face in rest)
+        counts = {"faces": len(sightings), "unknown": unknown, "not_counted": rest, "changed": changed}
+        return _report(conn, session_id) | counts
 
 
 def show(settings: Settings, session_id: str) -> dict[str, Any]:
@@ -63,7 +66,9 @@ def summarise(report: Mapping[str, Any]) -> str:
     if "faces" not in report:
         return line
     done = f"{report['changed']} rows changed" if report["changed"] else "nothing changed"
-    return f"{line}; {report['faces']} faces, {len(report['not_counted'])} of them not counted; {done}"
+    rest = Counter(str(face["reason"]) for face in report["not_counted"])
+    counts = "".join(f", {count} {reason}" for reason, count in sorted(rest.items()))
+    return f"{line}; {report['faces']} faces{counts}; {done}"
 
 
 def _report(conn: Any, session_id: str) -> dict[str, Any]:

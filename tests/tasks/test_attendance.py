@@ -136,6 +136,12 @@ def test_a_face_that_is_nobodys_is_counted_with_whom_it_resembles(inv: Inv, full
     assert reasons["not in this class"]["resembles"] == "student-002"
     assert reasons["unknown"]["resembles"] in EVERYBODY
     assert reasons["unknown"]["similarity"] < 95
+    assert report["unknown"] == 1
+    table = inv("attendance", "take", "class-1b-lenguaje", str(CLASS_PHOTO)).stdout.splitlines()
+    assert table[-1].endswith("4 present, 1 absent; 6 faces, 1 not in this class, 1 unknown; nothing changed")
+    unknown = next(line.split() for line in table if line.endswith(" unknown"))
+    nearest = reasons["unknown"]
+    assert unknown == ["1", nearest["resembles"], str(nearest["similarity"]), "unknown"]
 
 
 def test_what_a_person_entered_stays_and_a_cancelled_session_is_refused(inv: Inv, full: Database) -> None:
