@@ -1,14 +1,16 @@
 # Every target but help and clean wraps the inv task of the same name; the first one also sets .venv up.
 #   make full        make test        make sync-faces COLLECTION=eduguard-school-default
+#   make photos-pull ARGS=photos
 # ARGS passes anything else on: make full ARGS="--yes", make status ARGS=--json
 
 TASKS := full reset rebuild migrate seed seed-full sync-faces enrol unenrol \
-  photos-check photos-pull photos-push attendance-take attendance-show \
-  publish undo rollback migration-new snapshot-save snapshot-list snapshot-restore snapshot-delete \
-  verify status doctor up down bench test
+  publish undo rollback verify status doctor up down bench test
+# Commands of two words: make photos-check is inv photos check.
+TASKS_OF_TWO := photos-check photos-pull photos-push attendance-take attendance-show \
+  migration-new snapshot-save snapshot-list snapshot-restore snapshot-delete
 FLAGS := $(if $(COLLECTION),--collection $(COLLECTION)) $(ARGS)
 
-.PHONY: help clean $(TASKS)
+.PHONY: help clean $(TASKS) $(TASKS_OF_TWO)
 .DEFAULT_GOAL := help
 
 help: .venv/ready
@@ -16,6 +18,9 @@ help: .venv/ready
 
 $(TASKS): .venv/ready
 	@.venv/bin/inv $@ $(FLAGS)
+
+$(TASKS_OF_TWO): .venv/ready
+	@.venv/bin/inv $(subst -, ,$@) $(FLAGS)
 
 # uv when it is there, else venv and pip; the pins and hashes of constraints.txt either way. Set-up that was interrupted
 # starts again, for the stamp is written last. Servers are stopped first: they run from .venv.

@@ -1,6 +1,6 @@
 """The commands of EduGuard DB: `inv --list` shows them, `inv --help TASK` explains one.
 
-A task reads its flags, makes one call into lib and prints the result. A composite task is its steps.
+A task reads its words and flags, makes one call into lib and prints the result. A composite task is its steps.
 """
 
 import sys
@@ -11,6 +11,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import call, task
 
+from eduguard.command_forms import Command, accept_forms
 from eduguard.commands import (
     COLLECTION,
     CONFIRM,
@@ -104,7 +105,7 @@ def rollback(c: Context, count: int = 1, confirm: str = "") -> None:
     print_step("rollback", workflow().roll_back(settings_of(c), count=count, confirm=confirm, ask=ask))
 
 
-@task(help={"name": "what it does, in small letters and underscores"})
+@task(name="migration new", klass=Command, words="NAME", help={"name": "in small letters and underscores"})
 def migration_new(c: Context, name: str) -> None:
     """Create the next migration and its rollback file."""
     print_step("new", workflow().new_migration(settings_of(c), name))
@@ -292,3 +293,6 @@ def test(c: Context, options: str = "") -> None:
             f"pytest --numprocesses=4 {options}",
         ):
             c.run(f"{Path(sys.executable).parent}/{command}", echo=True)
+
+
+accept_forms(globals())

@@ -13,6 +13,8 @@ from eduguard.sightings import Likeness, Sighting
 if TYPE_CHECKING:
     from psycopg import Connection
 
+UNKNOWN = "unknown"  # of a face: it resembles nobody enough
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Roster:
@@ -156,7 +158,7 @@ def describe_rest(sightings: Sequence[Sighting], roster: Roster) -> list[dict[st
             "photo": each.photo + 1,
             "resembles": each.likeness.student_id if each.likeness else None,
             "similarity": round(each.likeness.similarity, 1) if each.likeness else None,
-            "reason": "not in this class" if each.is_sure else "unknown",
+            "reason": "not in this class" if each.is_sure else UNKNOWN,
         }
         for each in sightings
         if not (each.is_sure and each.likeness and each.likeness.student_id in roster.names)

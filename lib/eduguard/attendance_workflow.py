@@ -1,5 +1,6 @@
 """The steps of attendance: photos of a class become rows, and rows a report."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from eduguard.sightings import Sighting, find_sightings, search_by_faces, search
 from eduguard.student_enrolment import check_collection
 
 _MOST_PHOTOS = 10
-_SURE, _UNSURE = "lime", "orange"
+_SURE, _UNSURE = "#2ecc71", "#f5a623"  # green, amber
 
 
 def take(
@@ -48,7 +49,9 @@ def take(
     with connect(database, purpose="attendance") as conn:
         session_id, changed = attendance.record(conn, session, roster, present)
         rest = attendance.describe_rest(sightings, roster)
-        return _report(conn, session_id) | {"faces": len(sightings), "not_counted": rest, "changed": changed}
+        unknown = sum(face["reason"] == attendance.UNKNOWN for face in rest)
+        counts = {"faces": len(sightings), "unknown": unknown, "not_counted": rest, "changed": changed}
+        return _report(conn, session_id) | counts
 
 
 def show(settings: Settings, session_id: str) -> dict[str, Any]:
@@ -63,7 +66,9 @@ def summarise(report: Mapping[str, Any]) -> str:
     if "faces" not in report:
         return line
     done = f"{report['changed']} rows changed" if report["changed"] else "nothing changed"
-    return f"{line}; {report['faces']} faces, {len(report['not_counted'])} of them not counted; {done}"
+    rest = Counter(str(face["reason"]) for face in report["not_counted"])
+    counts = "".join(f", {count} {reason}" for reason, count in sorted(rest.items()))
+    return f"{line}; {report['faces']} faces{counts}; {done}"
 
 
 def _report(conn: Any, session_id: str) -> dict[str, Any]:
@@ -80,10 +85,10 @@ def _report(conn: Any, session_id: str) -> dict[str, Any]:
 
 
 def _read_pictures(files: Sequence[str]) -> list[Picture]:
-    if not files or len(files) > _MOST_PHOTOS:
+    if len(files) > _MOST_PHOTOS:
         raise EduguardError(
-            f"{len(files)} photos; 1 to {_MOST_PHOTOS} are taken",
-            hint="inv attendance-take --class-id ID --photo FILE --photo FILE",
+            f"{len(files)} photos; at most {_MOST_PHOTOS} are taken",
+            hint="Take the others with the same --at: they add to the session.",
         )
     return [read_picture(Path(file)) for file in files]
 
@@ -100,6 +105,8 @@ def _outputs(annotate: str, files: Sequence[str]) -> list[Path]:
     if not annotate:
         return []
     name = Path(annotate)
+    if name.suffix.lower() not in {".jpg", ".jpeg"}:
+        raise EduguardError(f"--annotate {annotate} is no name of a JPEG file", hint="Give it a name like seen.jpg.")
     several = [name.with_stem(f"{name.stem}-{number}") for number in range(1, len(files) + 1)]
     outputs = several if len(files) > 1 else [name]
     if clash := {file.resolve() for file in outputs} & {Path(file).resolve() for file in files}:

@@ -170,11 +170,11 @@ def _judge_places(rows: set[str], photos: set[str], faces: list[Face]) -> Iterat
 
 
 _REMEDIES = {
-    "row": "Upload the photos and index them: inv enrol --from-folder FOLDER; or remove the rows",
-    "photo": "inv photos-pull --folder FOLDER, then inv enrol --from-folder FOLDER",
+    "row": "Upload the photos and index them: inv enrol --from FOLDER; or remove the rows",
+    "photo": "inv photos pull FOLDER, then inv enrol --from FOLDER",
     "face": "inv sync-faces --prune orphans",
-    "row + photo": "inv photos-pull --folder FOLDER, then inv enrol --from-folder FOLDER",
-    "row + face": "inv photos-push --folder FOLDER puts the photo back; attendance works without it",
+    "row + photo": "inv photos pull FOLDER, then inv enrol --from FOLDER",
+    "row + face": "inv photos push FOLDER puts the photo back; attendance works without it",
     "photo + face": "inv sync-faces --adopt makes the rows of known students",
 }
 

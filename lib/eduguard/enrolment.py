@@ -8,7 +8,7 @@ from pathlib import Path
 from eduguard.errors import EduguardError
 from eduguard.faces import external_image_id, split_external_image_id
 from eduguard.listing import read_faces
-from eduguard.photos import Bucket
+from eduguard.photos import Bucket, StoredPhoto
 from eduguard.rekognition import Collection
 from eduguard.rekognition_types import S3Object
 
@@ -46,10 +46,11 @@ class EnrolReport:
     photos: int
     uploaded: int
     indexed: int
+    changed: int = 0
 
     def summary(self) -> str:
         """Return the counts as one line."""
-        if not self.uploaded and not self.indexed:
+        if not self.uploaded and not self.indexed and not self.changed:
             return f"{self.photos} photos: all in the bucket and in the collection already"
         return f"{self.photos} photos: {self.uploaded} uploaded, {self.indexed} faces indexed"
 
@@ -96,15 +97,17 @@ def enrol_photos(photos: Sequence[Photo], *, collection: Collection, bucket: Buc
 
     Raises:
         EduguardError: for a picture without exactly one face; those before it stay enrolled, and the next run goes on.
+            After all others are enrolled: naming each photo under whose key the bucket has another one, which stays.
     """
     if collection.describe() is None:
         collection.create()
     bucket.ensure_exists()
     bucket.check_private()
-    sizes = bucket.sizes("students/")
+    stored = bucket.list_photos("students/")
     known = {face.external_image_id for face in read_faces(collection)}
-    upload = [photo for photo in photos if sizes.get(photo.key) != photo.file.stat().st_size]
-    index = [photo for photo in photos if photo.external_image_id not in known]
+    changed = [each for each in photos if each.key in stored and not _is_stored(each, stored[each.key], bucket)]
+    upload = [photo for photo in photos if photo.key not in stored]
+    index = [photo for photo in photos if photo.external_image_id not in known and photo not in changed]
 
     def index_photo(photo: Photo) -> None:
         picture = S3Object(bucket=bucket.name, key=photo.key) if by_reference else photo.file.read_bytes()
@@ -113,4 +116,21 @@ def enrol_photos(photos: Sequence[Photo], *, collection: Collection, bucket: Buc
     with ThreadPoolExecutor(_AT_ONCE) as threads:
         list(threads.map(lambda photo: bucket.upload(photo.key, photo.file), upload))
         list(threads.map(index_photo, index))
-    return EnrolReport(photos=len(photos), uploaded=len(upload), indexed=len(index))
+    report = EnrolReport(photos=len(photos), uploaded=len(upload), indexed=len(index), changed=len(changed))
+    if changed:
+        raise _changed(report, changed, bucket)
+    return report
+
+
+def _is_stored(photo: Photo, stored: StoredPhoto, bucket: Bucket) -> bool:
+    return bucket.holds(photo.key, stored, photo.file.read_bytes())
+
+
+def _changed(report: EnrolReport, photos: Sequence[Photo], bucket: Bucket) -> EduguardError:
+    named = "\n  ".join(str(photo.file) for photo in photos)
+    student = photos[0].student_id
+    return EduguardError(
+        f"{report.summary()}; bucket {bucket.name} keeps another photo under the key of each of these:\n  {named}",
+        hint="A photo keeps its number and its face: give a new picture the student's next number. To replace all of "
+        f"a student's: `inv unenrol {student}`, `inv enrol`, `inv seed-full`.",
+    )

@@ -49,13 +49,11 @@ class SuiteExecutor(Executor):
             Exit: in place of an EduguardError (status 1) or of Ctrl-C (status 130).
         """
         try:
-            self._refuse_swallowed_flags()
-            self._load_environment()
-            with _new_run():
-                return super().execute(*tasks)
-        except EduguardError as error:
-            sys.stdout.flush()
-            raise Exit(f"error: {error}", code=_FAILED) from error
+            with exit_on_failure():
+                self._refuse_swallowed_flags()
+                self._load_environment()
+                with _new_run():
+                    return super().execute(*tasks)
         except KeyboardInterrupt as interrupt:
             raise Exit("interrupted: what was under way is not in force", code=_INTERRUPTED) from interrupt
 
@@ -83,6 +81,20 @@ class SuiteExecutor(Executor):
                 f"An INVOKE_... environment variable does not fit its setting: {error}",
                 hint="Numbers in invoke.yaml take numbers only; `env | grep ^INVOKE_` shows what is set.",
             ) from error
+
+
+@contextmanager
+def exit_on_failure() -> Iterator[None]:
+    """Make an EduguardError its message and exit status 1.
+
+    Raises:
+        Exit: in its place.
+    """
+    try:
+        yield
+    except EduguardError as error:
+        sys.stdout.flush()
+        raise Exit(f"error: {error}", code=_FAILED) from error
 
 
 def keep_open(resource: AbstractContextManager[T]) -> T:

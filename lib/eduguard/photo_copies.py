@@ -1,6 +1,5 @@
 """Rows against the bucket, and a folder against the bucket: what is missing, what differs, and the copying of it."""
 
-import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eduguard.errors import EduguardError
-from eduguard.photos import JPEG, Bucket, StoredPhoto
+from eduguard.photos import JPEG, Bucket
 from eduguard.pictures import SMALLEST_SIDE, read_size
 
 if TYPE_CHECKING:
@@ -107,7 +106,9 @@ def plan_pull(folder: Path, bucket: Bucket) -> CopyPlan:
     check_keys(stored)
     for key in stored:
         _check_inside(folder, folder / key)
-    return _plan(stored, lambda key: (folder / key).is_file() and _is_same(folder / key, key, stored[key], bucket))
+    return _plan(
+        stored, lambda key: (folder / key).is_file() and bucket.holds(key, stored[key], (folder / key).read_bytes())
+    )
 
 
 def plan_push(folder: Path, bucket: Bucket) -> CopyPlan:
@@ -121,7 +122,7 @@ def plan_push(folder: Path, bucket: Bucket) -> CopyPlan:
     wrong = sorted(key for key, path in keys.items() if read_size(path.read_bytes()) is None)
     if wrong:
         raise EduguardError(f"No JPEG pictures: {', '.join(wrong[:_SHOWN])}", hint="Export them again as JPEG.")
-    return _plan(keys, lambda key: key in stored and _is_same(keys[key], key, stored[key], bucket))
+    return _plan(keys, lambda key: key in stored and bucket.holds(key, stored[key], keys[key].read_bytes()))
 
 
 def pull(plan: CopyPlan, folder: Path, bucket: Bucket, *, advance: Callable[[], None]) -> None:
@@ -159,16 +160,6 @@ def _plan(keys: Iterable[str] | Mapping[str, object], is_same: Callable[[str], b
     with ThreadPoolExecutor(_AT_ONCE) as threads:
         same = list(threads.map(is_same, ordered))
     return CopyPlan(keys=tuple(key for key, known in zip(ordered, same, strict=True) if not known), unchanged=sum(same))
-
-
-def _is_same(file: Path, key: str, stored: StoredPhoto, bucket: Bucket) -> bool:
-    content = file.read_bytes()
-    if len(content) != stored.size:
-        return False
-    # The listing's etag is the MD5 of most objects, which saves a request for each; where it is not, the hash decides.
-    if hashlib.md5(content, usedforsecurity=False).hexdigest() == stored.etag:
-        return True
-    return bucket.read_sha256(key) == hashlib.sha256(content).hexdigest()
 
 
 def _check_inside(folder: Path, file: Path) -> None:

@@ -69,6 +69,15 @@ class Bucket:
                 for item in page.get("Contents", [])
             }
 
+    def holds(self, key: str, stored: StoredPhoto, jpeg: bytes) -> bool:
+        """Say whether an object, as it was listed, is this very picture; read-only."""
+        if len(jpeg) != stored.size:
+            return False
+        # The listing's etag is the MD5 of most objects and saves a request for each; where it is not, the hash decides.
+        if hashlib.md5(jpeg, usedforsecurity=False).hexdigest() == stored.etag:
+            return True
+        return self.read_sha256(key) == hashlib.sha256(jpeg).hexdigest()
+
     def upload(self, key: str, file: Path) -> None:
         """Put a JPEG file under a key."""
         self.put(key, file.read_bytes())

@@ -13,6 +13,7 @@ from eduguard.errors import EduguardError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from PIL.ImageFont import FreeTypeFont, ImageFont
 
 SMALLEST_SIDE = 80  # pixels; Rekognition takes nothing smaller (guidelines and quotas)
 LARGEST_OBJECT = 15 * 1024 * 1024  # bytes; Rekognition takes no larger picture from a bucket
@@ -142,25 +143,34 @@ def cut_face(image: "Image", boxes: Sequence[Box], number: int) -> bytes:
 
 
 def draw_names(image: "Image", names: Sequence[tuple[Box, str, str]]) -> bytes:
-    """Return the picture with a frame round each face, in the colour given, and the name under it."""
-    from PIL import ImageDraw, ImageFont
+    """Return the picture with a frame round each face, and under it the name on a tab of the colour given."""
+    from PIL import ImageDraw
 
-    font: ImageFont.FreeTypeFont | ImageFont.ImageFont
     drawn = image.copy()
-    draw, width = ImageDraw.Draw(drawn), max(2, image.width // 400)
-    height = max(12, image.width // 70)
-    try:
-        font, has_accents = ImageFont.truetype(_FONT, height), True
-    except OSError:  # the font inside Pillow has no letter with an accent
-        font, has_accents = ImageFont.load_default(height), False
+    draw, height = ImageDraw.Draw(drawn), max(12, image.width // 70)
+    font, has_accents = _load_font(height)
+    for box, _, colour in names:
+        draw.rectangle(_corners(image, box), outline=colour, width=max(2, image.width // 400))
+    _, head, _, foot = draw.textbbox((0, 0), "Ág", font=font)
+    pad = height // 3
     for box, label, colour in names:
         name = label if has_accents else unicodedata.normalize("NFD", label).encode("ascii", "ignore").decode()
-        left, top, right, bottom = _corners(image, box)
-        draw.rectangle((left, top, right, bottom), outline=colour, width=width)
-        place = (left, min(bottom + width, image.height - height * 1.5))
-        draw.rectangle(draw.textbbox(place, name, font=font), fill="black")
-        draw.text(place, name, font=font, fill=colour)
+        wide, high = draw.textlength(name, font=font) + 2 * pad, foot - head + 2 * pad
+        left, _, _, bottom = _corners(image, box)
+        x, y = max(0, min(left, image.width - wide)), min(bottom, image.height - high)
+        draw.rectangle((x, y, x + wide, y + high), fill=colour)
+        draw.text((x + pad, y + pad - head), name, font=font, fill="black")
     return encode(drawn)
+
+
+def _load_font(height: int) -> "tuple[FreeTypeFont | ImageFont, bool]":
+    """Return a font, and whether it has letters with accents: the one inside Pillow has none."""
+    from PIL import ImageFont
+
+    try:
+        return ImageFont.truetype(_FONT, height), True
+    except OSError:
+        return ImageFont.load_default(height), False
 
 
 def _corners(image: "Image", box: Box) -> tuple[float, float, float, float]:

@@ -21,8 +21,6 @@ Ask = Callable[[str], str | None]
 
 def enrol_photos(settings: Settings, *, student: str, files: Sequence[str]) -> str:
     """Enrol photos of one student, which get the next numbers."""
-    if not student or not files:
-        raise EduguardError("A student or a photo is missing", hint="inv enrol --student ID --photo FILE --photo FILE")
     return _enrol(settings, [Request(student_id=student, file=Path(file)) for file in files])
 
 
@@ -50,8 +48,8 @@ def _enrol(settings: Settings, requests: Sequence[Request]) -> str:
 
 def unenrol(settings: Settings, *, student: str, ask: Ask) -> str:
     """Remove a student's faces, photos and rows, after showing them."""
-    if not student or not is_student_id(student):
-        raise EduguardError(f"{student!r} is not a student's id", hint="inv unenrol --student ID")
+    if not is_student_id(student):
+        raise EduguardError(f"{student!r} is not a student's id", hint="inv unenrol STUDENT")
     cloud = open_cloud(settings)
     with connect(target_database(settings), purpose="unenrol") as conn:
         student_enrolment.check_collection(conn, [student], settings.target.collection)
@@ -69,7 +67,7 @@ def unenrol(settings: Settings, *, student: str, ask: Ask) -> str:
 def check_photos(settings: Settings) -> PhotoReport:
     """Compare rows and bucket; read-only."""
     bucket = target_bucket(settings)
-    with connect(target_database(settings), purpose="photos-check") as conn:
+    with connect(target_database(settings), purpose="photos check") as conn:
         return photo_copies.check_photos(conn, bucket)
 
 

@@ -83,4 +83,5 @@ def remove_traces(conn: "Connection", student: str, cloud: Cloud, *, tell: Tell 
         tell("photos")
         conn.execute("DELETE FROM student_faces WHERE student_id = %s", [student])
         tell("rows")
+    tell("committed")
     return traces

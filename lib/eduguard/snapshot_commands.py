@@ -3,11 +3,12 @@
 from invoke.context import Context
 from invoke.tasks import task
 
+from eduguard.command_forms import Command
 from eduguard.commands import CONFIRM, command_line, settings_of
 from eduguard.console import ask, print_note, print_step
 
 
-@task(help={"name": "of the snapshot"})
+@task(name="snapshot save", klass=Command, words="NAME", help={"name": "of the snapshot"})
 def snapshot_save(c: Context, name: str) -> None:
     """Keep a copy of the database under a name."""
     from eduguard import snapshots
@@ -15,7 +16,7 @@ def snapshot_save(c: Context, name: str) -> None:
     print_step("saved", snapshots.save(settings_of(c), name))
 
 
-@task
+@task(name="snapshot list")
 def snapshot_list(c: Context) -> None:
     """List the snapshots, and say when the collection has moved on since."""
     from eduguard import snapshots
@@ -24,10 +25,10 @@ def snapshot_list(c: Context) -> None:
     for line in lines:
         print_step("snapshot", line)
     if not lines:
-        print_note("There is no snapshot; `inv snapshot-save NAME` makes one.")
+        print_note("There is no snapshot; `inv snapshot save NAME` makes one.")
 
 
-@task(help={"name": "of the snapshot", "confirm": CONFIRM})
+@task(name="snapshot restore", klass=Command, words="NAME", help={"name": "of the snapshot", "confirm": CONFIRM})
 def snapshot_restore(c: Context, name: str, confirm: str = "") -> None:
     """Put a snapshot in the place of the database, which is kept for `undo`."""
     from eduguard import snapshots
@@ -36,7 +37,7 @@ def snapshot_restore(c: Context, name: str, confirm: str = "") -> None:
     print_step("restored", line)
 
 
-@task(help={"name": "of the snapshot"})
+@task(name="snapshot delete", klass=Command, words="NAME", help={"name": "of the snapshot"})
 def snapshot_delete(c: Context, name: str) -> None:
     """Delete a snapshot."""
     from eduguard import snapshots

@@ -39,7 +39,7 @@ def save(settings: Settings, name: str) -> str:
         if not exists(conn, live):
             raise EduguardError(f"There is no {live.name} to save", hint="`inv full` makes it.")
         if _find(conn, live, name):
-            raise EduguardError(f"There is a snapshot {name} already", hint=f"`inv snapshot-delete {name}` deletes it.")
+            raise EduguardError(f"There is a snapshot {name} already", hint=f"`inv snapshot delete {name}` deletes it.")
         collection, count = settings.target.collection, _face_count(settings)
         facts = {"migrations": migrations.hash_applied(live), "collection": collection, "face_count": count}
         size = int(clones.keep(conn, live, aside, facts, print_note).facts["size"])

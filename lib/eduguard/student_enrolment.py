@@ -218,7 +218,7 @@ def _reserve(conn: "Connection", request: Request, picture: Picture, *, bucket: 
     if place is None:
         raise FaceRefusedError(
             f"{request.file}: {student} has another photo {request.number}",
-            hint="`inv enrol --student --photo` gives a photo the next number; `inv photos-check` finds lost ones.",
+            hint="`inv enrol STUDENT PHOTO…` gives a photo the next number; `inv photos check` finds lost ones.",
         )
     return place
 

@@ -103,13 +103,13 @@ def test_an_address_that_is_not_loopback_is_not_local(filled: Database, forwarde
     assert not state.is_local
 
 
-@pytest.mark.parametrize("command", ["reset", "status", "seed", "snapshot-list", "migrate"])
+@pytest.mark.parametrize("command", ["reset", "status", "seed", "snapshot list", "migrate"])
 def test_a_password_is_in_no_stream_and_no_argument_list(
     forwarder: int, filled: Database, state_folder: Path, command: str
 ) -> None:
     url = f"postgresql://postgres:s3cr3t-word@127.0.0.1:{forwarder}/{filled.name}"
     process = subprocess.Popen(
-        [ROOT / ".venv" / "bin" / "inv", command],
+        [ROOT / ".venv" / "bin" / "inv", *command.split()],
         cwd=ROOT,
         env=os.environ | {"DATABASE_URL": url, "INVOKE_STATE_FOLDER": str(state_folder)},
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

@@ -40,12 +40,12 @@ def test_throttling_loses_no_photo(school: School, new_photo: NewPhoto, tmp_path
         new_photo(tmp_path / "students" / "student-001" / f"photo-{number + 3}.jpg", "student-001", number)
         new_photo(tmp_path / "students" / "student-002" / f"photo-{number + 3}.jpg", "student-002", number)
     with faults(throttle=2, operation="IndexFaces"):
-        assert "4 photos: 4 enrolled" in school.inv("enrol", "--from-folder", str(tmp_path)).stdout
+        assert "4 photos: 4 enrolled" in school.inv("enrol", "--from", str(tmp_path)).stdout
     school.assert_enrolled(*(f"student-00{student}-photo-{number}" for student in (1, 2) for number in (4, 5)))
 
 
 def test_a_photo_that_aws_failed_to_index_is_finished_later(school: School, photo: Path, faults: Any) -> None:
-    flags = ("enrol", "--student", "student-001", "--photo", str(photo))
+    flags = ("enrol", "student-001", str(photo))
     with faults(fail=1000, operation="IndexFaces"):
         done = school.inv(*flags, check=False)
     assert (done.returncode, "InternalServerError" in done.stderr) == (1, True), done.stderr
@@ -56,9 +56,9 @@ def test_a_photo_that_aws_failed_to_index_is_finished_later(school: School, phot
 
 def test_a_face_that_is_not_listed_yet_is_removed_all_the_same(school: School, photo: Path, faults: Any) -> None:
     with faults(visibility_delay=600):
-        school.inv("enrol", "--student", "student-001", "--photo", str(photo), "--users")
+        school.inv("enrol", "student-001", str(photo), "--users")
         assert school.faces() == []
-        school.inv("unenrol", "--student", "student-001", "--yes")
+        school.inv("unenrol", "student-001", "--yes")
     school.assert_enrolled()
     assert school.collection.list_users() == set()
 
@@ -67,5 +67,5 @@ def test_throttling_makes_nobody_absent(school: School, faults: Any) -> None:
     school.inv("enrol", "--collection", school.name)
     assert "18 synced" in school.inv("sync-faces").stdout
     with faults(throttle=2):
-        report = school.inv("attendance-take", "--class-id", "class-1b-lenguaje", "--photo", str(CLASS_PHOTO))
+        report = school.inv("attendance", "take", "class-1b-lenguaje", str(CLASS_PHOTO))
     assert "6 present, 0 absent" in report.stdout

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,7 +26,7 @@ def test_photos_get_the_next_numbers_and_again_nothing_changes(
     school: School, new_photo: NewPhoto, photo: Path, tmp_path: Path
 ) -> None:
     other = new_photo(tmp_path / "other.jpg", "student-001", 2)
-    flags = ("--student", "student-001", "--photo", str(photo), "--photo", str(other))
+    flags = ("student-001", str(photo), str(other))
     done = school.inv("enrol", *flags)
     assert "2 photos: 2 enrolled, 0 enrolled already (student-001-photo-4, student-001-photo-5)" in done.stdout
     school.assert_enrolled("student-001-photo-4", "student-001-photo-5")
@@ -49,7 +50,7 @@ def test_a_picture_without_exactly_one_face_is_refused_and_nothing_of_it_stays(
     if picture == "nobody":
         file = tmp_path / "nobody.jpg"
         Image.new("RGB", (400, 300), "grey").save(file)
-    done = school.inv("enrol", "--student", "student-001", "--photo", str(file), check=False)
+    done = school.inv("enrol", "student-001", str(file), check=False)
     assert done.returncode == 1
     assert message in done.stderr
     assert (school.faces(), school.keys(), school.rows()) == ([], [], [])
@@ -78,16 +79,16 @@ def test_a_file_that_is_no_photo_is_refused_before_anything_is_sent(
         out.write(photo.read_bytes()[:5000])
     good = new_photo(photo.parent / "good.jpg", "student-001", 2)
     photo.unlink() if content is None else photo.write_bytes(out.getvalue() or content)
-    done = school.inv("enrol", "--student", "student-001", "--photo", str(good), "--photo", str(photo), check=False)
+    done = school.inv("enrol", "student-001", str(good), str(photo), check=False)
     assert (done.returncode, message in done.stderr, "Traceback" in done.stderr) == (1, True, False), done.stderr
     assert (school.faces(), school.keys(), school.rows()) == ([], [], [])
 
 
-def test_an_unknown_student_and_a_missing_flag_are_named(school: School, photo: Path) -> None:
-    done = school.inv("enrol", "--student", "student-999", "--photo", str(photo), check=False)
+def test_an_unknown_student_and_a_missing_photo_are_named(school: School, photo: Path) -> None:
+    done = school.inv("enrol", "student-999", str(photo), check=False)
     assert (done.returncode, "No such student: student-999" in done.stderr) == (1, True)
-    done = school.inv("enrol", "--student", "student-001", check=False)
-    assert (done.returncode, "inv enrol --student ID --photo FILE" in done.stderr) == (1, True)
+    done = school.inv("enrol", "student-001", check=False)
+    assert (done.returncode, "PHOTO is missing\n  inv enrol STUDENT PHOTO…\n" in done.stderr) == (1, True)
 
 
 def test_a_folder_is_enrolled_side_by_side_under_its_own_numbers(
@@ -98,11 +99,11 @@ def test_a_folder_is_enrolled_side_by_side_under_its_own_numbers(
         for number in (1, 2):
             new_photo(tmp_path / "students" / student / f"photo-{number + 6}.jpg", student, number)
             names.append(f"{student}-photo-{number + 6}")
-    assert "6 photos: 6 enrolled" in school.inv("enrol", "--from-folder", str(tmp_path)).stdout
+    assert "6 photos: 6 enrolled" in school.inv("enrol", "--from", str(tmp_path)).stdout
     school.assert_enrolled(*names)
-    assert "6 enrolled already" in school.inv("enrol", "--from-folder", str(tmp_path)).stdout
+    assert "6 enrolled already" in school.inv("enrol", "--from", str(tmp_path)).stdout
     new_photo(tmp_path / "students" / "student-001" / "photo-7.jpg", "student-001", 3)
-    done = school.inv("enrol", "--from-folder", str(tmp_path), check=False)
+    done = school.inv("enrol", "--from", str(tmp_path), check=False)
     assert "0 enrolled, 5 enrolled already, 1 refused" in done.stderr
     assert "student-001 has another photo 7" in done.stderr
     school.assert_enrolled(*names)
@@ -113,9 +114,7 @@ def test_two_enrolments_of_one_student_at_once_never_take_one_number(
 ) -> None:
     photos = [new_photo(tmp_path / f"{number}.jpg", "student-001", number) for number in (1, 2, 3)]
     with ThreadPoolExecutor() as threads:
-        list(
-            threads.map(lambda file: school.inv("enrol", "--student", "student-001", "--photo", str(file)), photos * 2)
-        )
+        list(threads.map(lambda file: school.inv("enrol", "student-001", str(file)), photos * 2))
     school.assert_enrolled(*(f"student-001-photo-{number}" for number in (4, 5, 6)))
 
 
@@ -146,8 +145,40 @@ def test_enrolment_killed_at_any_step_is_finished_by_the_next_run(school: School
     assert bool(school.rows()) is (step == "committed")
     assert bool(school.keys()) is (step != "reserved")
     assert bool(school.faces()) is (step not in {"reserved", "stored"})
-    school.inv("enrol", "--student", "student-001", "--photo", str(photo))
+    school.inv("enrol", "student-001", str(photo))
     school.assert_enrolled("student-001-photo-4")
+
+
+def test_enrolment_of_a_picture_that_is_refused_and_killed_leaves_nothing_after_the_next_run(school: School) -> None:
+    arguments = [school.database.url, school.endpoint, school.name, str(CLASS_PHOTO), "stored"]
+    killed = subprocess.run([sys.executable, "-c", KILLED, *arguments], check=False, timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    assert school.keys() == ["students/student-001/photo-4.jpg"]
+    done = school.inv("enrol", "student-001", str(CLASS_PHOTO), check=False)
+    assert (done.returncode, "6 faces found, one expected" in done.stderr) == (1, True), done.stderr
+    school.assert_enrolled()
+
+
+def test_a_sample_photo_that_was_drawn_anew_is_named_and_replaces_nothing(
+    school: School, new_photo: NewPhoto, tmp_path: Path
+) -> None:
+    seeds = tmp_path / "seeds"
+    shutil.copytree(CLASS_PHOTO.parents[2], seeds)
+    own = {"INVOKE_SEED_FOLDER": str(seeds)}
+    school.inv("enrol", **own)
+    faces, kept = school.faces(), school.bucket.download("students/student-001/photo-1.jpg")
+    drawn = new_photo(seeds / "photos" / "students" / "student-001" / "photo-1.jpg", "student-001", 2)
+    assert drawn.read_bytes() != kept
+    done = school.inv("enrol", check=False, **own)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "18 photos: 0 uploaded, 0 faces indexed; " in done.stderr
+    assert str(drawn) in done.stderr
+    assert "`inv unenrol student-001`, `inv enrol`, `inv seed-full`" in done.stderr
+    assert (school.faces(), school.bucket.download("students/student-001/photo-1.jpg")) == (faces, kept)
+    school.inv("unenrol", "student-001", "--yes")
+    assert "18 photos: 3 uploaded, 3 faces indexed" in school.inv("enrol", **own).stdout
+    assert "all in the bucket and in the collection already" in school.inv("enrol", **own).stdout
+    assert school.bucket.download("students/student-001/photo-1.jpg") == drawn.read_bytes()
 
 
 def test_a_picture_that_a_request_cannot_carry_is_sent_smaller(
@@ -160,7 +191,7 @@ def test_a_picture_that_a_request_cannot_carry_is_sent_smaller(
         noise.paste(image.resize((1800, 2400)), (100, 100))
         noise.rotate(90, expand=True).save(photo, quality=97, exif=exif)
     assert photo.stat().st_size > 5 * 1024 * 1024
-    flags = ("--student", "student-001", "--photo", str(photo))
+    flags = ("student-001", str(photo))
     elsewhere = {
         "INVOKE_TARGETS_LOCAL_S3_ENDPOINT": cloud_endpoint,
         "AWS_ACCESS_KEY_ID": "local",
@@ -191,7 +222,7 @@ def test_nothing_is_enrolled_into_a_bucket_that_everybody_can_read(
         client.put_bucket_policy(
             Bucket=school.name, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]})
         )
-    done = school.inv("enrol", "--student", "student-001", "--photo", str(photo), check=False)
+    done = school.inv("enrol", "student-001", str(photo), check=False)
     assert done.returncode == 1
     assert f"Bucket {school.name} is not private: its {means}" in done.stderr
     assert (school.keys(), school.faces(), school.rows()) == ([], [], [])
@@ -217,18 +248,18 @@ def test_unenrol_shows_what_it_removes_and_removes_it_everywhere(
     school: School, new_photo: NewPhoto, photo: Path, tmp_path: Path
 ) -> None:
     other = new_photo(tmp_path / "other.jpg", "student-002")
-    school.inv("enrol", "--student", "student-001", "--photo", str(photo))
-    school.inv("enrol", "--student", "student-002", "--photo", str(other))
-    refused = school.inv("unenrol", "--student", "student-001", check=False)
+    school.inv("enrol", "student-001", str(photo))
+    school.inv("enrol", "student-002", str(other))
+    refused = school.inv("unenrol", "student-001", check=False)
     assert refused.returncode == 1
     assert "nothing was removed (1 faces, 1 photos, 4 rows)" in refused.stderr
     for line in ("photo  students/student-001/photo-4.jpg", "row    student-001-photo-4", "row    face-001-1"):
         assert line in refused.stderr
     school.assert_enrolled("student-001-photo-4", "student-002-photo-4")
-    done = school.inv("unenrol", "--student", "student-001", "--yes")
+    done = school.inv("unenrol", "student-001", "--yes")
     assert "1 faces, 1 photos, 4 rows removed" in done.stdout
     school.assert_enrolled("student-002-photo-4")
-    assert "nothing to remove" in school.inv("unenrol", "--student", "student-001", "--yes").stdout
+    assert "nothing to remove" in school.inv("unenrol", "student-001", "--yes").stdout
 
 
 def test_unenrol_removes_every_version_of_a_photo(school: School, photo: Path, cloud_endpoint: str) -> None:
@@ -237,24 +268,24 @@ def test_unenrol_removes_every_version_of_a_photo(school: School, photo: Path, c
     )
     client.create_bucket(Bucket=school.name)
     client.put_bucket_versioning(Bucket=school.name, VersioningConfiguration={"Status": "Enabled"})
-    school.inv("enrol", "--student", "student-001", "--photo", str(photo))
+    school.inv("enrol", "student-001", str(photo))
     client.put_object(Bucket=school.name, Key="students/student-001/photo-4.jpg", Body=b"second version")
-    school.inv("unenrol", "--student", "student-001", "--yes")
+    school.inv("unenrol", "student-001", "--yes")
     left = client.list_object_versions(Bucket=school.name)
     assert left.get("Versions", []) + left.get("DeleteMarkers", []) == []
 
 
-@pytest.mark.parametrize("step", ["user", "faces", "photos", "rows"])
+@pytest.mark.parametrize("step", ["user", "faces", "photos", "rows", "committed"])
 def test_unenrol_killed_at_any_step_is_finished_by_the_next_run(school: School, photo: Path, step: str) -> None:
-    school.inv("enrol", "--student", "student-001", "--photo", str(photo), "--users")
+    school.inv("enrol", "student-001", str(photo), "--users")
     arguments = [school.database.url, school.endpoint, school.name, step]
     killed = subprocess.run([sys.executable, "-c", REMOVED, *arguments], check=False, timeout=60)
     assert killed.returncode == -signal.SIGKILL
     assert school.collection.list_users() == set()
     assert bool(school.faces()) is (step == "user")
     assert bool(school.keys()) is (step in {"user", "faces"})
-    assert len(school.rows()) == 1
-    school.inv("unenrol", "--student", "student-001", "--yes")
+    assert len(school.rows()) == (step != "committed")
+    school.inv("unenrol", "student-001", "--yes")
     school.assert_enrolled()
 
 
@@ -268,7 +299,7 @@ def test_users_follow_the_external_image_ids_and_are_rebuilt_by_sync(
     school: School, new_photo: NewPhoto, photo: Path, tmp_path: Path
 ) -> None:
     other = new_photo(tmp_path / "other.jpg", "student-001", 2)
-    flags = ("--student", "student-001", "--photo", str(photo), "--photo", str(other), "--users")
+    flags = ("student-001", str(photo), str(other), "--users")
     assert "2 faces given to 1 users, 0 unchanged" in school.inv("enrol", *flags).stdout
     belonging = {"student-001-photo-4": "student-001", "student-001-photo-5": "student-001"}
     assert users(school) == belonging
@@ -285,8 +316,8 @@ def test_a_photo_of_somebody_else_is_not_given_to_a_students_user(
     school: School, new_photo: NewPhoto, photo: Path, tmp_path: Path
 ) -> None:
     other = new_photo(tmp_path / "other.jpg", "student-002")
-    school.inv("enrol", "--student", "student-001", "--photo", str(photo), "--users")
-    done = school.inv("enrol", "--student", "student-001", "--photo", str(other), "--users", check=False)
+    school.inv("enrol", "student-001", str(photo), "--users")
+    done = school.inv("enrol", "student-001", str(other), "--users", check=False)
     assert done.returncode == 1
     assert "1 refused" in done.stderr
     assert "LOW_MATCH_CONFIDENCE" in done.stderr
@@ -300,7 +331,7 @@ def test_no_table_has_room_for_a_picture_and_no_message_holds_one(school: School
     with connect(school.database, purpose="tests") as conn:
         assert read_value(conn, query) == 0
     photo.write_bytes(CLASS_PHOTO.read_bytes())
-    done = school.inv("enrol", "--student", "student-001", "--photo", str(photo), check=False)
+    done = school.inv("enrol", "student-001", str(photo), check=False)
     assert done.returncode == 1
     assert len(done.stdout + done.stderr) < 500
     assert "JFIF" not in done.stdout + done.stderr
@@ -311,8 +342,8 @@ def test_a_student_whose_faces_are_in_another_collection_is_refused(school: Scho
         conn.execute("UPDATE students SET aws_collection_id = %s WHERE id <> 'student-001'", [school.name])
         conn.execute("UPDATE students SET aws_collection_id = 'elsewhere' WHERE id = 'student-001'")
     for command in (
-        ("enrol", "--student", "student-001", "--photo", str(photo)),
-        ("unenrol", "--student", "student-001", "--yes"),
+        ("enrol", "student-001", str(photo)),
+        ("unenrol", "student-001", "--yes"),
     ):
         done = school.inv(*command, check=False)
         assert (done.returncode, "student-001 (in elsewhere)" in done.stderr) == (1, True), done.stderr

@@ -33,10 +33,10 @@ def test_push_check_and_pull_agree_and_a_second_run_copies_nothing(
     assert school.keys() == []
     assert "18 photos pushed, 0 the same on both sides" in push(school, samples)
     assert "0 photos pushed, 18 the same on both sides" in push(school, samples)
-    assert school.inv("photos-check").stdout.startswith("photos   18 photos of rows: 0 missing, 0 extra")
+    assert school.inv("photos", "check").stdout.startswith("photos   18 photos of rows: 0 missing, 0 extra")
     copy = tmp_path / "copy"
-    assert "18 photos pulled" in school.inv("photos-pull", "--folder", str(copy)).stdout
-    assert "0 photos pulled, 18 the same" in school.inv("photos-pull", "--folder", str(copy)).stdout
+    assert "18 photos pulled" in school.inv("photos", "pull", str(copy)).stdout
+    assert "0 photos pulled, 18 the same" in school.inv("photos", "pull", str(copy)).stdout
     pulled = {path.relative_to(copy): path.read_bytes() for path in copy.rglob("*") if path.is_file()}
     assert pulled == {path.relative_to(samples): path.read_bytes() for path in samples.rglob("*.jpg")}
 
@@ -44,17 +44,17 @@ def test_push_check_and_pull_agree_and_a_second_run_copies_nothing(
 def push(school: School, folder: Path, *flags: str, made: bool = False) -> str:
     if made:
         school.bucket.ensure_exists()
-    return str(school.inv("photos-push", "--folder", str(folder), *flags).stdout)
+    return str(school.inv("photos", "push", str(folder), *flags).stdout)
 
 
 def test_a_copy_that_was_cut_short_goes_on(school: School, samples: Path, tmp_path: Path) -> None:
     push(school, samples)
     copy = tmp_path / "copy"
-    school.inv("photos-pull", "--folder", str(copy))
+    school.inv("photos", "pull", str(copy))
     (copy / "students/student-001/photo-1.jpg").unlink()
     (copy / "students/student-002/photo-1.jpg").write_bytes(b"cut short")
     (copy / "students/student-003/.photo-1.jpg.part").write_bytes(b"left by a kill")
-    assert "2 photos pulled, 16 the same" in school.inv("photos-pull", "--folder", str(copy)).stdout
+    assert "2 photos pulled, 16 the same" in school.inv("photos", "pull", str(copy)).stdout
     assert "0 photos pushed, 18 the same" in push(school, copy)
 
 
@@ -74,7 +74,7 @@ def test_check_tells_missing_extra_wrong_and_small_photos(
     )  # fmt: skip
     school.bucket.upload("students/student-003/photo-1.jpg", tmp_path / "small.jpg")
     client.put_object(Bucket=school.name, Key="students/student-003/photo-2.jpg", Body=b"")
-    done = school.inv("photos-check", "--json", check=False)
+    done = school.inv("photos", "check", "--json", check=False)
     assert done.returncode == 1
     assert "6 problems with photos" in done.stderr
     assert json.loads(done.stdout) == {
@@ -84,7 +84,7 @@ def test_check_tells_missing_extra_wrong_and_small_photos(
         "wrong_type": ["students/student-002/photo-1.jpg", "students/student-002/photo-2.jpg"],
         "too_small": ["students/student-003/photo-1.jpg", "students/student-003/photo-2.jpg"],
     }
-    table = school.inv("photos-check", check=False).stdout
+    table = school.inv("photos", "check", check=False).stdout
     assert "missing     students/student-001/photo-1.jpg" in table
 
 
@@ -104,7 +104,7 @@ def test_a_key_that_could_leave_the_folder_stops_a_pull_before_it_writes(
         client.create_bucket(Bucket=school.name)
         client.put_object(Bucket=school.name, Key="students/student-001/photo-1.jpg", Body=b"x")
         client.put_object(Bucket=school.name, Key="students/..jpg", Body=b"x")
-        done = school.inv("photos-pull", "--folder", str(tmp_path / "copy"), check=False)
+        done = school.inv("photos", "pull", str(tmp_path / "copy"), check=False)
         assert (done.returncode, "1 keys cannot be files" in done.stderr) == (1, True)
         assert not (tmp_path / "copy").exists()
 
@@ -114,13 +114,13 @@ def test_a_symbolic_link_does_not_lead_a_pull_out_of_the_folder(school: School, 
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "copy").mkdir()
     (tmp_path / "copy" / "students").symlink_to(tmp_path / "elsewhere")
-    done = school.inv("photos-pull", "--folder", str(tmp_path / "copy"), check=False)
+    done = school.inv("photos", "pull", str(tmp_path / "copy"), check=False)
     assert (done.returncode, "leads out of" in done.stderr) == (1, True)
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
 def test_what_is_no_photo_is_not_pushed(school: School, samples: Path) -> None:
     (samples / "students" / "student-001" / "photo-4.jpg").write_text("no picture")
-    done = school.inv("photos-push", "--folder", str(samples), check=False)
+    done = school.inv("photos", "push", str(samples), check=False)
     assert (done.returncode, "No JPEG pictures: students/student-001/photo-4.jpg" in done.stderr) == (1, True)
     assert school.keys() == []

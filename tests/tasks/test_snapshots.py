@@ -32,55 +32,55 @@ def schema(database: Database, folder: Path) -> str:
 
 
 def test_a_snapshot_comes_back_and_undo_takes_it_away_again(inv: Inv, full: Database) -> None:
-    assert "18 faces in tests" in inv("snapshot-save", "before-trip").stdout
+    assert "18 faces in tests" in inv("snapshot", "save", "before-trip").stdout
     inv("reset")
-    assert "before-trip is" in inv("snapshot-restore", "before-trip").stdout
+    assert "before-trip is" in inv("snapshot", "restore", "before-trip").stdout
     assert value(full, "SELECT count(*) FROM students") == 6
     inv("undo")
     assert value(full, "SELECT count(*) FROM students") == 0
-    inv("snapshot-restore", "before-trip")
+    inv("snapshot", "restore", "before-trip")
     assert value(full, "SELECT count(*) FROM students") == 6
 
 
 def test_a_snapshot_says_that_the_collection_is_another(inv: Inv, full: Database) -> None:
-    inv("snapshot-save", "one")
-    assert "moved" not in inv("snapshot-list").stdout
+    inv("snapshot", "save", "one")
+    assert "moved" not in inv("snapshot", "list").stdout
     inv("enrol", "--collection", "another")
-    done = inv("snapshot-restore", "one", INVOKE_TARGETS_LOCAL_COLLECTION="another")
+    done = inv("snapshot", "restore", "one", INVOKE_TARGETS_LOCAL_COLLECTION="another")
     assert "its FaceIds are of collection tests: run `inv sync-faces`" in done.stdout
 
 
 def test_a_snapshot_says_that_the_collection_moved_on(inv: Inv, full: Database) -> None:
     own = {"INVOKE_TARGETS_LOCAL_COLLECTION": "moving"}
-    inv("snapshot-save", "early", **own)
+    inv("snapshot", "save", "early", **own)
     inv("enrol", **own)
-    assert "moving moved on from 0 faces to 18 faces" in inv("snapshot-list", **own).stdout
+    assert "moving moved on from 0 faces to 18 faces" in inv("snapshot", "list", **own).stdout
 
 
 def test_snapshots_are_refused_by_name(inv: Inv, full: Database) -> None:
-    inv("snapshot-save", "one")
+    inv("snapshot", "save", "one")
     for arguments, message in (
-        (("snapshot-save", "one"), "There is a snapshot one already"),
-        (("snapshot-save", "../x"), "'../x' is not a snapshot's name"),
-        (("snapshot-restore", "two"), "There is no snapshot two"),
-        (("snapshot-delete", "two"), "There are: one"),
+        (("snapshot", "save", "one"), "There is a snapshot one already"),
+        (("snapshot", "save", "../x"), "'../x' is not a snapshot's name"),
+        (("snapshot", "restore", "two"), "There is no snapshot two"),
+        (("snapshot", "delete", "two"), "There are: one"),
     ):
         done = inv(*arguments, check=False)
         assert (done.returncode, message in done.stderr) == (1, True), done.stderr
-    inv("snapshot-delete", "one")
-    assert inv("snapshot-list").stdout == ""
+    inv("snapshot", "delete", "one")
+    assert inv("snapshot", "list").stdout == ""
 
 
 def test_restoring_is_refused_where_replacing_is(inv: Inv, full: Database) -> None:
-    inv("snapshot-save", "one")
-    done = inv("snapshot-restore", "one", check=False, INVOKE_TARGETS_LOCAL_PROTECTION="refuse")
+    inv("snapshot", "save", "one")
+    done = inv("snapshot", "restore", "one", check=False, INVOKE_TARGETS_LOCAL_PROTECTION="refuse")
     assert (done.returncode, "never replaced" in done.stderr) == (1, True)
 
 
 def test_a_snapshot_keeps_from_an_open_session(inv: Inv, full: Database) -> None:
     with connect(full, purpose="x") as conn:
         conn.execute("SET application_name = 'school app'")
-        done = inv("snapshot-save", "one")
+        done = inv("snapshot", "save", "one")
     assert "ends session" in done.stderr
     assert "school app" in done.stderr
 
@@ -88,7 +88,7 @@ def test_a_snapshot_keeps_from_an_open_session(inv: Inv, full: Database) -> None
 def test_status_names_every_database_beside_the_live_one(inv: Inv, full: Database) -> None:
     inv("full")
     inv("rebuild")
-    inv("snapshot-save", "one")
+    inv("snapshot", "save", "one")
     beside = json.loads(inv("status", "--json").stdout)["database"]["beside"]
     assert beside[:2] == [full.next.name, full.previous.name]
     assert [name.split("_")[1] for name in beside[2:]] == ["snapshot", "template", "template"]
@@ -124,9 +124,9 @@ def test_a_rollback_is_refused_where_replacing_is(inv: Inv, full: Database) -> N
 def test_a_new_migration_has_the_next_number_and_can_be_applied(inv: Inv, full: Database, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "migrations", tmp_path / "migrations")
     own = {"INVOKE_MIGRATIONS_FOLDER": str(tmp_path / "migrations")}
-    assert "0005_add_nothing.sql" in inv("migration-new", "--name", "add_nothing", **own).stdout
+    assert "0005_add_nothing.sql" in inv("migration", "new", "add_nothing", **own).stdout
     assert "1 applied" in inv("migrate", **own).stdout
-    refused = inv("migration-new", "--name", "Add Nothing", check=False, **own)
+    refused = inv("migration", "new", "Add Nothing", check=False, **own)
     assert "is not a migration's name" in refused.stderr
 
 
