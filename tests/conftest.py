@@ -49,7 +49,7 @@ def state_folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def server_url(state_folder: Path) -> str:
-    return postgres.ensure_running(state_folder / "postgres", settings=["fsync=off"])
+    return postgres.ensure_running(state_folder / "postgres", settings=["fsync=off", "max_prepared_transactions=2"])
 
 
 @pytest.fixture(scope="session")

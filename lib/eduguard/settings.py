@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ class Target:
     """One environment the tasks work on: its database, collection, bucket, and how it is protected."""
 
     name: str
-    database_url: str
+    database_url: str = field(repr=False)  # may hold the password
     rekognition_endpoint: str | None
     s3_endpoint: str | None
     region: str
