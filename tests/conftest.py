@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from eduguard import clones, cloud, postgres, snapshots, templates
 from eduguard.database import Database, connect, execute_for
@@ -20,6 +21,11 @@ COLLECTION = "tests"
 _NUMBERS = count(1)
 
 Inv = Callable[..., subprocess.CompletedProcess[str]]
+
+# `pytest --hypothesis-profile deep tests/inputs` looks for hours' worth of inputs; the suite takes a sample of them.
+settings.register_profile("suite", max_examples=50, deadline=None)
+settings.register_profile("deep", max_examples=5000, deadline=None)
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session", autouse=True)

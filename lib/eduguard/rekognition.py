@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from eduguard.aws import EXPIRED, PROVIDE, RENEW, open_client
 from eduguard.errors import EduguardError
-from eduguard.face_pages import keep_faces_unparsed, read_page
+from eduguard.face_pages import prepare_answer, read_page, read_state
 from eduguard.faces import Face
 from eduguard.pace import Pace
 from eduguard.pictures import Box
@@ -43,7 +43,7 @@ class Collection:
                 answer = self._client.describe_collection(CollectionId=self.name)
             except self._client.exceptions.ResourceNotFoundException:
                 return None
-        return CollectionState(face_count=answer["FaceCount"], arn=answer["CollectionARN"])
+        return read_state(answer, self._where())
 
     def require(self) -> CollectionState:
         """Return the collection's state; read-only.
@@ -71,9 +71,14 @@ class Collection:
         pages = self._client.get_paginator("list_faces").paginate(
             CollectionId=self.name, PaginationConfig={"PageSize": PAGE_SIZE}
         )
+        tokens: set[str] = set()
         with self._translated("list the faces of"):
             for page in pages:
                 yield read_page(page, self._where())
+                token = str(page.get("NextToken"))
+                if token in tokens:  # botocore sees only one that comes twice in a row
+                    raise EduguardError(f"The listing of {self._where()} goes round in circles", hint="Run this again.")
+                tokens.add(token)
 
     def index_face(self, picture: bytes | S3Object, external_image_id: str) -> IndexedFace:
         """Index the one face of a picture under an external image id.
@@ -245,7 +250,7 @@ def open_collection(
         retries={"mode": "adaptive", "total_max_attempts": 8},
         read_timeout=30,
     )
-    client.meta.events.register("before-parse.rekognition.ListFaces", keep_faces_unparsed)
+    client.meta.events.register("before-parse.rekognition", prepare_answer)
     return Collection(client, name)
 
 
