@@ -2,7 +2,9 @@
 
 import os
 import socket
+from collections import Counter
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, LiteralString
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -27,13 +29,19 @@ _FORGET: LiteralString = "DELETE FROM eduguard.migration WHERE id = %s"
 
 
 class _Cursor(psycopg.Cursor[Any]):
-    """A cursor whose errors carry the statement, and whose result is never printed by yoyo."""
+    """A cursor whose errors carry the statement and how often it was run, and whose result is never printed by yoyo."""
+
+    def __init__(self, connection: psycopg.Connection[Any], *, ran: Counter[str], **options: Any) -> None:
+        super().__init__(connection, **options)
+        self._ran = ran
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
+        self._ran[str(query)] += 1
         try:
             return super().execute(query, params, **options)
         except psycopg.Error as error:
             error.add_note(str(query))
+            error.add_note(str(self._ran[str(query)]))
             raise
 
     @property
@@ -47,7 +55,7 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no ty
     def connect(self, dburi: Any) -> Any:
         """Connect, with cursors of our kind."""
         connection = super().connect(dburi)
-        connection.cursor_factory = _Cursor
+        connection.cursor_factory = partial(_Cursor, ran=Counter())
         return connection
 
     def _check_transactional_ddl(self) -> bool:
@@ -89,6 +97,10 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no ty
         """Run a migration's rollback file and forget that it was applied."""
         migration.load()
         self.ensure_internal_schema_updated()
+        if not migration.use_transactions:
+            self.rollback_one(migration)
+            self.execute_values(_FORGET, migration.id)
+            return
         with self.transaction():
             migration.process_steps(self, "rollback")
             self.unmark_one(migration)
