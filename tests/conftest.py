@@ -132,3 +132,15 @@ def full(database: Database, rebuilt: Database) -> Database:
     with connect(database.maintenance, purpose="tests") as conn:
         execute_for(conn, "CREATE DATABASE {} TEMPLATE {}", database, rebuilt)
     return database
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how many faults were injected, and how often the old rows served and the next `inv full` succeeded."""
+    passed = terminalreporter.stats.get("passed", [])
+    faults = [report for report in passed if "fault" in report.keywords]
+    survived = sum(name == "survived" for report in faults for name, _ in report.user_properties)
+    if faults:
+        terminalreporter.write_line(
+            f"{len(faults)} faults injected and survived; after {survived} of them, faults of `inv full`, the old rows "
+            "served, the next run succeeded and nothing was left behind"
+        )

@@ -120,7 +120,7 @@ def connect(database: Database, *, purpose: str) -> Iterator["Connection"]:
             raise EduguardError(
                 f"{database.name}: {error.diag.message_primary}", hint="Run `inv migrate`, then `inv seed-full`."
             ) from error
-        except (psycopg.OperationalError, psycopg.errors.InsufficientPrivilege) as error:
+        except (psycopg.OperationalError, psycopg.errors.InternalError_, psycopg.errors.InsufficientPrivilege) as error:
             raise EduguardError(f"{database.name}: {str(error).strip()}", hint="Nothing half-done is left.") from error
 
 

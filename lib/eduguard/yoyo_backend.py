@@ -16,6 +16,8 @@ from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import parse_uri
 from yoyo.migrations import Migration, default_migration_table
 
+from eduguard.sql_text import split_statements
+
 __all__ = ["Backend", "Migration", "open_backend", "read_migrations"]
 
 _LOCK_TABLE: LiteralString = (
@@ -36,12 +38,13 @@ class _Cursor(psycopg.Cursor[Any]):
         self._ran = ran
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
-        self._ran[str(query)] += 1
+        alone = "; ".join(each.text for each in split_statements(str(query)))  # without the comments around it
+        self._ran[alone] += 1
         try:
             return super().execute(query, params, **options)
         except psycopg.Error as error:
             error.add_note(str(query))
-            error.add_note(str(self._ran[str(query)]))
+            error.add_note(str(self._ran[alone]))
             raise
 
     @property

@@ -70,6 +70,7 @@ def test_rolling_everything_back_leaves_no_table(empty_database: Database, folde
     assert not schema(empty_database).count("students")
 
 
+@pytest.mark.fault
 def test_a_failure_keeps_the_migrations_before_it_and_nothing_of_itself(empty_database: Database, folder: Path) -> None:
     file = add(folder, "0004_breaks", "CREATE TABLE half (id int);\n\nSELECT *\n  FROM nowhere;\n")
     with pytest.raises(EduguardError) as raised:
@@ -221,6 +222,7 @@ def test_a_select_in_a_migration_prints_nothing(
     assert capfd.readouterr().out == ""
 
 
+@pytest.mark.fault
 def test_a_run_killed_in_a_migration_leaves_nothing_of_it(empty_database: Database, folder: Path) -> None:
     file = add(folder, "0004_slow", "CREATE TABLE half (id int);\nSELECT pg_sleep(60);")
     script = (

@@ -89,6 +89,7 @@ def test_sessions_in_the_way_are_ended_and_named(database: Database) -> None:
     assert mark(database) == "2"
 
 
+@pytest.mark.fault
 def test_a_client_that_keeps_reconnecting_cannot_stop_a_publish(database: Database) -> None:
     create(database, "1")
     publication.publish(database)
@@ -129,6 +130,7 @@ def test_a_database_of_somebody_else_in_the_way_is_kept(database: Database) -> N
     assert present(database) == {"_next"}
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("step", range(1, 7))
 def test_a_publish_killed_at_any_statement_leaves_one_of_the_two_serving(database: Database, step: int) -> None:
     for number in "12":
@@ -247,6 +249,7 @@ def test_a_previous_database_that_we_did_not_make_is_never_dropped(database: Dat
     assert mark(database.previous) == "theirs"
 
 
+@pytest.mark.fault
 def test_undo_works_after_a_publish_that_was_killed_before_it_dropped_the_oldest(database: Database) -> None:
     for number in "12":
         create(database, number)

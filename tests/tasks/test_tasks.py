@@ -1,10 +1,8 @@
 """The tasks as a user runs them: a process, its output, its exit status, and what the database holds afterwards."""
 
 import json
-import os
 import re
 import shutil
-import signal
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -222,42 +220,6 @@ def test_a_bad_fixture_is_found_before_a_database_is_made(broken: Inv, database:
     assert broken("full").returncode == 1
     with connect(database.maintenance, purpose="tests") as conn:
         assert not exists(conn, database.next)
-
-
-@pytest.mark.parametrize("step", ["rebuild", "migrate", "seed", "sync", "publish"])
-def test_full_killed_after_any_step_leaves_a_whole_database_and_the_next_run_succeeds(
-    inv: Inv, full: Database, state_folder: Path, step: str
-) -> None:
-    before = value(full, CHECKSUM)
-    environment = {
-        "DATABASE_URL": full.shown_url,
-        "INVOKE_STATE_FOLDER": str(state_folder),
-        "INVOKE_TARGETS_LOCAL_COLLECTION": "tests",
-        "INVOKE_TARGETS_LOCAL_BUCKET": "tests",
-        "PYTHONUNBUFFERED": "1",
-    }
-    process = subprocess.Popen(
-        [ROOT / ".venv" / "bin" / "inv", "full"], cwd=ROOT, env=os.environ | environment, stdout=subprocess.PIPE, text=True,
-        stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
-    assert process.stdout
-    for line in process.stdout:
-        if line.startswith(step):
-            os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
-    assert value(full, CHECKSUM) == before
-    inv("full")
-    assert value(full, CHECKSUM) == before
-
-
-def test_two_that_rebuild_at_once_do_not_disturb_each_other(inv: Inv, full: Database) -> None:
-    from eduguard.publication import hold_lock
-
-    with hold_lock(full):
-        done = inv("full", check=False)
-    assert done.returncode == 1
-    assert f"Another command is rebuilding {full.name}" in done.stderr
 
 
 def test_a_database_we_did_not_make_is_not_replaced_without_its_name(inv: Inv, empty_database: Database) -> None:
