@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from eduguard import clones, cloud, postgres, snapshots, templates
 from eduguard.database import Database, connect, execute_for
@@ -20,6 +21,11 @@ COLLECTION = "tests"
 _NUMBERS = count(1)
 
 Inv = Callable[..., subprocess.CompletedProcess[str]]
+
+# `pytest --hypothesis-profile deep tests/inputs` looks for hours' worth of inputs; the suite takes a sample of them.
+settings.register_profile("suite", max_examples=50, deadline=None)
+settings.register_profile("deep", max_examples=5000, deadline=None)
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -49,7 +55,7 @@ def state_folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def server_url(state_folder: Path) -> str:
-    return postgres.ensure_running(state_folder / "postgres", settings=["fsync=off"])
+    return postgres.ensure_running(state_folder / "postgres", settings=["fsync=off", "max_prepared_transactions=2"])
 
 
 @pytest.fixture(scope="session")
@@ -126,3 +132,15 @@ def full(database: Database, rebuilt: Database) -> Database:
     with connect(database.maintenance, purpose="tests") as conn:
         execute_for(conn, "CREATE DATABASE {} TEMPLATE {}", database, rebuilt)
     return database
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how many faults were injected, and how often the old rows served and the next `inv full` succeeded."""
+    passed = terminalreporter.stats.get("passed", [])
+    faults = [report for report in passed if "fault" in report.keywords]
+    survived = sum(name == "survived" for report in faults for name, _ in report.user_properties)
+    if faults:
+        terminalreporter.write_line(
+            f"{len(faults)} faults injected and survived; after {survived} of them, faults of `inv full`, the old rows "
+            "served, the next run succeeded and nothing was left behind"
+        )

@@ -53,8 +53,8 @@ def open_client(
     return client
 
 
-def refuse_cut_answer(response_dict: Mapping[str, Any]) -> None:
-    """Raise botocore's IncompleteReadError for an answer that broke off.
+def refuse_cut_answer(*, response_dict: Mapping[str, Any], **_: object) -> None:
+    """Raise botocore's IncompleteReadError for an answer that broke off: a handler of its event before-parse.
 
     botocore takes the JSON of such an answer for an empty object: the end of a listing, or a collection without faces.
     """

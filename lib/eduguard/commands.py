@@ -13,6 +13,7 @@ from eduguard.console import print_step
 from eduguard.faces import Plan
 from eduguard.invocation import plain_settings
 from eduguard.settings import Settings, load_settings
+from eduguard.settings_file import explain_failures
 
 ROOT = Path(__file__).resolve().parents[2]  # the checkout: the suite is installed editable
 
@@ -22,6 +23,8 @@ YES = "do not ask before photos leave this machine"
 USERS = "let all faces of a student count together: a Rekognition user each, by external image id"
 JSON = "print one JSON object"
 MOST_ITEMS = 20  # of a plan, unless all are asked for
+
+explain_failures(ROOT / "invoke.yaml")
 
 
 def settings_of(c: Context, collection: str = "") -> Settings:

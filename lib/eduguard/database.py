@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from eduguard.errors import EduguardError
@@ -25,7 +25,7 @@ _CONNECT_TIMEOUT = 10  # seconds
 class Database:
     """A live database by the URL that leads to it, and the names of the ones beside it."""
 
-    url: str
+    url: str = field(repr=False)  # may hold the password
     name: str
 
     @staticmethod
@@ -120,7 +120,7 @@ def connect(database: Database, *, purpose: str) -> Iterator["Connection"]:
             raise EduguardError(
                 f"{database.name}: {error.diag.message_primary}", hint="Run `inv migrate`, then `inv seed-full`."
             ) from error
-        except (psycopg.OperationalError, psycopg.errors.InsufficientPrivilege) as error:
+        except (psycopg.OperationalError, psycopg.errors.InternalError_, psycopg.errors.InsufficientPrivilege) as error:
             raise EduguardError(f"{database.name}: {str(error).strip()}", hint="Nothing half-done is left.") from error
 
 

@@ -1,33 +1,58 @@
-"""What a page of ListFaces holds, read without botocore's own parsing of each face and checked as a whole."""
+"""What Rekognition says of a collection and its faces, read whatever was said, and checked as a whole."""
 
 import json
+import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from eduguard.errors import EduguardError
 from eduguard.faces import Face
+from eduguard.rekognition_types import CollectionState
 
 # The patterns of the API reference, one value a line. What is neither could not be written, or not searched for.
 _FACE_IDS = re.compile(r"(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\n)*")
 _EXTERNAL_IMAGE_IDS = re.compile(r"(?:[a-zA-Z0-9_.\-:]{1,255}\n)*")
 _OK = 200
+_MOST_FACES = 2**53  # far beyond any collection; JSON's numbers are exact up to here
 
 
-def keep_faces_unparsed(response_dict: dict[str, Any], customized_response_dict: dict[str, Any]) -> None:
-    """Take the faces out of an answer before botocore parses it, as a handler of its event before-parse may.
+def prepare_answer(
+    *, operation_model: Any, response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object
+) -> None:
+    """Make an answer fit for botocore, whatever it holds: a handler of its event before-parse.
 
-    botocore's parser walks every value of every face by the service model, which changes none of them and takes four
-    fifths of the time of a page (benchmarks/sync.py). An answer that is not as expected is left to it.
+    The faces of ListFaces are taken out: botocore's parser walks every value of every face by the service model, which
+    changes none of them and takes four fifths of the time of a page (benchmarks/sync.py). What is no JSON object, or
+    would make the parser fail, is left out, so that it is missed by whoever reads the answer.
     """
+    answer = _read_object(response_dict["body"])
     if response_dict["status_code"] != _OK:
-        return
+        answer = {key: value for key, value in answer.items() if isinstance(value, str)}
+    elif operation_model.name == "ListFaces" and isinstance(faces := answer.pop("Faces", None), list):
+        customized_response_dict["Faces"] = faces
+    answer.pop("CreationTimestamp", None)  # of DescribeCollection: nobody reads it
+    response_dict["body"] = json.dumps(answer).encode()
+
+
+def _read_object(body: bytes) -> dict[str, Any]:
     try:
-        answer = json.loads(response_dict["body"])
-    except ValueError:
-        return
-    if isinstance(answer, dict) and isinstance(answer.get("Faces"), list):
-        customized_response_dict["Faces"] = answer.pop("Faces")
-        response_dict["body"] = json.dumps(answer).encode()
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def read_state(answer: Mapping[str, Any], where: str) -> CollectionState:
+    """Return what an answer to DescribeCollection says.
+
+    Raises:
+        EduguardError: when it is no answer that Rekognition can have given.
+    """
+    count, arn = answer.get("FaceCount"), answer.get("CollectionARN")
+    if type(count) is not int or not 0 <= count <= _MOST_FACES or not isinstance(arn, str):
+        raise _strange(f"What is said of {where} is not as Rekognition says it")
+    return CollectionState(face_count=count, arn=arn)
 
 
 def read_page(page: Any, where: str) -> list[Face]:
@@ -41,27 +66,34 @@ def read_page(page: Any, where: str) -> list[Face]:
             Face(each["FaceId"], each.get("ExternalImageId"), each.get("Confidence", 0.0), each.get("UserId"))
             for each in page["Faces"]
         ]
-        is_sound = _is_sound(faces)
+        is_sound = _is_sound(faces) and isinstance(page.get("NextToken", ""), str)
     except (KeyError, TypeError, AttributeError):
         is_sound = False
     if not is_sound:
-        raise EduguardError(
-            f"The faces listed of {where} are not as Rekognition lists them",
-            hint="Something else answered: look at rekognition_endpoint of the target, and at proxies on the way.",
-        )
+        raise _strange(f"The faces listed of {where} are not as Rekognition lists them")
     return faces
 
 
 def _is_sound(faces: list[Face]) -> bool:
     external = [face.external_image_id for face in faces if face.external_image_id is not None]
+    users = [face.user_id for face in faces if face.user_id is not None]
+    confidences = [face.confidence for face in faces]
     return bool(
         _all_match(_FACE_IDS, [face.face_id for face in faces])
         and _all_match(_EXTERNAL_IMAGE_IDS, external)
-        and 0 <= sum(face.confidence for face in faces) <= 100 * len(faces)
-        and all(face.user_id is None or isinstance(face.user_id, str) for face in faces)
+        and _all_match(_EXTERNAL_IMAGE_IDS, users)
+        and set(map(type, confidences)) <= {float, int}
+        and (not faces or 0 <= min(confidences) <= max(confidences) <= 100)  # noqa: PLR2004 -- a percentage
+        and not math.isnan(sum(confidences))
     )
 
 
 def _all_match(pattern: re.Pattern[str], texts: list[str]) -> bool:
     lines = "\n".join([*texts, ""])
     return lines.count("\n") == len(texts) and pattern.fullmatch(lines) is not None
+
+
+def _strange(problem: str) -> EduguardError:
+    return EduguardError(
+        problem, hint="Something else answered: look at rekognition_endpoint of the target, and at proxies on the way."
+    )

@@ -178,8 +178,16 @@ def _unfit_values(fixture: Fixture, row: FixtureRow, table: Table) -> Iterator[s
         column = table.columns[name]
         if isinstance(value, str) or value is None or column.is_json:
             continue
-        if not (column.is_array and isinstance(value, list)):
+        if not column.is_array:
             yield f"{fixture.file}:{row.line_of(name)}: {table.name}.{name} is {column.type}: it takes one value"
+        elif not _is_plain_list(value):
+            yield f"{fixture.file}:{row.line_of(name)}: {table.name}.{name} is {column.type}: it takes a list of values"
+
+
+def _is_plain_list(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        each is None or isinstance(each, str) or _is_plain_list(each) for each in value
+    )
 
 
 def _located(error: "psycopg.Error", fixture: Fixture, group: RowGroup, table: Table) -> str:

@@ -204,10 +204,12 @@ def read_fixture(file: Path, table: str) -> Fixture:
     """Read one file; read-only.
 
     Raises:
-        EduguardError: when it is no UTF-8, or as `parse_rows` does.
+        EduguardError: when it cannot be read or is no UTF-8, or as `parse_rows` does.
     """
     try:
         text = file.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise EduguardError(f"{file}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise EduguardError(f"{file}: not UTF-8 at byte {error.start}") from error
     return Fixture(table=table, file=file, rows=parse_rows(text, str(file)))

@@ -124,18 +124,38 @@ def _check(conn: "Connection", fixtures: Sequence[Fixture], tables: dict[str, Ta
 
 
 def _merge(conn: "Connection", fixture: Fixture, table: Table) -> TableReport:
-    inserted = touched = 0
-    for group in group_rows(fixture.rows):
-        row = conn.execute(_upsert(table, group)).fetchone()
-        inserted += row[0] if row else 0
-        touched += row[1] if row else 0
-    _advance_sequences(conn, table)
+    import psycopg
+
+    groups = group_rows(fixture.rows)
+    try:
+        row = conn.execute(_upsert(table, groups)).fetchone() if groups else None
+        _advance_sequences(conn, table)
+    except psycopg.OperationalError:
+        raise
+    except psycopg.DatabaseError as error:  # of a trigger, or an index that is no constraint: both may ask anything
+        reason = ": ".join(filter(None, (error.diag.message_primary, error.diag.message_detail)))
+        raise EduguardError(f"{fixture.file}: {reason}", hint="Nothing was changed.") from error
+    inserted, touched = row or (0, 0)
     return TableReport(
         table=table.name, inserted=inserted, updated=touched - inserted, unchanged=len(fixture.rows) - touched
     )
 
 
-def _upsert(table: Table, group: RowGroup) -> "sql.Composed":
+def _upsert(table: Table, groups: Sequence[RowGroup]) -> "sql.Composed":
+    from psycopg import sql
+
+    # One statement: PostgreSQL checks references at its end, so that a row may refer to one of another group.
+    return sql.SQL(
+        "WITH {groups}, merged AS ({all}) SELECT count(*) FILTER (WHERE inserted), count(*) FROM merged"
+    ).format(
+        groups=sql.SQL(", ").join(_upsert_group(table, group) for group in groups),
+        all=sql.SQL(" UNION ALL ").join(
+            sql.SQL("SELECT inserted FROM {}").format(sql.Identifier(f"group_{group.number}")) for group in groups
+        ),
+    )
+
+
+def _upsert_group(table: Table, group: RowGroup) -> "sql.Composed":
     from psycopg import sql
 
     others = [name for name in group.columns if name not in table.primary_key]
@@ -148,10 +168,10 @@ def _upsert(table: Table, group: RowGroup) -> "sql.Composed":
     )
     # xmax is 0 in a row version that was inserted, not updated.
     return sql.SQL(
-        "WITH merged AS (INSERT INTO {table} AS t ({columns}) SELECT {columns} FROM {staging} WHERE {group} = {number} "
-        "ON CONFLICT ({key}) DO {update} RETURNING t.xmax = 0 AS inserted) "
-        "SELECT count(*) FILTER (WHERE inserted), count(*) FROM merged"
+        "{name} AS (INSERT INTO {table} AS t ({columns}) SELECT {columns} FROM {staging} WHERE {group} = {number} "
+        "ON CONFLICT ({key}) DO {update} RETURNING t.xmax = 0 AS inserted)"
     ).format(
+        name=sql.Identifier(f"group_{group.number}"),
         table=sql.Identifier(table.name),
         columns=comma.join(map(sql.Identifier, group.columns)),
         staging=sql.Identifier(staging_table(table.name)),
@@ -176,7 +196,7 @@ def _advance_sequences(conn: "Connection", table: Table) -> None:
     for column in table.columns.values():
         if column.sequence:
             conn.execute(
-                sql.SQL("SELECT setval({}, max({})) FROM {} HAVING max({}) IS NOT NULL").format(
+                sql.SQL("SELECT setval({}, max({})) FROM {} HAVING max({}) > 0").format(
                     column.sequence,
                     sql.Identifier(column.name),
                     sql.Identifier(table.name),

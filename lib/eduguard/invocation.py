@@ -35,6 +35,7 @@ class SuiteExecutor(Executor):
             call = item if isinstance(item, Call) else Call(item)
             defaults = _defaults(call.task)
             given = {name: value for name, value in call.kwargs.items() if value != defaults.get(name, ...)}
+            _refuse_undecodable(given)
             handed_down = {**(inherited or {}), **given}
             own = {name: value for name, value in handed_down.items() if name in defaults}
             expanded += self.expand_calls(call.pre, handed_down)
@@ -120,6 +121,14 @@ def _new_run() -> Iterator[None]:
 
 def _defaults(task: Task[Any]) -> dict[str, Any]:
     return {str(arg.attr_name or arg.name): arg.value for arg in task.get_arguments(ignore_unknown_help=True)}
+
+
+def _refuse_undecodable(flags: dict[str, Any]) -> None:
+    # Bytes that are no UTF-8 reach Python as lone surrogates, which neither PostgreSQL nor AWS takes.
+    for name, value in flags.items():
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and not text.isprintable():
+                raise EduguardError(f"--{name.replace('_', '-')} {text!r} is not one line of UTF-8 text")
 
 
 def _plain(value: Any) -> Any:

@@ -5,6 +5,7 @@ A migration that was edited after it was applied is refused by name: yoyo itself
 
 import glob
 import hashlib
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,14 +15,20 @@ from typing import TYPE_CHECKING, Any
 
 from eduguard.database import Database, connect, read_value
 from eduguard.errors import EduguardError
+from eduguard.sql_text import split_statements
 
 if TYPE_CHECKING:
     import psycopg
 
 _LOCK = 0x65647567  # "edug": one run of migrations in a database at a time
 _NAME = re.compile(r"[0-9]{4}_[a-z0-9_]+\.sql\Z")
-# A file runs inside one transaction, with its record. Statements begin at the margin; a function's body is indented.
-_OWN_TRANSACTION = re.compile(r"^(BEGIN|START\s+TRANSACTION|COMMIT|END|ROLLBACK)\b[^;]*;", re.IGNORECASE | re.MULTILINE)
+# A file runs inside one transaction, with its record; savepoints are its own business.
+_OWN_TRANSACTION = re.compile(
+    r"(BEGIN|START|COMMIT|END|ABORT|PREPARE\s+TRANSACTION|ROLLBACK)\b(?!\s+((WORK|TRANSACTION)\s+)?TO\b)",
+    re.IGNORECASE,
+)
+_DIRECTIVE = re.compile(r"^[ \t]*--[ \t]*(transactional|depends)[ \t]*:[ \t]*(.*?)[ \t]*$", re.MULTILINE)
+_MOST_LINES = 10  # of a statement, in an error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,18 +59,20 @@ def check_folder(folder: Path) -> tuple[Path, ...]:
     """Return the migrations of a folder in their order; read-only, and no database is asked.
 
     Raises:
-        EduguardError: naming every file that has a bad name, no rollback file, or a transaction of its own.
+        EduguardError: naming the place in every file that has a bad name, no rollback file, no migration that it rolls
+            back, or a transaction of its own.
     """
-    files = (
-        sorted(path for path in folder.glob("*.sql") if not path.name.endswith(".rollback.sql"))
-        if folder.is_dir()
-        else []
-    )
+    every = sorted(folder.glob("*.sql")) if folder.is_dir() else []
+    files = [path for path in every if not path.name.endswith(".rollback.sql")]
     if not files:
         raise EduguardError(
             f"There is no migration in {folder}", hint="`migrations_folder` in invoke.yaml says where they are."
         )
     problems = [problem for file in files for problem in _problems(file)]
+    known = {file.with_suffix(".rollback.sql") for file in files}
+    problems += [
+        f"{path}:1: there is no migration that it rolls back" for path in every if path not in {*files, *known}
+    ]
     if problems:
         raise EduguardError("\n".join(problems), hint="Nothing was run.")
     return tuple(files)
@@ -112,7 +121,8 @@ def apply(database: Database, folder: Path, *, to: str = "") -> tuple[str, ...]:
                 for migration in backend.to_apply(_read(folder)):
                     if migration.id not in pending:
                         continue
-                    with _located(Path(migration.path)):
+                    migration.load()
+                    with _located(Path(migration.path), is_whole=migration.use_transactions):
                         backend.apply(migration, _digest(Path(migration.path)))
     return pending
 
@@ -129,7 +139,8 @@ def roll_back(database: Database, folder: Path, *, count: int = 1) -> tuple[str,
     with _prepared(database, files), open_backend(database.url) as backend:
         newest = list(backend.to_rollback(_read(folder)))[:count]
         for migration in newest:
-            with _located(Path(migration.path).with_suffix(".rollback.sql")):
+            migration.load()
+            with _located(Path(migration.path).with_suffix(".rollback.sql"), is_whole=migration.use_transactions):
                 backend.roll_back(migration)
     return tuple(migration.id for migration in newest)
 
@@ -172,7 +183,7 @@ def _compare(files: Sequence[Path], known: dict[str, str]) -> MigrationPlan:
     pending = tuple(name for name in by_id if name not in known)
     if late := [name for name in pending if known and name < max(known)]:
         raise EduguardError(
-            f"Pending, but older than {max(known)}, which is applied: {', '.join(late)}",
+            "\n".join(f"{by_id[name]}:1: pending, but older than {max(known)}, which is applied" for name in late),
             hint="Give it the next number, or build the database anew with `inv reset`.",
         )
     return MigrationPlan(applied=tuple(known), pending=pending)
@@ -191,34 +202,77 @@ def _hash(digests: dict[str, str]) -> str:
 
 def _problems(file: Path) -> Iterator[str]:
     if not _NAME.match(file.name):
-        yield f"{file}: a migration is named 0000_in_small_letters.sql"
+        yield f"{file}:1: a migration is named 0000_in_small_letters.sql"
     rollback = file.with_suffix(".rollback.sql")
-    if not rollback.exists():
-        yield f"{file}: there is no {rollback.name}"
+    if not os.path.lexists(rollback):
+        yield f"{file}:1: there is no {rollback.name}"
     for each in (file, rollback):
-        text = each.read_text(encoding="utf-8") if each.exists() else ""
-        for found in _OWN_TRANSACTION.finditer(text):
-            line = text.count("\n", 0, found.start()) + 1
-            yield f"{each}:{line}: {found[1]}: a migration runs in one transaction already"
+        if os.path.lexists(each):
+            yield from _problems_inside(each)
+
+
+def _problems_inside(file: Path) -> Iterator[str]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        yield f"{file}:1: cannot be read: {error}"
+        return
+    statements = split_statements(text)
+    for statement in statements:
+        if found := _OWN_TRANSACTION.match(statement.text):
+            yield f"{_place(file, text, statement.start)}: {found[1]}: a migration runs in one transaction already"
+    for found in _DIRECTIVE.finditer(text[: statements[0].start] if statements else text):
+        place, value = f"{file}:{_line(text, found.start())}", found[2].lower()
+        if found[1] == "depends":
+            yield from (
+                f"{place}: depends: {name} is none before it" for name in value.split() if not _is_before(name, file)
+            )
+        elif value not in {"true", "false"}:
+            yield f"{place}: transactional is true or false, not {found[2]!r}"
+        elif value == "false" and len(statements) > 1:
+            yield f"{place}: without a transaction a migration has one statement, or a failure would keep half of it"
+
+
+def _is_before(name: str, file: Path) -> bool:
+    return name < file.stem and (file.parent / f"{name}.sql").exists()
+
+
+def _line(text: str, position: int) -> int:
+    return text.count("\n", 0, position) + 1
+
+
+def _place(file: Path, text: str, position: int) -> str:
+    return f"{file}:{_line(text, position)}:{position - text.rfind(chr(10), 0, position)}"
 
 
 @contextmanager
-def _located(file: Path) -> Iterator[None]:
+def _located(file: Path, *, is_whole: bool) -> Iterator[None]:
     import psycopg
 
     try:
         yield
     except psycopg.Error as error:
         text = file.read_text(encoding="utf-8")
-        statement = getattr(error, "__notes__", [""])[0]
-        start = max(text.find(statement), 0)
-        position = start + max(int(error.diag.statement_position or 1) - 1, 0)
-        line, column = text.count("\n", 0, position) + 1, position - text.rfind("\n", 0, position)
-        first_line = statement.strip().partition("\n")[0]
+        notes: list[str] = getattr(error, "__notes__", [])
+        statement, ran = (notes[0], notes[1]) if notes else ("", "1")
+        position = _find(text, statement, int(ran), offset=int(error.diag.statement_position or 0) - 1)
+        lines = statement.strip().splitlines()
+        shown = [*lines[:_MOST_LINES], *(["..."] if len(lines) > _MOST_LINES else [])]
         raise EduguardError(
-            f"{file}:{line}:{column}: {error.diag.message_primary or error}\n  {first_line}",
-            hint="Nothing of this migration was kept; those before it are applied.",
+            "\n  ".join([f"{_place(file, text, position)}: {error.diag.message_primary or error}", *shown]),
+            hint="Nothing of this migration was kept; those before it are applied."
+            if is_whole
+            else "It ran without a transaction: drop what it left, such as an invalid index, and run this again.",
         ) from error
+
+
+def _find(text: str, statement: str, ran: int, *, offset: int) -> int:
+    """Return the place in a file of a place in a statement that was run for so many times; offset -1: its beginning."""
+    inner = split_statements(statement)
+    starts = [each.start for each in split_statements(text) if inner and each.text == inner[0].text]
+    if not starts:  # yoyo splits files in its own way
+        return max(text.find(statement), 0) + max(offset, 0)
+    return starts[min(ran, len(starts)) - 1] + (offset - inner[0].start if offset >= 0 else 0)
 
 
 def _digest(file: Path) -> str:

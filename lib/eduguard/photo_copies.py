@@ -1,5 +1,6 @@
 """Rows against the bucket, and a folder against the bucket: what is missing, what differs, and the copying of it."""
 
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -18,8 +19,10 @@ _AT_ONCE = 8
 _STUDENTS = "students/"
 _SHOWN = 20  # names in an error
 # Letters, digits and the few signs of student ids, in segments that do not begin with a dot: no `..`, no absolute path,
-# no backslash, no control character, nothing that two file systems would write differently.
-_SAFE_KEY = re.compile(r"(?=.{1,1024}\Z)[a-zA-Z0-9_:-][a-zA-Z0-9_.:-]*(/[a-zA-Z0-9_:-][a-zA-Z0-9_.:-]*)*\.jpe?g\Z")
+# no backslash, no control character, nothing that two file systems would write differently; file systems take names of
+# 255 bytes, and five or six are ours while a photo is written.
+_SEGMENT = "[a-zA-Z0-9_:-][a-zA-Z0-9_.:-]{0,239}"
+_SAFE_KEY = re.compile(rf"(?=.{{1,1024}}\Z)({_SEGMENT}/)*(?=[^/]{{5,245}}\Z){_SEGMENT}\.jpe?g\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +105,7 @@ def check_keys(keys: Iterable[str]) -> None:
 
 def plan_pull(folder: Path, bucket: Bucket) -> CopyPlan:
     """Say which photos of the bucket the folder lacks or has otherwise; read-only."""
+    _check_folder(folder)
     stored = bucket.list_photos()
     check_keys(stored)
     for key in stored:
@@ -113,6 +117,7 @@ def plan_pull(folder: Path, bucket: Bucket) -> CopyPlan:
 
 def plan_push(folder: Path, bucket: Bucket) -> CopyPlan:
     """Say which photos of the folder the bucket lacks or has otherwise; read-only."""
+    _check_folder(folder)
     if not folder.is_dir():
         raise EduguardError(f"There is no folder {folder}")
     files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
@@ -162,6 +167,14 @@ def _plan(keys: Iterable[str] | Mapping[str, object], is_same: Callable[[str], b
     return CopyPlan(keys=tuple(key for key, known in zip(ordered, same, strict=True) if not known), unchanged=sum(same))
 
 
+def _check_folder(folder: Path) -> None:
+    try:
+        folder.exists()
+    except OSError as error:  # a name that is too long, or a folder that may not be searched
+        raise EduguardError(f"Cannot use {folder}: {error.strerror}") from error
+
+
 def _check_inside(folder: Path, file: Path) -> None:
-    if not file.resolve().is_relative_to(folder.resolve()):
+    # realpath, for resolve fails on links that lead round in circles.
+    if not Path(os.path.realpath(file)).is_relative_to(os.path.realpath(folder)):
         raise EduguardError(f"{file} leads out of {folder}", hint="Remove the symbolic link on the way.")

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import unicodedata
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
 SMALLEST_SIDE = 80  # pixels; Rekognition takes nothing smaller (guidelines and quotas)
 LARGEST_OBJECT = 15 * 1024 * 1024  # bytes; Rekognition takes no larger picture from a bucket
 _LARGEST_FILE = 64 * 1024 * 1024  # bytes; no photo, whatever it says
+_MOST_PIXELS = 100_000_000  # decoded, 300 MB; a small file can say that it has any number of them
 _QUALITY = 90
-_ORIENTATION = 0x0112  # the EXIF tag; 1 is upright
+_ORIENTATION = 0x0112  # the EXIF tag; 1 is upright, and 2 to 8 become so by these members of PIL's Transpose
+_UPRIGHT = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
 _SHRINK = 0.8
 _MARGIN = 0.4  # of a face's own width and height, on each side of it: recognisers want the whole head
 _FONT = "DejaVuSans.ttf"  # there on most Linux machines
@@ -53,9 +56,11 @@ def read_picture(file: Path) -> Picture:
     """Return a JPEG file, decoded once to know that it can be; read-only.
 
     Raises:
-        EduguardError: for a file that cannot be read, is no JPEG, is damaged or too small.
+        EduguardError: for a file that cannot be read, is no JPEG, is damaged, too small or too large.
     """
     try:
+        if file.exists() and not file.is_file():  # a pipe or a device may never end
+            raise EduguardError(f"{file} is no file")
         if file.stat().st_size > _LARGEST_FILE:
             raise EduguardError(f"{file} has more than {_LARGEST_FILE:,} bytes", hint="Export it smaller.")
         content = file.read_bytes()
@@ -88,9 +93,9 @@ def fit_picture(jpeg: bytes, *, limit: int) -> bytes:
     return small
 
 
-def open_upright(jpeg: bytes) -> "Image":
+def open_upright(jpeg: bytes, name: str = "The picture") -> "Image":
     """Return the decoded picture with its EXIF orientation applied."""
-    with _opened(jpeg, "The picture") as image:
+    with _opened(jpeg, name) as image:
         return _upright(image)
 
 
@@ -102,17 +107,24 @@ def encode(image: "Image") -> bytes:
 
 
 def _upright(image: "Image") -> "Image":
-    from PIL import ImageOps
+    from PIL.Image import Transpose
 
-    return ImageOps.exif_transpose(image).convert("RGB")
+    step = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
+    return (image if step is None else image.transpose(Transpose(step))).convert("RGB")
 
 
 @contextmanager
 def _opened(jpeg: bytes, name: str) -> Iterator["Image"]:
     from PIL import Image
 
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # of broken EXIF, which decides nothing but the orientation
     try:
         with Image.open(io.BytesIO(jpeg), formats=["JPEG"]) as image:
+            if image.width * image.height > _MOST_PIXELS:
+                raise EduguardError(
+                    f"{name} has {image.width} x {image.height} pixels; {_MOST_PIXELS:,} in all are the most",
+                    hint="Export it smaller.",
+                )
             yield image
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise EduguardError(

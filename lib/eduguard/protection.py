@@ -62,6 +62,12 @@ def inspect(database: Database) -> DatabaseState:
         )
 
 
+def is_expendable(database: Database) -> bool:
+    """Say whether we made a database, or nothing is in it: it may be dropped without asking; read-only."""
+    with connect(database, purpose="inspect") as conn:
+        return _read_origin(conn) is not None or conn.execute(_TABLES).fetchone() is None
+
+
 def count_rows(conn: "Connection") -> dict[str, int]:
     """Return how many rows each table has, those of the schema `public` without their schema's name; read-only."""
     from psycopg import sql
@@ -76,6 +82,15 @@ def count_rows(conn: "Connection") -> dict[str, int]:
         for table in tables
     )
     return dict(conn.execute(counts).fetchall())
+
+
+def check_not_refused(database: Database, protection: str) -> None:
+    """Refuse where the target's protection is `refuse`, naming the database, its server and its rows."""
+    if protection == "refuse":
+        raise EduguardError(
+            f"The target's protection is `refuse`: {_describe(inspect(database), database)} is never replaced",
+            hint="No flag overrides it; sync-faces, seed and migrate work on it.",
+        )
 
 
 def check_replaceable(
@@ -96,11 +111,7 @@ def check_replaceable(
     Raises:
         EduguardError: naming host, database and row counts, and how to consent.
     """
-    if protection == "refuse":
-        raise EduguardError(
-            f"The target's protection is `refuse`: {_describe(state, database)} is never replaced",
-            hint="No flag overrides it; sync-faces, seed and migrate work on it.",
-        )
+    check_not_refused(database, protection)
     if protection == "open" and state.is_local and (state.is_ours or state.is_empty):
         return
     if confirm == database.name:

@@ -5,19 +5,21 @@ database that was replaced is kept as `..._previous`; the one kept before is ren
 after it, and a drop that a crash prevented is made up for by the next rebuild.
 """
 
+import os
+import socket
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from eduguard import clones
 from eduguard.clones import Kept
 from eduguard.database import Database, connect, execute_for, exists, read_value
 from eduguard.errors import EduguardError
-from eduguard.protection import inspect
+from eduguard.protection import is_expendable
 from eduguard.sessions import Session, kept_out, unheard
 
 if TYPE_CHECKING:
@@ -25,9 +27,13 @@ if TYPE_CHECKING:
 
 Note = Callable[[str], None]
 _HOLDER = """
-SELECT a.pid, a.backend_start FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+SELECT a.pid, a.backend_start, a.application_name, a.usename FROM pg_locks l JOIN pg_stat_activity a USING (pid)
 WHERE l.locktype = 'advisory' AND l.granted AND l.classid = 0 AND l.objid::bigint = %s
 """
+_OWNER = """
+SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s AND NOT pg_has_role(datdba, 'USAGE')
+"""
+_held: ContextVar[frozenset[str]] = ContextVar("held", default=frozenset())  # databases whose lock this command holds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,18 +53,37 @@ class Swap:
 def hold_lock(database: Database) -> Iterator[None]:
     """Hold the lock that lets one command at a time rebuild this database; it ends with the session, whatever happens.
 
+    A command that holds it may ask for it again.
+
     Raises:
         EduguardError: naming the session that holds it.
     """
-    key = _key(database)
-    with connect(database.maintenance, purpose=f"rebuilds {database.name}") as conn:
-        if not read_value(conn, "SELECT pg_try_advisory_lock(%s)", key):
-            pid, since = conn.execute(_HOLDER, [key]).fetchone() or ("unknown", datetime.now(UTC))
-            raise EduguardError(
-                f"Another command is rebuilding {database.name}: session {pid}, since {since:%Y-%m-%d %H:%M:%S}",
-                hint="Wait for it to end and run this again.",
-            )
+    if database.name in _held.get():
         yield
+        return
+    who = f"lock, process {os.getpid()} on {socket.gethostname()}"
+    with connect(database.maintenance, purpose=who) as conn:
+        _lock(conn, database)
+        token = _held.set(_held.get() | {database.name})
+        try:
+            yield
+        finally:
+            _held.reset(token)
+
+
+def _lock(conn: "Connection", database: Database) -> None:
+    key = _key(database)
+    if read_value(conn, "SELECT pg_try_advisory_lock(%s)", key):
+        return
+    holder = conn.execute(_HOLDER, [key]).fetchone()
+    if holder is None:  # it ended between the two questions
+        raise EduguardError(f"Another command was rebuilding {database.name} just now", hint="Run this again.")
+    pid, since, application, user = holder
+    raise EduguardError(
+        f"Another command is rebuilding {database.name}: session {Session(pid=pid, application=application, user=user)}"
+        f", since {since:%Y-%m-%d %H:%M:%S}",
+        hint="Wait for it to end and run this again.",
+    )
 
 
 def list_beside(database: Database) -> list[str]:
@@ -89,15 +114,16 @@ def create_next(database: Database, *, target: str, command: str, template: Kept
     """Make a database beside this one, empty or a clone, marked as ours; what an earlier run left there is dropped.
 
     Raises:
-        EduguardError: when there is a database of that name which we did not make, or the role may not create
-        databases.
+        EduguardError: when a database that we did not make is in the way, now or of the publish, or when the role may
+            not create databases or not rename the live one.
     """
     from psycopg import errors
 
     with connect(database.maintenance, purpose="rebuild") as conn:
+        _require_owner(conn, database)
+        _require_expendable(conn, database.previous)
         for leftover in (database.discarded, database.next):
-            if exists(conn, leftover):
-                _drop_ours(conn, leftover)
+            _drop_ours(conn, leftover)
         try:
             if template:
                 clones.copy(conn, template.database, database.next, template.strategy)
@@ -123,32 +149,47 @@ def create_next(database: Database, *, target: str, command: str, template: Kept
         conn.execute("INSERT INTO eduguard.origin (target, command) VALUES (%s, %s)", [target, command])
 
 
-def _drop_ours(conn: "Connection", database: Database) -> None:
-    state = inspect(database)
-    if not (state.is_ours or state.is_empty):
+def _require_owner(conn: "Connection", database: Database) -> None:
+    if owner := read_value(conn, _OWNER, database.name):
+        raise EduguardError(
+            f"{database.name} belongs to the role {owner}: {conn.info.user} may not rename it",
+            hint=f"An administrator can grant it: GRANT {owner} TO {conn.info.user}",
+        )
+
+
+def _require_expendable(conn: "Connection", database: Database) -> None:
+    # The last copy of a database that we replaced with its owner's consent, or somebody's own of the same name.
+    if exists(conn, database) and not is_expendable(database):
         raise EduguardError(
             f"The database {database.name} is in the way, and it was not made by EduGuard DB",
-            hint="Rename it, or give the target's database another name.",
+            hint=f"Drop it yourself, or keep it: ALTER DATABASE {database.name} RENAME TO another_name",
         )
-    execute_for(conn, "DROP DATABASE {} WITH (FORCE)", database)
+
+
+def _drop_ours(conn: "Connection", database: Database) -> None:
+    if exists(conn, database):
+        _require_expendable(conn, database)
+        execute_for(conn, "DROP DATABASE {} WITH (FORCE)", database)
 
 
 def publish(database: Database, note: Note = unheard) -> Swap:
     """Put the next database in this one's place, which is kept as the previous; sessions are noted, then ended.
 
     Raises:
-        EduguardError: when there is no next database.
+        EduguardError: when there is no next database, or the previous one, which is dropped, was not made by us.
     """
     with connect(database.maintenance, purpose="publish") as conn:
         if not exists(conn, database.next):
             raise EduguardError(f"There is no {database.next.name} to publish", hint="`inv rebuild` makes it.")
+        _require_expendable(conn, database.previous)
+        _drop_ours(conn, database.discarded)
         renames = [(database.next, database)]
         if exists(conn, database):
             renames.insert(0, (database, database.previous))
             if exists(conn, database.previous):
                 renames.insert(0, (database.previous, database.discarded))
         swap = _rename(conn, renames, note)
-        execute_for(conn, "DROP DATABASE IF EXISTS {} WITH (FORCE)", database.discarded)
+        _drop_ours(conn, database.discarded)
     return swap
 
 
@@ -161,6 +202,7 @@ def undo(database: Database, note: Note = unheard) -> Swap:
     with connect(database.maintenance, purpose="undo") as conn:
         if not exists(conn, database.previous):
             raise EduguardError(f"There is no {database.previous.name} to bring back", hint="One publish keeps one.")
+        _drop_ours(conn, database.discarded)
         renames = [
             (database, database.discarded),
             (database.previous, database),

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from eduguard.aws import EXPIRED, PROVIDE, RENEW, open_client, refuse_cut_answer
 from eduguard.errors import EduguardError
-from eduguard.face_pages import keep_faces_unparsed, read_page
+from eduguard.face_pages import prepare_answer, read_page, read_state
 from eduguard.faces import Face
 from eduguard.pace import Pace
 from eduguard.pictures import Box
@@ -44,7 +44,7 @@ class Collection:
                 answer = self._client.describe_collection(CollectionId=self.name)
             except self._client.exceptions.ResourceNotFoundException:
                 return None
-        return CollectionState(face_count=answer["FaceCount"], arn=answer["CollectionARN"])
+        return read_state(answer, self._where())
 
     def require(self) -> CollectionState:
         """Return the collection's state; read-only.
@@ -74,10 +74,17 @@ class Collection:
         pages = self._client.get_paginator("list_faces").paginate(
             CollectionId=self.name, PaginationConfig={"PageSize": PAGE_SIZE}
         )
+        tokens: set[str] = set()
         with self._translated("list the faces of"):
             try:
                 for page in pages:
                     yield read_page(page, self._where())
+                    token = str(page.get("NextToken"))
+                    if token in tokens:  # botocore sees only one that comes twice in a row
+                        raise EduguardError(
+                            f"The listing of {self._where()} goes round in circles", hint="Run this again."
+                        )
+                    tokens.add(token)
             except IncompleteReadError as error:
                 raise ListingLostError(f"the listing of {self._where()} broke off: {error}") from error
 
@@ -259,15 +266,9 @@ def open_collection(
         read_timeout=read_timeout,
     )
     # Not among the events that botocore's documentation lists: without it, pages take longer and are the same.
-    client.meta.events.register("before-parse.rekognition", look_at_answer)
+    client.meta.events.register("before-parse.rekognition", refuse_cut_answer)
+    client.meta.events.register("before-parse.rekognition", prepare_answer)
     return Collection(client, name)
-
-
-def look_at_answer(*, operation_model: Any, response_dict: Any, customized_response_dict: Any, **_: object) -> None:
-    """Handle botocore's event before-parse: refuse an answer that broke off, and read the faces of a page."""
-    refuse_cut_answer(response_dict)
-    if operation_model.name == "ListFaces":
-        keep_faces_unparsed(response_dict, customized_response_dict)
 
 
 def _image(picture: bytes | S3Object) -> "ImageTypeDef":

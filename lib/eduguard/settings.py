@@ -1,9 +1,10 @@
 """Settings: frozen values made once for each command from invoke.yaml and the environment."""
 
 import difflib
+import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,11 @@ LOCAL = "local"
 PROTECTIONS = ("open", "confirm", "refuse")
 # CollectionId of the Rekognition API reference: 1 to 255 of these characters.
 _COLLECTION = re.compile(r"[a-zA-Z0-9_.\-]{1,255}\Z")
+_BUCKET = re.compile(r"[a-zA-Z0-9_.\-]{1,255}\Z")  # as botocore takes it; the service may be stricter
+_REGION = re.compile(r"[a-z0-9\-]{1,63}\Z")
+_ENDPOINT = re.compile(
+    r"https?://[a-zA-Z0-9.\-]+(:[0-9]{1,5})?(/\S*)?\Z|https?://\[[0-9a-fA-F:.]+\](:[0-9]{1,5})?(/\S*)?\Z"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +27,7 @@ class Target:
     """One environment the tasks work on: its database, collection, bucket, and how it is protected."""
 
     name: str
-    database_url: str
+    database_url: str = field(repr=False)  # may hold the password
     rekognition_endpoint: str | None
     s3_endpoint: str | None
     region: str
@@ -94,19 +100,19 @@ def load_settings(values: Mapping[str, Any], *, root: Path, environment: Mapping
     return Settings(
         root=root,
         target=_load_target(values, environment),
-        state_folder=_path(values["state_folder"], root),
-        postgres_bin=_path(values["postgres_bin"], root),
-        face_models=_path(values["face_models"], root),
-        migrations_folder=root / str(values["migrations_folder"]),
-        seed_folder=root / str(values["seed_folder"]),
+        state_folder=_path(values, "state_folder", root),
+        postgres_bin=_path(values, "postgres_bin", root),
+        face_models=_path(values, "face_models", root),
+        migrations_folder=root / _text(values, "migrations_folder"),
+        seed_folder=root / _text(values, "seed_folder"),
         match_threshold=_percentage(values["match_threshold"], "match_threshold"),
     )
 
 
 def _load_target(values: Mapping[str, Any], environment: Mapping[str, str]) -> Target:
-    name, targets = str(values["target"]), values["targets"]
+    name, targets = _text(values, "target"), values["targets"]
     if not isinstance(targets, Mapping) or not isinstance(targets.get(name), Mapping):
-        known = ", ".join(sorted(targets)) if isinstance(targets, Mapping) else "none"
+        known = ", ".join(sorted(map(str, targets))) if isinstance(targets, Mapping) else "none"
         raise EduguardError(
             f"There is no target {name!r}; invoke.yaml has: {known}",
             hint="Choose one with INVOKE_TARGET=NAME, or add it under `targets` in invoke.yaml.",
@@ -115,20 +121,20 @@ def _load_target(values: Mapping[str, Any], environment: Mapping[str, str]) -> T
     _check_keys(target, {field.name for field in fields(Target)} - {"name"}, f"target {name} in invoke.yaml")
     return Target(
         name=name,
-        database_url=_database_url(target["database_url"], name, environment),
-        rekognition_endpoint=_optional_text(target["rekognition_endpoint"]),
-        s3_endpoint=_optional_text(target["s3_endpoint"]),
-        region=str(target["region"]),
-        bucket_region=str(target["bucket_region"]),
-        collection=_checked_collection(str(target["collection"]), f"the collection of target {name}"),
-        bucket=str(target["bucket"]),
+        database_url=_database_url(target, name, environment),
+        rekognition_endpoint=_endpoint(target, "rekognition_endpoint"),
+        s3_endpoint=_endpoint(target, "s3_endpoint"),
+        region=_matching(target, "region", _REGION),
+        bucket_region=_matching(target, "bucket_region", _REGION),
+        collection=_checked_collection(_text(target, "collection"), f"the collection of target {name}"),
+        bucket=_matching(target, "bucket", _BUCKET),
         protection=_protection(target["protection"], name),
         requests_per_second=_rate(target["requests_per_second"], name),
     )
 
 
-def _database_url(value: object, target: str, environment: Mapping[str, str]) -> str:
-    url = environment.get("DATABASE_URL") or _optional_text(value)
+def _database_url(values: Mapping[str, Any], target: str, environment: Mapping[str, str]) -> str:
+    url = _optional_text(environment, "DATABASE_URL") or _optional_text(values, "database_url")
     if url is None:
         raise EduguardError(
             f"Target {target} has no database",
@@ -138,8 +144,9 @@ def _database_url(value: object, target: str, environment: Mapping[str, str]) ->
 
 
 def _check_keys(values: Mapping[str, Any], expected: set[str], where: str) -> None:
-    problems = [f"missing: {key}" for key in sorted(expected - set(values))]
-    for key in sorted(set(values) - expected):
+    names = set(map(str, values))
+    problems = [f"missing: {key}" for key in sorted(expected - names)]
+    for key in sorted(names - expected):
         near = difflib.get_close_matches(key, expected, n=1)
         problems.append(f"unknown: {key}" + (f" (did you mean {near[0]}?)" if near else ""))
     if problems:
@@ -178,10 +185,39 @@ def _rate(value: object, target: str) -> float | None:
     return float(value)
 
 
-def _optional_text(value: object) -> str | None:
-    return None if value is None or value == "" else str(value)
+def _endpoint(values: Mapping[str, Any], key: str) -> str | None:
+    text = _optional_text(values, key)
+    if text in (None, LOCAL) or _ENDPOINT.match(text or ""):
+        return text
+    raise EduguardError(f"{key} is {text!r}", hint="Use `local`, null for AWS, or a URL such as https://host:port.")
 
 
-def _path(value: object, root: Path) -> Path | None:
-    text = _optional_text(value)
-    return None if text is None else root / Path(text).expanduser()
+def _matching(values: Mapping[str, Any], key: str, pattern: re.Pattern[str]) -> str:
+    text = _text(values, key)
+    if not pattern.match(text):
+        raise EduguardError(f"{key} is {text!r}", hint=f"It matches {pattern.pattern}")
+    return text
+
+
+def _text(values: Mapping[str, Any], key: str) -> str:
+    text = _optional_text(values, key)
+    if text is None:
+        raise EduguardError(f"{key} is empty", hint="docs/settings.md describes every key.")
+    return text
+
+
+def _optional_text(values: Mapping[str, Any], key: str) -> str | None:
+    value = values.get(key)
+    if value is None or value == "":
+        return None
+    # A URL may hold a password: what is wrong with it is said, not shown.
+    if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).isprintable():
+        raise EduguardError(
+            f"{key} is not one line of text, but {type(value).__name__}", hint="docs/settings.md describes every key."
+        )
+    return str(value)
+
+
+def _path(values: Mapping[str, Any], key: str, root: Path) -> Path | None:
+    text = _optional_text(values, key)
+    return None if text is None else root / os.path.expanduser(text)  # noqa: PTH111 -- never fails

@@ -1,6 +1,5 @@
 """Prove that attendance works: a photo goes in, and the row of its student comes out."""
 
-import io
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from eduguard.errors import EduguardError
 from eduguard.photos import Bucket
+from eduguard.pictures import encode, open_upright
 from eduguard.rekognition import Collection
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 4  # below Rekognition's smallest quota for SearchFacesByImage, 5 a second
 _MARGIN = 0.06  # cut off each side, so that what is searched is not the picture that was indexed
-_QUALITY = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +64,9 @@ def recognise_photos(
     """Search the collection for each photo, re-encoded and cropped, and look the best FaceId up in student_faces."""
 
     def best_match(photo: EnrolledPhoto) -> tuple[str, float] | None:
-        matches = collection.search_by_image(disguise(bucket.download(photo.photo_url)), threshold=threshold)
+        matches = collection.search_by_image(
+            disguise(bucket.download(photo.photo_url), photo.photo_url), threshold=threshold
+        )
         return (matches[0].face_id, matches[0].similarity) if matches else None
 
     with ThreadPoolExecutor(_AT_ONCE) as threads:
@@ -80,17 +81,15 @@ def recognise_photos(
     ]
 
 
-def disguise(jpeg: bytes) -> bytes:
-    """Return the picture cropped on each side and encoded anew, so that no byte of the file is recognised."""
-    from PIL import Image, ImageOps
+def disguise(jpeg: bytes, name: str = "The picture") -> bytes:
+    """Return the picture cropped on each side and encoded anew, so that no byte of the file is recognised.
 
-    with Image.open(io.BytesIO(jpeg)) as picture:
-        upright = ImageOps.exif_transpose(picture).convert("RGB")
-        margin_x, margin_y = round(upright.width * _MARGIN), round(upright.height * _MARGIN)
-        cropped = upright.crop((margin_x, margin_y, upright.width - margin_x, upright.height - margin_y))
-        out = io.BytesIO()
-        cropped.save(out, format="JPEG", quality=_QUALITY)
-        return out.getvalue()
+    Raises:
+        EduguardError: naming a picture that is no JPEG.
+    """
+    upright = open_upright(jpeg, name)
+    margin_x, margin_y = round(upright.width * _MARGIN), round(upright.height * _MARGIN)
+    return encode(upright.crop((margin_x, margin_y, upright.width - margin_x, upright.height - margin_y)))
 
 
 def require_right(recognitions: Sequence[Recognition]) -> str:

@@ -160,19 +160,24 @@ def sync_all(settings: Settings, options: Options, *, ask: Ask, show: Show) -> l
 def publish(settings: Settings, *, to: str = "") -> str:
     """Put the next database in the place of the current one."""
     live = target_database(settings)
-    pending = migrations.plan(live.next, settings.migrations_folder).pending
-    if pending and not to:
-        raise EduguardError(
-            f"{live.next.name} is not finished: {', '.join(pending)} pending", hint="Run `inv migrate --next` first."
-        )
-    swap = publication.publish(live, print_note)
+    protection.check_not_refused(live, settings.target.protection)
+    with publication.hold_lock(live):
+        pending = migrations.plan(live.next, settings.migrations_folder).pending
+        if pending and not to:
+            raise EduguardError(
+                f"{live.next.name} is not finished: {', '.join(pending)} pending",
+                hint="Run `inv migrate --next` first.",
+            )
+        swap = publication.publish(live, print_note)
     return f"{live.name} is the new database{swap.summary()}; `inv undo` brings the one before back"
 
 
 def undo(settings: Settings) -> str:
     """Swap the current database and the one kept by the last publish."""
     live = target_database(settings)
-    swap = publication.undo(live, print_note)
+    protection.check_not_refused(live, settings.target.protection)
+    with publication.hold_lock(live):
+        swap = publication.undo(live, print_note)
     return f"{live.name} is the database of before again{swap.summary()}; `inv undo` once more swaps them back"
 
 

@@ -2,7 +2,9 @@
 
 import os
 import socket
+from collections import Counter
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, LiteralString
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -13,6 +15,8 @@ from yoyo import read_migrations
 from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import parse_uri
 from yoyo.migrations import Migration, default_migration_table
+
+from eduguard.sql_text import split_statements
 
 __all__ = ["Backend", "Migration", "open_backend", "read_migrations"]
 
@@ -27,13 +31,20 @@ _FORGET: LiteralString = "DELETE FROM eduguard.migration WHERE id = %s"
 
 
 class _Cursor(psycopg.Cursor[Any]):
-    """A cursor whose errors carry the statement, and whose result is never printed by yoyo."""
+    """A cursor whose errors carry the statement and how often it was run, and whose result is never printed by yoyo."""
+
+    def __init__(self, connection: psycopg.Connection[Any], *, ran: Counter[str], **options: Any) -> None:
+        super().__init__(connection, **options)
+        self._ran = ran
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
+        alone = "; ".join(each.text for each in split_statements(str(query)))  # without the comments around it
+        self._ran[alone] += 1
         try:
             return super().execute(query, params, **options)
         except psycopg.Error as error:
             error.add_note(str(query))
+            error.add_note(str(self._ran[alone]))
             raise
 
     @property
@@ -47,7 +58,7 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no ty
     def connect(self, dburi: Any) -> Any:
         """Connect, with cursors of our kind."""
         connection = super().connect(dburi)
-        connection.cursor_factory = _Cursor
+        connection.cursor_factory = partial(_Cursor, ran=Counter())
         return connection
 
     def _check_transactional_ddl(self) -> bool:
@@ -89,6 +100,10 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no ty
         """Run a migration's rollback file and forget that it was applied."""
         migration.load()
         self.ensure_internal_schema_updated()
+        if not migration.use_transactions:
+            self.rollback_one(migration)
+            self.execute_values(_FORGET, migration.id)
+            return
         with self.transaction():
             migration.process_steps(self, "rollback")
             self.unmark_one(migration)

@@ -133,3 +133,35 @@ def test_a_password_is_in_no_exception() -> None:
     assert done.returncode == 1
     assert "Cannot connect" in done.stderr
     assert "s3cr3t" not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize("name", ["INVOKE_CONFIRM", "INVOKE_TARGETS_LOCAL_CONFIRM", "INVOKE_YES"])
+def test_consent_comes_from_no_variable_and_no_pipe(filled: Database, state_folder: Path, name: str) -> None:
+    settings = {"DATABASE_URL": filled.shown_url, "INVOKE_STATE_FOLDER": str(state_folder), name: filled.name}
+    done = subprocess.run(
+        [ROOT / ".venv" / "bin" / "inv", "reset"],
+        cwd=ROOT, env=os.environ | settings, input=f"{filled.name}\ny\n", capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, f"pass --confirm {filled.name}" in done.stderr) == (1, True)
+    with connect(filled, purpose="tests") as conn:
+        assert conn.execute("SELECT count(*) FROM pupils").fetchone() == (10,)
+
+
+@pytest.mark.parametrize(("typed", "status"), [("right", 0), ("wrong", 1)])
+def test_a_name_typed_on_a_terminal_decides(filled: Database, state_folder: Path, typed: str, status: int) -> None:
+    ours, theirs = os.openpty()
+    settings = {"DATABASE_URL": filled.shown_url, "INVOKE_STATE_FOLDER": str(state_folder)}
+    os.write(ours, f"{filled.name if typed == 'right' else 'school'}\n".encode())
+    done = subprocess.run(
+        [ROOT / ".venv" / "bin" / "inv", "reset"],
+        cwd=ROOT, env=os.environ | settings, stdin=theirs, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    os.close(ours)
+    os.close(theirs)
+    assert (done.returncode, "Type the database's name" in done.stderr) == (status, True), done.stderr
+    assert protection.inspect(filled).is_ours is (status == 0)
+
+
+def test_no_object_shows_a_password() -> None:
+    database = Database.from_url("postgresql://me:s3cr3t-word@127.0.0.1:9/school")
+    assert "s3cr3t" not in repr(database)

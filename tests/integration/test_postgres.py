@@ -98,6 +98,7 @@ def test_a_running_server_is_found_and_a_stopped_one_started_with_its_data(folde
         assert conn.execute("SELECT answer FROM kept").fetchone() == (42,)
 
 
+@pytest.mark.fault
 def test_a_killed_server_is_started_again_at_once(folder: Path) -> None:
     url = postgres.ensure_running(folder)
     with psycopg.connect(url, autocommit=True) as conn:
@@ -143,6 +144,7 @@ def test_many_that_start_at_once_get_one_server(folder: Path) -> None:
     assert answers(urls.pop().strip())
 
 
+@pytest.mark.fault
 def test_an_initdb_that_was_killed_leaves_nothing_in_the_way(base: Path) -> None:
     folder = base / "killed"
     process = subprocess.Popen([sys.executable, "-c", START, folder], stdout=subprocess.DEVNULL, start_new_session=True)
@@ -158,6 +160,7 @@ def test_an_initdb_that_was_killed_leaves_nothing_in_the_way(base: Path) -> None
         postgres.stop(folder)
 
 
+@pytest.mark.fault
 def test_a_task_killed_right_after_starting_the_server_leaves_it_running(folder: Path) -> None:
     script = START + "\nimport os, signal; sys.stdout.flush(); os.kill(os.getpid(), signal.SIGKILL)"
     done = subprocess.run([sys.executable, "-c", script, folder], capture_output=True, text=True, check=False)

@@ -1,8 +1,11 @@
 """The next database replaces the live one in one step, and nothing is replaced that should not be."""
 
+import contextvars
+import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -86,6 +89,7 @@ def test_sessions_in_the_way_are_ended_and_named(database: Database) -> None:
     assert mark(database) == "2"
 
 
+@pytest.mark.fault
 def test_a_client_that_keeps_reconnecting_cannot_stop_a_publish(database: Database) -> None:
     create(database, "1")
     publication.publish(database)
@@ -126,6 +130,7 @@ def test_a_database_of_somebody_else_in_the_way_is_kept(database: Database) -> N
     assert present(database) == {"_next"}
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("step", range(1, 7))
 def test_a_publish_killed_at_any_statement_leaves_one_of_the_two_serving(database: Database, step: int) -> None:
     for number in "12":
@@ -156,21 +161,105 @@ def test_a_publish_killed_at_any_statement_leaves_one_of_the_two_serving(databas
 
 def test_only_one_command_at_a_time_rebuilds_a_database(database: Database) -> None:
     with publication.hold_lock(database):
-        with pytest.raises(EduguardError, match=r"Another command is rebuilding .*: session [0-9]+, since 20"):
-            publication.hold_lock(database).__enter__()
-        with publication.hold_lock(database.named("another")):
+        with pytest.raises(
+            EduguardError, match=rf"session [0-9]+ \(eduguard lock, process {os.getpid()} on .*, since 20"
+        ):
+            contextvars.Context().run(publication.hold_lock(database).__enter__)
+        with publication.hold_lock(database.named("another")), publication.hold_lock(database):
             pass
     with publication.hold_lock(database):
         pass
 
 
-def test_a_role_that_may_not_create_databases_is_told_the_grant(database: Database) -> None:
+@pytest.fixture
+def plain(database: Database) -> Iterator[Database]:
+    """The database, as a role without any privilege sees it."""
+    role = f"plain_{database.name}"
     with connect(database.maintenance, purpose="tests") as conn:
-        conn.execute("DROP ROLE IF EXISTS plain_role")
-        conn.execute("CREATE ROLE plain_role LOGIN")
-    plain = Database.from_url(f"{database.url} user=plain_role")
-    with pytest.raises(EduguardError, match="(?s)plain_role may not create databases.*ALTER ROLE plain_role CREATEDB"):
+        execute_for(conn, "CREATE ROLE {} LOGIN", database.aside(role))
+        yield Database.from_url(f"{database.url} user={role}")
+        for each in (database, database.next, database.previous):
+            execute_for(conn, "DROP DATABASE IF EXISTS {} WITH (FORCE)", each)
+        execute_for(conn, "DROP ROLE {}", database.aside(role))
+
+
+def let_create_databases(plain: Database) -> None:
+    admin = Database.from_url(plain.url.replace(f"plain_{plain.name}", "postgres"))
+    with connect(admin.maintenance, purpose="tests") as conn:
+        execute_for(conn, "ALTER ROLE {} CREATEDB", admin.aside(f"plain_{plain.name}"))
+
+
+def test_a_role_that_may_not_create_databases_is_told_the_grant(plain: Database) -> None:
+    role = f"plain_{plain.name}"
+    with pytest.raises(EduguardError, match=f"(?s){role} may not create databases.*ALTER ROLE {role} CREATEDB"):
         publication.create_next(plain, target="local", command="tests")
+
+
+def test_a_role_that_may_not_rename_the_database_is_told_the_grant_before_anything_is_made(
+    plain: Database, empty_database: Database
+) -> None:
+    let_create_databases(plain)
+    with pytest.raises(EduguardError, match=f"(?s)belongs to the role postgres.*GRANT postgres TO plain_{plain.name}"):
+        publication.create_next(plain, target="local", command="tests")
+    assert present(empty_database) == {""}
+
+
+def test_a_role_that_may_not_end_a_session_is_told_whose_it_is_and_waits_for_nothing(
+    plain: Database, database: Database
+) -> None:
+    let_create_databases(plain)
+    for number in "12":
+        create(plain, number)
+        if number == "1":
+            publication.publish(plain)
+    with psycopg.connect(database.url, application_name="school app") as conn:
+        with pytest.raises(EduguardError, match=r"(?s)may not end .*\(school app, postgres\).*GRANT pg_signal_backend"):
+            publication.publish(plain)
+        assert conn.execute("SELECT mark FROM marks").fetchone() == ("1",)
+    publication.publish(plain)
+    assert mark(plain) == "2"
+
+
+def test_a_prepared_transaction_is_named_instead_of_waited_for(database: Database) -> None:
+    for number in "12":
+        create(database, number)
+        if number == "1":
+            publication.publish(database)
+    with psycopg.connect(database.url, autocommit=True) as conn:
+        conn.execute("BEGIN")
+        conn.execute("INSERT INTO marks VALUES ('kept')")
+        conn.execute("PREPARE TRANSACTION 'left open'")
+        with pytest.raises(EduguardError, match=f"(?s)'left open' is open in {database.name}.*ROLLBACK PREPARED"):
+            publication.publish(database)
+        conn.execute("ROLLBACK PREPARED 'left open'")
+    publication.publish(database)
+    assert mark(database) == "2"
+
+
+@pytest.mark.parametrize("step", ["rebuild", "publish"])
+def test_a_previous_database_that_we_did_not_make_is_never_dropped(database: Database, step: str) -> None:
+    with connect(database.maintenance, purpose="tests") as conn:
+        if step == "publish":
+            create(database, "1")
+        execute_for(conn, "CREATE DATABASE {} TEMPLATE template0", database.previous)
+    with connect(database.previous, purpose="tests") as conn:
+        conn.execute("CREATE TABLE marks AS SELECT 'theirs' AS mark")
+    with pytest.raises(EduguardError, match=f"(?s){database.previous.name} is in the way.*RENAME TO"):
+        create(database, "1") if step == "rebuild" else publication.publish(database)
+    assert mark(database.previous) == "theirs"
+
+
+@pytest.mark.fault
+def test_undo_works_after_a_publish_that_was_killed_before_it_dropped_the_oldest(database: Database) -> None:
+    for number in "12":
+        create(database, number)
+        publication.publish(database)
+    publication.create_next(database, target="local", command="tests")
+    with connect(database.maintenance, purpose="tests") as conn:
+        execute_for(conn, "ALTER DATABASE {} RENAME TO {}", database.next, database.discarded)
+    publication.undo(database)
+    assert mark(database) == "1"
+    assert present(database) == {"", "_previous"}
 
 
 def never(_: str) -> str | None:

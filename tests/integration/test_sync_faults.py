@@ -232,7 +232,7 @@ def test_a_database_that_goes_away_while_faces_are_listed_keeps_its_rows(
 def test_pages_that_botocore_parses_itself_are_the_same(collection: Collection, cloud_endpoint: str) -> None:
     slow = open_collection(NAME, region="us-east-1", endpoint=cloud_endpoint, credentials=KEYS)
     events = slow._client.meta.events
-    events.unregister("before-parse.rekognition", rekognition.look_at_answer)
+    events.unregister("before-parse.rekognition", rekognition.prepare_answer)
     assert list(slow.list_faces()) == list(collection.list_faces())
 
 

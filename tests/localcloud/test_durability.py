@@ -80,6 +80,7 @@ def test_buckets_and_objects_survive_as_they_were(own_state: Path, launch: Launc
     assert list(snapshot(launch(own_state).client("s3"))) == ["west"]
 
 
+@pytest.mark.fault
 def test_an_unfinished_upload_goes_on_after_a_kill(own_state: Path, launch: Launch):
     server = launch(own_state)
     s3 = server.client("s3")
@@ -98,6 +99,7 @@ def test_an_unfinished_upload_goes_on_after_a_kill(own_state: Path, launch: Laun
     assert "Uploads" not in s3.list_multipart_uploads(Bucket="photos")
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("after", [0.05, 0.3, 0.7])
 def test_no_acknowledged_face_or_object_is_lost_by_a_kill_under_load(
     own_state: Path, launch: Launch, photo: Photo, after: float
@@ -134,6 +136,7 @@ def test_no_acknowledged_face_or_object_is_lost_by_a_kill_under_load(
     assert len(stored) <= len(keys) + 1
 
 
+@pytest.mark.fault
 def test_collections_faces_and_users_survive_a_kill(own_state: Path, launch: Launch, photo: Photo):
     server = launch(own_state)
     client = server.client("rekognition")
@@ -151,6 +154,7 @@ def test_collections_faces_and_users_survive_a_kill(own_state: Path, launch: Lau
     assert len(client.list_users(CollectionId="c", NextToken=token["NextToken"])["Users"]) == 1
 
 
+@pytest.mark.fault
 def test_what_could_not_be_written_did_not_happen(own_state: Path, launch: Launch, error_of: Any, command: Any):
     s3 = launch(own_state).client("s3")
     s3.create_bucket(Bucket="photos")

@@ -35,6 +35,7 @@ def faults(cloud_endpoint: str) -> Callable[..., AbstractContextManager[None]]:
     return bad_day
 
 
+@pytest.mark.fault
 def test_throttling_loses_no_photo(school: School, new_photo: NewPhoto, tmp_path: Path, faults: Any) -> None:
     for number in (1, 2):
         new_photo(tmp_path / "students" / "student-001" / f"photo-{number + 3}.jpg", "student-001", number)
@@ -44,6 +45,7 @@ def test_throttling_loses_no_photo(school: School, new_photo: NewPhoto, tmp_path
     school.assert_enrolled(*(f"student-00{student}-photo-{number}" for student in (1, 2) for number in (4, 5)))
 
 
+@pytest.mark.fault
 def test_a_photo_that_aws_failed_to_index_is_finished_later(school: School, photo: Path, faults: Any) -> None:
     flags = ("enrol", "student-001", str(photo))
     with faults(fail=1000, operation="IndexFaces"):
@@ -63,6 +65,7 @@ def test_a_face_that_is_not_listed_yet_is_removed_all_the_same(school: School, p
     assert school.collection.list_users() == set()
 
 
+@pytest.mark.fault
 def test_throttling_makes_nobody_absent(school: School, faults: Any) -> None:
     school.inv("enrol", "--collection", school.name)
     assert "18 synced" in school.inv("sync-faces").stdout

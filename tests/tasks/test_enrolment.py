@@ -137,6 +137,7 @@ with connect(Database.from_url(url), purpose="enrol") as conn:
 """
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("step", ["reserved", "stored", "indexed", "inserted", "committed"])
 def test_enrolment_killed_at_any_step_is_finished_by_the_next_run(school: School, photo: Path, step: str) -> None:
     arguments = [school.database.url, school.endpoint, school.name, str(photo), step]
@@ -275,6 +276,7 @@ def test_unenrol_removes_every_version_of_a_photo(school: School, photo: Path, c
     assert left.get("Versions", []) + left.get("DeleteMarkers", []) == []
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("step", ["user", "faces", "photos", "rows", "committed"])
 def test_unenrol_killed_at_any_step_is_finished_by_the_next_run(school: School, photo: Path, step: str) -> None:
     school.inv("enrol", "student-001", str(photo), "--users")

@@ -1,17 +1,30 @@
 """Faults: whatever breaks, the old database serves the same rows, and the next `inv full` succeeds."""
 
+import json
+import os
 import shutil
+import signal
+import socket
 import subprocess
+import sys
 import tempfile
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 
 from eduguard import cloud, postgres
 from eduguard.database import Database, connect, read_value
+from eduguard.postgres_tools import find_binaries
+from eduguard.state import server_account
 
 ROOT = Path(__file__).parents[2]
+INV = ROOT / ".venv" / "bin" / "inv"
+COLLECTION = {"INVOKE_TARGETS_LOCAL_COLLECTION": "tests", "INVOKE_TARGETS_LOCAL_BUCKET": "tests"}
 Inv = Callable[..., subprocess.CompletedProcess[str]]
 WHOLE_ROWS = """
 SELECT md5(string_agg(r, E'\\n' ORDER BY r)) FROM (
@@ -31,8 +44,16 @@ SELECT md5(string_agg(r, E'\\n' ORDER BY r)) FROM (
     UNION ALL SELECT t::text FROM class_enrollments t
 ) rows
 """
+# The statement at which a step waits until it is broken, by the step.
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND wait_event = 'PgSleep'"
+SLEEP = "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM pg_sleep(60); RETURN NEW; END$$;"
+WAITS = {
+    "migrate": "SELECT pg_sleep(60);",
+    "seed": f"{SLEEP} CREATE TRIGGER wait BEFORE INSERT ON students EXECUTE FUNCTION wait();",
+    "sync": f"{SLEEP} CREATE TRIGGER wait BEFORE UPDATE ON student_faces EXECUTE FUNCTION wait();",
+}
 
-pytestmark = pytest.mark.usefixtures("cloud_endpoint")
+pytestmark = [pytest.mark.usefixtures("cloud_endpoint"), pytest.mark.fault]
 
 
 def checksum(database: Database) -> str:
@@ -45,6 +66,42 @@ def whole_rows(database: Database) -> str:
         return str(read_value(conn, WHOLE_ROWS))
 
 
+class Survival:
+    """The rows of a database before a fault, and what must hold after it."""
+
+    def __init__(self, inv: Inv, database: Database, record: Callable[[str, object], None]) -> None:
+        self.inv, self.database, self._record = inv, database, record
+        self.before, self.untouched = checksum(database), whole_rows(database)
+
+    def check(self, done: subprocess.CompletedProcess[str] | None = None, *, published: bool = False) -> None:
+        if done:
+            assert (done.returncode, "error: " in done.stderr, "Traceback" in done.stderr) == (1, True, False), done
+        assert published or whole_rows(self.database) == self.untouched
+        self.inv("full")
+        assert checksum(self.database) == self.before
+        self._check_nothing_is_left()
+        self._record("survived", self.database.name)
+
+    def _check_nothing_is_left(self) -> None:
+        named = json.loads(self.inv("status", "--json").stdout)["database"]["beside"]
+        assert self.database.next.name not in named
+        assert self.database.discarded.name not in named
+        with connect(self.database.maintenance, purpose="tests") as conn:
+            key = named[-1].split("_")[2]
+            rows = conn.execute(
+                "SELECT datname FROM pg_database WHERE starts_with(datname, %s) OR strpos(datname, %s) > 0",
+                [f"{self.database.name}_", key],
+            ).fetchall()
+            sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
+            assert read_value(conn, sessions, self.database.name) == 0
+        assert {name for (name,) in rows} == set(named)
+
+
+@pytest.fixture
+def survival(inv: Inv, full: Database, record_property: Callable[[str, object], None]) -> Survival:
+    return Survival(inv, full, record_property)
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> dict[str, str]:
     for folder in ("migrations", "seed_data"):
@@ -55,56 +112,211 @@ def project(tmp_path: Path) -> dict[str, str]:
     }
 
 
-def test_a_broken_third_migration(inv: Inv, full: Database, project: dict[str, str]) -> None:
-    before, untouched = checksum(full), whole_rows(full)
-    third = next(Path(project["INVOKE_MIGRATIONS_FOLDER"]).glob("0002*[a-z].sql"))
-    third = third.with_name(third.name.replace(".rollback", ""))
+def add_migration(project: dict[str, str], sql: str) -> None:
+    folder = Path(project["INVOKE_MIGRATIONS_FOLDER"])
+    (folder / "0104_fault.sql").write_text(sql)
+    (folder / "0104_fault.rollback.sql").write_text("SELECT 1;")
+
+
+def begin(database: Database, state_folder: Path, **environment: str) -> subprocess.Popen[str]:
+    """Begin `inv full` in a process group of its own."""
+    own = {"DATABASE_URL": database.shown_url, "INVOKE_STATE_FOLDER": str(state_folder), "PYTHONUNBUFFERED": "1"}
+    return subprocess.Popen(
+        [INV, "full"], cwd=ROOT, env=os.environ | COLLECTION | own | environment, text=True, start_new_session=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def end(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
+    stdout, stderr = process.communicate(timeout=120)
+    return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+
+def wait_for_step(process: subprocess.Popen[str], database: Database) -> None:
+    with connect(database.maintenance, purpose="tests") as conn:
+        while not read_value(conn, WAITING, database.next.name):
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.02)
+
+
+def test_a_broken_third_migration(survival: Survival, project: dict[str, str]) -> None:
+    third = Path(project["INVOKE_MIGRATIONS_FOLDER"]) / "0002_add_grade_sections_attendance_drilldown.sql"
     third.write_text(third.read_text() + "\nSELECT nothing FROM nowhere;\n")
-    done = inv("full", check=False, **project)
-    assert (done.returncode, "0002_" in done.stderr, "Traceback" in done.stderr) == (1, True, False)
-    assert whole_rows(full) == untouched
-    inv("full")
-    assert checksum(full) == before
+    done = survival.inv("full", check=False, **project)
+    assert "0002_" in done.stderr
+    survival.check(done)
 
 
-def test_a_broken_last_fixture_row(inv: Inv, full: Database, project: dict[str, str]) -> None:
-    before, untouched = checksum(full), whole_rows(full)
+def test_a_broken_last_fixture_row(survival: Survival, project: dict[str, str]) -> None:
     last = max(Path(project["INVOKE_SEED_FOLDER"]).glob("*.yaml"))
     last.write_text(last.read_text() + "- {id: broken, nothing: 1}\n")
-    done = inv("full", check=False, **project)
-    assert (done.returncode, last.name in done.stderr, "Traceback" in done.stderr) == (1, True, False)
-    assert whole_rows(full) == untouched
-    inv("full")
-    assert checksum(full) == before
+    done = survival.inv("full", check=False, **project)
+    assert last.name in done.stderr
+    survival.check(done)
 
 
-def test_the_cloud_cannot_be_reached(inv: Inv, full: Database) -> None:
-    before, untouched = checksum(full), whole_rows(full)
-    cut = {
-        "INVOKE_TARGETS_LOCAL_REKOGNITION_ENDPOINT": "http://127.0.0.1:9",
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-    }
-    done = inv("full", check=False, **cut)
-    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
-    assert whole_rows(full) == untouched
-    inv("full")
-    assert checksum(full) == before
+def test_the_cloud_cannot_be_reached(survival: Survival) -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+    cut = {"INVOKE_TARGETS_LOCAL_REKOGNITION_ENDPOINT": "http://127.0.0.1:9", **keys}
+    survival.check(survival.inv("full", check=False, **cut))
 
 
-def test_the_servers_are_stopped(inv: Inv) -> None:
+class Wire:
+    """A TCP port in front of the local cloud that is cut in the middle of an answer, for good."""
+
+    def __init__(self, endpoint: str, cut_at: bytes) -> None:
+        host, _, port = endpoint.removeprefix("http://").partition(":")
+        self._target, self._cut_at, self.is_cut = (host, int(port)), cut_at, False
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.endpoint = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while not self.is_cut:
+            client, _ = self._listener.accept()
+            server = socket.create_connection(self._target)
+            for source, sink in ((client, server), (server, client)):
+                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        with source, sink:
+            while data := source.recv(65536):
+                head, cut, _ = data.partition(self._cut_at)
+                if cut:
+                    self.is_cut = True
+                    sink.sendall(head)
+                    self._listener.close()
+                    return
+                sink.sendall(data)
+
+
+def test_the_network_is_cut_in_the_middle_of_the_listing(survival: Survival, cloud_endpoint: str) -> None:
+    wire = Wire(cloud_endpoint, cut_at=b"student-003-photo-1")
+    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+    done = survival.inv("full", check=False, INVOKE_TARGETS_LOCAL_REKOGNITION_ENDPOINT=wire.endpoint, **keys)
+    assert wire.is_cut
+    survival.check(done)
+
+
+@pytest.mark.parametrize("step", ["enrol", "rebuild", "migrate", "seed", "sync", "publish", "verify"])
+def test_a_kill_after_any_step(survival: Survival, state_folder: Path, step: str) -> None:
+    own = {"INVOKE_TARGETS_LOCAL_COLLECTION": "killed-after-enrol"} if step == "enrol" else {}
+    process = begin(survival.database, state_folder, **own)
+    assert process.stdout
+    for line in process.stdout:
+        if line.startswith(step):
+            os.killpg(process.pid, signal.SIGKILL)
+    end(process)
+    assert process.returncode == -signal.SIGKILL
+    survival.check(published=step in {"publish", "verify"})
+
+
+@pytest.mark.parametrize("step", WAITS)
+def test_a_kill_inside_a_step(survival: Survival, state_folder: Path, project: dict[str, str], step: str) -> None:
+    add_migration(project, WAITS[step])
+    process = begin(survival.database, state_folder, **project)
+    wait_for_step(process, survival.database)
+    os.killpg(process.pid, signal.SIGKILL)
+    end(process)
+    survival.check()
+
+
+def test_two_at_once(survival: Survival, state_folder: Path, project: dict[str, str]) -> None:
+    add_migration(project, WAITS["migrate"])
+    first = begin(survival.database, state_folder, **project)
+    wait_for_step(first, survival.database)
+    second = survival.inv("full", check=False)
+    assert f"Another command is rebuilding {survival.database.name}: session" in second.stderr
+    assert f"process {first.pid} on {socket.gethostname()}" in second.stderr
+    published = survival.inv("publish", check=False)
+    assert (published.returncode, f"process {first.pid} on" in published.stderr) == (1, True)
+    with connect(survival.database.maintenance, purpose="tests") as conn:
+        conn.execute("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+    survival.check(end(first))
+
+
+@pytest.fixture(scope="module")
+def own_folder() -> Iterator[Path]:
+    """The state folder of servers that a test may stop; as small as they get."""
     folder = Path(tempfile.mkdtemp(prefix="eg-"))
     folder.chmod(0o711)
-    own = {"DATABASE_URL": "", "INVOKE_STATE_FOLDER": str(folder)}
-    try:
-        inv("full", **own)
-        url = postgres.read_status(folder / "postgres").url
-        database = Database.from_url(url).named("eduguard")
-        before = checksum(database)
-        postgres.stop(folder / "postgres")
-        cloud.stop(folder / "cloud")
-        inv("full", **own)
-        assert checksum(database) == before
-    finally:
-        inv("down", **own)
-        shutil.rmtree(folder)
+    yield folder
+    postgres.stop(folder / "postgres")
+    cloud.stop(folder / "cloud")
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def own(own_folder: Path, run_inv: Callable[[Database], Inv], record_property: Any) -> Survival:
+    """A full database on a server of the test's own."""
+    url = postgres.ensure_running(own_folder / "postgres", settings=["fsync=off"])
+    database = Database.from_url(url).named("eduguard")
+    plain = run_inv(database)
+
+    def inv(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        return plain(*arguments, **({"DATABASE_URL": "", "INVOKE_STATE_FOLDER": str(own_folder)} | options))
+
+    inv("full")
+    return Survival(inv, database, record_property)
+
+
+def stop_at_once(folder: Path) -> None:
+    account = server_account()
+    subprocess.run(
+        [find_binaries(folder, None) / "pg_ctl", "-D", folder / "data", "-m", "immediate", "-w", "stop"],
+        check=True, capture_output=True, cwd="/", user=account and account.user_id,
+    )  # fmt: skip
+
+
+def test_both_servers_are_stopped(own: Survival, own_folder: Path) -> None:
+    assert postgres.stop(own_folder / "postgres")
+    assert cloud.stop(own_folder / "cloud")
+    own.inv("up")
+    own.check()
+
+
+@pytest.mark.parametrize("step", WAITS)
+def test_the_server_is_stopped_inside_a_step(own: Survival, own_folder: Path, project: Any, step: str) -> None:
+    add_migration(project, WAITS[step])
+    process = begin(own.database, own_folder, DATABASE_URL="", **project)
+    wait_for_step(process, own.database)
+    stop_at_once(own_folder / "postgres")
+    done = end(process)
+    own.inv("up")
+    own.check(done)
+
+
+def test_the_local_cloud_is_killed_inside_sync(own: Survival, own_folder: Path, project: Any) -> None:
+    add_migration(project, WAITS["seed"].replace("60", "2"))
+    process = begin(own.database, own_folder, DATABASE_URL="", **project)
+    wait_for_step(process, own.database)
+    for each in psutil.process_iter(["cmdline"]):
+        if str(own_folder / "cloud") in (each.info["cmdline"] or []):
+            each.kill()
+    done = end(process)
+    assert (done.returncode, "0 placeholders" in done.stdout) == (0, True), "the local cloud was not started again"
+    own.check(published=True)
+
+
+LIMITED = (
+    "import resource, sys; from pathlib import Path; from eduguard import postgres\n"
+    "resource.setrlimit(resource.RLIMIT_FSIZE, (16 << 20, 16 << 20))\n"
+    "postgres.ensure_running(Path(sys.argv[1]))\n"
+)
+
+
+@pytest.mark.parametrize("step", ["migrate", "seed"])
+def test_the_disk_is_full(own: Survival, own_folder: Path, project: Any, step: str) -> None:
+    """No file of the server may grow beyond 16 MB: a write is refused as on a full disk, and it needs no mount."""
+    large = "CREATE TABLE large AS SELECT repeat('x', 1000) AS t FROM generate_series(1, 20000)"
+    fill = f"CREATE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN {large}; RETURN NEW; END$$;"
+    trigger = "CREATE TRIGGER fill BEFORE INSERT ON students EXECUTE FUNCTION fill();"
+    add_migration(project, f"{large};" if step == "migrate" else fill + trigger)
+    postgres.stop(own_folder / "postgres")
+    subprocess.run([sys.executable, "-c", LIMITED, own_folder / "postgres"], check=True)
+    done = own.inv("full", check=False, **project)
+    assert "File too large" in done.stderr
+    assert whole_rows(own.database) == own.untouched, "while the disk is full"
+    postgres.stop(own_folder / "postgres")
+    own.inv("up")
+    own.check(done)

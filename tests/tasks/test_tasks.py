@@ -1,10 +1,8 @@
 """The tasks as a user runs them: a process, its output, its exit status, and what the database holds afterwards."""
 
 import json
-import os
 import re
 import shutil
-import signal
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -183,13 +181,13 @@ def test_undo_brings_the_database_before_back(inv: Inv, full: Database) -> None:
 
 def test_a_failing_migration_leaves_the_old_database_serving(broken: Inv, full: Database, project: Path) -> None:
     before = value(full, CHECKSUM)
-    (project / "migrations" / "0004_breaks.sql").write_text(
+    (project / "migrations" / "0104_breaks.sql").write_text(
         "CREATE TABLE half (id int);\nINSERT INTO nowhere VALUES (1);\n"
     )
-    (project / "migrations" / "0004_breaks.rollback.sql").write_text("DROP TABLE half;\n")
+    (project / "migrations" / "0104_breaks.rollback.sql").write_text("DROP TABLE half;\n")
     done = broken("full")
     assert done.returncode == 1
-    assert '0004_breaks.sql:2:13: relation "nowhere" does not exist' in done.stderr
+    assert '0104_breaks.sql:2:13: relation "nowhere" does not exist' in done.stderr
     assert "Traceback" not in done.stderr
     assert "publish" not in lines(done)
     assert value(full, CHECKSUM) == before
@@ -224,42 +222,6 @@ def test_a_bad_fixture_is_found_before_a_database_is_made(broken: Inv, database:
         assert not exists(conn, database.next)
 
 
-@pytest.mark.parametrize("step", ["rebuild", "migrate", "seed", "sync", "publish"])
-def test_full_killed_after_any_step_leaves_a_whole_database_and_the_next_run_succeeds(
-    inv: Inv, full: Database, state_folder: Path, step: str
-) -> None:
-    before = value(full, CHECKSUM)
-    environment = {
-        "DATABASE_URL": full.shown_url,
-        "INVOKE_STATE_FOLDER": str(state_folder),
-        "INVOKE_TARGETS_LOCAL_COLLECTION": "tests",
-        "INVOKE_TARGETS_LOCAL_BUCKET": "tests",
-        "PYTHONUNBUFFERED": "1",
-    }
-    process = subprocess.Popen(
-        [ROOT / ".venv" / "bin" / "inv", "full"], cwd=ROOT, env=os.environ | environment, stdout=subprocess.PIPE, text=True,
-        stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
-    assert process.stdout
-    for line in process.stdout:
-        if line.startswith(step):
-            os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
-    assert value(full, CHECKSUM) == before
-    inv("full")
-    assert value(full, CHECKSUM) == before
-
-
-def test_two_that_rebuild_at_once_do_not_disturb_each_other(inv: Inv, full: Database) -> None:
-    from eduguard.publication import hold_lock
-
-    with hold_lock(full):
-        done = inv("full", check=False)
-    assert done.returncode == 1
-    assert f"Another command is rebuilding {full.name}" in done.stderr
-
-
 def test_a_database_we_did_not_make_is_not_replaced_without_its_name(inv: Inv, empty_database: Database) -> None:
     with connect(empty_database, purpose="tests") as conn:
         conn.execute("CREATE TABLE pupils AS SELECT 1 AS id")
@@ -273,11 +235,23 @@ def test_a_database_we_did_not_make_is_not_replaced_without_its_name(inv: Inv, e
     assert value(empty_database, "SELECT count(*) FROM pupils") == 1
 
 
-def test_a_refusing_target_is_never_reset(inv: Inv, full: Database) -> None:
-    before = value(full, CHECKSUM)
-    done = inv("reset", "--confirm", full.name, check=False, INVOKE_TARGETS_LOCAL_PROTECTION="refuse")
-    assert (done.returncode, "never replaced" in done.stderr) == (1, True)
-    assert value(full, CHECKSUM) == before
+def test_a_refusing_target_is_never_replaced_whatever_the_flags(inv: Inv, full: Database) -> None:
+    inv("full")
+    inv("rebuild", "migrate", "--next")
+    inv("snapshot-save", "kept")
+    before, consent = value(full, CHECKSUM), ("--confirm", full.name)
+    for arguments in (
+        ("reset", *consent),
+        ("full", *consent, "--yes"),
+        ("rebuild", *consent),
+        ("rollback", *consent),
+        ("publish",),
+        ("undo",),
+        ("snapshot-restore", "kept", *consent),
+    ):
+        done = inv(*arguments, check=False, INVOKE_TARGETS_LOCAL_PROTECTION="refuse")
+        assert (done.returncode, f"{full.name} on " in done.stderr, "never replaced" in done.stderr) == (1, True, True)
+        assert value(full, CHECKSUM) == before, arguments
 
 
 def test_a_collection_that_does_not_exist_is_named(inv: Inv, full: Database) -> None:

@@ -1,0 +1,89 @@
+"""Whatever stands in invoke.yaml: the settings are usable, or one error says which is not."""
+
+import os
+import shutil
+import subprocess
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from eduguard.database import Database
+from eduguard.errors import EduguardError
+from eduguard.photos import open_bucket
+from eduguard.rekognition import open_collection
+from eduguard.settings import EMBEDDED, LOCAL, load_settings
+
+ROOT = Path(__file__).parents[2]
+INV = ROOT / ".venv" / "bin" / "inv"
+KEYS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
+SHIPPED = yaml.safe_load((ROOT / "invoke.yaml").read_text())
+del SHIPPED["tasks"]
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12) | st.dates()
+    | st.sampled_from(["", "local", "open", "~", "~nobody/x", "a\x00b", "\ud800", "postgresql://\ud800@x/y", "http://", "x" * 5000]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=8) | st.integers(), inner, max_size=2),
+    max_leaves=4,
+)  # fmt: skip
+TOP = st.dictionaries(st.sampled_from([*SHIPPED, "strange"]) | st.integers(), VALUES, max_size=2)
+TARGET = st.dictionaries(st.sampled_from([*SHIPPED["targets"]["local"], "strange"]) | st.integers(), VALUES, max_size=2)
+
+
+@given(top=TOP, target=TARGET, gone=st.sets(st.sampled_from(list(SHIPPED)), max_size=1))
+@example(top={}, target={"region": None}, gone=set())
+@example(top={"face_models": "~nobody-here/x"}, target={}, gone=set())
+@example(top={1: 2}, target={3: 4}, gone=set())
+def test_any_values_are_usable_or_refused(top: dict[Any, Any], target: dict[Any, Any], gone: set[str]) -> None:
+    values = deepcopy(SHIPPED)
+    values["targets"]["local"].update(target)
+    values.update(top)
+    try:
+        settings = load_settings({k: v for k, v in values.items() if k not in gone}, root=ROOT, environment={})
+        chosen = settings.target
+        if not chosen.is_embedded:
+            Database.from_url(chosen.database_url)
+    except EduguardError as error:
+        assert error.message
+        return
+    endpoints = [None if each == LOCAL else each for each in (chosen.rekognition_endpoint, chosen.s3_endpoint)]
+    open_collection(chosen.collection, region=chosen.region, endpoint=endpoints[0], credentials=KEYS)
+    open_bucket(chosen.bucket, region=chosen.bucket_region, endpoint=endpoints[1], credentials=KEYS)
+    assert chosen.database_url == EMBEDDED or Database.from_url(chosen.database_url).name
+    folders = (settings.migrations_folder, settings.seed_folder, settings.face_models, settings.postgres_bin)
+    assert all("\0" not in str(folder) for folder in folders)
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project, of which a test may break invoke.yaml."""
+    folder = tmp_path_factory.mktemp("checkout")
+    shutil.copytree(ROOT / "lib" / "eduguard", folder / "lib" / "eduguard")
+    shutil.copy(ROOT / "tasks.py", folder)
+    return folder
+
+
+def test_a_kept_file(checkout: Path, sample: Path) -> None:
+    shutil.copy(sample, checkout / "invoke.yaml")
+    environment = os.environ | {"PYTHONPATH": str(checkout / "lib"), "DATABASE_URL": "postgresql://127.0.0.1:9/school"}
+    done = subprocess.run([INV, "seed"], cwd=checkout, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("error: "), "Traceback" in done.stderr) == (1, 1, False), done.stderr
+    assert ("There is no fixture" in done.stderr) is sample.name.startswith("taken")
+
+
+def test_flags_that_are_no_text_are_refused() -> None:
+    environment = os.environ | {"DATABASE_URL": "postgresql://127.0.0.1:9/school"}
+    command = [bytes(INV), b"sync-faces", b"--student", b"\xff"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "error: --student '\\udcff' is not one line of UTF-8 text\n"
+
+
+def test_a_variable_that_is_no_text_is_refused() -> None:
+    environment = os.environb | {b"DATABASE_URL": b"postgresql://me:s3cr3t\xff@127.0.0.1:9/school"}
+    done = subprocess.run([INV, "seed"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, "Traceback" in done.stderr, "s3cr3t" in done.stderr) == (1, False, False)
+    assert "DATABASE_URL is not one line of text" in done.stderr
