@@ -1,100 +1,176 @@
-"""Time a reset, warm and cold, beside psql with one SQL file and beside bare template clones, interleaved; medians.
+"""Time a reset, warm and cold, beside other ways to the same tables and rows, interleaved; print the medians.
 
-Run it on a checkout whose `inv up` has been run. Each is a whole process and ends with a database of the same tables.
+It starts a server of its own in a temporary folder, on port 5432 of 127.0.0.1, and never touches the checkout's. The
+faces are those of a bare server of ListFaces, one a student. The other tools are those that are found in the folder
+that `sh benchmarks/reset_tools.sh FOLDER` fills.
 """
 
 import argparse
-import json
+import compileall
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from eduguard import templates
+import reset_tools
+from eduguard import postgres, templates
 from eduguard.database import Database, connect
 from eduguard.postgres_tools import find_binaries
+from reset_tools import Place
+from school import make_tables, write_fixtures, write_sql
 
 ROOT = Path(__file__).resolve().parents[1]
 INV = Path(sys.executable).parent / "inv"
-OTHER = "eduguard_bench"
+SIZES = (600, 6000)  # students: 5.6 k and 54 k rows
+# Whether rows are in it at the end; whether the new database replaces the old at once; whether the old one is kept.
+OURS, NO_ROWS, BARE = ("yes", "yes", "yes"), ("no", "yes", "yes"), ("yes", "no", "no")
+TOOLS = {
+    "dbmate, then psql": (reset_tools.dbmate, "node/node_modules/.bin/dbmate"),
+    "Supabase CLI db reset": (reset_tools.supabase, "node/node_modules/.bin/supabase"),
+    "DSLR restore": (reset_tools.dslr, "py/bin/dslr"),
+    "Knex": (reset_tools.knex, "node/node_modules/.bin/knex"),
+    "Rails": (reset_tools.rails, "/usr/bin/rake"),
+    "Django": (reset_tools.django, "py/bin/django-admin"),
+}
+Ways = dict[str, tuple[Callable[[], None], tuple[str, str, str]]]
 
 
 def main() -> None:
-    """Run every way the given number of times and print a table."""
+    """Measure both sizes and print a table for each."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7)
-    rounds = parser.parse_args().rounds
-    run(INV, "full")
-    status = json.loads(subprocess.run([INV, "status", "--json"], cwd=ROOT, check=True, capture_output=True).stdout)
-    live = Database.from_url(status["database"]["url"])
-    psql = find_binaries(Path(status["database"]["folder"]), None) / "psql"
-    with tempfile.TemporaryDirectory() as folder:
-        script = Path(folder) / "all.sql"
-        files = sorted(path for path in (ROOT / "migrations").glob("*.sql") if ".rollback" not in path.name)
-        script.write_text("BEGIN;\n" + "\n".join(path.read_text() for path in files) + "\nCOMMIT;\n")
-        times = measure(rounds, ways(live, psql, script))
-    for name in (OTHER, f"{OTHER}_template"):
-        run(psql, "-qX", "-d", live.maintenance.url, "-c", f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-    for way, taken in times.items():
-        print(f"{way:<28} {1000 * statistics.median(taken):>6.0f} ms {1000 * min(taken):>6.0f} ms least")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--tools", type=Path, default=Path("/nonexistent"), help="the folder of reset_tools.sh")
+    parser.add_argument("--students", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--without", nargs="*", default=[], help="leave these out, such as Django")
+    options = parser.parse_args()
+    compileall.compile_dir(ROOT / "lib", quiet=1)  # as `make` does: Invoke itself writes no .pyc files
+    with tempfile.TemporaryDirectory(prefix="eduguard-bench-") as folder, server(Path(folder)) as url:
+        for students in options.students:
+            with tempfile.TemporaryDirectory(dir=folder, prefix="size-") as size, list_faces(students) as endpoint:
+                places = Places(Path(size), Path(folder), options.tools.resolve(), students)
+                chosen = ways(places, Database.from_url(url).named("eduguard"), endpoint, set(options.without))
+                report(places.rows, options.rounds, chosen)
 
 
-def ways(live: Database, psql: Path, script: Path) -> dict[str, Callable[[], None]]:
-    """Return what is measured by name."""
-    bare = (psql, "-qX", "-v", "ON_ERROR_STOP=1", "-d")
-    drop = ("-c", f"DROP DATABASE IF EXISTS {OTHER} WITH (FORCE)")
+@contextmanager
+def server(folder: Path) -> Iterator[str]:
+    """Run a PostgreSQL server that listens on this machine's port too."""
+    folder.chmod(0o711)
+    yield postgres.ensure_running(folder / "postgres", settings=["listen_addresses=127.0.0.1"])
+    postgres.stop(folder / "postgres")
+
+
+@contextmanager
+def list_faces(faces: int) -> Iterator[str]:
+    """Serve a collection of so many faces."""
+    with tempfile.TemporaryDirectory() as pages:
+        command = [sys.executable, str(ROOT / "benchmarks" / "list_faces_server.py"), pages, str(faces)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        yield f"http://127.0.0.1:{process.stdout.readline().strip() if process.stdout else ''}"
+        process.terminate()
+        process.wait()
+
+
+class Places:
+    """One size of the school, on disk in every format, and a folder for the project of each tool."""
+
+    def __init__(self, folder: Path, state: Path, tools: Path, students: int) -> None:
+        self._folder, self.state, self.tools = folder, state, tools
+        self._tables = make_tables(students)
+        self.rows = sum(map(len, self._tables.values()))
+        self.fixtures = folder / "seed_data"
+        write_fixtures(self._tables, self.fixtures)
+        write_sql(self._tables, folder / "rows.sql")
+        files = sorted((ROOT / "migrations").glob("*.sql"))
+        self._migrations = [path for path in files if ".rollback" not in path.name]
+        schema = "BEGIN;\n" + "\n".join(path.read_text() for path in self._migrations) + "\nCOMMIT;\n"
+        (folder / "schema.sql").write_text(schema)
+
+    def place(self, name: str) -> Place:
+        """Return a new place for one tool."""
+        folder = self._folder / name
+        folder.mkdir()
+        return Place(
+            folder=folder,
+            tools=self.tools,
+            psql=find_binaries(self.state / "postgres", None) / "psql",
+            migrations=self._migrations,
+            tables=self._tables,
+            rows=self._folder / "rows.sql",
+            schema=self._folder / "schema.sql",
+        )
+
+
+def ways(places: Places, live: Database, endpoint: str, without: set[str]) -> Ways:
+    """Return what is measured by name, each set up and run once before."""
 
     def forget() -> None:
         with connect(live.maintenance, purpose="bench") as conn:
             templates.collect(conn, live, kept=0)
 
-    def with_psql() -> None:
-        run(*bare, live.maintenance.url, *drop, "-c", f"CREATE DATABASE {OTHER} TEMPLATE template0")
-        run(*bare, live.aside(OTHER).url, "-f", script)
-
-    def make_template() -> None:
-        run(*bare, live.maintenance.url, *drop, "-c", f"DROP DATABASE IF EXISTS {OTHER}_template WITH (FORCE)")
-        with_psql()
-        run(*bare, live.maintenance.url, "-c", f"ALTER DATABASE {OTHER} RENAME TO {OTHER}_template")
-
-    make_template()
-
-    def clone(strategy: str) -> None:
-        create = f"CREATE DATABASE {OTHER} TEMPLATE {OTHER}_template STRATEGY {strategy}"
-        run(*bare, live.maintenance.url, *drop, "-c", create)
-
     def cold(command: str) -> Callable[[], None]:
-        return lambda: (forget(), run(INV, command))[1]
+        return lambda: (forget(), inv(places, endpoint, command))[1]
 
-    return {
-        "inv reset, warm": lambda: run(INV, "reset"),
-        "psql, one file": with_psql,
-        "clone by psql, WAL_LOG": lambda: clone("WAL_LOG"),
-        "clone by psql, FILE_COPY": lambda: clone("FILE_COPY"),
-        "inv full, warm": lambda: run(INV, "full"),
-        "inv reset, cold": cold("reset"),
-        "inv full, cold": cold("full"),
-        "inv reset, as warm again": lambda: run(INV, "reset"),
+    chosen: Ways = {
+        "inv reset, warm": (lambda: inv(places, endpoint, "reset"), NO_ROWS),
+        "inv full, warm": (lambda: inv(places, endpoint, "full"), OURS),
+        "inv reset, cold": (cold("reset"), NO_ROWS),
+        "inv reset, as warm again": (lambda: inv(places, endpoint, "reset"), NO_ROWS),
+        "inv full, cold": (cold("full"), OURS),
+        "psql, one file": (reset_tools.psql(places.place("psql")), BARE),
+        "clone, WAL_LOG": (reset_tools.clone(places.place("wal"), "WAL_LOG"), BARE),
+        "clone, FILE_COPY": (reset_tools.clone(places.place("file"), "FILE_COPY"), BARE),
     }
+    for name, (make, program) in TOOLS.items():
+        if name in without:
+            continue
+        if not (places.tools / program).exists():
+            print(f"{name}: not installed: sh benchmarks/reset_tools.sh FOLDER, then --tools FOLDER")
+            continue
+        chosen[name] = (make(places.place(name.partition(" ")[0].strip(",").lower())), BARE)
+    for once, _ in chosen.values():
+        once()
+    for _ in range(6):  # until every way of cloning has been tried
+        inv(places, endpoint, "reset")
+        inv(places, endpoint, "full")
+    return chosen
 
 
-def measure(rounds: int, chosen: dict[str, Callable[[], None]]) -> dict[str, list[float]]:
-    """Return the seconds of every round, the ways taking turns."""
+def inv(places: Places, endpoint: str, command: str) -> None:
+    """Run a task on the benchmark's own server and fixtures."""
+    settings = {
+        "INVOKE_STATE_FOLDER": str(places.state),
+        "INVOKE_SEED_FOLDER": str(places.fixtures),
+        "INVOKE_TARGETS_LOCAL_REKOGNITION_ENDPOINT": endpoint,
+        "AWS_ACCESS_KEY_ID": "any",
+        "AWS_SECRET_ACCESS_KEY": "any",
+    }
+    done = subprocess.run(
+        [INV, command], cwd=ROOT, env=os.environ | settings, check=False, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise RuntimeError(done.stdout + done.stderr)
+
+
+def report(rows: int, rounds: int, chosen: Ways) -> None:
+    """Measure the ways in turns and print the table of one size."""
     times: dict[str, list[float]] = {way: [] for way in chosen}
     for _ in range(rounds):
-        for way, once in chosen.items():
+        for way, (once, _) in chosen.items():
             began = time.perf_counter()
             once()
             times[way].append(time.perf_counter() - began)
-    return times
-
-
-def run(*command: object) -> None:
-    """Run a program and expect success."""
-    subprocess.run(list(map(str, command)), cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    print(f"\n{rows:,} rows, {rounds} rounds; whole processes")
+    print(f"{'way':<26}{'median':>10}{'least':>10}  rows  at once  old one kept")
+    for way, taken in times.items():
+        has_rows, at_once, kept = chosen[way][1]
+        median, least = 1000 * statistics.median(taken), 1000 * min(taken)
+        print(f"{way:<26}{median:>7.0f} ms{least:>7.0f} ms  {has_rows:<4}  {at_once:<7}  {kept}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Databases kept aside to be cloned: nobody can connect to them, and a comment says, as the last step, what they are.
 
 A database without its comment is unfinished and never cloned. How PostgreSQL copies fastest depends on the file system
-and on the size: it is measured once on each server, and the comments remember it there.
+and on the size: the first clones on each server try every strategy in turn, and the comments remember what they took.
 """
 
 import json
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 _STRATEGIES = ("wal_log", "file_copy", "clone")
 _STRATEGY_VERSION, _CLONE_VERSION = 150000, 180000
-_ROUNDS = 2  # of the measurement; the least time of each strategy counts
-_FOREIGN_SIZE = 8  # a strategy measured on a database so many times smaller or larger says nothing
+_ROUNDS = 2  # clones that try each strategy; the least time of each counts
+_FOREIGN_SIZE = 8  # what was measured on a database so many times smaller or larger says nothing
 _CREATE = {
     "wal_log": "CREATE DATABASE {} TEMPLATE {} STRATEGY WAL_LOG",
     "file_copy": "CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY",
@@ -36,9 +36,9 @@ class Kept:
     facts: Mapping[str, Any]
 
     @property
-    def strategy(self) -> str:
-        """Return how it is copied fastest."""
-        return str(self.facts["strategy"])
+    def seconds(self) -> dict[str, list[float]]:
+        """Return what clones of this size have taken, by strategy."""
+        return dict(self.facts.get("seconds", {}))
 
 
 def list_kept(conn: "Connection", database: Database, prefix: str) -> list[Kept]:
@@ -65,19 +65,28 @@ def keep(
     """Copy a database under another name that nobody can connect to; its comment, written last, makes it finished."""
     execute_for(conn, "DROP DATABASE IF EXISTS {} WITH (FORCE)", aside)
     size = int(read_value(conn, "SELECT pg_database_size(%s)", source.name))
-    strategy = _remembered(conn, source, size)
+    seconds = _remembered(conn, source, size)
     with kept_out([source], note):
-        copy(conn, source, aside, strategy or _default(conn))
+        _copy(conn, source, aside, _fastest(conn, seconds))
     execute_for(conn, "ALTER DATABASE {} ALLOW_CONNECTIONS false", aside)
-    if strategy is None:
-        strategy = _measure(conn, aside)
-    complete = {**facts, "strategy": strategy, "size": size, "made_at": time.time()}
+    complete = {**facts, "seconds": seconds, "size": size, "made_at": time.time()}
     _comment(conn, aside, json.dumps(complete))
     return Kept(database=aside, facts=complete)
 
 
-def copy(conn: "Connection", source: Database, target: Database, strategy: str) -> None:
-    """Create a database as a copy of another, to which nobody is connected."""
+def clone(conn: "Connection", kept: Kept, target: Database) -> None:
+    """Create a database as a copy of a kept one: in the fastest way, once every way has been tried."""
+    seconds = kept.seconds
+    untried = [each for each in _strategies(conn) if len(seconds.get(each, [])) < _ROUNDS]
+    strategy = min(untried, key=lambda each: len(seconds.get(each, []))) if untried else _fastest(conn, seconds)
+    began = time.perf_counter()
+    _copy(conn, kept.database, target, strategy)
+    if untried:
+        seconds[strategy] = [*seconds.get(strategy, []), time.perf_counter() - began]
+        _comment(conn, kept.database, json.dumps({**kept.facts, "seconds": seconds}))
+
+
+def _copy(conn: "Connection", source: Database, target: Database, strategy: str) -> None:
     if strategy in ("file_copy", "clone") and conn.info.server_version >= _CLONE_VERSION:
         conn.execute("SELECT set_config('file_copy_method', %s, false)", ["clone" if strategy == "clone" else "copy"])
     execute_for(conn, _CREATE[strategy], target, source)
@@ -100,30 +109,21 @@ def _read_facts(text: str | None) -> dict[str, Any] | None:
         facts = json.loads(text or "")
     except ValueError:
         return None
-    return facts if isinstance(facts, dict) and {"strategy", "made_at", "size"} <= set(facts) else None
+    return facts if isinstance(facts, dict) and {"made_at", "size"} <= set(facts) else None
 
 
-def _default(conn: "Connection") -> str:
-    return "wal_log" if conn.info.server_version >= _STRATEGY_VERSION else ""
-
-
-def _remembered(conn: "Connection", database: Database, size: int) -> str | None:
+def _strategies(conn: "Connection") -> tuple[str, ...]:
     if conn.info.server_version < _STRATEGY_VERSION:
-        return ""
+        return ("",)
+    return _STRATEGIES if conn.info.server_version >= _CLONE_VERSION else _STRATEGIES[:2]
+
+
+def _fastest(conn: "Connection", seconds: Mapping[str, list[float]]) -> str:
+    return min(_strategies(conn), key=lambda each: min(seconds.get(each, []), default=float("inf")))
+
+
+def _remembered(conn: "Connection", database: Database, size: int) -> dict[str, list[float]]:
     for kept in list_kept(conn, database, "eduguard_"):
-        if size / _FOREIGN_SIZE <= int(kept.facts["size"]) <= size * _FOREIGN_SIZE:
-            return kept.strategy
-    return None
-
-
-def _measure(conn: "Connection", source: Database) -> str:
-    trial = source.aside(f"{source.name}_trial")
-    strategies = _STRATEGIES if conn.info.server_version >= _CLONE_VERSION else _STRATEGIES[:2]
-    times: dict[str, float] = {}
-    for strategy in strategies * _ROUNDS:
-        execute_for(conn, "DROP DATABASE IF EXISTS {} WITH (FORCE)", trial)
-        began = time.perf_counter()
-        copy(conn, source, trial, strategy)
-        times[strategy] = min(time.perf_counter() - began, times.get(strategy, float("inf")))
-    execute_for(conn, "DROP DATABASE IF EXISTS {} WITH (FORCE)", trial)
-    return min(times, key=lambda strategy: times[strategy])
+        if kept.seconds and size / _FOREIGN_SIZE <= int(kept.facts["size"]) <= size * _FOREIGN_SIZE:
+            return kept.seconds
+    return {}

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from eduguard.catalogue import Column, Table
+from eduguard.catalogue import Table
 from eduguard.fixture_yaml import Fixture, FixtureRow, Plain
 
 if TYPE_CHECKING:
@@ -75,22 +75,38 @@ def stage(conn: "Connection", fixture: Fixture, table: Table) -> Iterator[str]:
         ).format(staging, sql.Identifier(table.name), sql.Identifier(LINE), sql.Identifier(GROUP))
     )
     for group in group_rows(fixture.rows):
-        unfit = [problem for row in group.rows for problem in _unfit_values(fixture, row, table)]
+        unfit = [problem for row in group.rows for problem in find_unfit_values(fixture, row, table)]
         if unfit:
             yield from unfit
             continue
-        columns = [table.columns[name] for name in group.columns]
-        names = sql.SQL(", ").join(map(sql.Identifier, (*group.columns, LINE, GROUP)))
         try:
-            with (
-                conn.transaction(),
-                conn.cursor().copy(sql.SQL("COPY {} ({}) FROM STDIN").format(staging, names)) as copy,
-            ):
-                for row in group.rows:
-                    values = row.values
-                    copy.write_row([*(_as_text(values[c.name], c) for c in columns), row.line, group.number])
+            with conn.transaction():
+                copy_group(conn, staging_table(table.name), group, table, numbered=True)
         except (errors.DataError, errors.IntegrityError) as error:
             yield _located(error, fixture, group, table)
+
+
+def copy_group(conn: "Connection", into: str, group: RowGroup, table: Table, *, numbered: bool = False) -> None:
+    """Copy the rows of a group into a table, with the line and the group of each if numbered."""
+    from psycopg import sql
+
+    names = sql.SQL(", ").join(map(sql.Identifier, (*group.columns, *((LINE, GROUP) if numbered else ()))))
+    columns = [(name, table.columns[name].is_json) for name in group.columns]
+    with conn.cursor().copy(sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(into), names)) as copy:
+        for row in group.rows:
+            values = [_as_json_text(row.values[name]) if is_json else row.values[name] for name, is_json in columns]
+            copy.write_row([*values, row.line, group.number] if numbered else values)
+
+
+def find_unfit_values(fixture: Fixture, row: FixtureRow, table: Table) -> Iterator[str]:
+    """Yield a problem for each list or mapping in a column that takes one value, or a list of values."""
+    for name, value in row.values.items():
+        if isinstance(value, str) or value is None or (column := table.columns[name]).is_json:
+            continue
+        if not column.is_array:
+            yield f"{fixture.file}:{row.line_of(name)}: {table.name}.{name} is {column.type}: it takes one value"
+        elif not _is_plain_list(value):
+            yield f"{fixture.file}:{row.line_of(name)}: {table.name}.{name} is {column.type}: it takes a list of values"
 
 
 def find_duplicates(conn: "Connection", fixture: Fixture, table: Table) -> Iterator[str]:
@@ -151,12 +167,8 @@ def find_dangling(conn: "Connection", fixture: Fixture, table: Table, staged: Se
             yield f"{fixture.file}:{line}: {reference.table} has no row for {_key(reference.columns, value)}"
 
 
-def _as_text(value: Any, column: Column) -> Any:
-    if value is None:
-        return None
-    if column.is_json:
-        return json.dumps(_as_json(value), ensure_ascii=False)
-    return value
+def _as_json_text(value: Any) -> str | None:
+    return None if value is None else json.dumps(_as_json(value), ensure_ascii=False)
 
 
 def _as_json(value: Any) -> Any:
@@ -171,17 +183,6 @@ def _as_json(value: Any) -> Any:
     if _INTEGER.match(value):
         return int(value)
     return float(value) if _FLOAT.match(value) else str(value)
-
-
-def _unfit_values(fixture: Fixture, row: FixtureRow, table: Table) -> Iterator[str]:
-    for name, value in row.values.items():
-        column = table.columns[name]
-        if isinstance(value, str) or value is None or column.is_json:
-            continue
-        if not column.is_array:
-            yield f"{fixture.file}:{row.line_of(name)}: {table.name}.{name} is {column.type}: it takes one value"
-        elif not _is_plain_list(value):
-            yield f"{fixture.file}:{row.line_of(name)}: {table.name}.{name} is {column.type}: it takes a list of values"
 
 
 def _is_plain_list(value: Any) -> bool:

@@ -9,6 +9,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,9 @@ class FixtureRow:
         return self.lines[list(self.values).index(column)] if column in self.values else self.line
 
 
-def parse_rows(text: str, name: str) -> list[FixtureRow]:
-    """Return the rows of a fixture; an empty one has none.
+@cache  # by the text itself: what `rebuild` has checked, `seed` of the same command line need not read again
+def parse_rows(text: str, name: str) -> tuple[FixtureRow, ...]:
+    """Return the rows of a fixture, not to be changed; an empty one has none.
 
     Args:
         text: YAML.
@@ -87,8 +89,8 @@ class _Reader:
         stack: list[tuple[Any, Any]] = []
         current: Any = top
         key: Any = None
-        while self._loader.check_event():
-            event = self._loader.get_event()
+        get_event = self._loader.get_event
+        while (event := get_event()) is not None:
             kind = type(event)
             if kind is ScalarEvent:
                 value = self._scalar(event)
@@ -116,7 +118,8 @@ class _Reader:
         return top[0] if top else None
 
     def _scalar(self, event: Any) -> Any:
-        self._refuse_properties(event)
+        if event.anchor or event.tag:
+            self._refuse_properties(event)
         if event.style:
             if "\0" in event.value:
                 raise _error(self._name, event.start_mark, "PostgreSQL text cannot hold the character NUL")
@@ -163,15 +166,15 @@ class _Mapping(dict[str, Any]):
         self.lines: list[int] = []
 
 
-def _rows(top: Any, name: str) -> list[FixtureRow]:
+def _rows(top: Any, name: str) -> tuple[FixtureRow, ...]:
     if top is None:
-        return []
+        return ()
     if not isinstance(top, list):
         raise EduguardError(f"{name}:1: a fixture is a list of rows", hint="Begin each row with a hyphen: `- id: ...`")
     for number, row in enumerate(top, start=1):
         if not isinstance(row, _Mapping):
             raise EduguardError(f"{name}: row {number} is not a mapping of columns to values")
-    return [FixtureRow(line=row.line, values=row, lines=row.lines) for row in top]
+    return tuple(FixtureRow(line=row.line, values=row, lines=row.lines) for row in top)
 
 
 def _error(name: str, mark: Any, problem: str) -> EduguardError:
@@ -197,7 +200,7 @@ class Fixture:
 
     table: str
     file: Path
-    rows: list[FixtureRow]
+    rows: tuple[FixtureRow, ...]
 
 
 def read_fixture(file: Path, table: str) -> Fixture:

@@ -2,7 +2,8 @@
 
 One transaction. Rows are copied into temporary tables like the real ones, so that PostgreSQL itself judges types,
 constraints, keys and references and tells the row; then each table is inserted or updated by primary key, in the order
-of the foreign keys.
+of the foreign keys. In a new database, which nobody else works in, they are first copied straight into the tables: all
+of that is only needed where something is wrong with a row.
 """
 
 import re
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from eduguard.catalogue import Table, order_by_reference, read_tables
 from eduguard.errors import EduguardError
 from eduguard.faces import PLACEHOLDER
+from eduguard.fixture_copy import fill_tables
 from eduguard.fixture_staging import (
     GROUP,
     RowGroup,
@@ -93,10 +95,15 @@ def read_fixtures(folder: Path) -> tuple[Fixture, ...]:
     return tuple(fixtures)
 
 
-def load_fixtures(conn: "Connection", fixtures: Sequence[Fixture]) -> SeedReport:
+def load_fixtures(conn: "Connection", fixtures: Sequence[Fixture], *, alone: bool = False) -> SeedReport:
     """Insert or update every row by primary key, in one transaction; a second run changes nothing.
 
     A column that a row leaves out takes its default in a new row and keeps its value in an old one.
+
+    Args:
+        conn: to the database, its schema migrated.
+        fixtures: as `read_fixtures` returns them.
+        alone: nobody else works in the database, so its tables may be locked.
 
     Raises:
         EduguardError: with the problems of all fixtures as file:line, one a line; then nothing was changed.
@@ -106,7 +113,10 @@ def load_fixtures(conn: "Connection", fixtures: Sequence[Fixture]) -> SeedReport
         _refuse(problem for fixture in fixtures for problem in find_unknown_names(fixture, tables))
         by_table = {fixture.table: fixture for fixture in fixtures}
         order = order_by_reference(by_table, tables)
-        _check(conn, [by_table[name] for name in order], tables)
+        ordered = [by_table[name] for name in order]
+        if alone and fill_tables(conn, ordered, tables):
+            return SeedReport(tables=tuple(_filled(conn, fixture, tables[fixture.table]) for fixture in ordered))
+        _check(conn, ordered, tables)
         return SeedReport(tables=tuple(_merge(conn, by_table[name], tables[name]) for name in order))
 
 
@@ -121,6 +131,11 @@ def _check(conn: "Connection", fixtures: Sequence[Fixture], tables: dict[str, Ta
             *find_dangling(conn, fixture, tables[fixture.table], staged),
         )
     )
+
+
+def _filled(conn: "Connection", fixture: Fixture, table: Table) -> TableReport:
+    _advance_sequences(conn, table)
+    return TableReport(table=table.name, inserted=len(fixture.rows), updated=0, unchanged=0)
 
 
 def _merge(conn: "Connection", fixture: Fixture, table: Table) -> TableReport:

@@ -109,13 +109,13 @@ def apply(database: Database, folder: Path, *, to: str = "") -> tuple[str, ...]:
     Raises:
         EduguardError: as `plan` does, or with file, line and statement of an SQL error.
     """
-    from eduguard.yoyo_backend import open_backend
-
     files = check_folder(folder)
     last = _last(files, to)
     with _prepared(database, files) as known:
         pending = tuple(name for name in _compare(files, known).pending if name <= last)
         if pending:
+            from eduguard.yoyo_backend import open_backend  # slow to import, and a clone has nothing pending
+
             with open_backend(database.url) as backend:
                 backend.break_lock()  # the advisory lock is ours: a row in yoyo's own was left by a run that was killed
                 for migration in backend.to_apply(_read(folder)):

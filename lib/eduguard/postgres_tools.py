@@ -9,8 +9,6 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import psutil
-
 from eduguard.errors import EduguardError
 from eduguard.state import Account
 
@@ -130,6 +128,8 @@ def disown_stale_pid_files(tools: Tools) -> None:
 
 
 def _is_postgres(pid: str) -> bool:
+    import psutil
+
     try:
         process = psutil.Process(int(pid))
         return process.name() == "postgres" and process.status() != psutil.STATUS_ZOMBIE

@@ -110,6 +110,14 @@ def _key(database: Database) -> int:
     return zlib.crc32(f"eduguard {database.name}".encode())
 
 
+def read_clone(database: Database) -> str | None:
+    """Return the hash of the files that the next database, a clone with the fixtures in it, stands for; read-only."""
+    with connect(database.next, purpose="seed") as conn:
+        # A mark made by an earlier version of ours has no such column.
+        inputs: str | None = read_value(conn, "SELECT to_jsonb(o) ->> 'inputs' FROM eduguard.origin o LIMIT 1")
+        return inputs
+
+
 def create_next(database: Database, *, target: str, command: str, template: Kept | None = None) -> None:
     """Make a database beside this one, empty or a clone, marked as ours; what an earlier run left there is dropped.
 
@@ -126,7 +134,7 @@ def create_next(database: Database, *, target: str, command: str, template: Kept
             _drop_ours(conn, leftover)
         try:
             if template:
-                clones.copy(conn, template.database, database.next, template.strategy)
+                clones.clone(conn, template, database.next)
             else:
                 execute_for(conn, "CREATE DATABASE {} TEMPLATE template0", database.next)
         except errors.InsufficientPrivilege as error:
@@ -144,9 +152,12 @@ def create_next(database: Database, *, target: str, command: str, template: Kept
         conn.execute("DROP TABLE IF EXISTS eduguard.origin")
         conn.execute(
             "CREATE TABLE eduguard.origin (target text NOT NULL, command text NOT NULL, "
-            "created_at timestamptz NOT NULL DEFAULT now())"
+            "created_at timestamptz NOT NULL DEFAULT now(), inputs text)"
         )
-        conn.execute("INSERT INTO eduguard.origin (target, command) VALUES (%s, %s)", [target, command])
+        conn.execute(
+            "INSERT INTO eduguard.origin (target, command, inputs) VALUES (%s, %s, %s)",
+            [target, command, template.facts.get("inputs") if template else None],
+        )
 
 
 def _require_owner(conn: "Connection", database: Database) -> None:

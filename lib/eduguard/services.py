@@ -32,8 +32,13 @@ def target_database(settings: Settings) -> Database:
     """Return the target's database, whose server runs from now on if it is the embedded one."""
     if not settings.target.is_embedded:
         return Database.from_url(settings.target.database_url)
-    url = postgres.ensure_running(postgres_folder(settings), binaries=settings.postgres_bin)
-    return Database.from_url(url).named(EMBEDDED_DATABASE)
+    return _embedded_database(postgres_folder(settings), settings.postgres_bin)
+
+
+def stop_database(settings: Settings) -> bool:
+    """Stop the embedded server, whatever the target; say whether it was running."""
+    _embedded_database.cache_clear()
+    return postgres.stop(postgres_folder(settings), binaries=settings.postgres_bin)
 
 
 def running_database(settings: Settings) -> Database | None:
@@ -90,6 +95,11 @@ def rekognition_reads_bucket(settings: Settings) -> bool:
     """Say whether Rekognition can read the bucket: one cloud, one region (IndexFaces API reference, S3Object)."""
     target = settings.target
     return target.s3_endpoint == target.rekognition_endpoint and target.bucket_region == target.region
+
+
+@cache  # the steps of one command line find the server once
+def _embedded_database(folder: Path, binaries: Path | None) -> Database:
+    return Database.from_url(postgres.ensure_running(folder, binaries=binaries)).named(EMBEDDED_DATABASE)
 
 
 @cache

@@ -65,11 +65,12 @@ def keep(database: Database, inputs: str, *, seeded: bool) -> str:
 
     with connect(database.maintenance, purpose="template") as conn:
         name = _name(conn, database, inputs)
+        facts = {"seeded": seeded, "inputs": inputs if seeded else None}
         if read_value(conn, _OWN_SETTINGS, database.next.name, database.next.name):
             return "; no template, for a clone would lose the database's own settings or grants"
         try:
             clones.keep(
-                conn, database.next, database.aside(name), {"seeded": seeded}, unheard
+                conn, database.next, database.aside(name), facts, unheard
             )  # only our own sessions are in a database that is not published
             collect(conn, database)
         except Error as error:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 
-from eduguard import cloud, enrolment, fixtures, migrations, postgres, protection, publication, templates, verification
+from eduguard import cloud, migrations, protection, publication, templates
 from eduguard.console import print_note
 from eduguard.database import Database, connect
 from eduguard.errors import EduguardError
@@ -13,8 +13,8 @@ from eduguard.progress import Progress
 from eduguard.reconciliation import Ask, Options, Outcome, reconcile
 from eduguard.services import (
     cloud_folder,
-    postgres_folder,
     rekognition_reads_bucket,
+    stop_database,
     target_bucket,
     target_collection,
     target_database,
@@ -36,7 +36,7 @@ def start_servers(settings: Settings) -> Iterator[str]:
 
 def stop_servers(settings: Settings) -> Iterator[str]:
     """Stop the servers of this checkout, whatever the target; yield a line for each that was running."""
-    if postgres.stop(postgres_folder(settings), binaries=settings.postgres_bin):
+    if stop_database(settings):
         yield "PostgreSQL stopped"
     if cloud.stop(cloud_folder(settings)):
         yield "local cloud stopped"
@@ -53,6 +53,8 @@ def enrol_samples(settings: Settings, *, if_empty: bool, ask: Ask) -> str | None
     Raises:
         EduguardError: for a picture without exactly one face.
     """
+    from eduguard import enrolment
+
     target, collection = settings.target, target_collection(settings)
     if if_empty and (state := collection.describe()) and state.face_count:
         return None
@@ -78,6 +80,8 @@ def rebuild(settings: Settings, *, confirm: str, command: str, ask: Ask, seeded:
     with connect(live.maintenance, purpose="rebuild") as conn:
         template = None if to else templates.find(conn, live, settings, seeded=seeded)
     if not (template and template.facts["seeded"]):  # the fixtures of a seeded template have been read
+        from eduguard import fixtures
+
         fixtures.read_fixtures(settings.seed_folder)
     publication.create_next(live, target=target.name, command=command, template=template)
     return f"{live.next.name} {'cloned from a template' if template else 'made'} beside {live.name}"
@@ -114,12 +118,20 @@ def new_migration(settings: Settings, name: str) -> str:
 
 
 def seed(settings: Settings, *, in_next: bool) -> str:
-    """Load the fixtures."""
+    """Load the fixtures, unless this command line has cloned a template with just these in it.
+
+    Raises:
+        EduguardError: when the files are not those the database was cloned for, or as the fixtures do.
+    """
     database = _chosen(settings, in_next=in_next)
     inputs = templates.hash_inputs(settings, seeded=True) if in_next else ""
+    if in_next and _is_seeded_clone(settings, inputs):
+        return f"{database.name}: cloned with the fixtures in it"
+    from eduguard import fixtures
+
     seeds = fixtures.read_fixtures(settings.seed_folder)
     with connect(database, purpose="seed") as conn:
-        report = fixtures.load_fixtures(conn, seeds)
+        report = fixtures.load_fixtures(conn, seeds, alone=in_next)
     kept = _keep_template(settings, inputs, seeded=True) if report.has_changed else ""
     return f"{database.name}: {report.summary()}{kept}"
 
@@ -183,6 +195,8 @@ def undo(settings: Settings) -> str:
 
 def verify(settings: Settings, *, one_each: bool) -> str:
     """Search the collection for each enrolled photo and expect its own student."""
+    from eduguard import verification
+
     bucket, collection = target_bucket(settings), target_collection(settings)
     with connect(target_database(settings), purpose="verify") as conn:
         photos = verification.read_enrolled_photos(conn, one_each=one_each)
@@ -204,6 +218,17 @@ def summary(settings: Settings) -> str:
 def _chosen(settings: Settings, *, in_next: bool) -> Database:
     live = target_database(settings)
     return live.next if in_next else live
+
+
+def _is_seeded_clone(settings: Settings, inputs: str) -> bool:
+    live = target_database(settings)
+    cloned_for = publication.read_clone(live)
+    if cloned_for not in (None, inputs):
+        raise EduguardError(
+            f"{live.next.name} was cloned before a file changed: a row that is no longer in the fixtures may be in it",
+            hint="Run the command again; `inv rebuild` makes the next database anew.",
+        )
+    return cloned_for == inputs and publication.is_being_made(live)
 
 
 def _keep_template(settings: Settings, inputs: str, *, seeded: bool) -> str:
