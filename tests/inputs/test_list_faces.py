@@ -97,7 +97,6 @@ def ask(answers: Answers, collection: Collection, server_url: str) -> Iterator[C
 
         def run(*bodies: bytes, status: int = 200) -> int | None:
             answers.bodies, answers.status, answers.asked = list(bodies), status, 0
-            comparison.begin_listing(conn)
             copied = 0
             try:
                 collection.describe()
@@ -105,9 +104,10 @@ def ask(answers: Answers, collection: Collection, server_url: str) -> Iterator[C
                 assert error.message.count("\n") < 3
             answers.asked = 0
             try:
-                for page in collection.list_faces():
-                    comparison.copy_faces(conn, page)
-                    copied += len(page)
+                with comparison.copying_faces(conn) as add:
+                    for page in collection.list_faces():
+                        add(page)
+                        copied += len(page)
             except EduguardError as error:
                 assert "collection tests" in error.message
                 return None
