@@ -9,7 +9,6 @@ from pathlib import Path
 
 from school import Row
 
-NAME = "eduguard_bench"
 _ONE_INSERT = 500  # rows
 # What Django calls a foreign key's field, where it is not the column without `_id`.
 _DJANGO_FIELDS = {"class_id": "class_field"}
@@ -36,9 +35,14 @@ class Place:
     schema: Path
 
     @property
+    def name(self) -> str:
+        """Return the name of the tool's own database."""
+        return f"eduguard_bench_{self.folder.name}"
+
+    @property
     def url(self) -> str:
-        """Return the URL of the tools' own database, as every tool reads it."""
-        return f"postgresql://postgres@127.0.0.1:5432/{NAME}?sslmode=disable"
+        """Return the URL of the tool's own database."""
+        return f"postgresql://postgres@127.0.0.1:5432/{self.name}?sslmode=disable"
 
     def run(self, *command: object, **environment: str) -> None:
         """Run a program in the project's folder and expect success."""
@@ -62,8 +66,8 @@ class Place:
 
     def create(self) -> None:
         """Make the database anew, empty."""
-        drop = f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)"
-        self.sql("postgres", "-c", drop, "-c", f"CREATE DATABASE {NAME} TEMPLATE template0")
+        drop = f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)"
+        self.sql("postgres", "-c", drop, "-c", f"CREATE DATABASE {self.name} TEMPLATE template0")
 
     def write(self, name: str, text: str) -> None:
         """Write a file of the project."""
@@ -75,7 +79,7 @@ class Place:
 Way = Callable[[], None]
 _RAILS_APPLICATION = """require "active_record/railtie"
 class Bench < Rails::Application
-  config.root = __dir__
+  config.root = File.dirname(__dir__)
   config.eager_load = false
   config.logger = Logger.new(nil)
   config.active_record.schema_format = :sql
@@ -106,20 +110,24 @@ def psql(place: Place) -> Way:
 
     def once() -> None:
         place.create()
-        place.sql(NAME, "-f", place.schema, "-f", place.rows)
+        place.sql(place.name, "-f", place.schema, "-f", place.rows)
 
     return once
 
 
 def clone(place: Place, strategy: str) -> Way:
     """A bare clone of a database with the rows in it."""
-    template = f"{NAME}_{place.folder.name.replace('-', '_')}"
+    template = f"{place.name}_template"
     psql(place)()
     place.sql(
-        "postgres", "-c", f"DROP DATABASE IF EXISTS {template}", "-c", f"ALTER DATABASE {NAME} RENAME TO {template}"
+        "postgres",
+        "-c",
+        f"DROP DATABASE IF EXISTS {template}",
+        "-c",
+        f"ALTER DATABASE {place.name} RENAME TO {template}",
     )
-    drop = f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)"
-    create = f"CREATE DATABASE {NAME} TEMPLATE {template} STRATEGY {strategy}"
+    drop = f"DROP DATABASE IF EXISTS {place.name} WITH (FORCE)"
+    create = f"CREATE DATABASE {place.name} TEMPLATE {template} STRATEGY {strategy}"
     return lambda: place.sql("postgres", "-c", drop, "-c", create)
 
 
@@ -141,7 +149,7 @@ def dbmate(place: Place) -> Way:
     def once() -> None:
         place.run(program, *flags, "drop")
         place.run(program, *flags, "up")
-        place.sql(NAME, "-f", place.rows)
+        place.sql(place.name, "-f", place.rows)
 
     return once
 
@@ -182,8 +190,7 @@ def knex(place: Place) -> Way:
 def rails(place: Place) -> Way:
     """Drop, create, migrate and seed in one rake."""
     place.write("config/application.rb", _RAILS_APPLICATION)
-    configure = "ActiveRecord::Tasks::DatabaseTasks.database_configuration = Rails.configuration.database_configuration"
-    place.write("Rakefile", f'require_relative "config/application"\nRails.application.load_tasks\n{configure}\n')
+    place.write("Rakefile", 'require_relative "config/application"\nRails.application.load_tasks\n')
     place.write("config/database.yml", f"development:\n  adapter: postgresql\n  url: {place.url}\n")
     place.write("config/environment.rb", 'require_relative "application"\nRails.application.initialize!\n')
     for migration in place.migrations:
@@ -210,7 +217,7 @@ def django(place: Place) -> Way:
     psql(place)()
     manage = (python, "-m", "django")
     settings = {"DJANGO_SETTINGS_MODULE": "bench_settings", "PYTHONPATH": str(place.folder)}
-    place.write("bench_settings.py", _DJANGO_SETTINGS.format(name=NAME))
+    place.write("bench_settings.py", _DJANGO_SETTINGS.format(name=place.name))
     place.write("school/__init__.py", "")
     place.write("inspect.sh", f"{python} -m django inspectdb {' '.join(place.tables)} > school/models.py\n")
     place.run("sh", "inspect.sh", **settings)

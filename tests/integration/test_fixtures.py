@@ -5,10 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from psycopg import errors
 
 from eduguard import fixtures, migrations
+from eduguard.catalogue import read_tables
 from eduguard.database import Database, connect, execute_for
 from eduguard.errors import EduguardError
+from eduguard.fixture_copy import fill_tables
 from eduguard.fixtures import SeedReport
 
 ROOT = Path(__file__).parents[2]
@@ -34,15 +37,16 @@ def school(database: Database, template: Database) -> Database:
     return database
 
 
-@pytest.fixture
-def load(school: Database, tmp_path: Path) -> Load:
+@pytest.fixture(params=[False, True], ids=["in a database at work", "in a new database"])
+def load(school: Database, tmp_path: Path, request: pytest.FixtureRequest) -> Load:
     """Load files given as name=text, or the shipped seeds."""
 
     def run(**texts: str) -> SeedReport:
         for name, text in texts.items():
             (tmp_path / f"{name[1:]}.yaml").write_text(text)
         with connect(school, purpose="tests") as conn:
-            return fixtures.load_fixtures(conn, fixtures.read_fixtures(tmp_path if texts else SEEDS))
+            seeds = fixtures.read_fixtures(tmp_path if texts else SEEDS)
+            return fixtures.load_fixtures(conn, seeds, alone=request.param)
 
     return run
 
@@ -208,3 +212,42 @@ def test_a_file_that_is_no_utf_8_is_named(tmp_path: Path) -> None:
 def test_a_folder_without_fixtures_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EduguardError, match="no fixture in"):
         fixtures.read_fixtures(tmp_path)
+
+
+FOREIGN_KEYS = """
+SELECT to_jsonb(k) - 'oid', obj_description(k.oid, 'pg_constraint') FROM pg_constraint k WHERE contype = 'f' ORDER BY k.oid
+"""
+
+
+def test_filling_a_new_database_leaves_every_foreign_key_as_it_was(school: Database) -> None:
+    with connect(school, purpose="tests") as conn:
+        conn.execute("COMMENT ON CONSTRAINT students_grade_id_fkey ON students IS 'the grade'")
+        conn.execute("ALTER TABLE classes ALTER CONSTRAINT classes_teacher_id_fkey NOT ENFORCED")
+        before = conn.execute(FOREIGN_KEYS).fetchall()
+        fixtures.load_fixtures(conn, fixtures.read_fixtures(SEEDS), alone=True)
+        assert conn.execute(FOREIGN_KEYS).fetchall() == before
+        with pytest.raises(errors.ForeignKeyViolation):
+            conn.execute("UPDATE students SET grade_id = 'none'")
+
+
+def test_both_ways_leave_the_same_rows(school: Database, template: Database) -> None:
+    query = "SELECT to_jsonb(t) - 'created_at' FROM {} t ORDER BY id"
+    seeds = fixtures.read_fixtures(SEEDS)
+    rows = []
+    for alone in (True, False):
+        with connect(school, purpose="tests") as conn, conn.transaction(force_rollback=True):
+            assert counts(fixtures.load_fixtures(conn, seeds, alone=alone)) == (113, 0, 0)
+            rows.append([conn.execute(query.format(each.table)).fetchall() for each in seeds])  # type: ignore[arg-type]
+    assert rows[0] == rows[1]
+
+
+def test_tables_are_filled_straight_only_where_nothing_is_in_them_or_wrong(school: Database) -> None:
+    seeds = fixtures.read_fixtures(SEEDS)
+    with connect(school, purpose="tests") as conn:
+        tables = read_tables(conn)
+        ordered = sorted(seeds, key=lambda fixture: fixture.file)
+        dangling = [fixture for fixture in ordered if fixture.table != "legal_guardians"]
+        assert not fill_tables(conn, dangling, tables)
+        assert conn.execute("SELECT count(*) FROM stages").fetchone() == (0,), "something of it was kept"
+        assert fill_tables(conn, ordered, tables)
+        assert not fill_tables(conn, ordered, tables)

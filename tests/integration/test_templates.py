@@ -1,14 +1,13 @@
 """A template is found only for exactly what made it, is never half-made, and the newest few are kept."""
 
-import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
-from psycopg import sql
 
-from eduguard import clones, publication, templates
+from eduguard import clones, publication, templates, workflow
 from eduguard.clones import Kept
 from eduguard.database import Database, connect, execute_for, exists, read_value
 from eduguard.errors import EduguardError
@@ -31,6 +30,14 @@ def make(database: Database, settings: Settings, *, seeded: bool = False) -> str
     with connect(database.next, purpose="tests") as conn:
         conn.execute("CREATE TABLE IF NOT EXISTS marks (mark text)")
     return templates.keep(database, templates.hash_inputs(settings, seeded=seeded), seeded=seeded)
+
+
+def on(database: Database, settings: Settings) -> Settings:
+    return replace(settings, target=replace(settings.target, database_url=database.url))
+
+
+def rebuild(settings: Settings) -> None:
+    workflow.rebuild(settings, confirm="", command="tests", ask=lambda _: None, seeded=True, to="")
 
 
 def find(database: Database, settings: Settings, *, seeded: bool = False) -> Kept | None:
@@ -114,22 +121,53 @@ def test_a_database_with_settings_of_its_own_is_no_template(database: Database, 
     assert find(database, settings) is None
 
 
-def test_the_strategy_is_measured_once_and_remembered_on_the_server(database: Database, settings: Settings) -> None:
+def test_the_first_clones_try_every_strategy_and_the_fastest_is_remembered_on_the_server(
+    database: Database, settings: Settings
+) -> None:
     make(database, settings)
-    first = find(database, settings)
-    assert first
-    assert first.strategy in {"wal_log", "file_copy", "clone"}
-    other = next(name for name in ("wal_log", "file_copy") if name != first.strategy)
-    with connect(database.maintenance, purpose="tests") as conn:
-        conn.execute(
-            sql.SQL("COMMENT ON DATABASE {} IS {}").format(
-                sql.Identifier(first.database.name), sql.Literal(json.dumps({**first.facts, "strategy": other}))
-            )
-        )
-    make(database, settings, seeded=True)
+    for _ in range(6):
+        publication.create_next(database, target="local", command="tests", template=find(database, settings))
+    measured = find(database, settings)
+    assert measured
+    assert {name: len(taken) for name, taken in measured.seconds.items()} == {"wal_log": 2, "file_copy": 2, "clone": 2}
+    assert all(second > 0 for taken in measured.seconds.values() for second in taken)
+    publication.create_next(database, target="local", command="tests", template=measured)
+    assert find(database, settings) == measured, "it was measured again"
+    templates.keep(database, templates.hash_inputs(settings, seeded=True), seeded=True)
     second = find(database, settings, seeded=True)
     assert second
-    assert second.strategy == other, "it was measured again"
+    assert second.facts["seeded"]
+    assert second.seconds == measured.seconds, "another template of the server does not know it"
+
+
+def test_the_fixtures_of_a_seeded_clone_are_not_read_again_by_the_command_that_made_it(
+    database: Database, settings: Settings
+) -> None:
+    settings = on(database, settings)
+    with publication.hold_lock(database):
+        rebuild(settings)
+        assert "4 applied" in workflow.migrate(settings, in_next=True)
+        assert "113 inserted" in workflow.seed(settings, in_next=True)
+    with publication.hold_lock(database):
+        rebuild(settings)
+        assert "nothing is pending" in workflow.migrate(settings, in_next=True)
+        assert workflow.seed(settings, in_next=True) == f"{database.next.name}: cloned with the fixtures in it"
+    assert "113 unchanged" in workflow.seed(settings, in_next=True), "another command takes nothing for granted"
+
+
+def test_a_fixture_edited_after_the_clone_was_made_is_refused(database: Database, settings: Settings) -> None:
+    settings = on(database, settings)
+    with publication.hold_lock(database):
+        rebuild(settings)
+        workflow.migrate(settings, in_next=True)
+        workflow.seed(settings, in_next=True)
+        rebuild(settings)
+        file = settings.seed_folder / "11_class_enrollments.yaml"
+        file.write_text(file.read_text().rpartition("- id")[0])
+        with pytest.raises(EduguardError, match="cloned before a file changed"):
+            workflow.seed(settings, in_next=True)
+        rebuild(settings)
+        assert "112 inserted" in workflow.seed(settings, in_next=True)
 
 
 def test_only_the_command_that_makes_a_database_may_keep_it(database: Database) -> None:
