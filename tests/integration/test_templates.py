@@ -146,7 +146,7 @@ def test_the_fixtures_of_a_seeded_clone_are_not_read_again_by_the_command_that_m
     settings = on(database, settings)
     with publication.hold_lock(database):
         rebuild(settings)
-        assert "4 applied" in workflow.migrate(settings, in_next=True)
+        assert "5 applied" in workflow.migrate(settings, in_next=True)
         assert "113 inserted" in workflow.seed(settings, in_next=True)
     with publication.hold_lock(database):
         rebuild(settings)

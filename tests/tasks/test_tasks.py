@@ -238,7 +238,7 @@ def test_a_database_we_did_not_make_is_not_replaced_without_its_name(inv: Inv, e
 def test_a_refusing_target_is_never_replaced_whatever_the_flags(inv: Inv, full: Database) -> None:
     inv("full")
     inv("rebuild", "migrate", "--next")
-    inv("snapshot-save", "kept")
+    inv("snapshot", "save", "kept")
     before, consent = value(full, CHECKSUM), ("--confirm", full.name)
     for arguments in (
         ("reset", *consent),
@@ -247,7 +247,7 @@ def test_a_refusing_target_is_never_replaced_whatever_the_flags(inv: Inv, full: 
         ("rollback", *consent),
         ("publish",),
         ("undo",),
-        ("snapshot-restore", "kept", *consent),
+        ("snapshot", "restore", "kept", *consent),
     ):
         done = inv(*arguments, check=False, INVOKE_TARGETS_LOCAL_PROTECTION="refuse")
         assert (done.returncode, f"{full.name} on " in done.stderr, "never replaced" in done.stderr) == (1, True, True)
