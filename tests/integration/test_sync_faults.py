@@ -185,8 +185,8 @@ def test_an_answer_that_breaks_off_is_never_taken_for_the_end(expect_untouched: 
 
 
 def test_an_answer_that_does_not_come_is_one_error(expect_untouched: Any, faults: Faults, cloud_endpoint: str) -> None:
-    hasty = open_collection(NAME, region="us-east-1", endpoint=cloud_endpoint, credentials=KEYS, read_timeout=0.2)
-    faults(latency=0.6, operation="ListFaces", after=1)
+    hasty = open_collection(NAME, region="us-east-1", endpoint=cloud_endpoint, credentials=KEYS, read_timeout=0.5)
+    faults(latency=1.5, operation="ListFaces", after=1)
     expect_untouched("Could not list the faces .* Read timeout", hasty)
 
 
