@@ -1,14 +1,14 @@
 """Requests stay below the quota of a region, whatever collection, client and thread they come from."""
 
-import json
 import threading
 import time
-import urllib.request
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from eduguard.pace import Pace
@@ -43,27 +43,20 @@ def test_turns_are_evenly_spaced_between_threads() -> None:
 
 
 def test_collections_of_one_region_share_one_rate_and_are_never_throttled(
-    cloud_endpoint: str, monkeypatch: Any
+    cloud_endpoint: str, faults: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     settings = settings_of(cloud_endpoint)
     collections = [target_collection(settings.with_collection(f"rate-{number}")) for number in range(3)]
-    faults = f"{cloud_endpoint}/localcloud/faults"
-    body = json.dumps({"tps": RATE}).encode()
-    with urllib.request.urlopen(urllib.request.Request(faults, data=body, method="PUT")) as answer:
-        assert answer.status == 200
-    try:
-        answers: list[int] = []
+    faults(tps=RATE)
+    answers: list[int] = []
+    for collection in collections:
+        collection._client.meta.events.register(
+            "after-call.rekognition", lambda parsed, **_: answers.append(parsed["ResponseMetadata"]["RetryAttempts"])
+        )
+    with ThreadPoolExecutor(3) as threads:
         for collection in collections:
-            collection._client.meta.events.register(
-                "after-call.rekognition",
-                lambda parsed, **_: answers.append(parsed["ResponseMetadata"]["RetryAttempts"]),
-            )
-        with ThreadPoolExecutor(3) as threads:
-            for collection in collections:
-                for _ in range(15):
-                    threads.submit(collection.describe)
-        assert answers == [0] * 45
-    finally:
-        urllib.request.urlopen(urllib.request.Request(faults, method="DELETE")).close()
+            for _ in range(15):
+                threads.submit(collection.describe)
+    assert answers == [0] * 45

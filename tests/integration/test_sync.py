@@ -1,18 +1,15 @@
 """A sync writes what it showed, whatever the collection, the network and the database do meanwhile."""
 
-import json
-import urllib.request
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
-from eduguard import fixtures, migrations, rekognition, sync
+from eduguard import rekognition, sync
 from eduguard.comparison import Scope, read_rows
-from eduguard.database import Database, connect, execute_for
+from eduguard.database import Database, connect
 from eduguard.errors import EduguardError
 from eduguard.faces import FaceRow, Plan, plan_sync
 from eduguard.progress import Progress, Step
@@ -26,11 +23,6 @@ _NUMBERS = count(1)
 
 Enrol = Callable[..., Collection]
 Sync = Callable[..., Outcome]
-
-
-@pytest.fixture(scope="module")
-def client(cloud_endpoint: str) -> Any:
-    return boto3.client("rekognition", region_name="us-east-1", endpoint_url=cloud_endpoint, **KEYS)
 
 
 @pytest.fixture
@@ -63,24 +55,6 @@ def whole(client: Any, cloud_endpoint: str) -> Collection:
                 CollectionId="whole", Image={"Bytes": picture}, ExternalImageId=f"student-00{student}-photo-{number}"
             )
     return open_collection("whole", region="us-east-1", endpoint=cloud_endpoint, credentials=KEYS)
-
-
-@pytest.fixture(scope="module")
-def seeded(server_url: str) -> Database:
-    database = Database.from_url(server_url).named("test_template_sync")
-    with connect(database.maintenance, purpose="tests") as conn:
-        execute_for(conn, "CREATE DATABASE {} TEMPLATE template0", database)
-    migrations.apply(database, ROOT / "migrations")
-    with connect(database, purpose="tests") as conn:
-        fixtures.load_fixtures(conn, fixtures.read_fixtures(ROOT / "seed_data"))
-    return database
-
-
-@pytest.fixture
-def school(database: Database, seeded: Database) -> Database:
-    with connect(database.maintenance, purpose="tests") as conn:
-        execute_for(conn, "CREATE DATABASE {} TEMPLATE {}", database, seeded)
-    return database
 
 
 class Seen(Progress):
@@ -123,18 +97,6 @@ def run(school: Database) -> Sync:
             )
 
     return sync_once
-
-
-@pytest.fixture
-def faults(cloud_endpoint: str) -> Iterator[Callable[..., None]]:
-    def put(**values: object) -> None:
-        body = json.dumps(values).encode()
-        request = urllib.request.Request(f"{cloud_endpoint}/localcloud/faults", data=body, method="PUT")
-        with urllib.request.urlopen(request) as answer:
-            assert answer.status == 200
-
-    yield put
-    put()
 
 
 def held(school: Database) -> dict[str, str]:

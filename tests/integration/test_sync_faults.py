@@ -1,17 +1,14 @@
 """Whatever breaks while a collection is listed, the rows are all synced or all as before; and the next sync mends it."""
 
-import json
 import threading
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
-from eduguard import fixtures, migrations, rekognition
-from eduguard.database import Database, connect, execute_for
+from eduguard import rekognition
+from eduguard.database import Database, connect
 from eduguard.errors import EduguardError
 from eduguard.progress import Progress, Step
 from eduguard.reconciliation import Options, Outcome, reconcile
@@ -24,11 +21,6 @@ NAME = "faults"
 
 Sync = Callable[..., Outcome]
 Faults = Callable[..., None]
-
-
-@pytest.fixture(scope="module")
-def client(cloud_endpoint: str) -> Any:
-    return boto3.client("rekognition", region_name="us-east-1", endpoint_url=cloud_endpoint, **KEYS)
 
 
 @pytest.fixture(scope="module")
@@ -51,24 +43,6 @@ def collection(faces: dict[str, str], cloud_endpoint: str, monkeypatch: pytest.M
     return open_collection(NAME, region="us-east-1", endpoint=cloud_endpoint, credentials=KEYS)
 
 
-@pytest.fixture(scope="module")
-def seeded(server_url: str) -> Database:
-    database = Database.from_url(server_url).named("test_template_sync_faults")
-    with connect(database.maintenance, purpose="tests") as conn:
-        execute_for(conn, "CREATE DATABASE {} TEMPLATE template0", database)
-    migrations.apply(database, ROOT / "migrations")
-    with connect(database, purpose="tests") as conn:
-        fixtures.load_fixtures(conn, fixtures.read_fixtures(ROOT / "seed_data"))
-    return database
-
-
-@pytest.fixture
-def school(database: Database, seeded: Database) -> Database:
-    with connect(database.maintenance, purpose="tests") as conn:
-        execute_for(conn, "CREATE DATABASE {} TEMPLATE {}", database, seeded)
-    return database
-
-
 @pytest.fixture
 def sync(school: Database) -> Sync:
     def once(collection: Collection, progress: Progress | None = None) -> Outcome:
@@ -83,18 +57,6 @@ def sync(school: Database) -> Sync:
             )
 
     return once
-
-
-@pytest.fixture
-def faults(cloud_endpoint: str) -> Iterator[Faults]:
-    def put(**values: object) -> None:
-        body = json.dumps(values).encode()
-        request = urllib.request.Request(f"{cloud_endpoint}/localcloud/faults", data=body, method="PUT")
-        with urllib.request.urlopen(request) as answer:
-            assert answer.status == 200
-
-    yield put
-    put()
 
 
 @pytest.fixture

@@ -1,0 +1,54 @@
+"""A seeded school to be synced, a client of the local cloud, and its faults."""
+
+import json
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from eduguard import fixtures, migrations
+from eduguard.database import Database, connect, execute_for
+
+ROOT = Path(__file__).parents[2]
+KEYS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
+
+
+@pytest.fixture(scope="session")
+def client(cloud_endpoint: str) -> Any:
+    return boto3.client("rekognition", region_name="us-east-1", endpoint_url=cloud_endpoint, **KEYS)
+
+
+@pytest.fixture(scope="session")
+def seeded(server_url: str) -> Database:
+    """A database with migrations and seeds, to be cloned."""
+    database = Database.from_url(server_url).named("test_template_sync")
+    with connect(database.maintenance, purpose="tests") as conn:
+        execute_for(conn, "CREATE DATABASE {} TEMPLATE template0", database)
+    migrations.apply(database, ROOT / "migrations")
+    with connect(database, purpose="tests") as conn:
+        fixtures.load_fixtures(conn, fixtures.read_fixtures(ROOT / "seed_data"))
+    return database
+
+
+@pytest.fixture
+def school(database: Database, seeded: Database) -> Database:
+    with connect(database.maintenance, purpose="tests") as conn:
+        execute_for(conn, "CREATE DATABASE {} TEMPLATE {}", database, seeded)
+    return database
+
+
+@pytest.fixture
+def faults(cloud_endpoint: str) -> Iterator[Callable[..., None]]:
+    """Put faults in force, and no others; they end with the test."""
+
+    def put(**values: object) -> None:
+        body = json.dumps(values).encode()
+        request = urllib.request.Request(f"{cloud_endpoint}/localcloud/faults", data=body, method="PUT")
+        with urllib.request.urlopen(request) as answer:
+            assert answer.status == 200
+
+    yield put
+    put()
