@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -172,14 +173,15 @@ class Wire:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self) -> None:
-        while not self.is_cut:
-            client, _ = self._listener.accept()
-            server = socket.create_connection(self._target)
-            for source, sink in ((client, server), (server, client)):
-                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+        with suppress(OSError):  # the listener is closed by the cut
+            while not self.is_cut:
+                client, _ = self._listener.accept()
+                server = socket.create_connection(self._target)
+                for source, sink in ((client, server), (server, client)):
+                    threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
 
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
-        with source, sink:
+        with suppress(OSError), source, sink:  # whichever direction ends first closes both
             while data := source.recv(65536):
                 head, cut, _ = data.partition(self._cut_at)
                 if cut:
