@@ -1,8 +1,10 @@
 """Clients of AWS, or of an endpoint that speaks its language, and whose credentials they use."""
 
+import threading
 import time
-from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eduguard.errors import EduguardError
@@ -12,10 +14,16 @@ from eduguard.rekognition_types import Identity
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from boto3.session import Session
+
 RENEW = "Renew them: `aws sso login`, or `aws configure`, or a new session token."
 PROVIDE = "Run `aws configure`, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
 # What AWS calls credentials that were good once; a listing that takes minutes can outlive them.
 EXPIRED = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"}
+_MODELS = Path(__file__).parent / "models"  # what is changed in AWS's service models, and why: its README.md
+_opening = (
+    threading.Lock()
+)  # a session of boto3 must not be used by two threads at once; its clients may (boto3's guide)
 
 
 def open_client(
@@ -37,32 +45,20 @@ def open_client(
         pace: every request waits for it, the retries too.
         config: more of botocore's Config.
     """
-    import boto3
     from botocore.config import Config
 
-    create: Callable[..., Any] = boto3.client  # its overloads name each service
-    client = create(
-        service,
-        region_name=region,
-        endpoint_url=endpoint,
-        config=Config(connect_timeout=5, max_pool_connections=16, user_agent_extra="eduguard-db", **config),
-        **(credentials or {}),
-    )
+    with _opening:
+        create: Callable[..., Any] = _session().client  # its overloads name each service
+        client = create(
+            service,
+            region_name=region,
+            endpoint_url=endpoint,
+            config=Config(connect_timeout=5, max_pool_connections=16, user_agent_extra="eduguard-db", **config),
+            **(credentials or {}),
+        )
     if pace:
         client.meta.events.register(f"before-send.{service}", lambda **_: pace.wait())
     return client
-
-
-def refuse_cut_answer(*, response_dict: Mapping[str, Any], **_: object) -> None:
-    """Raise botocore's IncompleteReadError for an answer that broke off: a handler of its event before-parse.
-
-    botocore takes the JSON of such an answer for an empty object: the end of a listing, or a collection without faces.
-    """
-    from botocore.exceptions import IncompleteReadError
-
-    told, body = response_dict["headers"].get("content-length"), response_dict["body"]
-    if told and len(body) != int(told):
-        raise IncompleteReadError(actual_bytes=len(body), expected_bytes=int(told))
 
 
 def identify(*, region: str, endpoint: str | None, credentials: dict[str, str] | None) -> Identity:
@@ -85,6 +81,17 @@ def identify(*, region: str, endpoint: str | None, credentials: dict[str, str] |
 
 def serves(region: str) -> bool:
     """Say whether AWS offers Rekognition in a region, as far as this boto3 knows."""
-    import boto3
+    with _opening:
+        return region in _session().get_available_regions("rekognition")
 
-    return region in boto3.session.Session().get_available_regions("rekognition")
+
+@cache
+def _session() -> "Session":
+    import boto3
+    import botocore.session
+
+    core = botocore.session.get_session()
+    loader = core.get_component("data_loader")
+    loader.search_paths.append(str(_MODELS))
+    loader.extras_types.append("eduguard")
+    return boto3.Session(botocore_session=core)

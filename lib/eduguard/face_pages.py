@@ -1,6 +1,5 @@
 """What Rekognition says of a collection and its faces, read whatever was said, and checked as a whole."""
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -13,34 +12,7 @@ from eduguard.rekognition_types import CollectionState
 # The patterns of the API reference, one value a line. What is neither could not be written, or not searched for.
 _FACE_IDS = re.compile(r"(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\n)*")
 _EXTERNAL_IMAGE_IDS = re.compile(r"(?:[a-zA-Z0-9_.\-:]{1,255}\n)*")
-_OK = 200
 _MOST_FACES = 2**53  # far beyond any collection; JSON's numbers are exact up to here
-
-
-def prepare_answer(
-    *, operation_model: Any, response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object
-) -> None:
-    """Make an answer fit for botocore, whatever it holds: a handler of its event before-parse.
-
-    The faces of ListFaces are taken out: botocore's parser walks every value of every face by the service model, which
-    changes none of them and takes four fifths of the time of a page (benchmarks/sync.py). What is no JSON object, or
-    would make the parser fail, is left out, so that it is missed by whoever reads the answer.
-    """
-    answer = _read_object(response_dict["body"])
-    if response_dict["status_code"] != _OK:
-        answer = {key: value for key, value in answer.items() if isinstance(value, str)}
-    elif operation_model.name == "ListFaces" and isinstance(faces := answer.pop("Faces", None), list):
-        customized_response_dict["Faces"] = faces
-    answer.pop("CreationTimestamp", None)  # of DescribeCollection: nobody reads it
-    response_dict["body"] = json.dumps(answer).encode()
-
-
-def _read_object(body: bytes) -> dict[str, Any]:
-    try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return answer if isinstance(answer, dict) else {}
 
 
 def read_state(answer: Mapping[str, Any], where: str) -> CollectionState:
@@ -51,7 +23,7 @@ def read_state(answer: Mapping[str, Any], where: str) -> CollectionState:
     """
     count, arn = answer.get("FaceCount"), answer.get("CollectionARN")
     if type(count) is not int or not 0 <= count <= _MOST_FACES or not isinstance(arn, str):
-        raise _strange(f"What is said of {where} is not as Rekognition says it")
+        raise strange(f"What is said of {where} is not as Rekognition says it")
     return CollectionState(face_count=count, arn=arn)
 
 
@@ -66,11 +38,11 @@ def read_page(page: Any, where: str) -> list[Face]:
             Face(each["FaceId"], each.get("ExternalImageId"), each.get("Confidence", 0.0), each.get("UserId"))
             for each in page["Faces"]
         ]
-        is_sound = _is_sound(faces) and isinstance(page.get("NextToken", ""), str)
+        is_sound = isinstance(page["Faces"], list) and _is_sound(faces) and isinstance(page.get("NextToken", ""), str)
     except (KeyError, TypeError, AttributeError):
         is_sound = False
     if not is_sound:
-        raise _strange(f"The faces listed of {where} are not as Rekognition lists them")
+        raise strange(f"The faces listed of {where} are not as Rekognition lists them")
     return faces
 
 
@@ -93,7 +65,10 @@ def _all_match(pattern: re.Pattern[str], texts: list[str]) -> bool:
     return lines.count("\n") == len(texts) and pattern.fullmatch(lines) is not None
 
 
-def _strange(problem: str) -> EduguardError:
+def strange(problem: str) -> EduguardError:
+    """Return the error for an answer that Rekognition cannot have given."""
     return EduguardError(
-        problem, hint="Something else answered: look at rekognition_endpoint of the target, and at proxies on the way."
+        problem,
+        hint="It broke off, or something else answered: run this again; look at rekognition_endpoint of the target and "
+        "at proxies on the way.",
     )

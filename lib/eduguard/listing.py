@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
+from eduguard.ahead import one_ahead
 from eduguard.faces import Face
 from eduguard.progress import Step
 from eduguard.rekognition import Collection
@@ -16,6 +17,8 @@ def read_listing(
 ) -> None:
     """Hand the faces of a collection over page by page; a listing that is lost on the way is started again once.
 
+    The next page is asked for while one is taken, the first while they are begun.
+
     Args:
         collection: what is listed; read-only.
         begin: what it returns is entered before the first page, gives what takes the pages, and is left after the last;
@@ -24,8 +27,9 @@ def read_listing(
     """
     for is_last_try in (False, True):
         try:
+            pages = one_ahead(collection.list_faces())
             with begin() as take:
-                for number, page in enumerate(collection.list_faces(), 2):
+                for number, page in enumerate(pages, 2):
                     take(page)
                     if step:
                         step.advance(len(page))

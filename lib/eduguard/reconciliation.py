@@ -5,13 +5,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from eduguard import comparison, sync
+from eduguard import ahead, comparison, sync
 from eduguard.comparison import Scope
+from eduguard.database import Database, connect
 from eduguard.errors import EduguardError
 from eduguard.faces import Face, Plan, keep_students
 from eduguard.listing import Take, read_listing
 from eduguard.progress import Progress, Step
 from eduguard.rekognition import Collection
+from eduguard.rekognition_types import CollectionState
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -71,7 +73,7 @@ class Outcome:
 
 
 def reconcile(
-    conn: "Connection",
+    database: Database,
     collection: Collection,
     options: Options,
     *,
@@ -82,7 +84,7 @@ def reconcile(
     """Sync one collection with its rows; a second run changes nothing.
 
     Args:
-        conn: to the database of the rows.
+        database: of the rows.
         collection: what is listed.
         options: the scope, and what else to do.
         ask: for consent to a mass change and to deleting faces.
@@ -92,9 +94,23 @@ def reconcile(
     Raises:
         EduguardError: when the collection does not exist, the plan is implausible or stale, or consent is refused.
     """
+    describing = ahead.begin(collection.require)
+    with connect(database, purpose="sync") as conn:
+        return _reconcile(conn, collection, options, describing(), ask=ask, show=show, progress=progress)
+
+
+def _reconcile(
+    conn: "Connection",
+    collection: Collection,
+    options: Options,
+    state: CollectionState,
+    *,
+    ask: Ask,
+    show: Callable[[Plan], None],
+    progress: Progress,
+) -> Outcome:
     scope = Scope(collection=collection.name, student=options.student, grade=options.grade)
     students = comparison.read_students(conn, scope) if scope.is_narrow else None
-    state = collection.require()
     listed = _copy_listing(conn, collection, students, step=progress.begin(collection.name, state.face_count, "faces"))
     plan = comparison.compare(conn, scope, unlink_missing=options.unlink_missing)
     with progress.hidden():

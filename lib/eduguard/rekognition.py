@@ -1,12 +1,12 @@
 """The Rekognition client: every Rekognition call of the workflow is here, its errors in our words."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from eduguard.aws import EXPIRED, PROVIDE, RENEW, open_client, refuse_cut_answer
+from eduguard.aws import EXPIRED, PROVIDE, RENEW, open_client
 from eduguard.errors import EduguardError
-from eduguard.face_pages import prepare_answer, read_page, read_state
+from eduguard.face_pages import read_page, read_state, strange
 from eduguard.faces import Face
 from eduguard.pace import Pace
 from eduguard.pictures import Box
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from types_boto3_rekognition import RekognitionClient
     from types_boto3_rekognition.type_defs import BoundingBoxTypeDef, FaceRecordTypeDef, ImageTypeDef
 
+P = ParamSpec("P")
+T = TypeVar("T")
 PAGE_SIZE = 4096  # the largest MaxResults of ListFaces (API reference)
 _HINTS = {"AccessDeniedException": "`inv doctor --iam` prints the policy that each job needs."}
 _NO_FACE = "no faces in the image"  # what AWS says of a picture without one
@@ -41,7 +43,7 @@ class Collection:
         """Return the collection's state, or None where it does not exist; read-only."""
         with self._translated("describe"):
             try:
-                answer = self._client.describe_collection(CollectionId=self.name)
+                answer = self._ask(self._client.describe_collection, CollectionId=self.name)
             except self._client.exceptions.ResourceNotFoundException:
                 return None
         return read_state(answer, self._where())
@@ -69,24 +71,21 @@ class Collection:
             ListingLostError: when AWS no longer takes the token of the next page, or an answer broke off.
             EduguardError: when what answers is not Rekognition.
         """
-        from botocore.exceptions import IncompleteReadError
-
-        pages = self._client.get_paginator("list_faces").paginate(
-            CollectionId=self.name, PaginationConfig={"PageSize": PAGE_SIZE}
-        )
-        tokens: set[str] = set()
+        where, seen = self._where(), set[str]()
+        following: dict[str, str] = {}
         with self._translated("list the faces of"):
-            try:
-                for page in pages:
-                    yield read_page(page, self._where())
-                    token = str(page.get("NextToken"))
-                    if token in tokens:  # botocore sees only one that comes twice in a row
-                        raise EduguardError(
-                            f"The listing of {self._where()} goes round in circles", hint="Run this again."
-                        )
-                    tokens.add(token)
-            except IncompleteReadError as error:
-                raise ListingLostError(f"the listing of {self._where()} broke off: {error}") from error
+            while True:
+                page = self._ask(self._client.list_faces, CollectionId=self.name, MaxResults=PAGE_SIZE, **following)
+                if "Faces" not in page:  # botocore takes JSON that is cut for an empty object
+                    raise ListingLostError(f"the listing of {where} broke off", hint="Run this again.")
+                yield read_page(page, where)
+                token = page.get("NextToken")
+                if not token:
+                    return
+                if token in seen:
+                    raise EduguardError(f"The listing of {where} goes round in circles", hint="Run this again.")
+                seen.add(token)
+                following = {"NextToken": token}
 
     def index_face(self, picture: bytes | S3Object, external_image_id: str) -> IndexedFace:
         """Index the one face of a picture under an external image id.
@@ -194,6 +193,12 @@ class Collection:
             )
         return [(match["User"]["UserId"], match["Similarity"]) for match in answer["UserMatches"]]
 
+    def _ask(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return call(*args, **kwargs)
+        except (AttributeError, TypeError, ValueError, RecursionError) as error:  # botocore's parser trusts the answer
+            raise strange(f"What answers for {self._where()} is not Rekognition") from error
+
     @contextmanager
     def _translated(self, action: str) -> Iterator[None]:
         from botocore.exceptions import (
@@ -265,9 +270,6 @@ def open_collection(
         retries={"mode": "adaptive", "total_max_attempts": 8},
         read_timeout=read_timeout,
     )
-    # Not among the events that botocore's documentation lists: without it, pages take longer and are the same.
-    client.meta.events.register("before-parse.rekognition", refuse_cut_answer)
-    client.meta.events.register("before-parse.rekognition", prepare_answer)
     return Collection(client, name)
 
 

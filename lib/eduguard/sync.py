@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from eduguard.comparison import make_tables
 from eduguard.errors import EduguardError
 from eduguard.faces import PLACEHOLDER, Plan, split_external_image_id
 
@@ -103,7 +104,7 @@ def apply_plan(conn: "Connection", plan: Plan) -> None:
 
 
 def _write(conn: "Connection", plan: Plan) -> int:
-    conn.execute("CREATE TEMP TABLE planned (external_image_id text, before text, after text) ON COMMIT DROP")
+    make_tables(conn)
     with conn.cursor().copy("COPY planned FROM STDIN") as copy:
         for change in plan.changes():
             copy.write_row(change)

@@ -143,15 +143,14 @@ def sync(settings: Settings, options: Options, *, in_next: bool, ask: Ask, show:
 
 
 def _sync(settings: Settings, options: Options, *, in_next: bool, ask: Ask, show: Show, progress: Progress) -> Outcome:
-    with connect(_chosen(settings, in_next=in_next), purpose="sync") as conn:
-        return reconcile(
-            conn,
-            target_collection(settings),
-            options,
-            ask=ask,
-            show=lambda plan: show(settings, plan),
-            progress=progress,
-        )
+    return reconcile(
+        _chosen(settings, in_next=in_next),
+        target_collection(settings),
+        options,
+        ask=ask,
+        show=lambda plan: show(settings, plan),
+        progress=progress,
+    )
 
 
 def sync_all(settings: Settings, options: Options, *, ask: Ask, show: Show) -> list[Outcome | EduguardError]:

@@ -86,15 +86,14 @@ def run(school: Database) -> Sync:
     def sync_once(
         collection: Collection, *, ask: Any = silent, show: Any = None, progress: Any = None, **options: Any
     ) -> Outcome:
-        with connect(school, purpose="tests") as conn:
-            return reconcile(
-                conn,
-                collection,
-                Options(**options),
-                ask=ask,
-                show=show or (lambda _: None),
-                progress=progress or Progress(),
-            )
+        return reconcile(
+            school,
+            collection,
+            Options(**options),
+            ask=ask,
+            show=show or (lambda _: None),
+            progress=progress or Progress(),
+        )
 
     return sync_once
 
