@@ -1,9 +1,11 @@
 """A target's database, the names of those beside it, and how to connect to them."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from eduguard.errors import EduguardError
@@ -19,6 +21,7 @@ _OLDEST_VERSION = 140000
 _LONGEST_NAME = 63 - len("_discarded")  # NAMEDATALEN - 1, less the longest suffix we add
 _SECRETS = {"password", "sslpassword", "oauth_client_secret"}
 _CONNECT_TIMEOUT = 10  # seconds
+_lent: ContextVar["Mapping[str, Connection]"] = ContextVar("lent", default=MappingProxyType({}))  # by URL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,12 +97,22 @@ class Database:
 
 @contextmanager
 def connect(database: Database, *, purpose: str) -> Iterator["Connection"]:
-    """Open a connection in autocommit mode; every transaction is written as `with conn.transaction()`.
+    """Open a connection in autocommit mode, or take the one lent; transactions are written as `conn.transaction()`.
 
     Raises:
         EduguardError: when the server does not answer, the database or its password is wrong, or the server is older
         than 14.
     """
+    if lent := _lent.get().get(database.url):
+        yield lent
+        return
+    with connect_alone(database, purpose=purpose) as conn:
+        yield conn
+
+
+@contextmanager
+def connect_alone(database: Database, *, purpose: str) -> Iterator["Connection"]:
+    """Open a connection that nobody else has, as `connect` does: it may hold a lock, or wait in a thread."""
     import psycopg
 
     try:
@@ -122,6 +135,16 @@ def connect(database: Database, *, purpose: str) -> Iterator["Connection"]:
             ) from error
         except (psycopg.OperationalError, psycopg.errors.InternalError_, psycopg.errors.InsufficientPrivilege) as error:
             raise EduguardError(f"{database.name}: {str(error).strip()}", hint="Nothing half-done is left.") from error
+
+
+@contextmanager
+def lending(conn: "Connection", database: Database) -> Iterator[None]:
+    """Let every `connect` to the database within the block, in this thread, take this connection."""
+    token = _lent.set({**_lent.get(), database.url: conn})
+    try:
+        yield
+    finally:
+        _lent.reset(token)
 
 
 def execute_for(conn: "Connection", statement: "LiteralString", *databases: Database) -> None:

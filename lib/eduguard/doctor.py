@@ -115,9 +115,11 @@ def _check_database(settings: Settings) -> Finding:
     pending = migrations.plan(database, settings.migrations_folder).pending
     if pending:
         return Finding(step="database", verdict=DRIFT, text=f"pending: {', '.join(pending)}", remedy=_MIGRATE)
-    if not state.rows.get("student_faces"):
+    with connect(database, purpose="doctor") as conn:
+        faces = protection.count_rows(conn).get("student_faces", 0)
+    if not faces:
         return Finding(step="database", verdict=DRIFT, text=f"{database.name} has no faces", remedy="inv seed-full")
-    return Finding(step="database", verdict=OK, text=f"{database.name}, {state.rows['student_faces']} faces")
+    return Finding(step="database", verdict=OK, text=f"{database.name}, {faces} faces")
 
 
 def _read_rows(settings: Settings) -> list[FaceRow]:

@@ -1,8 +1,8 @@
 """Whether a database may be replaced: what is known about it, and what consent that takes."""
 
 import ipaddress
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -37,17 +37,8 @@ class DatabaseState:
     server: str
     is_local: bool
     origin: Origin | None = None
-    rows: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def is_ours(self) -> bool:
-        """Say whether we made the database."""
-        return self.origin is not None
-
-    @property
-    def is_empty(self) -> bool:
-        """Say whether there is no table in it, or no database at all."""
-        return not self.rows
+    is_expendable: bool = True
+    """we made it, or nothing is in it: it may be dropped without asking"""
 
 
 def inspect(database: Database) -> DatabaseState:
@@ -57,15 +48,20 @@ def inspect(database: Database) -> DatabaseState:
     if not present:
         return DatabaseState(exists=False, server=server, is_local=is_local)
     with connect(database, purpose="inspect") as conn:
+        origin = _read_origin(conn)
         return DatabaseState(
-            exists=True, server=server, is_local=is_local, origin=_read_origin(conn), rows=count_rows(conn)
+            exists=True, server=server, is_local=is_local, origin=origin, is_expendable=bool(origin) or _is_empty(conn)
         )
 
 
 def is_expendable(database: Database) -> bool:
     """Say whether we made a database, or nothing is in it: it may be dropped without asking; read-only."""
     with connect(database, purpose="inspect") as conn:
-        return _read_origin(conn) is not None or conn.execute(_TABLES).fetchone() is None
+        return _read_origin(conn) is not None or _is_empty(conn)
+
+
+def _is_empty(conn: "Connection") -> bool:
+    return conn.execute(_TABLES).fetchone() is None
 
 
 def count_rows(conn: "Connection") -> dict[str, int]:
@@ -112,11 +108,11 @@ def check_replaceable(
         EduguardError: naming host, database and row counts, and how to consent.
     """
     check_not_refused(database, protection)
-    if protection == "open" and state.is_local and (state.is_ours or state.is_empty):
+    if protection == "open" and state.is_local and state.is_expendable:
         return
     if confirm == database.name:
         return
-    reason = "confirmation is asked for" if state.is_ours else "it was not made by EduGuard DB"
+    reason = "confirmation is asked for" if state.origin else "it was not made by EduGuard DB"
     question = f"{_describe(state, database)} would be replaced; {reason}.\nType the database's name to go on:"
     answer = confirm or ask(question)
     if answer != database.name:
@@ -133,7 +129,8 @@ def _why(answer: str | None, database: Database) -> str:
 def _describe(state: DatabaseState, database: Database) -> str:
     if not state.exists:
         return f"database {database.name} on {state.server} (it does not exist yet)"
-    filled = {table: count for table, count in state.rows.items() if count}
+    with connect(database, purpose="inspect") as conn:  # counting takes long in a large one: only who is asked needs it
+        filled = {table: count for table, count in count_rows(conn).items() if count}
     largest = sorted(filled, key=lambda table: -filled[table])[:4]
     listed = ", ".join(f"{table} {filled[table]:,}" for table in largest) or "no rows"
     rest = f" and {len(filled) - len(largest)} more" if len(filled) > len(largest) else ""

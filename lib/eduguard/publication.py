@@ -2,7 +2,7 @@
 
 A publish is one transaction of renames, so a crash at any moment leaves the old or the new database in place. The
 database that was replaced is kept as `..._previous`; the one kept before is renamed in the same transaction and dropped
-after it, and a drop that a crash prevented is made up for by the next rebuild.
+beside what follows, and a drop that a crash prevented is made up for by the next rebuild.
 """
 
 import os
@@ -15,9 +15,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from eduguard import clones
+from eduguard import ahead, clones
 from eduguard.clones import Kept
-from eduguard.database import Database, connect, execute_for, exists, read_value
+from eduguard.database import Database, connect, connect_alone, execute_for, exists, lending, read_value
 from eduguard.errors import EduguardError
 from eduguard.protection import is_expendable
 from eduguard.sessions import Session, kept_out, unheard
@@ -53,7 +53,7 @@ class Swap:
 def hold_lock(database: Database) -> Iterator[None]:
     """Hold the lock that lets one command at a time rebuild this database; it ends with the session, whatever happens.
 
-    A command that holds it may ask for it again.
+    A command that holds it may ask for it again. The session does what else is to be done beside the database.
 
     Raises:
         EduguardError: naming the session that holds it.
@@ -62,7 +62,7 @@ def hold_lock(database: Database) -> Iterator[None]:
         yield
         return
     who = f"lock, process {os.getpid()} on {socket.gethostname()}"
-    with connect(database.maintenance, purpose=who) as conn:
+    with connect_alone(database.maintenance, purpose=who) as conn, lending(conn, database.maintenance):
         _lock(conn, database)
         token = _held.set(_held.get() | {database.name})
         try:
@@ -186,8 +186,10 @@ def _drop_ours(conn: "Connection", database: Database) -> None:
 def publish(database: Database, note: Note = unheard) -> Swap:
     """Put the next database in this one's place, which is kept as the previous; sessions are noted, then ended.
 
+    The one that was the previous is discarded: `dropping` drops it, or the next rebuild does.
+
     Raises:
-        EduguardError: when there is no next database, or the previous one, which is dropped, was not made by us.
+        EduguardError: when there is no next database, or the previous one, which is discarded, was not made by us.
     """
     with connect(database.maintenance, purpose="publish") as conn:
         if not exists(conn, database.next):
@@ -199,9 +201,22 @@ def publish(database: Database, note: Note = unheard) -> Swap:
             renames.insert(0, (database, database.previous))
             if exists(conn, database.previous):
                 renames.insert(0, (database.previous, database.discarded))
-        swap = _rename(conn, renames, note)
-        _drop_ours(conn, database.discarded)
-    return swap
+        return _rename(conn, renames, note)
+
+
+@contextmanager
+def dropping(database: Database) -> Iterator[None]:
+    """Drop what a publish has discarded, beside what the block does; it is left when that is done."""
+
+    def drop() -> None:
+        with connect(database.maintenance, purpose="publish") as conn:
+            _drop_ours(conn, database.discarded)
+
+    wait = ahead.begin(drop)
+    try:
+        yield
+    finally:
+        wait()
 
 
 def undo(database: Database, note: Note = unheard) -> Swap:

@@ -59,7 +59,7 @@ def _add_database(report: Report, database: Database, settings: Settings) -> Non
         return
     plan = migrations.plan(database, settings.migrations_folder)
     report["migrations"] = {"applied": list(plan.applied), "pending": list(plan.pending)}
-    report["rows"] = dict(state.rows)
-    if "student_faces" in state.rows:
-        with connect(database, purpose="status") as conn:
+    with connect(database, purpose="status") as conn:
+        report["rows"] = protection.count_rows(conn)
+        if "student_faces" in report["rows"]:
             report["faces"]["placeholders"] = count_placeholders(conn)

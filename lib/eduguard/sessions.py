@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from eduguard.database import APPLICATION, Database, connect
+from eduguard.database import APPLICATION, Database, connect_alone
 from eduguard.errors import EduguardError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def kept_out(databases: Sequence[Database], note: Callable[[str], None]) -> Iter
         EduguardError: for a session that the role may not end, or a prepared transaction, which nobody can.
     """
     names = [database.name for database in databases]
-    with connect(databases[0].maintenance, purpose="watches") as watcher:
+    with connect_alone(databases[0].maintenance, purpose="watches") as watcher:
         _refuse_prepared(watcher, names)
         ended = _end_sessions(watcher, names, note)
         done = threading.Event()

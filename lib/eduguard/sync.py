@@ -32,6 +32,9 @@ UPDATE student_faces f SET face_id = p.after,
     indexed_at = CASE WHEN p.after = %(placeholder)s THEN NULL ELSE coalesce(f.indexed_at, now()) END
 FROM planned p WHERE f.external_image_id = p.external_image_id AND f.face_id = p.before
 """
+_COUNTS = """
+SELECT (SELECT count(*) FROM students), count(*), count(*) FILTER (WHERE face_id = %(placeholder)s) FROM student_faces
+"""
 _ADOPT = """
 INSERT INTO student_faces (id, student_id, external_image_id, face_id, photo_url, indexed_at)
 SELECT %s, id, %s, %s, %s, now() FROM students WHERE id = %s ON CONFLICT DO NOTHING
@@ -48,6 +51,12 @@ def count_placeholders(conn: "Connection") -> int:
     """Return how many rows wait for their first sync; read-only."""
     row = conn.execute("SELECT count(*) FROM student_faces WHERE face_id = %s", [PLACEHOLDER]).fetchone()
     return int(row[0]) if row else 0
+
+
+def count_school(conn: "Connection") -> tuple[int, int, int]:
+    """Return how many students and rows of faces there are, and how many of those wait for a sync; read-only."""
+    row = conn.execute(_COUNTS, {"placeholder": PLACEHOLDER}).fetchone()
+    return row or (0, 0, 0)
 
 
 def check_plausible(

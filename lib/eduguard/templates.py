@@ -45,15 +45,15 @@ def hash_inputs(settings: Settings, *, seeded: bool) -> str:
     return hashed.hexdigest()
 
 
-def find(conn: "Connection", database: Database, settings: Settings, *, seeded: bool) -> Kept | None:
-    """Return the finished template that a rebuild would make anew: the seeded one if asked for, else the empty one."""
+def find(conn: "Connection", database: Database, settings: Settings) -> tuple[Kept | None, Kept | None]:
+    """Return the finished templates that a rebuild would make anew: the one with the fixtures, and the empty one."""
     kept = {each.database.name: each for each in clones.list_kept(conn, database, prefix(database))}
     if not kept:
-        return None
-    for with_fixtures in (True, False) if seeded else (False,):
-        if found := kept.get(_name(conn, database, hash_inputs(settings, seeded=with_fixtures))):
-            return found
-    return None
+        return None, None
+    with_fixtures, empty = (
+        kept.get(_name(conn, database, hash_inputs(settings, seeded=seeded))) for seeded in (True, False)
+    )
+    return with_fixtures, empty
 
 
 def keep(database: Database, inputs: str, *, seeded: bool) -> str:

@@ -20,7 +20,7 @@ from eduguard.services import (
     target_database,
 )
 from eduguard.settings import Settings
-from eduguard.sync import count_placeholders, read_collections
+from eduguard.sync import count_school, read_collections
 
 Show = Callable[[Settings, Plan], None]
 _COLLECTIONS_AT_ONCE = 4  # each sends one request at a time, all of them at the pace of the region
@@ -73,16 +73,20 @@ def lock_database(settings: Settings) -> AbstractContextManager[None]:
 
 
 def rebuild(settings: Settings, *, confirm: str, command: str, ask: Ask, seeded: bool, to: str) -> str:
-    """Check everything that can be checked, then make the next database: a template's clone, or empty."""
+    """Check everything that can be checked, then make the next database: a template's clone, or empty.
+
+    The fixtures are checked whether they are to be loaded now or by the command after this one.
+    """
     live, target = target_database(settings), settings.target
     protection.check_replaceable(protection.inspect(live), live, target.protection, confirm=confirm, ask=ask)
     migrations.check_folder(settings.migrations_folder)
     with connect(live.maintenance, purpose="rebuild") as conn:
-        template = None if to else templates.find(conn, live, settings, seeded=seeded)
-    if not (template and template.facts["seeded"]):  # the fixtures of a seeded template have been read
+        with_fixtures, empty = templates.find(conn, live, settings)
+    if not with_fixtures:  # those of a template have been loaded
         from eduguard import fixtures
 
         fixtures.read_fixtures(settings.seed_folder)
+    template = None if to else (with_fixtures or empty) if seeded else empty
     publication.create_next(live, target=target.name, command=command, template=template)
     return f"{live.next.name} {'cloned from a template' if template else 'made'} beside {live.name}"
 
@@ -183,6 +187,11 @@ def publish(settings: Settings, *, to: str = "") -> str:
     return f"{live.name} is the new database{swap.summary()}; `inv undo` brings the one before back"
 
 
+def dropping(settings: Settings) -> AbstractContextManager[None]:
+    """Drop what the publish has discarded, beside the steps that follow."""
+    return publication.dropping(target_database(settings))
+
+
 def undo(settings: Settings) -> str:
     """Swap the current database and the one kept by the last publish."""
     live = target_database(settings)
@@ -209,9 +218,8 @@ def summary(settings: Settings) -> str:
     """Return what the database holds, as one line."""
     database = target_database(settings)
     with connect(database, purpose="summary") as conn:
-        rows, placeholders = protection.count_rows(conn), count_placeholders(conn)
-    students, photos = rows.get("students", 0), rows.get("student_faces", 0)
-    return f"{database.name} is ready: {students} students, {photos} faces, {placeholders} placeholders"
+        students, faces, placeholders = count_school(conn)
+    return f"{database.name} is ready: {students} students, {faces} faces, {placeholders} placeholders"
 
 
 def _chosen(settings: Settings, *, in_next: bool) -> Database:

@@ -42,7 +42,8 @@ def rebuild(settings: Settings) -> None:
 
 def find(database: Database, settings: Settings, *, seeded: bool = False) -> Kept | None:
     with connect(database.maintenance, purpose="tests") as conn:
-        return templates.find(conn, database, settings, seeded=seeded)
+        with_fixtures, empty = templates.find(conn, database, settings)
+        return (with_fixtures or empty) if seeded else empty
 
 
 def test_a_template_is_found_for_the_same_files_only(database: Database, settings: Settings) -> None:
@@ -87,7 +88,7 @@ def test_an_unfinished_template_is_never_found_and_is_collected(database: Databa
     assert kept
     with connect(database.maintenance, purpose="tests") as conn:
         execute_for(conn, "COMMENT ON DATABASE {} IS NULL", kept.database)
-        assert templates.find(conn, database, settings, seeded=False) is None
+        assert templates.find(conn, database, settings) == (None, None)
         templates.collect(conn, database)
         assert not exists(conn, kept.database)
     assert make(database, settings) == "; kept as a template"
