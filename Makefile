@@ -41,7 +41,7 @@ $(TASKS_OF_TWO): .venv/ready
 	  .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt; \
 	  .venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
 	fi; \
-	.venv/bin/python -m compileall -q lib; \
+	.venv/bin/python -m compileall -q lib tasks.py; \
 	touch $@
 
 clean:

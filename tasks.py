@@ -215,9 +215,7 @@ def doctor(c: Context, collection: str = "", json: bool = False, iam: bool = Fal
 @task(help={"to": "the number of the migration that the database stops at"})
 def publish(c: Context, to: str = "") -> None:
     """Put the database that `rebuild` made in the place of the current one, which is kept for `undo`."""
-    settings = settings_of(c)
-    print_step("publish", workflow().publish(settings, to=to))
-    keep_open(workflow().dropping(settings))
+    print_step("publish", workflow().publish(settings_of(c), to=to))
 
 
 @task

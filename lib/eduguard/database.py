@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -176,6 +177,7 @@ def _parameters(url: str) -> dict[str, Any]:
         raise EduguardError("The database URL cannot be read", hint="postgresql://user@host:5432/name") from error
 
 
+@cache  # libpq reads the whole URL anew each time
 def _with_name(url: str, name: str) -> str:
     from psycopg.conninfo import make_conninfo
 

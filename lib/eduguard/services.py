@@ -2,16 +2,18 @@
 
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from eduguard import cloud, postgres
-from eduguard.aws import identify
+from eduguard import postgres
 from eduguard.database import Database
-from eduguard.pace import Pace
-from eduguard.photos import Bucket, open_bucket
-from eduguard.rekognition import Collection, open_collection
-from eduguard.rekognition_types import Identity
 from eduguard.settings import LOCAL, Settings
 from eduguard.state import state_folder
+
+if TYPE_CHECKING:
+    from eduguard.pace import Pace
+    from eduguard.photos import Bucket
+    from eduguard.rekognition import Collection
+    from eduguard.rekognition_types import Identity
 
 EMBEDDED_DATABASE = "eduguard"
 # The local cloud takes any; the operator's own are never sent to it.
@@ -51,14 +53,18 @@ def running_database(settings: Settings) -> Database | None:
 
 def running_cloud(settings: Settings) -> str | None:
     """Return the local cloud's endpoint, or None while it is down; nothing is started."""
+    from eduguard import cloud
+
     return cloud.read_status(cloud_folder(settings)).endpoint
 
 
-def target_collection(settings: Settings) -> Collection:
+def target_collection(settings: Settings) -> "Collection":
     """Return the target's collection, whose local cloud runs from now on if it is there.
 
     All collections of one region share its pace: AWS counts requests by account and region.
     """
+    from eduguard.rekognition import open_collection
+
     target = settings.target
     rate = target.requests_per_second
     return open_collection(
@@ -70,8 +76,10 @@ def target_collection(settings: Settings) -> Collection:
     )
 
 
-def target_identity(settings: Settings) -> Identity:
+def target_identity(settings: Settings) -> "Identity":
     """Return whose credentials the target's collection is asked with."""
+    from eduguard.aws import identify
+
     target = settings.target
     return identify(
         region=target.region,
@@ -80,8 +88,10 @@ def target_identity(settings: Settings) -> Identity:
     )
 
 
-def target_bucket(settings: Settings) -> Bucket:
+def target_bucket(settings: Settings) -> "Bucket":
     """Return the target's bucket, whose local cloud runs from now on if it is there."""
+    from eduguard.photos import open_bucket
+
     target = settings.target
     return open_bucket(
         target.bucket,
@@ -103,12 +113,18 @@ def _embedded_database(folder: Path, binaries: Path | None) -> Database:
 
 
 @cache
-def _pace(endpoint: str | None, region: str, rate: float) -> Pace:  # noqa: ARG001 -- one for each endpoint and region
+def _pace(endpoint: str | None, region: str, rate: float) -> "Pace":  # noqa: ARG001 -- one for each endpoint and region
+    from eduguard.pace import Pace
+
     return Pace(rate)
 
 
 def _endpoint(settings: Settings, endpoint: str | None) -> str | None:
-    return cloud.ensure_running(cloud_folder(settings), models=settings.face_models) if endpoint == LOCAL else endpoint
+    if endpoint != LOCAL:
+        return endpoint
+    from eduguard import cloud
+
+    return cloud.ensure_running(cloud_folder(settings), models=settings.face_models)
 
 
 def _credentials(endpoint: str | None) -> dict[str, str] | None:

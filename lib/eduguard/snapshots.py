@@ -70,8 +70,7 @@ def restore(settings: Settings, name: str, *, confirm: str, command: str, ask: A
         protection.check_replaceable(protection.inspect(live), live, target.protection, confirm=confirm, ask=ask)
         publication.create_next(live, target=target.name, command=command, template=kept)
         swap = publication.publish(live, print_note)
-        with publication.dropping(live):
-            later = "" if kept.facts["migrations"] == migrations.hash_folder(settings.migrations_folder) else _OLDER
+    later = "" if kept.facts["migrations"] == migrations.hash_folder(settings.migrations_folder) else _OLDER
     remarks = _moved(settings, kept) + later
     return f"{name} is {live.name} now{swap.summary()}{remarks}; `inv undo` brings the one before back"
 

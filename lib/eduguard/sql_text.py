@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
 # A quote that is never closed reaches to the end of the file.
 _TOKEN = re.compile(
@@ -25,7 +26,8 @@ class Statement:
     start: int
 
 
-def split_statements(text: str) -> list[Statement]:
+@cache  # every step of a reset looks through the same files
+def split_statements(text: str) -> tuple[Statement, ...]:
     """Return the statements of an SQL file in their order."""
     statements: list[Statement] = []
     position, start, depth, before = 0, -1, 0, ""
@@ -43,7 +45,7 @@ def split_statements(text: str) -> list[Statement]:
             before = word
     if start >= 0:
         statements.append(Statement(text=text[start:].rstrip(), start=start))
-    return statements
+    return tuple(statements)
 
 
 def _nesting(before: str, word: str, depth: int) -> int:

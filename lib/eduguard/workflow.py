@@ -1,16 +1,13 @@
 """The steps of the workflow: each opens what it needs, does one thing, and returns the line that says so."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
-from eduguard import cloud, migrations, protection, publication, templates
+from eduguard import migrations, protection, publication, templates
 from eduguard.console import print_note
 from eduguard.database import Database, connect
 from eduguard.errors import EduguardError
-from eduguard.faces import Plan
-from eduguard.progress import Progress
-from eduguard.reconciliation import Ask, Options, Outcome, reconcile
 from eduguard.services import (
     cloud_folder,
     rekognition_reads_bucket,
@@ -20,14 +17,21 @@ from eduguard.services import (
     target_database,
 )
 from eduguard.settings import Settings
-from eduguard.sync import count_school, read_collections
 
-Show = Callable[[Settings, Plan], None]
+if TYPE_CHECKING:
+    from eduguard.faces import Plan
+    from eduguard.progress import Progress
+    from eduguard.reconciliation import Options, Outcome
+
+Ask = Callable[[str], str | None]
+Show = Callable[[Settings, "Plan"], None]
 _COLLECTIONS_AT_ONCE = 4  # each sends one request at a time, all of them at the pace of the region
 
 
 def start_servers(settings: Settings) -> Iterator[str]:
     """Start what the target runs on this machine; yield a line for each server."""
+    from eduguard import cloud
+
     if settings.target.is_embedded:
         yield f"PostgreSQL: {target_database(settings).shown_url}"
     if settings.target.uses_local_cloud:
@@ -36,6 +40,8 @@ def start_servers(settings: Settings) -> Iterator[str]:
 
 def stop_servers(settings: Settings) -> Iterator[str]:
     """Stop the servers of this checkout, whatever the target; yield a line for each that was running."""
+    from eduguard import cloud
+
     if stop_database(settings):
         yield "PostgreSQL stopped"
     if cloud.stop(cloud_folder(settings)):
@@ -140,13 +146,19 @@ def seed(settings: Settings, *, in_next: bool) -> str:
     return f"{database.name}: {report.summary()}{kept}"
 
 
-def sync(settings: Settings, options: Options, *, in_next: bool, ask: Ask, show: Show) -> Outcome:
+def sync(settings: Settings, options: "Options", *, in_next: bool, ask: Ask, show: Show) -> "Outcome":
     """Write the collection's FaceIds into student_faces."""
+    from eduguard.progress import Progress
+
     with Progress() as progress:
         return _sync(settings, options, in_next=in_next, ask=ask, show=show, progress=progress)
 
 
-def _sync(settings: Settings, options: Options, *, in_next: bool, ask: Ask, show: Show, progress: Progress) -> Outcome:
+def _sync(
+    settings: Settings, options: "Options", *, in_next: bool, ask: Ask, show: Show, progress: "Progress"
+) -> "Outcome":
+    from eduguard.reconciliation import reconcile
+
     return reconcile(
         _chosen(settings, in_next=in_next),
         target_collection(settings),
@@ -157,12 +169,17 @@ def _sync(settings: Settings, options: Options, *, in_next: bool, ask: Ask, show
     )
 
 
-def sync_all(settings: Settings, options: Options, *, ask: Ask, show: Show) -> list[Outcome | EduguardError]:
+def sync_all(settings: Settings, options: "Options", *, ask: Ask, show: Show) -> "list[Outcome | EduguardError]":
     """Sync every collection that a student names, side by side; the failure of one does not stop the others."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from eduguard.progress import Progress
+    from eduguard.sync import read_collections
+
     with connect(target_database(settings), purpose="sync") as conn:
         names = read_collections(conn)
 
-    def one(name: str) -> Outcome | EduguardError:
+    def one(name: str) -> "Outcome | EduguardError":
         try:
             return _sync(settings.with_collection(name), options, in_next=False, ask=ask, show=show, progress=progress)
         except EduguardError as error:
@@ -185,11 +202,6 @@ def publish(settings: Settings, *, to: str = "") -> str:
             )
         swap = publication.publish(live, print_note)
     return f"{live.name} is the new database{swap.summary()}; `inv undo` brings the one before back"
-
-
-def dropping(settings: Settings) -> AbstractContextManager[None]:
-    """Drop what the publish has discarded, beside the steps that follow."""
-    return publication.dropping(target_database(settings))
 
 
 def undo(settings: Settings) -> str:
@@ -216,6 +228,8 @@ def verify(settings: Settings, *, one_each: bool) -> str:
 
 def summary(settings: Settings) -> str:
     """Return what the database holds, as one line."""
+    from eduguard.sync import count_school
+
     database = target_database(settings)
     with connect(database, purpose="summary") as conn:
         students, faces, placeholders = count_school(conn)

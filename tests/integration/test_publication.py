@@ -24,12 +24,6 @@ def create(database: Database, mark: str) -> None:
         conn.execute("INSERT INTO marks VALUES (%s)", [mark])
 
 
-def publish_and_drop(database: Database) -> None:
-    publication.publish(database)
-    with publication.dropping(database):
-        pass
-
-
 def mark(database: Database) -> str:
     with connect(database, purpose="tests") as conn:
         return str(read_value(conn, "SELECT mark FROM marks"))
@@ -44,9 +38,11 @@ def present(database: Database) -> set[str]:
 def test_publishing_keeps_one_generation(database: Database) -> None:
     for number in "123":
         create(database, number)
-        publish_and_drop(database)
+        publication.publish(database)
     assert (mark(database), mark(database.previous)) == ("3", "2")
-    assert present(database) == {"", "_previous"}
+    assert present(database) == {"", "_previous", "_discarded"}
+    create(database, "4")
+    assert present(database) == {"", "_previous", "_next"}, "the next rebuild drops what was discarded"
 
 
 def test_undo_swaps_and_swaps_back(database: Database) -> None:
@@ -155,15 +151,14 @@ def test_a_publish_killed_at_any_statement_leaves_one_of_the_two_serving(databas
         "        if left == 0: os.kill(os.getpid(), signal.SIGKILL)\n"
         "    return done\n"
         "psycopg.Connection.execute = execute\n"
-        "database = Database.from_url(sys.argv[1]); publication.publish(database)\n"
-        "with publication.dropping(database): pass\n"
+        "publication.publish(Database.from_url(sys.argv[1]))\n"
     )
     subprocess.run([sys.executable, "-c", script, database.url, str(step)], check=False, capture_output=True)
     assert mark(database) in {"2", "3"}
     create(database, "4")
-    publish_and_drop(database)
+    publication.publish(database)
     assert mark(database) == "4"
-    assert present(database) == {"", "_previous"}
+    assert present(database) == {"", "_previous", "_discarded"}
 
 
 def test_only_one_command_at_a_time_rebuilds_a_database(database: Database) -> None:
@@ -241,6 +236,16 @@ def test_a_prepared_transaction_is_named_instead_of_waited_for(database: Databas
         conn.execute("ROLLBACK PREPARED 'left open'")
     publication.publish(database)
     assert mark(database) == "2"
+
+
+def test_a_discarded_database_that_we_did_not_make_is_never_dropped(database: Database) -> None:
+    with connect(database.maintenance, purpose="tests") as conn:
+        execute_for(conn, "CREATE DATABASE {} TEMPLATE template0", database.discarded)
+    with connect(database.discarded, purpose="tests") as conn:
+        conn.execute("CREATE TABLE theirs (id int)")
+    with pytest.raises(EduguardError, match=f"{database.discarded.name} is in the way"):
+        create(database, "1")
+    assert present(database) == {"_discarded"}
 
 
 @pytest.mark.parametrize("step", ["rebuild", "publish"])

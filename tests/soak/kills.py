@@ -108,9 +108,7 @@ def rows(state: Path) -> str:
 def leftovers(state: Path) -> list[str]:
     """Return the databases that should not be there after a run."""
     with connect(live(state).maintenance, purpose="soak") as conn:
-        found = conn.execute(
-            "SELECT datname FROM pg_database WHERE datname ~ '^eduguard_(next|discarded)$|_trial$' ORDER BY 1"
-        )
+        found = conn.execute("SELECT datname FROM pg_database WHERE datname ~ '^eduguard_next$|_trial$' ORDER BY 1")
         return [name for (name,) in found]
 
 
