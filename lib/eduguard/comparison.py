@@ -22,11 +22,11 @@ _TABLES = """
 CREATE TEMP TABLE IF NOT EXISTS listed (
     external_image_id varchar(255), face_id varchar(36) NOT NULL, confidence float8 NOT NULL
 );
-CREATE TEMP TABLE IF NOT EXISTS drift (
-    of_row text, of_face text, held text, face_id text, confidence float8
-) ON COMMIT DELETE ROWS;
-CREATE TEMP TABLE IF NOT EXISTS planned (external_image_id text, before text, after text) ON COMMIT DELETE ROWS
+CREATE TEMP TABLE IF NOT EXISTS drift (of_row text, of_face text, held text, face_id text, confidence float8);
+CREATE TEMP TABLE IF NOT EXISTS planned (external_image_id text, before text, after text)
 """
+# One snapshot for all queries; one join and one sort of up to millions of rows.
+_BEGIN = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SET LOCAL work_mem = '64MB'; SET LOCAL jit = off"
 _FORGET = "DROP TABLE IF EXISTS pg_temp.listed;"
 # A student says which collection holds their faces. A collection that no student names stands in for all of them:
 # that is how one set of seeds works with another collection on each target.
@@ -105,6 +105,14 @@ def read_students(conn: "Connection", scope: Scope) -> set[str]:
     return students
 
 
+def check_tables(conn: "Connection", scope: Scope) -> None:
+    """Return if the rows of the scope can be read, else raise at once instead of after the last page; read-only.
+
+    The server also reads what it knows of the tables, which takes it as long as comparing a thousand rows.
+    """
+    conn.execute(f"SELECT FROM ({_ROWS}) r LIMIT 1", scope.parameters())
+
+
 def make_tables(conn: "Connection") -> None:
     """Make the temporary tables of the session, unless they are there: `planned` is for what is to be written."""
     conn.execute(_TABLES)
@@ -118,11 +126,12 @@ def copying_faces(conn: "Connection") -> Iterator[Callable[[Sequence[Face]], Non
     The role must be allowed to make temporary tables.
     """
     conn.execute(_FORGET + _TABLES)
-    with conn.cursor().copy("COPY listed FROM STDIN") as copy:
+    with conn.cursor().copy("COPY listed FROM STDIN (FORMAT BINARY)") as copy:
+        copy.set_types(["varchar", "varchar", "float8"])
 
         def add(faces: Sequence[Face]) -> None:
             for face_id, external_image_id, confidence, _ in faces:
-                copy.write_row((external_image_id, face_id, confidence))
+                copy.write_row((external_image_id, face_id, float(confidence)))
 
         yield add
 
@@ -134,14 +143,14 @@ def compare(conn: "Connection", scope: Scope, *, unlink_missing: bool) -> Plan:
     """
     parameters = {**scope.parameters(), "unlink_missing": unlink_missing, "placeholder": PLACEHOLDER}
     with conn.transaction():
-        conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        conn.execute(
-            "SET LOCAL work_mem = '64MB'; SET LOCAL jit = off"
-        )  # one join and one sort of up to millions of rows
+        conn.execute(_BEGIN)
         rows, differing = conn.execute(_COMPARE, parameters).fetchone() or (0, 0)
         kept: dict[str, str] = dict(conn.execute(_KEPT, parameters).fetchall()) if differing else {}
         read = (lambda: _read_groups(conn)) if differing else tuple[Group, ...]
-        return plan_groups(read, rows=rows, kept=kept, unlink_missing=unlink_missing)
+        plan = plan_groups(read, rows=rows, kept=kept, unlink_missing=unlink_missing)
+        if differing:
+            conn.execute("DELETE FROM drift")
+    return plan
 
 
 def _read_groups(conn: "Connection") -> Iterator[Group]:

@@ -111,7 +111,8 @@ def _reconcile(
 ) -> Outcome:
     scope = Scope(collection=collection.name, student=options.student, grade=options.grade)
     students = comparison.read_students(conn, scope) if scope.is_narrow else None
-    listed = _copy_listing(conn, collection, students, step=progress.begin(collection.name, state.face_count, "faces"))
+    step = progress.begin(collection.name, state.face_count, "faces")
+    listed = _copy_listing(conn, collection, scope, students, step=step)
     plan = comparison.compare(conn, scope, unlink_missing=options.unlink_missing)
     with progress.hidden():
         show(plan)
@@ -135,7 +136,9 @@ def _reconcile(
     return replace(outcome, applied=True, adopted=len(adopted), pruned=pruned)
 
 
-def _copy_listing(conn: "Connection", collection: Collection, students: set[str] | None, *, step: Step) -> int:
+def _copy_listing(
+    conn: "Connection", collection: Collection, scope: Scope, students: set[str] | None, *, step: Step
+) -> int:
     """Copy the faces, all or those of some students, for the comparison; return how many were listed."""
     listed = 0
 
@@ -143,6 +146,7 @@ def _copy_listing(conn: "Connection", collection: Collection, students: set[str]
     def begin() -> Iterator[Take]:
         nonlocal listed
         listed = 0
+        comparison.check_tables(conn, scope)
         with comparison.copying_faces(conn) as add:
 
             def take(page: list[Face]) -> None:

@@ -114,7 +114,9 @@ def apply_plan(conn: "Connection", plan: Plan) -> None:
 
 def _write(conn: "Connection", plan: Plan) -> int:
     make_tables(conn)
-    with conn.cursor().copy("COPY planned FROM STDIN") as copy:
+    conn.execute("DELETE FROM planned")  # of a plan before
+    with conn.cursor().copy("COPY planned FROM STDIN (FORMAT BINARY)") as copy:
+        copy.set_types(["text", "text", "text"])
         for change in plan.changes():
             copy.write_row(change)
     definition = _drop_index(conn) if _is_bulk(conn, plan) else None
