@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -27,6 +28,9 @@ ROOT = Path(__file__).parents[2]
 INV = ROOT / ".venv" / "bin" / "inv"
 COLLECTION = {"INVOKE_TARGETS_LOCAL_COLLECTION": "tests", "INVOKE_TARGETS_LOCAL_BUCKET": "tests"}
 Inv = Callable[..., subprocess.CompletedProcess[str]]
+Record = Callable[[str, object], None]
+# What our programs and PostgreSQL's call a file until it is whole.
+UNFINISHED = re.compile(r"unfinished|xlogtemp|pgsql_tmp.|\.(tmp|part)\Z")
 WHOLE_ROWS = """
 SELECT md5(string_agg(r, E'\\n' ORDER BY r)) FROM (
     SELECT t::text AS r FROM students t
@@ -70,8 +74,8 @@ def whole_rows(database: Database) -> str:
 class Survival:
     """The rows of a database before a fault, and what must hold after it."""
 
-    def __init__(self, inv: Inv, database: Database, record: Callable[[str, object], None]) -> None:
-        self.inv, self.database, self._record = inv, database, record
+    def __init__(self, inv: Inv, database: Database, folder: Path, scratch: Path, record: Record) -> None:
+        self.inv, self.database, self._folder, self._scratch, self._record = inv, database, folder, scratch, record
         self.before, self.untouched = checksum(database), whole_rows(database)
 
     def check(self, done: subprocess.CompletedProcess[str] | None = None, *, published: bool = False) -> None:
@@ -80,10 +84,11 @@ class Survival:
         assert published or whole_rows(self.database) == self.untouched
         self.inv("full")
         assert checksum(self.database) == self.before
-        self._check_nothing_is_left()
+        self._check_no_database_is_left()
+        self._check_no_file_or_process_is_left()
         self._record("survived", self.database.name)
 
-    def _check_nothing_is_left(self) -> None:
+    def _check_no_database_is_left(self) -> None:
         named = json.loads(self.inv("status", "--json").stdout)["database"]["beside"]
         assert self.database.next.name not in named
         assert self.database.discarded.name not in named
@@ -95,12 +100,35 @@ class Survival:
             ).fetchall()
             sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
             assert read_value(conn, sessions, self.database.name) == 0
+            known = {str(oid) for (oid,) in conn.execute("SELECT oid FROM pg_database")}
         assert {name for (name,) in rows} == set(named)
+        folders = {folder.name for folder in (self._folder / "postgres" / "data" / "base").iterdir()}
+        assert folders - {"pgsql_tmp"} == known, "of a database that is not there any more"
+
+    def _check_no_file_or_process_is_left(self) -> None:
+        assert list(self._scratch.rglob("*")) == []
+        assert [file for file in self._folder.rglob("*") if UNFINISHED.search(file.name)] == []
+        assert [each.cmdline() for each in psutil.process_iter() if temporary_folder(each) == str(self._scratch)] == []
+
+
+def temporary_folder(process: psutil.Process) -> str | None:
+    """Return where a process keeps its temporary files, by which those of a test are known; servers are not told."""
+    with suppress(psutil.Error):
+        return process.environ().get("TMPDIR")
+    return None
 
 
 @pytest.fixture
-def survival(inv: Inv, full: Database, record_property: Callable[[str, object], None]) -> Survival:
-    return Survival(inv, full, record_property)
+def scratch(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the commands of one test keep their temporary files."""
+    folder = tmp_path_factory.mktemp("scratch")
+    monkeypatch.setenv("TMPDIR", str(folder))
+    return folder
+
+
+@pytest.fixture
+def survival(inv: Inv, full: Database, state_folder: Path, scratch: Path, record_property: Record) -> Survival:
+    return Survival(inv, full, state_folder, scratch, record_property)
 
 
 @pytest.fixture
@@ -249,17 +277,21 @@ def own_folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def own(own_folder: Path, run_inv: Callable[[Database], Inv], record_property: Any) -> Survival:
+def own(own_folder: Path, scratch: Path, run_inv: Callable[[Database], Inv], record_property: Record) -> Survival:
     """A full database on a server of the test's own."""
-    url = postgres.ensure_running(own_folder / "postgres", settings=["fsync=off"])
+    return full_in(own_folder, scratch, run_inv, record_property)
+
+
+def full_in(folder: Path, scratch: Path, run_inv: Callable[[Database], Inv], record: Record) -> Survival:
+    url = postgres.ensure_running(folder / "postgres", settings=["fsync=off"])
     database = Database.from_url(url).named("eduguard")
     plain = run_inv(database)
 
     def inv(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        return plain(*arguments, **({"DATABASE_URL": "", "INVOKE_STATE_FOLDER": str(own_folder)} | options))
+        return plain(*arguments, **({"DATABASE_URL": "", "INVOKE_STATE_FOLDER": str(folder)} | options))
 
     inv("full")
-    return Survival(inv, database, record_property)
+    return Survival(inv, database, folder, scratch, record)
 
 
 def stop_at_once(folder: Path) -> None:
