@@ -354,3 +354,56 @@ def test_the_disk_is_full(own: Survival, own_folder: Path, project: Any, step: s
     postgres.stop(own_folder / "postgres")
     own.inv("up")
     own.check(done)
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """A state folder on a disk of its own with room for a server and its databases."""
+    folder = Path(tempfile.mkdtemp(prefix="eg-"))
+    mount = ["mount", "-t", "tmpfs", "-o", "size=400m,mode=0711", "tmpfs", folder]
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    try:
+        if done.returncode != 0:
+            pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
+        yield folder
+        postgres.stop(folder / "postgres")
+        cloud.stop(folder / "cloud")
+    finally:
+        if done.returncode == 0:
+            subprocess.run(["umount", "--lazy", folder], check=True)
+        folder.rmdir()
+
+
+def fill_but(folder: Path, megabytes: int) -> Path:
+    """Fill the disk of a folder with one file, all but so much."""
+    file = folder / "ballast"
+    with file.open("wb") as ballast:
+        os.posix_fallocate(ballast.fileno(), 0, shutil.disk_usage(folder).free - (megabytes << 20))
+    return file
+
+
+# What fills 40 MB: a table that is not in the log, or the log.
+FILLS = {
+    "table": "CREATE UNLOGGED TABLE large AS SELECT repeat('x', 1000) AS t FROM generate_series(1, 80000);",
+    "log": "SELECT pg_logical_emit_message(false, 'fill', repeat('x', 1000000)) FROM generate_series(1, 80);",
+}
+
+
+@pytest.mark.parametrize("filled", FILLS)
+def test_a_small_disk_is_full(
+    small_disk: Path, scratch: Path, project: Any, run_inv: Any, record_property: Record, filled: str
+) -> None:
+    own = full_in(small_disk, scratch, run_inv, record_property)
+    add_migration(project, FILLS[filled])
+    ballast = fill_but(small_disk, 40)
+    done = own.inv("full", check=False, **project)
+    if filled == "table":
+        assert "No space left on device" in done.stderr
+        assert whole_rows(own.database) == own.untouched, "while the disk is full"
+    else:  # without its log PostgreSQL ends, and cannot start before there is room
+        refused = own.inv("up", check=False)
+        assert (refused.returncode, "No space left on device" in refused.stderr) == (1, True), refused
+        assert "Traceback" not in refused.stderr
+    ballast.unlink()
+    own.inv("up")
+    own.check(done)
