@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from eduguard.answers import read_box, read_indexed, read_match, read_number, read_text
 from eduguard.aws import EXPIRED, PROVIDE, RENEW, open_client, refuse_cut_answer
 from eduguard.errors import EduguardError
 from eduguard.face_pages import prepare_answer, read_page, read_state
@@ -21,7 +22,7 @@ from eduguard.rekognition_types import (
 
 if TYPE_CHECKING:
     from types_boto3_rekognition import RekognitionClient
-    from types_boto3_rekognition.type_defs import BoundingBoxTypeDef, FaceRecordTypeDef, ImageTypeDef
+    from types_boto3_rekognition.type_defs import ImageTypeDef
 
 PAGE_SIZE = 4096  # the largest MaxResults of ListFaces (API reference)
 _HINTS = {"AccessDeniedException": "`inv doctor --iam` prints the policy that each job needs."}
@@ -99,8 +100,8 @@ class Collection:
             answer = self._client.index_faces(
                 CollectionId=self.name, Image=_image(picture), ExternalImageId=external_image_id
             )
-        indexed = [_indexed(record) for record in answer["FaceRecords"]]
-        reasons = sorted({reason for face in answer["UnindexedFaces"] for reason in face["Reasons"]})
+            indexed = [read_indexed(record) for record in answer["FaceRecords"]]
+            reasons = sorted({read_text(reason) for face in answer["UnindexedFaces"] for reason in face["Reasons"]})
         if len(indexed) == 1 and not reasons:
             return indexed[0]
         if indexed:
@@ -122,7 +123,7 @@ class Collection:
             for start in range(0, len(face_ids), PAGE_SIZE):
                 answer = self._client.delete_faces(CollectionId=self.name, FaceIds=face_ids[start : start + PAGE_SIZE])
                 kept += [
-                    f"{face.get('FaceId')} ({', '.join(face['Reasons'])})"
+                    f"{read_text(face['FaceId'])} ({', '.join(map(read_text, face['Reasons']))})"
                     for face in answer.get("UnsuccessfulFaceDeletions", [])
                     if face.get("Reasons") != ["FACE_NOT_FOUND"]
                 ]
@@ -133,7 +134,7 @@ class Collection:
         """Return where the faces of a picture are; read-only."""
         with self._translated("detect faces beside"):
             answer = self._client.detect_faces(Image=_image(picture))
-        return [_box(face["BoundingBox"]) for face in answer["FaceDetails"]]
+            return [read_box(face["BoundingBox"]) for face in answer["FaceDetails"]]
 
     def search_by_image(self, picture: bytes, *, threshold: float) -> list[Match]:
         """Return the faces that resemble the largest face of a picture, the most similar first; read-only.
@@ -149,20 +150,13 @@ class Collection:
                 if _NO_FACE in str(error):
                     return []
                 raise
-        return [
-            Match(
-                face_id=match["Face"]["FaceId"],
-                external_image_id=match["Face"].get("ExternalImageId"),
-                similarity=match["Similarity"],
-            )
-            for match in answer["FaceMatches"]
-        ]
+            return [read_match(match) for match in answer["FaceMatches"]]
 
     def list_users(self) -> set[str]:
         """Return the ids of the collection's users; read-only."""
         pages = self._client.get_paginator("list_users").paginate(CollectionId=self.name)
         with self._translated("list the users of"):
-            return {user["UserId"] for page in pages for user in page["Users"]}
+            return {read_text(user["UserId"]) for page in pages for user in page["Users"]}
 
     def create_user(self, user: str) -> None:
         """Create a user, unless it is there."""
@@ -183,7 +177,7 @@ class Collection:
                     CollectionId=self.name, UserId=user, FaceIds=face_ids[start : start + _MOST_FACES_OF_USER]
                 )
                 for face in answer.get("UnsuccessfulFaceAssociations", []):
-                    refused[face.get("FaceId", "")] = ", ".join(face.get("Reasons", []))
+                    refused[read_text(face["FaceId"])] = ", ".join(map(read_text, face["Reasons"]))
         return refused
 
     def search_users_by_image(self, picture: bytes, *, threshold: float) -> list[tuple[str, float]]:
@@ -192,7 +186,10 @@ class Collection:
             answer = self._client.search_users_by_image(
                 CollectionId=self.name, Image=_image(picture), UserMatchThreshold=threshold
             )
-        return [(match["User"]["UserId"], match["Similarity"]) for match in answer["UserMatches"]]
+            return [
+                (read_text(match["User"]["UserId"]), read_number(match["Similarity"]))
+                for match in answer["UserMatches"]
+            ]
 
     @contextmanager
     def _translated(self, action: str) -> Iterator[None]:
@@ -202,6 +199,7 @@ class Collection:
             NoCredentialsError,
             PartialCredentialsError,
         )
+        from botocore.parsers import ResponseParserError
 
         where = self._where()
         try:
@@ -225,6 +223,12 @@ class Collection:
             raise EduguardError(
                 f"Could not {action} {where} at {self._client.meta.endpoint_url}: {error}",
                 hint="`inv status` says what answers; region and endpoints are settings of the target in invoke.yaml.",
+            ) from error
+        except (KeyError, TypeError, ValueError, AttributeError, ResponseParserError) as error:
+            # Of what is read inside, or of botocore's parser, which expects that the service model holds.
+            raise EduguardError(
+                f"What was answered to {action} {where} is not as Rekognition answers: {type(error).__name__}: {error}",
+                hint="Something else answered: look at rekognition_endpoint of the target, and at proxies on the way.",
             ) from error
 
     def _where(self) -> str:
@@ -280,12 +284,3 @@ def _image(picture: bytes | S3Object) -> "ImageTypeDef":
             hint="Make it smaller, or keep it in an S3 bucket of the collection's region.",
         )
     return {"Bytes": picture}
-
-
-def _indexed(record: "FaceRecordTypeDef") -> IndexedFace:
-    quality = record.get("FaceDetail", {}).get("Quality", {})
-    return IndexedFace(face_id=record["Face"]["FaceId"], quality=quality.get("Sharpness"))
-
-
-def _box(box: "BoundingBoxTypeDef") -> Box:
-    return Box(left=box["Left"], top=box["Top"], width=box["Width"], height=box["Height"])
