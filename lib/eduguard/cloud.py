@@ -12,11 +12,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from eduguard.errors import EduguardError
-from eduguard.state import make_state_folder
+from eduguard.state import make_state_folder, server_environment
 
 _HEALTH = "/localcloud/health"
 _HEALTH_TIMEOUT = 2.0  # seconds; a healthy server answers within milliseconds
 _START_TIMEOUT = 60.0  # seconds; covers a first start on a cold disk
+# Python's own, how its output is encoded, and the measuring of what the tests run.
+_ENVIRONMENT = ("PYTHON", "LANG", "LC_", "COVERAGE_")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +83,14 @@ def _answers(endpoint: str, folder: Path) -> bool:
 def _localcloud(arguments: list[str]) -> str:
     command = [sys.executable, "-m", "localcloud", *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_START_TIMEOUT)
+        done = subprocess.run(
+            command,
+            env=server_environment(*_ENVIRONMENT),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_START_TIMEOUT,
+        )
     except subprocess.TimeoutExpired as error:
         raise EduguardError(
             f"The local cloud did not {arguments[0]} within {_START_TIMEOUT:.0f} s",

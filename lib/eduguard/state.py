@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pwd
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ _PASSABLE = 0o711
 _LONGEST_SOCKET = 103
 _SOCKET = "postgres/s/.s.PGSQL.5432.lock"
 _SERVER_ACCOUNTS = ("postgres", "_postgres", "nobody")
+# Programs and their libraries, and the time zone of a new cluster. Not TMPDIR: it may end with the caller's shell.
+_ENVIRONMENT = re.compile(r"(PATH|HOME|TZ|(NIX_|DY)?LD_\w+)\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +72,15 @@ def make_state_folder(folder: Path) -> None:
     for missing in [path for path in (*reversed(folder.parents), folder) if not path.exists()]:
         missing.mkdir(exist_ok=True)
         missing.chmod(_PASSABLE)  # whatever the caller's umask; a folder that was there before keeps its mode
+
+
+def server_environment(*more: str) -> dict[str, str]:
+    """Return what a server needs of the caller's environment: it outlives the caller, whose secrets would stay in it.
+
+    Args:
+        more: beginnings of the names of other variables that it takes.
+    """
+    return {key: value for key, value in os.environ.items() if _ENVIRONMENT.match(key) or key.startswith(more)}
 
 
 def _outside(checkout: Path) -> Path:

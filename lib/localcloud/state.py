@@ -70,8 +70,8 @@ class State:
         return self.folder / "port"
 
     def write_endpoint(self, fields: dict[str, Any]) -> None:
-        """Say at once and whole how to reach the server."""
-        temporary = self.endpoint_file.with_suffix(f".{os.getpid()}")
+        """Say at once and whole how to reach the server, which is the one that holds the folder."""
+        temporary = self.endpoint_file.with_suffix(".part")  # one name: what a killed server left is overwritten
         temporary.write_text(json.dumps(fields) + "\n")
         temporary.replace(self.endpoint_file)
 

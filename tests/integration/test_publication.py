@@ -45,6 +45,20 @@ def test_publishing_keeps_one_generation(database: Database) -> None:
     assert present(database) == {"", "_previous", "_next"}, "the next rebuild drops what was discarded"
 
 
+@pytest.mark.fault
+def test_a_drop_that_the_death_of_the_server_cut_off_is_finished_by_the_next_run(database: Database) -> None:
+    for number in "12":
+        create(database, number)
+        publication.publish(database)
+    with connect(database.maintenance, purpose="tests") as conn:
+        for half_dropped in (database.discarded, database.next):
+            execute_for(conn, "CREATE DATABASE {} TEMPLATE template0", half_dropped)
+            conn.execute("UPDATE pg_database SET datconnlimit = -2 WHERE datname = %s", [half_dropped.name])
+    create(database, "3")
+    publication.publish(database)
+    assert (mark(database), present(database)) == ("3", {"", "_previous"})
+
+
 def test_undo_swaps_and_swaps_back(database: Database) -> None:
     for number in "12":
         create(database, number)

@@ -117,6 +117,13 @@ def test_a_server_ends_when_its_folder_is_gone_and_leaves_a_new_one_alone(
     assert launch(own_state) == new
 
 
+def test_what_a_server_killed_at_its_start_has_left_is_overwritten(own_state: Path, launch: Callable[[Path], Any]):
+    own_state.mkdir()
+    (own_state / "endpoint.part").write_text("{")
+    launch(own_state)
+    assert [file.name for file in own_state.glob("endpoint.*")] == ["endpoint.json"]
+
+
 def test_a_server_whose_endpoint_file_was_deleted_is_found_again(own_state: Path, launch: Callable[[Path], Any]):
     first = launch(own_state)
     (own_state / "endpoint.json").unlink()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -27,6 +28,9 @@ ROOT = Path(__file__).parents[2]
 INV = ROOT / ".venv" / "bin" / "inv"
 COLLECTION = {"INVOKE_TARGETS_LOCAL_COLLECTION": "tests", "INVOKE_TARGETS_LOCAL_BUCKET": "tests"}
 Inv = Callable[..., subprocess.CompletedProcess[str]]
+Record = Callable[[str, object], None]
+# What our programs and PostgreSQL's call a file until it is whole.
+UNFINISHED = re.compile(r"unfinished|xlogtemp|pgsql_tmp.|\.(tmp|part)\Z")
 WHOLE_ROWS = """
 SELECT md5(string_agg(r, E'\\n' ORDER BY r)) FROM (
     SELECT t::text AS r FROM students t
@@ -70,8 +74,8 @@ def whole_rows(database: Database) -> str:
 class Survival:
     """The rows of a database before a fault, and what must hold after it."""
 
-    def __init__(self, inv: Inv, database: Database, record: Callable[[str, object], None]) -> None:
-        self.inv, self.database, self._record = inv, database, record
+    def __init__(self, inv: Inv, database: Database, folder: Path, scratch: Path, record: Record) -> None:
+        self.inv, self.database, self._folder, self._scratch, self._record = inv, database, folder, scratch, record
         self.before, self.untouched = checksum(database), whole_rows(database)
 
     def check(self, done: subprocess.CompletedProcess[str] | None = None, *, published: bool = False) -> None:
@@ -80,10 +84,11 @@ class Survival:
         assert published or whole_rows(self.database) == self.untouched
         self.inv("full")
         assert checksum(self.database) == self.before
-        self._check_nothing_is_left()
+        self._check_no_database_is_left()
+        self._check_no_file_or_process_is_left()
         self._record("survived", self.database.name)
 
-    def _check_nothing_is_left(self) -> None:
+    def _check_no_database_is_left(self) -> None:
         named = json.loads(self.inv("status", "--json").stdout)["database"]["beside"]
         assert self.database.next.name not in named
         with connect(self.database.maintenance, purpose="tests") as conn:
@@ -94,12 +99,35 @@ class Survival:
             ).fetchall()
             sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
             assert read_value(conn, sessions, self.database.name) == 0
+            known = {str(oid) for (oid,) in conn.execute("SELECT oid FROM pg_database")}
         assert {name for (name,) in rows} == set(named)
+        folders = {folder.name for folder in (self._folder / "postgres" / "data" / "base").iterdir()}
+        assert folders - {"pgsql_tmp"} == known, "of a database that is not there any more"
+
+    def _check_no_file_or_process_is_left(self) -> None:
+        assert list(self._scratch.rglob("*")) == []
+        assert [file for file in self._folder.rglob("*") if UNFINISHED.search(file.name)] == []
+        assert [each.cmdline() for each in psutil.process_iter() if temporary_folder(each) == str(self._scratch)] == []
+
+
+def temporary_folder(process: psutil.Process) -> str | None:
+    """Return where a process keeps its temporary files, by which those of a test are known; servers are not told."""
+    with suppress(psutil.Error):
+        return process.environ().get("TMPDIR")
+    return None
 
 
 @pytest.fixture
-def survival(inv: Inv, full: Database, record_property: Callable[[str, object], None]) -> Survival:
-    return Survival(inv, full, record_property)
+def scratch(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the commands of one test keep their temporary files."""
+    folder = tmp_path_factory.mktemp("scratch")
+    monkeypatch.setenv("TMPDIR", str(folder))
+    return folder
+
+
+@pytest.fixture
+def survival(inv: Inv, full: Database, state_folder: Path, scratch: Path, record_property: Record) -> Survival:
+    return Survival(inv, full, state_folder, scratch, record_property)
 
 
 @pytest.fixture
@@ -248,17 +276,21 @@ def own_folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def own(own_folder: Path, run_inv: Callable[[Database], Inv], record_property: Any) -> Survival:
+def own(own_folder: Path, scratch: Path, run_inv: Callable[[Database], Inv], record_property: Record) -> Survival:
     """A full database on a server of the test's own."""
-    url = postgres.ensure_running(own_folder / "postgres", settings=["fsync=off"])
+    return full_in(own_folder, scratch, run_inv, record_property)
+
+
+def full_in(folder: Path, scratch: Path, run_inv: Callable[[Database], Inv], record: Record) -> Survival:
+    url = postgres.ensure_running(folder / "postgres", settings=["fsync=off"])
     database = Database.from_url(url).named("eduguard")
     plain = run_inv(database)
 
     def inv(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        return plain(*arguments, **({"DATABASE_URL": "", "INVOKE_STATE_FOLDER": str(own_folder)} | options))
+        return plain(*arguments, **({"DATABASE_URL": "", "INVOKE_STATE_FOLDER": str(folder)} | options))
 
     inv("full")
-    return Survival(inv, database, record_property)
+    return Survival(inv, database, folder, scratch, record)
 
 
 def stop_at_once(folder: Path) -> None:
@@ -319,5 +351,58 @@ def test_the_disk_is_full(own: Survival, own_folder: Path, project: Any, step: s
     assert "File too large" in done.stderr
     assert whole_rows(own.database) == own.untouched, "while the disk is full"
     postgres.stop(own_folder / "postgres")
+    own.inv("up")
+    own.check(done)
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """A state folder on a disk of its own with room for a server and its databases."""
+    folder = Path(tempfile.mkdtemp(prefix="eg-"))
+    mount = ["mount", "-t", "tmpfs", "-o", "size=400m,mode=0711", "tmpfs", folder]
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    try:
+        if done.returncode != 0:
+            pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
+        yield folder
+        postgres.stop(folder / "postgres")
+        cloud.stop(folder / "cloud")
+    finally:
+        if done.returncode == 0:
+            subprocess.run(["umount", "--lazy", folder], check=True)
+        folder.rmdir()
+
+
+def fill_but(folder: Path, megabytes: int) -> Path:
+    """Fill the disk of a folder with one file, all but so much."""
+    file = folder / "ballast"
+    with file.open("wb") as ballast:
+        os.posix_fallocate(ballast.fileno(), 0, shutil.disk_usage(folder).free - (megabytes << 20))
+    return file
+
+
+# What fills 40 MB: a table that is not in the log, or the log.
+FILLS = {
+    "table": "CREATE UNLOGGED TABLE large AS SELECT repeat('x', 1000) AS t FROM generate_series(1, 80000);",
+    "log": "SELECT pg_logical_emit_message(false, 'fill', repeat('x', 1000000)) FROM generate_series(1, 80);",
+}
+
+
+@pytest.mark.parametrize("filled", FILLS)
+def test_a_small_disk_is_full(
+    small_disk: Path, scratch: Path, project: Any, run_inv: Any, record_property: Record, filled: str
+) -> None:
+    own = full_in(small_disk, scratch, run_inv, record_property)
+    add_migration(project, FILLS[filled])
+    ballast = fill_but(small_disk, 40)
+    done = own.inv("full", check=False, **project)
+    if filled == "table":
+        assert "No space left on device" in done.stderr
+        assert whole_rows(own.database) == own.untouched, "while the disk is full"
+    else:  # without its log PostgreSQL ends, and cannot start before there is room
+        refused = own.inv("up", check=False)
+        assert (refused.returncode, "No space left on device" in refused.stderr) == (1, True), refused
+        assert "Traceback" not in refused.stderr
+    ballast.unlink()
     own.inv("up")
     own.check(done)
