@@ -211,21 +211,22 @@ class Collection:
                 hint=PROVIDE,
             ) from error
         except ClientError as error:
-            answer = error.response.get("Error", {})
+            said = error.response.get("Error", {})
+            code, message = (_in_one_line(said.get(key)) for key in ("Code", "Message"))
             raise EduguardError(
-                f"AWS would not {action} {where}: {answer.get('Code')}: {answer.get('Message')}",
-                hint=RENEW if answer.get("Code") in EXPIRED else _HINTS.get(str(answer.get("Code"))),
+                f"AWS would not {action} {where}: {code}: {message}",
+                hint=RENEW if code in EXPIRED else _HINTS.get(code),
             ) from error
         except BotoCoreError as error:
             raise EduguardError(
                 f"Could not {action} {where} at {self._client.meta.endpoint_url}: {error}",
                 hint="`inv status` says what answers; region and endpoints are settings of the target in invoke.yaml.",
             ) from error
-        except (KeyError, TypeError, ValueError, AttributeError, RecursionError, ResponseParserError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, ResponseParserError) as error:
             # Of what is read inside, or of botocore's parser, which expects that the service model holds.
             raise EduguardError(
                 f"What was answered to {action} {where} is not as Rekognition answers: {type(error).__name__}: {error}",
-                hint="It broke off, or something else answered: run this again; look at rekognition_endpoint of the target.",
+                hint="It broke off, or something else answered: run this again; look at rekognition_endpoint.",
             ) from error
 
     def _where(self) -> str:
@@ -267,6 +268,10 @@ def open_collection(
         read_timeout=read_timeout,
     )
     return Collection(client, name)
+
+
+def _in_one_line(text: object) -> str:
+    return str(text) if str(text).isprintable() else ascii(text)
 
 
 def _image(picture: bytes | S3Object) -> "ImageTypeDef":

@@ -56,7 +56,7 @@ def test_a_drop_that_the_death_of_the_server_cut_off_is_finished_by_the_next_run
             conn.execute("UPDATE pg_database SET datconnlimit = -2 WHERE datname = %s", [half_dropped.name])
     create(database, "3")
     publication.publish(database)
-    assert (mark(database), present(database)) == ("3", {"", "_previous"})
+    assert (mark(database), present(database)) == ("3", {"", "_previous", "_discarded"})
 
 
 def test_undo_swaps_and_swaps_back(database: Database) -> None:
