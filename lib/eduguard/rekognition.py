@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from types_boto3_rekognition.type_defs import ImageTypeDef
 
 PAGE_SIZE = 4096  # the largest MaxResults of ListFaces (API reference)
+_MOST_LISTED = 100_000_000  # faces; a collection holds 20 million (Rekognition quotas)
+_MOST_EMPTY = 100  # pages without a face, one after the other
 _HINTS = {"AccessDeniedException": "`inv doctor --iam` prints the policy that each job needs."}
 _NO_FACE = "no faces in the image"  # what AWS says of a picture without one
 _MOST_FACES_OF_USER = 100  # in a request and of a user (AssociateFaces)
@@ -72,17 +74,20 @@ class Collection:
         """
         where, seen = self._where(), set[str]()
         following: dict[str, str] = {}
+        listed = empty = 0
         with self._translated("list the faces of"):
             while True:
                 page = self._client.list_faces(CollectionId=self.name, MaxResults=PAGE_SIZE, **following)
                 if "Faces" not in page:  # botocore takes JSON that is cut for an empty object
                     raise ListingLostError(f"the listing of {where} broke off", hint="Run this again.")
-                yield read_page(page, where)
+                faces = read_page(page, where)
+                yield faces
                 token = page.get("NextToken")
                 if not token:
                     return
-                if token in seen:
-                    raise EduguardError(f"The listing of {where} goes round in circles", hint="Run this again.")
+                listed, empty = listed + len(faces), 0 if faces else empty + 1
+                if token in seen or listed > _MOST_LISTED or empty > _MOST_EMPTY:
+                    raise EduguardError(f"The listing of {where} does not end", hint="Run this again.")
                 seen.add(token)
                 following = {"NextToken": token}
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from eduguard import comparison
+from eduguard import comparison, rekognition
 from eduguard.database import Database, connect
 from eduguard.errors import EduguardError
 from eduguard.rekognition import Collection, open_collection
@@ -128,6 +128,19 @@ def body(value: Any) -> bytes:
 def test_any_page_is_taken_whole_or_refused(ask: Any, pages: list[Any]) -> None:
     copied = ask(*map(body, pages))
     assert copied is None or copied == sum(len(page["Faces"]) for page in pages[: copied_pages(pages)])
+
+
+@pytest.mark.parametrize("faces", [[], [FACE]])
+def test_a_listing_that_never_ends_is_given_up(
+    answers: Answers, collection: Collection, monkeypatch: pytest.MonkeyPatch, faces: list[Any]
+) -> None:
+    monkeypatch.setattr(rekognition, "_MOST_LISTED", 30)
+    monkeypatch.setattr(rekognition, "_MOST_EMPTY", 20)
+    answers.bodies = [body({"Faces": faces, "NextToken": str(number)}) for number in range(200)]
+    answers.status, answers.asked = 200, 0
+    with pytest.raises(EduguardError, match="The listing of collection tests in us-east-1 does not end"):
+        list(collection.list_faces())
+    assert answers.asked == (31 if faces else 21)
 
 
 def copied_pages(pages: list[Any]) -> int:
