@@ -21,9 +21,8 @@ PROVIDE = "Run `aws configure`, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS
 # What AWS calls credentials that were good once; a listing that takes minutes can outlive them.
 EXPIRED = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"}
 _MODELS = Path(__file__).parent / "models"  # what is changed in AWS's service models, and why: its README.md
-_opening = (
-    threading.Lock()
-)  # a session of boto3 must not be used by two threads at once; its clients may (boto3's guide)
+# A session of boto3 must not be used by two threads at once; its clients may (boto3's guide).
+_opening = threading.Lock()
 
 
 def open_client(

@@ -3,7 +3,7 @@
 A publish is one transaction of renames, so a crash at any moment leaves the old or the new database in place. The
 database that was replaced is kept as `..._previous`; the one kept before is renamed to `..._discarded` in the same
 transaction, and dropped by the next rebuild while it makes a new one: PostgreSQL does both at once in a fraction of the
-time that they take one after the other (benchmarks/reset.py).
+time that they take one after the other.
 """
 
 import os
@@ -190,7 +190,7 @@ def _drop_ours(conn: "Connection", database: Database) -> None:
 @contextmanager
 def _dropping(database: Database) -> Iterator[None]:
     def drop() -> None:
-        with connect(database.maintenance, purpose="rebuild") as conn:
+        with connect_alone(database.maintenance, purpose="rebuild") as conn:
             execute_for(conn, "DROP DATABASE IF EXISTS {} WITH (FORCE)", database)
 
     wait = ahead.begin(drop)

@@ -136,14 +136,16 @@ def test_a_leftover_of_ours_is_dropped(database: Database) -> None:
     assert mark(database) == "whole"
 
 
-def test_a_database_of_somebody_else_in_the_way_is_kept(database: Database) -> None:
+@pytest.mark.parametrize("place", ["next", "discarded"])
+def test_a_database_of_somebody_else_in_the_way_is_kept(database: Database, place: str) -> None:
+    theirs: Database = getattr(database, place)
     with connect(database.maintenance, purpose="tests") as conn:
-        execute_for(conn, "CREATE DATABASE {} TEMPLATE template0", database.next)
-    with connect(database.next, purpose="tests") as conn:
+        execute_for(conn, "CREATE DATABASE {} TEMPLATE template0", theirs)
+    with connect(theirs, purpose="tests") as conn:
         conn.execute("CREATE TABLE theirs (id int)")
-    with pytest.raises(EduguardError, match=f"{database.next.name} is in the way"):
+    with pytest.raises(EduguardError, match=f"{theirs.name} is in the way"):
         publication.create_next(database, target="local", command="tests")
-    assert present(database) == {"_next"}
+    assert present(database) == {f"_{place}"}
 
 
 @pytest.mark.fault
@@ -250,16 +252,6 @@ def test_a_prepared_transaction_is_named_instead_of_waited_for(database: Databas
         conn.execute("ROLLBACK PREPARED 'left open'")
     publication.publish(database)
     assert mark(database) == "2"
-
-
-def test_a_discarded_database_that_we_did_not_make_is_never_dropped(database: Database) -> None:
-    with connect(database.maintenance, purpose="tests") as conn:
-        execute_for(conn, "CREATE DATABASE {} TEMPLATE template0", database.discarded)
-    with connect(database.discarded, purpose="tests") as conn:
-        conn.execute("CREATE TABLE theirs (id int)")
-    with pytest.raises(EduguardError, match=f"{database.discarded.name} is in the way"):
-        create(database, "1")
-    assert present(database) == {"_discarded"}
 
 
 @pytest.mark.parametrize("step", ["rebuild", "publish"])
