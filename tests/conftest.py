@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from eduguard import clones, cloud, postgres, snapshots, templates
+from eduguard import clones, cloud, fixtures, migrations, postgres, snapshots, templates
 from eduguard.database import Database, connect, execute_for
 
 ROOT = Path(__file__).parents[1]
@@ -81,6 +81,20 @@ def empty_database(database: Database) -> Database:
     with connect(database.maintenance, purpose="tests") as conn:
         execute_for(conn, "CREATE DATABASE {} TEMPLATE template0", database)
     return database
+
+
+@pytest.fixture(scope="session")
+def seeded(server_url: str) -> Iterator[Database]:
+    """A database with migrations and seeds, to be cloned."""
+    template = Database.from_url(server_url).named(f"seeded_{os.getpid()}")
+    with connect(template.maintenance, purpose="tests") as conn:
+        execute_for(conn, "CREATE DATABASE {} TEMPLATE template0", template)
+    migrations.apply(template, ROOT / "migrations")
+    with connect(template, purpose="tests") as conn:
+        fixtures.load_fixtures(conn, fixtures.read_fixtures(ROOT / "seed_data"))
+    yield template
+    with connect(template.maintenance, purpose="tests") as conn:
+        execute_for(conn, "DROP DATABASE {} WITH (FORCE)", template)
 
 
 @pytest.fixture(scope="session")

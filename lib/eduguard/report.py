@@ -12,7 +12,7 @@ from eduguard.services import (
     target_collection,
 )
 from eduguard.settings import Settings
-from eduguard.sync import count_placeholders
+from eduguard.sync import count_school
 
 Report = dict[str, Any]
 
@@ -62,4 +62,4 @@ def _add_database(report: Report, database: Database, settings: Settings) -> Non
     with connect(database, purpose="status") as conn:
         report["rows"] = protection.count_rows(conn)
         if "student_faces" in report["rows"]:
-            report["faces"]["placeholders"] = count_placeholders(conn)
+            _, _, report["faces"]["placeholders"] = count_school(conn)

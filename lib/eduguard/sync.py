@@ -47,12 +47,6 @@ def read_collections(conn: "Connection") -> list[str]:
     return [collection for (collection,) in conn.execute(query)]
 
 
-def count_placeholders(conn: "Connection") -> int:
-    """Return how many rows wait for their first sync; read-only."""
-    row = conn.execute("SELECT count(*) FROM student_faces WHERE face_id = %s", [PLACEHOLDER]).fetchone()
-    return int(row[0]) if row else 0
-
-
 def count_school(conn: "Connection") -> tuple[int, int, int]:
     """Return how many students and rows of faces there are, and how many of those wait for a sync; read-only."""
     row = conn.execute(_COUNTS, {"placeholder": PLACEHOLDER}).fetchone()

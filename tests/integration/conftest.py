@@ -9,7 +9,6 @@ from typing import Any
 import boto3
 import pytest
 
-from eduguard import fixtures, migrations
 from eduguard.database import Database, connect, execute_for
 
 ROOT = Path(__file__).parents[2]
@@ -19,18 +18,6 @@ KEYS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
 @pytest.fixture(scope="session")
 def client(cloud_endpoint: str) -> Any:
     return boto3.client("rekognition", region_name="us-east-1", endpoint_url=cloud_endpoint, **KEYS)
-
-
-@pytest.fixture(scope="session")
-def seeded(server_url: str) -> Database:
-    """A database with migrations and seeds, to be cloned."""
-    database = Database.from_url(server_url).named("test_template_sync")
-    with connect(database.maintenance, purpose="tests") as conn:
-        execute_for(conn, "CREATE DATABASE {} TEMPLATE template0", database)
-    migrations.apply(database, ROOT / "migrations")
-    with connect(database, purpose="tests") as conn:
-        fixtures.load_fixtures(conn, fixtures.read_fixtures(ROOT / "seed_data"))
-    return database
 
 
 @pytest.fixture

@@ -1,15 +1,13 @@
 """A seeded school with a collection and a bucket of its own, and photos that are not the sample photos."""
 
-import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from eduguard import fixtures, migrations
 from eduguard.database import Database, connect, execute_for
 from eduguard.photos import Bucket, open_bucket
 from eduguard.rekognition import Collection, open_collection
@@ -63,20 +61,6 @@ class School:
         assert self.keys() == sorted(
             f"students/{name.rpartition('-photo-')[0]}/photo-{name.rpartition('-')[2]}.jpg" for name in names
         )
-
-
-@pytest.fixture(scope="session")
-def seeded(server_url: str) -> Iterator[Database]:
-    """A database with migrations and seeds, to be cloned."""
-    template = Database.from_url(server_url).named(f"seeded_{os.getpid()}")
-    with connect(template.maintenance, purpose="tests") as conn:
-        execute_for(conn, "CREATE DATABASE {} TEMPLATE template0", template)
-    migrations.apply(template, ROOT / "migrations")
-    with connect(template, purpose="tests") as conn:
-        fixtures.load_fixtures(conn, fixtures.read_fixtures(ROOT / "seed_data"))
-    yield template
-    with connect(template.maintenance, purpose="tests") as conn:
-        execute_for(conn, "DROP DATABASE {} WITH (FORCE)", template)
 
 
 @pytest.fixture
