@@ -11,7 +11,7 @@ import socket
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -34,6 +34,8 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.classid = 0 AND l.objid::bigin
 _OWNER = """
 SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s AND NOT pg_has_role(datdba, 'USAGE')
 """
+_POLL = 0.1  # seconds between two attempts to take the lock
+_PATIENCE = 50  # attempts: as long as PostgreSQL itself waits for the sessions in a database that is to be copied
 _held: ContextVar[frozenset[str]] = ContextVar("held", default=frozenset())  # databases whose lock this command holds
 
 
@@ -54,7 +56,8 @@ class Swap:
 def hold_lock(database: Database) -> Iterator[None]:
     """Hold the lock that lets one command at a time rebuild this database; it ends with the session, whatever happens.
 
-    A command that holds it may ask for it again. The session does what else is to be done beside the database.
+    A command that holds it may ask for it again. The session does what else is to be done beside the database. A lock
+    that is held is waited for, 5 s at most: PostgreSQL notices only then that the command which held it was killed.
 
     Raises:
         EduguardError: naming the session that holds it.
@@ -73,9 +76,12 @@ def hold_lock(database: Database) -> Iterator[None]:
 
 
 def _lock(conn: "Connection", database: Database) -> None:
+    _end_with_client(conn)
     key = _key(database)
-    if read_value(conn, "SELECT pg_try_advisory_lock(%s)", key):
-        return
+    for _ in range(_PATIENCE):
+        if read_value(conn, "SELECT pg_try_advisory_lock(%s)", key):
+            return
+        time.sleep(_POLL)
     holder = conn.execute(_HOLDER, [key]).fetchone()
     if holder is None:  # it ended between the two questions
         raise EduguardError(f"Another command was rebuilding {database.name} just now", hint="Run this again.")
@@ -85,6 +91,14 @@ def _lock(conn: "Connection", database: Database) -> None:
         f", since {since:%Y-%m-%d %H:%M:%S}",
         hint="Wait for it to end and run this again.",
     )
+
+
+def _end_with_client(conn: "Connection") -> None:
+    """Let the server end a long statement, and so the lock, when the command that waits for it has been killed."""
+    from psycopg import errors
+
+    with suppress(errors.InvalidParameterValue):  # a server on a system that cannot tell (PostgreSQL manual 20.3.4)
+        conn.execute("SET client_connection_check_interval = '100ms'")
 
 
 def list_beside(database: Database) -> list[str]:
