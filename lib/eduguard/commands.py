@@ -13,9 +13,10 @@ from eduguard.console import print_step
 from eduguard.faces import Plan
 from eduguard.invocation import plain_settings
 from eduguard.settings import Settings, load_settings
-from eduguard.settings_file import explain_failures
+from eduguard.settings_file import explain_failures, name_files
 
 ROOT = Path(__file__).resolve().parents[2]  # the checkout: the suite is installed editable
+PROJECT_FILE = ROOT / "invoke.yaml"
 
 COLLECTION = "the collection, in place of the target's own"
 CONFIRM = "the database's name: consent to replace one that is not plainly ours"
@@ -24,12 +25,13 @@ USERS = "let all faces of a student count together: a Rekognition user each, by 
 JSON = "print one JSON object"
 MOST_ITEMS = 20  # of a plan, unless all are asked for
 
-explain_failures(ROOT / "invoke.yaml")
+explain_failures(PROJECT_FILE)
 
 
 def settings_of(c: Context, collection: str = "") -> Settings:
     """Return the settings of this command, with the collection that a flag named."""
-    return load_settings(plain_settings(c), root=ROOT, environment=os.environ).with_collection(collection)
+    values, files = plain_settings(c), name_files(PROJECT_FILE)
+    return load_settings(values, root=ROOT, environment=os.environ, files=files).with_collection(collection)
 
 
 def command_line() -> str:

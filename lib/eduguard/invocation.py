@@ -13,6 +13,7 @@ from invoke.executor import Executor
 from invoke.tasks import Call, Task
 
 from eduguard.errors import EduguardError
+from eduguard.settings_file import require_runtime_file
 
 T = TypeVar("T")
 _FAILED = 1
@@ -52,6 +53,7 @@ class SuiteExecutor(Executor):
         try:
             with exit_on_failure():
                 self._refuse_swallowed_flags()
+                require_runtime_file()
                 self._load_environment()
                 with _new_run():
                     return super().execute(*tasks)

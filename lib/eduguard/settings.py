@@ -84,22 +84,25 @@ class Settings:
         return replace(self, target=self.target.with_collection(collection))
 
 
-def load_settings(values: Mapping[str, Any], *, root: Path, environment: Mapping[str, str]) -> Settings:
+def load_settings(
+    values: Mapping[str, Any], *, root: Path, environment: Mapping[str, str], files: str = "invoke.yaml"
+) -> Settings:
     """Make the settings from plain values, as they stand in invoke.yaml.
 
     Args:
         values: the keys of invoke.yaml, nested mappings included, without Invoke's own.
         root: the folder of invoke.yaml, which relative paths start from.
         environment: for DATABASE_URL, which overrides the target's database_url.
+        files: the names of those that the values come from, for messages.
 
     Raises:
         EduguardError: naming every unknown or missing key, an unknown target, or a value of the wrong kind.
     """
     names = {field.name for field in fields(Settings)} - {"root"} | {"targets"}
-    _check_keys(values, names, "invoke.yaml")
+    _check_keys(values, names, files)
     return Settings(
         root=root,
-        target=_load_target(values, environment),
+        target=_load_target(values, environment, files),
         state_folder=_path(values, "state_folder", root),
         postgres_bin=_path(values, "postgres_bin", root),
         face_models=_path(values, "face_models", root),
@@ -109,16 +112,16 @@ def load_settings(values: Mapping[str, Any], *, root: Path, environment: Mapping
     )
 
 
-def _load_target(values: Mapping[str, Any], environment: Mapping[str, str]) -> Target:
+def _load_target(values: Mapping[str, Any], environment: Mapping[str, str], files: str) -> Target:
     name, targets = _text(values, "target"), values["targets"]
     if not isinstance(targets, Mapping) or not isinstance(targets.get(name), Mapping):
         known = ", ".join(sorted(map(str, targets))) if isinstance(targets, Mapping) else "none"
         raise EduguardError(
-            f"There is no target {name!r}; invoke.yaml has: {known}",
+            f"There is no target {name!r} in {files}, but: {known}",
             hint="Choose one with INVOKE_TARGET=NAME, or add it under `targets` in invoke.yaml.",
         )
     target = targets[name]
-    _check_keys(target, {field.name for field in fields(Target)} - {"name"}, f"target {name} in invoke.yaml")
+    _check_keys(target, {field.name for field in fields(Target)} - {"name"}, f"target {name} in {files}")
     return Target(
         name=name,
         database_url=_database_url(target, name, environment),

@@ -287,7 +287,7 @@ def test_a_database_server_that_is_down_is_named(inv: Inv) -> None:
 def test_an_unknown_target_is_refused_with_the_known_names(inv: Inv) -> None:
     done = inv("status", check=False, INVOKE_TARGET="stagging")
     assert done.returncode == 1
-    assert "invoke.yaml has: local, production, staging" in done.stderr
+    assert "in invoke.yaml, but: local, production, staging" in done.stderr
 
 
 def test_the_embedded_server_and_the_cloud_come_up_and_go_down(inv: Inv) -> None:

@@ -43,7 +43,7 @@ def test_a_target_without_a_database_says_which_variables_set_it(values: dict[st
 
 def test_an_unknown_target_is_refused_with_the_known_names(values: dict[str, Any]) -> None:
     values["target"] = "stagging"
-    with pytest.raises(EduguardError, match="'stagging'; invoke.yaml has: local, production, staging"):
+    with pytest.raises(EduguardError, match="'stagging' in invoke.yaml, but: local, production, staging"):
         load_settings(values, root=ROOT, environment={})
 
 
