@@ -11,7 +11,7 @@ import socket
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -57,7 +57,9 @@ def hold_lock(database: Database) -> Iterator[None]:
     """Hold the lock that lets one command at a time rebuild this database; it ends with the session, whatever happens.
 
     A command that holds it may ask for it again. The session does what else is to be done beside the database. A lock
-    that is held is waited for, 5 s at most: PostgreSQL notices only then that the command which held it was killed.
+    that is held is waited for, 5 s at most: PostgreSQL ends the statement of a command that was killed before it lets
+    its lock go. It could be told to break such a statement off (client_connection_check_interval), and is not: after a
+    CREATE DATABASE that was broken off, a crash of the server can leave it unable to recover.
 
     Raises:
         EduguardError: naming the session that holds it.
@@ -76,7 +78,6 @@ def hold_lock(database: Database) -> Iterator[None]:
 
 
 def _lock(conn: "Connection", database: Database) -> None:
-    _end_with_client(conn)
     key = _key(database)
     for _ in range(_PATIENCE):
         if read_value(conn, "SELECT pg_try_advisory_lock(%s)", key):
@@ -91,14 +92,6 @@ def _lock(conn: "Connection", database: Database) -> None:
         f", since {since:%Y-%m-%d %H:%M:%S}",
         hint="Wait for it to end and run this again.",
     )
-
-
-def _end_with_client(conn: "Connection") -> None:
-    """Let the server end a long statement, and so the lock, when the command that waits for it has been killed."""
-    from psycopg import errors
-
-    with suppress(errors.InvalidParameterValue):  # a server on a system that cannot tell (PostgreSQL manual 20.3.4)
-        conn.execute("SET client_connection_check_interval = '100ms'")
 
 
 def list_beside(database: Database) -> list[str]:
