@@ -11,7 +11,7 @@ from invoke.context import Context
 
 from eduguard.console import print_step
 from eduguard.faces import Plan
-from eduguard.invocation import plain_settings
+from eduguard.invocation import plain_settings, runtime_file
 from eduguard.settings import Settings, load_settings
 from eduguard.settings_file import explain_failures, name_files
 
@@ -25,12 +25,12 @@ USERS = "let all faces of a student count together: a Rekognition user each, by 
 JSON = "print one JSON object"
 MOST_ITEMS = 20  # of a plan, unless all are asked for
 
-explain_failures(PROJECT_FILE)
+explain_failures(PROJECT_FILE, runtime_file)
 
 
 def settings_of(c: Context, collection: str = "") -> Settings:
     """Return the settings of this command, with the collection that a flag named."""
-    values, files = plain_settings(c), name_files(PROJECT_FILE)
+    values, files = plain_settings(c), name_files(PROJECT_FILE, runtime_file())
     return load_settings(values, root=ROOT, environment=os.environ, files=files).with_collection(collection)
 
 

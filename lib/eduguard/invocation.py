@@ -1,5 +1,6 @@
 """How tasks run: flags reach the steps of a composite, and a failure becomes one message and exit status 1."""
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -10,6 +11,7 @@ from invoke.config import Config
 from invoke.context import Context
 from invoke.exceptions import AmbiguousEnvVar, Exit, UncastableEnvVar
 from invoke.executor import Executor
+from invoke.main import program
 from invoke.tasks import Call, Task
 
 from eduguard.errors import EduguardError
@@ -53,7 +55,7 @@ class SuiteExecutor(Executor):
         try:
             with exit_on_failure():
                 self._refuse_swallowed_flags()
-                require_runtime_file()
+                require_runtime_file(runtime_file())
                 self._load_environment()
                 with _new_run():
                     return super().execute(*tasks)
@@ -84,6 +86,12 @@ class SuiteExecutor(Executor):
                 f"An INVOKE_... environment variable does not fit its setting: {error}",
                 hint="Numbers in invoke.yaml take numbers only; `env | grep ^INVOKE_` shows what is set.",
             ) from error
+
+
+def runtime_file() -> str | None:
+    """Return the name of the settings file that `-f` or INVOKE_RUNTIME_CONFIG gives, as Invoke chooses it, or None."""
+    flag = program.args.config.value if "core" in vars(program) else None
+    return os.environ.get("INVOKE_RUNTIME_CONFIG") if flag is None else str(flag)
 
 
 @contextmanager

@@ -3,11 +3,10 @@
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
-
-from invoke.main import program
 
 from eduguard.errors import EduguardError
 
@@ -17,27 +16,25 @@ _SUFFIXES = (".yaml", ".yml", ".json", ".py")  # in the order in which Invoke lo
 _SHARED = ("/etc/invoke", "~/.invoke")  # without suffix: of the machine and of the user, for all projects
 
 
-def name_files(project: Path) -> str:
-    """Return the names of the files that settings come from, the strongest last, as the words of a message."""
+def name_files(project: Path, runtime: str | None) -> str:
+    """Return the names of the files that settings come from, the strongest last, as the words of a message.
+
+    Args:
+        project: the project's own.
+        runtime: the name of the one given on the command line.
+    """
     candidates = [[f"{start}{suffix}" for suffix in _SUFFIXES] for start in _SHARED]
     shared = [next((name for name in names if os.path.isfile(os.path.expanduser(name))), "") for names in candidates]  # noqa: PTH111, PTH113 -- never fail
-    *others, last = [name for name in (*shared, project.name, runtime_file()) if name]
+    *others, last = [name for name in (*shared, project.name, runtime) if name]
     return f"{', '.join(others)} and {last}" if others else last
 
 
-def runtime_file() -> str | None:
-    """Return the name of the file that `-f` or INVOKE_RUNTIME_CONFIG gives, as Invoke chooses it, or None."""
-    flag = program.args.config.value if "core" in vars(program) else None
-    return os.environ.get("INVOKE_RUNTIME_CONFIG") if flag is None else str(flag)
-
-
-def require_runtime_file() -> None:
-    """Return if there is such a file, or none is named: Invoke would go on without it, on another target maybe.
+def require_runtime_file(name: str | None) -> None:
+    """Return if there is a settings file of this name, or none is named: Invoke would go on without one.
 
     Raises:
         EduguardError: where it does not exist.
     """
-    name = runtime_file()
     if name is not None and not Path(name).expanduser().exists():
         raise EduguardError(
             f"There is no settings file {name!r}", hint="`-f` or INVOKE_RUNTIME_CONFIG names it; nothing was done."
@@ -93,7 +90,7 @@ def _check_values(values: Any, file: Path, *, is_project: bool) -> None:
         raise EduguardError(f"{file}: tasks.executor_class is not {_EXECUTOR}", hint="It is not meant to be changed.")
 
 
-def explain_failures(project: Path) -> None:
+def explain_failures(project: Path, runtime_file: Callable[[], str | None]) -> None:
     """Tell a failure that our executor never saw as one message: an excepthook, which costs nothing until it is needed.
 
     Invoke reads the project's invoke.yaml and the file named by `-f` before it knows our executor, and its own errors
