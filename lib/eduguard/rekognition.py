@@ -33,6 +33,10 @@ _MOST_FACES_OF_USER = 100  # in a request and of a user (AssociateFaces)
 LARGEST_IMAGE = 5 * 1024 * 1024  # bytes in a request (Rekognition quotas); larger ones must come from S3
 
 
+# What is read inside raises these, and botocore's parser, which expects that the service model holds.
+_UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RuntimeError)
+
+
 class Collection:
     """One face collection of one region."""
 
@@ -227,8 +231,7 @@ class Collection:
                 f"Could not {action} {where} at {self._client.meta.endpoint_url}: {error}",
                 hint="`inv status` says what answers; region and endpoints are settings of the target in invoke.yaml.",
             ) from error
-        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, ResponseParserError) as error:
-            # Of what is read inside, or of botocore's parser, which expects that the service model holds.
+        except (*_UNREADABLE, ResponseParserError) as error:
             raise EduguardError(
                 f"What was answered to {action} {where} is not as Rekognition answers: {type(error).__name__}: {error}",
                 hint="It broke off, or something else answered: run this again; look at rekognition_endpoint.",
