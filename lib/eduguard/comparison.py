@@ -105,27 +105,23 @@ def read_students(conn: "Connection", scope: Scope) -> set[str]:
     return students
 
 
-def check_tables(conn: "Connection", scope: Scope) -> None:
-    """Return if the rows of the scope can be read, else raise at once instead of after the last page; read-only.
-
-    The server also reads what it knows of the tables, which takes it as long as comparing a thousand rows.
-    """
-    conn.execute(f"SELECT FROM ({_ROWS}) r LIMIT 1", scope.parameters())
-
-
 def make_tables(conn: "Connection") -> None:
     """Make the temporary tables of the session, unless they are there: `planned` is for what is to be written."""
     conn.execute(_TABLES)
 
 
 @contextmanager
-def copying_faces(conn: "Connection") -> Iterator[Callable[[Sequence[Face]], None]]:
+def copying_faces(conn: "Connection", scope: Scope) -> Iterator[Callable[[Sequence[Face]], None]]:
     """Copy faces, page by page, to be compared with rows; what was copied in this session before is forgotten.
 
     The server takes them in while the next page is on its way. An error that leaves the block leaves no face copied.
-    The role must be allowed to make temporary tables.
+    The role must be allowed to make temporary tables, and to read the rows of the scope: that is tried at once, not
+    after the last page, and the server learns of the tables what takes it as long as comparing a thousand rows.
     """
-    conn.execute(_FORGET + _TABLES)
+    from psycopg import ClientCursor
+
+    # One message to the server, which is done with it when the first page is there.
+    ClientCursor(conn).execute(f"{_FORGET}{_TABLES};SELECT FROM ({_ROWS}) r LIMIT 1", scope.parameters())
     with conn.cursor().copy("COPY listed FROM STDIN (FORMAT BINARY)") as copy:
         copy.set_types(["varchar", "varchar", "float8"])
 

@@ -12,22 +12,30 @@ from eduguard.rekognition_types import ListingLostError
 Take = Callable[[list[Face]], None]
 
 
+def begin_listing(collection: Collection) -> Iterator[list[Face]]:
+    """Ask for the first page of faces at once, and for each next one while one is taken; read-only."""
+    return one_ahead(collection.list_faces())
+
+
 def read_listing(
-    collection: Collection, begin: Callable[[], AbstractContextManager[Take]], *, step: Step | None = None
+    collection: Collection,
+    begin: Callable[[], AbstractContextManager[Take]],
+    *,
+    pages: Iterator[list[Face]] | None = None,
+    step: Step | None = None,
 ) -> None:
     """Hand the faces of a collection over page by page; a listing that is lost on the way is started again once.
-
-    The next page is asked for while one is taken, the first while they are begun.
 
     Args:
         collection: what is listed; read-only.
         begin: what it returns is entered before the first page, gives what takes the pages, and is left after the last;
             where the listing starts again, it is left by the error, so that what was taken is void, and begun anew.
+        pages: the listing, where it was begun before.
         step: is told how far it is.
     """
+    pages = pages or begin_listing(collection)
     for is_last_try in (False, True):
         try:
-            pages = one_ahead(collection.list_faces())
             with begin() as take:
                 for number, page in enumerate(pages, 2):
                     take(page)
@@ -40,6 +48,7 @@ def read_listing(
             if step:
                 step.restart()
                 step.wait_for(f"page 1 again: {error.message}")
+            pages = begin_listing(collection)
         else:
             return
 

@@ -10,7 +10,7 @@ from eduguard.comparison import Scope
 from eduguard.database import Database, connect
 from eduguard.errors import EduguardError
 from eduguard.faces import Face, Plan, keep_students
-from eduguard.listing import Take, read_listing
+from eduguard.listing import Take, begin_listing, read_listing
 from eduguard.progress import Progress, Step
 from eduguard.rekognition import Collection
 from eduguard.rekognition_types import CollectionState
@@ -94,9 +94,9 @@ def reconcile(
     Raises:
         EduguardError: when the collection does not exist, the plan is implausible or stale, or consent is refused.
     """
-    describing = ahead.begin(collection.require)
+    pages, describing = begin_listing(collection), ahead.begin(collection.require)
     with connect(database, purpose="sync") as conn:
-        return _reconcile(conn, collection, options, describing(), ask=ask, show=show, progress=progress)
+        return _reconcile(conn, collection, options, describing(), pages, ask=ask, show=show, progress=progress)
 
 
 def _reconcile(
@@ -104,6 +104,7 @@ def _reconcile(
     collection: Collection,
     options: Options,
     state: CollectionState,
+    pages: Iterator[list[Face]],
     *,
     ask: Ask,
     show: Callable[[Plan], None],
@@ -112,7 +113,7 @@ def _reconcile(
     scope = Scope(collection=collection.name, student=options.student, grade=options.grade)
     students = comparison.read_students(conn, scope) if scope.is_narrow else None
     step = progress.begin(collection.name, state.face_count, "faces")
-    listed = _copy_listing(conn, collection, scope, students, step=step)
+    listed = _copy_listing(conn, collection, scope, students, pages=pages, step=step)
     plan = comparison.compare(conn, scope, unlink_missing=options.unlink_missing)
     with progress.hidden():
         show(plan)
@@ -137,7 +138,13 @@ def _reconcile(
 
 
 def _copy_listing(
-    conn: "Connection", collection: Collection, scope: Scope, students: set[str] | None, *, step: Step
+    conn: "Connection",
+    collection: Collection,
+    scope: Scope,
+    students: set[str] | None,
+    *,
+    pages: Iterator[list[Face]],
+    step: Step,
 ) -> int:
     """Copy the faces, all or those of some students, for the comparison; return how many were listed."""
     listed = 0
@@ -146,8 +153,7 @@ def _copy_listing(
     def begin() -> Iterator[Take]:
         nonlocal listed
         listed = 0
-        comparison.check_tables(conn, scope)
-        with comparison.copying_faces(conn) as add:
+        with comparison.copying_faces(conn, scope) as add:
 
             def take(page: list[Face]) -> None:
                 nonlocal listed
@@ -156,7 +162,7 @@ def _copy_listing(
 
             yield take
 
-    read_listing(collection, begin, step=step)
+    read_listing(collection, begin, pages=pages, step=step)
     return listed
 
 

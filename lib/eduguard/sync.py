@@ -16,6 +16,7 @@ _MASS_CHANGE = 0.3
 _INDEX = "student_faces_face_id"
 _BULK = 1_000  # rows to be written, and their share of the table, from which making the index anew is the faster way
 _BULK_SHARE = 0.5
+_ROWS_AND_INDEX = "SELECT count(*), pg_get_indexdef(to_regclass(%s)) FROM student_faces"
 _LET_GO = """
 WITH freed AS (
     UPDATE student_faces f SET face_id = %(placeholder)s FROM planned p
@@ -113,7 +114,7 @@ def _write(conn: "Connection", plan: Plan) -> int:
         copy.set_types(["text", "text", "text"])
         for change in plan.changes():
             copy.write_row(change)
-    definition = _drop_index(conn) if _is_bulk(conn, plan) else None
+    definition = _drop_index_for(conn, plan)
     if definition is None and (plan.relink or plan.unlink):
         # A FaceId that passes from one row to another is let go first: the unique index allows no moment of sharing.
         conn.execute(_LET_GO, {"placeholder": PLACEHOLDER})
@@ -123,15 +124,8 @@ def _write(conn: "Connection", plan: Plan) -> int:
     return written
 
 
-def _is_bulk(conn: "Connection", plan: Plan) -> bool:
-    if plan.changed < _BULK:
-        return False
-    row = conn.execute("SELECT count(*) FROM student_faces").fetchone()
-    return bool(row and plan.changed >= _BULK_SHARE * row[0])
-
-
-def _drop_index(conn: "Connection") -> bytes | None:
-    """Drop the unique index of FaceIds; return the statement that makes it again, or None where it cannot be dropped.
+def _drop_index_for(conn: "Connection", plan: Plan) -> bytes | None:
+    """Drop the unique index of FaceIds if that pays; return the statement that makes it again, else None.
 
     Without it a rewritten row stays on its page and no other index is touched (heap-only tuples, PostgreSQL manual
     66.7), and the index is sorted once instead of being filled in random order: three to four times as fast. It takes
@@ -139,16 +133,17 @@ def _drop_index(conn: "Connection") -> bytes | None:
     """
     from psycopg.errors import InsufficientPrivilege, LockNotAvailable
 
+    if plan.changed < _BULK:
+        return None
+    rows, definition = conn.execute(_ROWS_AND_INDEX, [_INDEX]).fetchone() or (0, None)
+    if definition is None or plan.changed < _BULK_SHARE * rows:
+        return None
     try:
         with conn.transaction():
-            conn.execute("LOCK TABLE student_faces IN ACCESS EXCLUSIVE MODE NOWAIT")
-            row = conn.execute("SELECT pg_get_indexdef(to_regclass(%s))", [_INDEX]).fetchone()
-            if row is None or row[0] is None:
-                return None
-            conn.execute(f"DROP INDEX {_INDEX}")
+            conn.execute(f"LOCK TABLE student_faces IN ACCESS EXCLUSIVE MODE NOWAIT; DROP INDEX {_INDEX}")
     except (InsufficientPrivilege, LockNotAvailable):
         return None
-    return str(row[0]).encode()
+    return str(definition).encode()
 
 
 def adopt_orphans(conn: "Connection", plan: Plan) -> list[str]:

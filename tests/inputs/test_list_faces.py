@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from eduguard import comparison, rekognition
+from eduguard.comparison import Scope
 from eduguard.database import Database, connect
 from eduguard.errors import EduguardError
 from eduguard.rekognition import Collection, open_collection
@@ -94,6 +95,8 @@ def collection(answers: Answers) -> Collection:
 def ask(answers: Answers, collection: Collection, server_url: str) -> Iterator[Callable[..., int | None]]:
     """Have bodies answered, and return how many faces were copied into the database, or None for one clear error."""
     with connect(Database.from_url(server_url), purpose="tests") as conn:
+        conn.execute("CREATE TEMP TABLE students (id text, aws_collection_id text, grade_id text)")
+        conn.execute("CREATE TEMP TABLE student_faces (student_id text, external_image_id text, face_id text)")
 
         def run(*bodies: bytes, status: int = 200) -> int | None:
             answers.bodies, answers.status, answers.asked = list(bodies), status, 0
@@ -104,7 +107,7 @@ def ask(answers: Answers, collection: Collection, server_url: str) -> Iterator[C
                 assert error.message.count("\n") < 3
             answers.asked = 0
             try:
-                with comparison.copying_faces(conn) as add:
+                with comparison.copying_faces(conn, Scope(collection="tests")) as add:
                     for page in collection.list_faces():
                         add(page)
                         copied += len(page)
@@ -151,6 +154,7 @@ def copied_pages(pages: list[Any]) -> int:
 @given(state=STATES)
 @example(state={"FaceCount": None, "CollectionARN": "arn"})
 @example(state={"FaceCount": 1, "CollectionARN": "arn", "CreationTimestamp": "yesterday"})
+@example(state={"CreationTimestamp": 10**400})
 def test_any_description_is_taken_or_refused(answers: Answers, collection: Collection, state: Any) -> None:
     answers.bodies, answers.status = [body(state)], 200
     try:
