@@ -48,6 +48,7 @@ def main() -> None:
         full(state)
         if rows(state) != before or leftovers(state):
             sys.exit(f"kill {sum(counts.values())} ({kind}): the next run left {leftovers(state) or 'other rows'}")
+        print(f"{sum(counts.values())} survived, the last of them {kind}", flush=True)
     print(f"{sum(counts.values())} kills survived: {counts}; {time.monotonic() - began:.0f} s")
     postgres.stop(state / "postgres")
     cloud.stop(state / "cloud")
