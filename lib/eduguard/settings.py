@@ -16,7 +16,7 @@ PROTECTIONS = ("open", "confirm", "refuse")
 # CollectionId of the Rekognition API reference: 1 to 255 of these characters.
 _COLLECTION = re.compile(r"[a-zA-Z0-9_.\-]{1,255}\Z")
 _BUCKET = re.compile(r"[a-zA-Z0-9_.\-]{1,255}\Z")  # as botocore takes it; the service may be stricter
-_REGION = re.compile(r"[a-z0-9\-]{1,63}\Z")
+_REGION = re.compile(r"(?![0-9]+\Z|-)[a-z0-9\-]{1,63}(?<!-)\Z")  # as botocore takes it: no number, no hyphen at an end
 _ENDPOINT = re.compile(
     r"https?://[a-zA-Z0-9.\-]+(:[0-9]{1,5})?(/\S*)?\Z|https?://\[[0-9a-fA-F:.]+\](:[0-9]{1,5})?(/\S*)?\Z"
 )

@@ -35,6 +35,8 @@ TARGET = st.dictionaries(st.sampled_from([*SHIPPED["targets"]["local"], "strange
 
 @given(top=TOP, target=TARGET, gone=st.sets(st.sampled_from(list(SHIPPED)), max_size=1))
 @example(top={}, target={"region": None}, gone=set())
+@example(top={}, target={"region": 0}, gone=set())
+@example(top={}, target={"bucket_region": "-a-"}, gone=set())
 @example(top={"face_models": "~nobody-here/x"}, target={}, gone=set())
 @example(top={1: 2}, target={3: 4}, gone=set())
 def test_any_values_are_usable_or_refused(top: dict[Any, Any], target: dict[Any, Any], gone: set[str]) -> None:
