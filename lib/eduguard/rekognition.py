@@ -31,8 +31,6 @@ _HINTS = {"AccessDeniedException": "`inv doctor --iam` prints the policy that ea
 _NO_FACE = "no faces in the image"  # what AWS says of a picture without one
 _MOST_FACES_OF_USER = 100  # in a request and of a user (AssociateFaces)
 LARGEST_IMAGE = 5 * 1024 * 1024  # bytes in a request (Rekognition quotas); larger ones must come from S3
-
-
 # What is read inside raises these, and botocore's parser, which expects that the service model holds.
 _UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RuntimeError)
 

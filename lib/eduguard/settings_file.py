@@ -24,7 +24,7 @@ def name_files(project: Path, runtime: str | None) -> str:
         runtime: the name of the one given on the command line.
     """
     candidates = [[f"{start}{suffix}" for suffix in _SUFFIXES] for start in _SHARED]
-    shared = [next((name for name in names if os.path.isfile(os.path.expanduser(name))), "") for names in candidates]  # noqa: PTH111, PTH113 -- never fail
+    shared = [next((name for name in names if _at_home(name).is_file()), "") for names in candidates]
     *others, last = [name for name in (*shared, project.name, runtime) if name]
     return f"{', '.join(others)} and {last}" if others else last
 
@@ -35,10 +35,14 @@ def require_runtime_file(name: str | None) -> None:
     Raises:
         EduguardError: where it does not exist.
     """
-    if name is not None and not Path(name).expanduser().exists():
+    if name is not None and not _at_home(name).exists():
         raise EduguardError(
             f"There is no settings file {name!r}", hint="`-f` or INVOKE_RUNTIME_CONFIG names it; nothing was done."
         )
+
+
+def _at_home(name: str) -> Path:
+    return Path(os.path.expanduser(name))  # noqa: PTH111 -- never fails, and is what Invoke does
 
 
 def check_settings_file(file: Path, *, is_project: bool = True) -> None:
@@ -102,7 +106,7 @@ def explain_failures(project: Path, runtime_file: Callable[[], str | None]) -> N
         try:
             check_settings_file(project)
             if (runtime := runtime_file()) is not None:
-                check_settings_file(Path(runtime).expanduser(), is_project=False)
+                check_settings_file(_at_home(runtime), is_project=False)
         except EduguardError as found:
             error = found
         if isinstance(error, EduguardError):

@@ -191,7 +191,7 @@ def test_only_one_command_at_a_time_rebuilds_a_database(database: Database) -> N
 
 def test_the_lock_of_a_command_that_was_killed_in_a_statement_is_waited_for(database: Database) -> None:
     script = (
-        "import os, sys\n"
+        "import sys\n"
         "from eduguard import publication\n"
         "from eduguard.database import Database, connect\n"
         "database = Database.from_url(sys.argv[1])\n"
