@@ -8,6 +8,7 @@ that `sh benchmarks/reset_tools.sh FOLDER` fills.
 import argparse
 import compileall
 import os
+import secrets
 import statistics
 import subprocess
 import sys
@@ -15,11 +16,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import reset_tools
-from eduguard import postgres, templates
-from eduguard.database import Database, connect
+from eduguard import clones, postgres, templates
+from eduguard.database import Database, connect, execute_for, read_value
 from eduguard.postgres_tools import find_binaries
 from reset_tools import Place
 from school import make_tables, write_fixtures, write_sql
@@ -37,7 +39,18 @@ TOOLS = {
     "Rails": (reset_tools.rails, "/usr/bin/rake"),
     "Django": (reset_tools.django, "py/bin/django-admin"),
 }
-Ways = dict[str, tuple[Callable[[], None], tuple[str, str, str]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One way to the tables and rows; what prepares it is not timed."""
+
+    once: Callable[[], object]
+    facts: tuple[str, str, str] = BARE
+    prepare: Callable[[], object] = lambda: None
+
+
+Ways = dict[str, Way]
 
 
 def main() -> None:
@@ -53,8 +66,9 @@ def main() -> None:
         for students in options.students:
             with tempfile.TemporaryDirectory(dir=folder, prefix="size-") as size, list_faces(students) as endpoint:
                 places = Places(Path(size), Path(folder), options.tools.resolve(), students)
-                chosen = ways(places, Database.from_url(url).named("eduguard"), endpoint, set(options.without))
-                report(places.rows, options.rounds, chosen)
+                live = Database.from_url(url).named("eduguard")
+                chosen = ways(places, live, endpoint, set(options.without))
+                report(places.rows, options.rounds, live, chosen)
 
 
 @contextmanager
@@ -109,22 +123,17 @@ class Places:
 def ways(places: Places, live: Database, endpoint: str, without: set[str]) -> Ways:
     """Return what is measured by name, each set up and run once before."""
 
-    def forget() -> None:
-        with connect(live.maintenance, purpose="bench") as conn:
-            templates.collect(conn, live, kept=0)
-
-    def cold(command: str) -> Callable[[], None]:
-        return lambda: (forget(), inv(places, endpoint, command))[1]
+    def run(command: str) -> None:
+        inv(places, endpoint, command)
 
     chosen: Ways = {
-        "inv reset, warm": (lambda: inv(places, endpoint, "reset"), NO_ROWS),
-        "inv full, warm": (lambda: inv(places, endpoint, "full"), OURS),
-        "inv reset, cold": (cold("reset"), NO_ROWS),
-        "inv reset, as warm again": (lambda: inv(places, endpoint, "reset"), NO_ROWS),
-        "inv full, cold": (cold("full"), OURS),
-        "psql, one file": (reset_tools.psql(places.place("psql")), BARE),
-        "clone, WAL_LOG": (reset_tools.clone(places.place("wal"), "WAL_LOG"), BARE),
-        "clone, FILE_COPY": (reset_tools.clone(places.place("file"), "FILE_COPY"), BARE),
+        "inv reset, warm": Way(once=lambda: run("reset"), facts=NO_ROWS, prepare=lambda: run("reset")),
+        "inv full, warm": Way(once=lambda: run("full"), facts=OURS, prepare=lambda: run("full")),
+        "inv reset, cold": Way(once=lambda: run("reset"), facts=NO_ROWS, prepare=lambda: outdate_templates(live)),
+        "inv full, cold": Way(once=lambda: run("full"), facts=OURS, prepare=lambda: outdate_templates(live)),
+        "psql, one file": Way(once=reset_tools.psql(places.place("psql"))),
+        "clone, WAL_LOG": Way(once=reset_tools.clone(places.place("wal"), "WAL_LOG")),
+        "clone, FILE_COPY": Way(once=reset_tools.clone(places.place("file"), "FILE_COPY")),
     }
     for name, (make, program) in TOOLS.items():
         if name in without:
@@ -132,13 +141,30 @@ def ways(places: Places, live: Database, endpoint: str, without: set[str]) -> Wa
         if not (places.tools / program).exists():
             print(f"{name}: not installed: sh benchmarks/reset_tools.sh FOLDER, then --tools FOLDER")
             continue
-        chosen[name] = (make(places.place(name.partition(" ")[0].strip(",").lower())), BARE)
-    for once, _ in chosen.values():
-        once()
+        chosen[name] = Way(once=make(places.place(name.partition(" ")[0].strip(",").lower())))
+    for way in chosen.values():
+        way.once()
     for _ in range(6):  # until every way of cloning has been tried
-        inv(places, endpoint, "reset")
-        inv(places, endpoint, "full")
+        run("full")
     return chosen
+
+
+def outdate_templates(live: Database) -> None:
+    """Give the templates names that no hash of files has, as if a file had changed since; what was measured is kept."""
+    with connect(live.maintenance, purpose="bench") as conn:
+        for kept in clones.list_kept(conn, live, templates.prefix(live)):
+            outdated = live.aside(templates.prefix(live) + secrets.token_hex(12))
+            execute_for(conn, "ALTER DATABASE {} RENAME TO {}", kept.database, outdated)
+
+
+def settle(live: Database) -> float:
+    """Wait for what our commands have left the server to do, which must not slow down the next; return the seconds."""
+    under_way = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query ~ '^(CREATE|DROP) DATABASE'"
+    began = time.perf_counter()
+    with connect(live.maintenance, purpose="bench") as conn:
+        while read_value(conn, under_way):
+            time.sleep(0.005)
+    return time.perf_counter() - began
 
 
 def inv(places: Places, endpoint: str, command: str) -> None:
@@ -157,20 +183,25 @@ def inv(places: Places, endpoint: str, command: str) -> None:
         raise RuntimeError(done.stdout + done.stderr)
 
 
-def report(rows: int, rounds: int, chosen: Ways) -> None:
+def report(rows: int, rounds: int, live: Database, chosen: Ways) -> None:
     """Measure the ways in turns and print the table of one size."""
-    times: dict[str, list[float]] = {way: [] for way in chosen}
+    times: dict[str, list[float]] = {name: [] for name in chosen}
+    later: dict[str, list[float]] = {name: [] for name in chosen}
     for _ in range(rounds):
-        for way, (once, _) in chosen.items():
+        for name, way in chosen.items():
+            way.prepare()
+            settle(live)
             began = time.perf_counter()
-            once()
-            times[way].append(time.perf_counter() - began)
-    print(f"\n{rows:,} rows, {rounds} rounds; whole processes")
-    print(f"{'way':<26}{'median':>10}{'least':>10}  rows  at once  old one kept")
-    for way, taken in times.items():
-        has_rows, at_once, kept = chosen[way][1]
-        median, least = 1000 * statistics.median(taken), 1000 * min(taken)
-        print(f"{way:<26}{median:>7.0f} ms{least:>7.0f} ms  {has_rows:<4}  {at_once:<7}  {kept}", flush=True)
+            way.once()
+            times[name].append(time.perf_counter() - began)
+            later[name].append(settle(live))
+    print(f"\n{rows:,} rows, {rounds} rounds; whole processes, and what the server goes on doing after them")
+    print(f"{'way':<26}{'median':>10}{'least':>10}{'after it':>10}  rows  at once  old one kept")
+    for name, taken in times.items():
+        has_rows, at_once, kept = chosen[name].facts
+        figures = (statistics.median(taken), min(taken), statistics.median(later[name]))
+        shown = "".join(f"{1000 * seconds:>7.0f} ms" for seconds in figures)
+        print(f"{name:<26}{shown}  {has_rows:<4}  {at_once:<7}  {kept}", flush=True)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import settings
 
 from eduguard import clones, cloud, fixtures, migrations, postgres, snapshots, templates
-from eduguard.database import Database, connect, execute_for
+from eduguard.database import Database, connect, execute_for, read_value
 
 ROOT = Path(__file__).parents[1]
 INV = Path(sys.executable).parent / "inv"
@@ -21,6 +22,7 @@ COLLECTION = "tests"
 _NUMBERS = count(1)
 
 Inv = Callable[..., subprocess.CompletedProcess[str]]
+Settle = Callable[[Database], None]
 
 # `pytest --hypothesis-profile deep tests/inputs` looks for hours' worth of inputs; the suite takes a sample of them.
 settings.register_profile("suite", max_examples=50, deadline=None)
@@ -63,11 +65,25 @@ def cloud_endpoint(state_folder: Path) -> str:
     return cloud.ensure_running(state_folder / "cloud")
 
 
+@pytest.fixture(scope="session")
+def settle() -> Settle:
+    """Wait for what commands that have ended left a database's server to finish."""
+    under_way = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query ~ '^(CREATE|DROP) DATABASE'"
+
+    def wait(database: Database) -> None:
+        with connect(database.maintenance, purpose="tests") as conn:
+            while read_value(conn, under_way):
+                time.sleep(0.01)
+
+    return wait
+
+
 @pytest.fixture
-def database(server_url: str) -> Iterator[Database]:
+def database(server_url: str, settle: Settle) -> Iterator[Database]:
     """The name of a database that does not exist yet; whatever a test makes under it is dropped, unless the test fails."""
     named = Database.from_url(server_url).named(f"test_{os.getpid()}_{next(_NUMBERS)}")
     yield named
+    settle(named)
     with connect(named.maintenance, purpose="tests") as conn:
         for each in (named, named.next, named.previous, named.discarded):
             execute_for(conn, "DROP DATABASE IF EXISTS {} WITH (FORCE)", each)

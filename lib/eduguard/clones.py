@@ -7,15 +7,16 @@ and on the size: the first clones on each server try every strategy in turn, and
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from eduguard.database import Database, execute_for, read_value
+from eduguard.database import Database, execute_for, leave_to, read_value
 from eduguard.sessions import kept_out
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
+TEMPLATE = "eduguard_template_"  # how the names of templates begin
 _STRATEGIES = ("wal_log", "file_copy", "clone")
 _STRATEGY_VERSION, _CLONE_VERSION = 150000, 180000
 _ROUNDS = 2  # clones that try each strategy; the least time of each counts
@@ -67,29 +68,59 @@ def keep(
     size = int(read_value(conn, "SELECT pg_database_size(%s)", source.name))
     seconds = _remembered(conn, source, size)
     with kept_out([source], note):
-        _copy(conn, source, aside, _fastest(conn, seconds))
+        _copy_measured(conn, source, aside, seconds)
     execute_for(conn, "ALTER DATABASE {} ALLOW_CONNECTIONS false", aside)
     complete = {**facts, "seconds": seconds, "size": size, "made_at": time.time()}
     _comment(conn, aside, json.dumps(complete))
     return Kept(database=aside, facts=complete)
 
 
-def clone(conn: "Connection", kept: Kept, target: Database) -> None:
-    """Create a database as a copy of a kept one: in the fastest way, once every way has been tried."""
+def clone(conn: "Connection", kept: Kept, target: Database) -> Kept:
+    """Create a database as a copy of a kept one: in the fastest way, once every way has been tried.
+
+    Returns:
+        the kept one, with what its comment says of it now.
+    """
     seconds = kept.seconds
-    untried = [each for each in _strategies(conn) if len(seconds.get(each, [])) < _ROUNDS]
+    if not _copy_measured(conn, kept.database, target, seconds):
+        return kept
+    facts = {**kept.facts, "seconds": seconds}
+    _comment(conn, kept.database, json.dumps(facts))
+    return replace(kept, facts=facts)
+
+
+def leave_clone(conn: "Connection", kept: Kept, target: Database) -> None:
+    """Ask for a copy of a kept one that nobody can connect to, and close the connection without waiting for it."""
+    strategy = _fastest(conn, kept.seconds)
+    _choose_method(conn, strategy)
+    leave_to(conn, _CREATE[strategy] + " ALLOW_CONNECTIONS false", target, kept.database)
+
+
+def is_measured(conn: "Connection", kept: Kept) -> bool:
+    """Say whether every way to copy on this server has been tried."""
+    return not _untried(conn, kept.seconds)
+
+
+def least_seconds(kept: Kept) -> float:
+    """Return what the fastest copy of a kept database has taken, or infinity before the first."""
+    return min((second for taken in kept.seconds.values() for second in taken), default=float("inf"))
+
+
+def _copy_measured(conn: "Connection", source: Database, target: Database, seconds: dict[str, list[float]]) -> bool:
+    # Adds what it took, where that is not known well enough; says whether it did.
+    untried = _untried(conn, seconds)
     strategy = min(untried, key=lambda each: len(seconds.get(each, []))) if untried else _fastest(conn, seconds)
+    _choose_method(conn, strategy)
     began = time.perf_counter()
-    _copy(conn, kept.database, target, strategy)
+    execute_for(conn, _CREATE[strategy], target, source)
     if untried:
         seconds[strategy] = [*seconds.get(strategy, []), time.perf_counter() - began]
-        _comment(conn, kept.database, json.dumps({**kept.facts, "seconds": seconds}))
+    return bool(untried)
 
 
-def _copy(conn: "Connection", source: Database, target: Database, strategy: str) -> None:
+def _choose_method(conn: "Connection", strategy: str) -> None:
     if strategy in ("file_copy", "clone") and conn.info.server_version >= _CLONE_VERSION:
         conn.execute("SELECT set_config('file_copy_method', %s, false)", ["clone" if strategy == "clone" else "copy"])
-    execute_for(conn, _CREATE[strategy], target, source)
 
 
 def drop(conn: "Connection", database: Database) -> None:
@@ -116,6 +147,10 @@ def _strategies(conn: "Connection") -> tuple[str, ...]:
     if conn.info.server_version < _STRATEGY_VERSION:
         return ("",)
     return _STRATEGIES if conn.info.server_version >= _CLONE_VERSION else _STRATEGIES[:2]
+
+
+def _untried(conn: "Connection", seconds: Mapping[str, list[float]]) -> list[str]:
+    return [each for each in _strategies(conn) if len(seconds.get(each, [])) < _ROUNDS]
 
 
 def _fastest(conn: "Connection", seconds: Mapping[str, list[float]]) -> str:

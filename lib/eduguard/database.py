@@ -155,6 +155,18 @@ def execute_for(conn: "Connection", statement: "LiteralString", *databases: Data
     conn.execute(sql.SQL(statement).format(*(sql.Identifier(database.name) for database in databases)))
 
 
+def leave_to(conn: "Connection", statement: "LiteralString", *databases: Database) -> None:
+    """Send a statement as `execute_for` does, and close the connection: the server finishes it, nobody hears how."""
+    from psycopg import sql
+
+    conn.execute("SET client_connection_check_interval = 0")  # otherwise it would be broken off
+    composed = sql.SQL(statement).format(*(sql.Identifier(database.name) for database in databases))
+    conn.pgconn.send_query(composed.as_bytes(conn))
+    while conn.pgconn.flush():
+        pass
+    conn.close()
+
+
 def read_value(conn: "Connection", query: "LiteralString", *parameters: object) -> Any:
     """Return the first column of the first row, or None; read-only."""
     row = conn.execute(query, parameters or None).fetchone()

@@ -20,6 +20,7 @@ from eduguard.settings_file import require_runtime_file
 T = TypeVar("T")
 _FAILED = 1
 _INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+_UNREAD = 141  # as the shell reports a program that SIGPIPE has ended
 
 _run: ContextVar[ExitStack] = ContextVar("run")
 
@@ -50,7 +51,8 @@ class SuiteExecutor(Executor):
         """Run the tasks; print an EduguardError as its message and leave with status 1.
 
         Raises:
-            Exit: in place of an EduguardError (status 1) or of Ctrl-C (status 130).
+            Exit: in place of an EduguardError (status 1), of Ctrl-C (130) or, when nobody reads the output, of
+                BrokenPipeError (141): `inv status | head -1`.
         """
         try:
             with exit_on_failure():
@@ -58,9 +60,14 @@ class SuiteExecutor(Executor):
                 require_runtime_file(runtime_file())
                 self._load_environment()
                 with _new_run():
-                    return super().execute(*tasks)
+                    done = super().execute(*tasks)
+                sys.stdout.flush()
+                return done
         except KeyboardInterrupt as interrupt:
             raise Exit("interrupted: what was under way is not in force", code=_INTERRUPTED) from interrupt
+        except BrokenPipeError as error:  # of an output: the libraries make errors of their own of those of a socket
+            _silence()
+            raise Exit(code=_UNREAD) from error
 
     def _refuse_swallowed_flags(self) -> None:
         # After a task that has no such flag, Invoke takes these for its own and ignores them: `inv migrate --collection
@@ -127,6 +134,13 @@ def _new_run() -> Iterator[None]:
             yield
         finally:
             _run.reset(token)
+
+
+def _silence() -> None:
+    # What is left in a buffer would fail once more when Python ends.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
 
 
 def _defaults(task: Task[Any]) -> dict[str, Any]:

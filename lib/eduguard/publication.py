@@ -2,24 +2,20 @@
 
 A publish is one transaction of renames, so a crash at any moment leaves the old or the new database in place. The
 database that was replaced is kept as `..._previous`; the one kept before is renamed to `..._discarded` in the same
-transaction, and dropped by the next rebuild while it makes a new one: PostgreSQL does both at once in a fraction of the
-time that they take one after the other.
+transaction, and dropped when the lock is let go, or else by the next rebuild.
 """
 
-import os
-import socket
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from eduguard import ahead, clones
+from eduguard import clones, spares
 from eduguard.clones import Kept
-from eduguard.database import Database, connect, connect_alone, execute_for, exists, lending, read_value
+from eduguard.database import Database, connect, execute_for, exists, read_value
 from eduguard.errors import EduguardError
+from eduguard.lock import will_clone, will_drop_discarded
 from eduguard.protection import is_expendable
 from eduguard.sessions import Session, kept_out, unheard
 
@@ -27,16 +23,9 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 Note = Callable[[str], None]
-_HOLDER = """
-SELECT a.pid, a.backend_start, a.application_name, a.usename FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-WHERE l.locktype = 'advisory' AND l.granted AND l.classid = 0 AND l.objid::bigint = %s
-"""
 _OWNER = """
 SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s AND NOT pg_has_role(datdba, 'USAGE')
 """
-_POLL = 0.1  # seconds between two attempts to take the lock
-_PATIENCE = 50  # attempts: as long as PostgreSQL itself waits for the sessions in a database that is to be copied
-_held: ContextVar[frozenset[str]] = ContextVar("held", default=frozenset())  # databases whose lock this command holds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,70 +41,16 @@ class Swap:
         return f" ({1000 * self.pause:.1f} ms in which nobody could connect{ended})"
 
 
-@contextmanager
-def hold_lock(database: Database) -> Iterator[None]:
-    """Hold the lock that lets one command at a time rebuild this database; it ends with the session, whatever happens.
-
-    A command that holds it may ask for it again. The session does what else is to be done beside the database. A lock
-    that is held is waited for, 5 s at most: PostgreSQL ends the statement of a command that was killed before it lets
-    its lock go. It could be told to break such a statement off (client_connection_check_interval), and is not: after a
-    CREATE DATABASE that was broken off, a crash of the server can leave it unable to recover.
-
-    Raises:
-        EduguardError: naming the session that holds it.
-    """
-    if database.name in _held.get():
-        yield
-        return
-    who = f"lock, process {os.getpid()} on {socket.gethostname()}"
-    with connect_alone(database.maintenance, purpose=who) as conn, lending(conn, database.maintenance):
-        _lock(conn, database)
-        token = _held.set(_held.get() | {database.name})
-        try:
-            yield
-        finally:
-            _held.reset(token)
-
-
-def _lock(conn: "Connection", database: Database) -> None:
-    key = _key(database)
-    for _ in range(_PATIENCE):
-        if read_value(conn, "SELECT pg_try_advisory_lock(%s)", key):
-            return
-        time.sleep(_POLL)
-    holder = conn.execute(_HOLDER, [key]).fetchone()
-    if holder is None:  # it ended between the two questions
-        raise EduguardError(f"Another command was rebuilding {database.name} just now", hint="Run this again.")
-    pid, since, application, user = holder
-    raise EduguardError(
-        f"Another command is rebuilding {database.name}: session {Session(pid=pid, application=application, user=user)}"
-        f", since {since:%Y-%m-%d %H:%M:%S}",
-        hint="Wait for it to end and run this again.",
-    )
-
-
 def list_beside(database: Database) -> list[str]:
-    """Return the databases on the server that belong to this one, kept or left behind; read-only."""
+    """Return the databases on the server that belong to this one, kept, made ahead or left behind; read-only."""
     with connect(database.maintenance, purpose="status") as conn:
         beside = [each.name for each in (database.next, database.previous, database.discarded) if exists(conn, each)]
         key = f"{zlib.crc32(database.name.encode()):08x}"
         aside = conn.execute(
-            "SELECT datname FROM pg_database WHERE datname ~ %s ORDER BY 1", [f"^eduguard_(template|snapshot)_{key}_"]
+            "SELECT datname FROM pg_database WHERE datname ~ %s ORDER BY 1",
+            [f"^eduguard_(template|spare|snapshot)_{key}_"],
         )
         return [*beside, *(name for (name,) in aside)]
-
-
-def is_being_made(database: Database) -> bool:
-    """Say whether the next database was made by the command that holds the lock now; read-only."""
-    with connect(database.next, purpose="publish") as conn:
-        holder = conn.execute(_HOLDER, [_key(database)]).fetchone()
-        return bool(
-            holder and read_value(conn, "SELECT created_at >= %s FROM eduguard.origin LIMIT 1", holder[1]) is True
-        )
-
-
-def _key(database: Database) -> int:
-    return zlib.crc32(f"eduguard {database.name}".encode())
 
 
 def read_clone(database: Database) -> str | None:
@@ -139,15 +74,14 @@ def create_next(database: Database, *, target: str, command: str, template: Kept
 
     with connect(database.maintenance, purpose="rebuild") as conn:
         _require_owner(conn, database)
-        for each in (database.previous, database.discarded):
-            _require_expendable(conn, each)
-        _drop_ours(conn, database.next)
+        _require_expendable(conn, database.previous)
+        for leftover in (database.next, database.discarded):
+            _drop_ours(conn, leftover)
         try:
-            with _dropping(database.discarded):
-                if template:
-                    clones.clone(conn, template, database.next)
-                else:
-                    execute_for(conn, "CREATE DATABASE {} TEMPLATE template0", database.next)
+            if template:
+                _clone(conn, template, database)
+            else:
+                execute_for(conn, "CREATE DATABASE {} TEMPLATE template0", database.next)
         except errors.InsufficientPrivilege as error:
             raise EduguardError(
                 f"The role {conn.info.user} may not create databases on this server",
@@ -169,6 +103,15 @@ def create_next(database: Database, *, target: str, command: str, template: Kept
             "INSERT INTO eduguard.origin (target, command, inputs) VALUES (%s, %s, %s)",
             [target, command, template.facts.get("inputs") if template else None],
         )
+
+
+def _clone(conn: "Connection", template: Kept, database: Database) -> None:
+    if not spares.has_spares(template):
+        clones.clone(conn, template, database.next)
+        return
+    if not spares.take(conn, template, database.next):
+        template = clones.clone(conn, template, database.next)
+    will_clone(database, template)
 
 
 def _require_owner(conn: "Connection", database: Database) -> None:
@@ -194,23 +137,10 @@ def _drop_ours(conn: "Connection", database: Database) -> None:
         execute_for(conn, "DROP DATABASE {} WITH (FORCE)", database)
 
 
-@contextmanager
-def _dropping(database: Database) -> Iterator[None]:
-    def drop() -> None:
-        with connect_alone(database.maintenance, purpose="rebuild") as conn:
-            execute_for(conn, "DROP DATABASE IF EXISTS {} WITH (FORCE)", database)
-
-    wait = ahead.begin(drop)
-    try:
-        yield
-    finally:
-        wait()
-
-
 def publish(database: Database, note: Note = unheard) -> Swap:
     """Put the next database in this one's place, which is kept as the previous; sessions are noted, then ended.
 
-    The one that was the previous is discarded: the next rebuild drops it.
+    The one that was the previous is discarded.
 
     Raises:
         EduguardError: when there is no next database, or the previous one, which is discarded, was not made by us.
@@ -225,6 +155,7 @@ def publish(database: Database, note: Note = unheard) -> Swap:
             renames.insert(0, (database, database.previous))
             if exists(conn, database.previous):
                 renames.insert(0, (database.previous, database.discarded))
+                will_drop_discarded(database)
         return _rename(conn, renames, note)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from eduguard import clones, migrations, protection, publication
+from eduguard import clones, lock, migrations, protection, publication
 from eduguard.clones import Kept
 from eduguard.console import print_note
 from eduguard.database import Database, connect, exists
@@ -35,7 +35,7 @@ def save(settings: Settings, name: str) -> str:
     """
     live = target_database(settings)
     aside = _aside(live, name)
-    with publication.hold_lock(live), connect(live.maintenance, purpose="snapshot") as conn:
+    with lock.hold_lock(live), connect(live.maintenance, purpose="snapshot") as conn:
         if not exists(conn, live):
             raise EduguardError(f"There is no {live.name} to save", hint="`inv full` makes it.")
         if _find(conn, live, name):
@@ -64,7 +64,7 @@ def restore(settings: Settings, name: str, *, confirm: str, command: str, ask: A
         EduguardError: without such a snapshot, or when the database may not be replaced.
     """
     live, target = target_database(settings), settings.target
-    with publication.hold_lock(live):
+    with lock.hold_lock(live):
         with connect(live.maintenance, purpose="snapshot") as conn:
             kept = _require(conn, live, name)
         protection.check_replaceable(protection.inspect(live), live, target.protection, confirm=confirm, ask=ask)

@@ -11,9 +11,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eduguard import clones
+from eduguard import clones, spares
 from eduguard.clones import Kept
 from eduguard.database import Database, connect, read_value
+from eduguard.lock import will_clone
 from eduguard.sessions import unheard
 from eduguard.settings import Settings
 
@@ -29,7 +30,7 @@ OR EXISTS (SELECT FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setd
 
 def prefix(database: Database) -> str:
     """Return how the names of this database's templates begin."""
-    return f"eduguard_template_{zlib.crc32(database.name.encode()):08x}_"
+    return f"{clones.TEMPLATE}{zlib.crc32(database.name.encode()):08x}_"
 
 
 def hash_inputs(settings: Settings, *, seeded: bool) -> str:
@@ -69,18 +70,19 @@ def keep(database: Database, inputs: str, *, seeded: bool) -> str:
         if read_value(conn, _OWN_SETTINGS, database.next.name, database.next.name):
             return "; no template, for a clone would lose the database's own settings or grants"
         try:
-            clones.keep(
-                conn, database.next, database.aside(name), facts, unheard
-            )  # only our own sessions are in a database that is not published
+            # Only our own sessions are in a database that is not published.
+            kept = clones.keep(conn, database.next, database.aside(name), facts, unheard)
             collect(conn, database)
         except Error as error:
             return f"; no template: {error.diag.message_primary or 'the server went away'}"
+    will_clone(database, kept)
     return "; kept as a template"
 
 
 def collect(conn: "Connection", database: Database, *, kept: int = _KEPT) -> None:
-    """Drop all templates of a database but the newest, and what a crash left unfinished."""
+    """Drop all templates of a database but the newest, with their spares, and what a crash left unfinished."""
     finished = clones.list_kept(conn, database, prefix(database))
+    spares.collect(conn, database, finished[:kept])
     leftovers = clones.list_unfinished(conn, database, prefix(database))
     for each in (*(old.database for old in finished[kept:]), *leftovers):
         clones.drop(conn, each)

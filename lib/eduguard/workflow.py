@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from eduguard import migrations, protection, publication, templates
+from eduguard import lock, migrations, protection, publication, templates
 from eduguard.console import print_note
 from eduguard.database import Database, connect
 from eduguard.errors import EduguardError
@@ -75,7 +75,7 @@ def enrol_samples(settings: Settings, *, if_empty: bool, ask: Ask) -> str | None
 
 def lock_database(settings: Settings) -> AbstractContextManager[None]:
     """Hold the lock that lets one command at a time rebuild the target's database."""
-    return publication.hold_lock(target_database(settings))
+    return lock.hold_lock(target_database(settings))
 
 
 def rebuild(settings: Settings, *, confirm: str, command: str, ask: Ask, seeded: bool, to: str) -> str:
@@ -193,7 +193,7 @@ def publish(settings: Settings, *, to: str = "") -> str:
     """Put the next database in the place of the current one."""
     live = target_database(settings)
     protection.check_not_refused(live, settings.target.protection)
-    with publication.hold_lock(live):
+    with lock.hold_lock(live):
         pending = migrations.plan(live.next, settings.migrations_folder).pending
         if pending and not to:
             raise EduguardError(
@@ -208,7 +208,7 @@ def undo(settings: Settings) -> str:
     """Swap the current database and the one kept by the last publish."""
     live = target_database(settings)
     protection.check_not_refused(live, settings.target.protection)
-    with publication.hold_lock(live):
+    with lock.hold_lock(live):
         swap = publication.undo(live, print_note)
     return f"{live.name} is the database of before again{swap.summary()}; `inv undo` once more swaps them back"
 
@@ -249,12 +249,12 @@ def _is_seeded_clone(settings: Settings, inputs: str) -> bool:
             f"{live.next.name} was cloned before a file changed: a row that is no longer in the fixtures may be in it",
             hint="Run the command again; `inv rebuild` makes the next database anew.",
         )
-    return cloned_for == inputs and publication.is_being_made(live)
+    return cloned_for == inputs and lock.is_being_made(live)
 
 
 def _keep_template(settings: Settings, inputs: str, *, seeded: bool) -> str:
     # Only of a next database that this very command line made, of files that have not changed since they were read.
     live = target_database(settings)
-    if inputs != templates.hash_inputs(settings, seeded=seeded) or not publication.is_being_made(live):
+    if inputs != templates.hash_inputs(settings, seeded=seeded) or not lock.is_being_made(live):
         return ""
     return templates.keep(live, inputs, seeded=seeded)

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from eduguard import protection, publication
+from eduguard import lock, protection, publication
 from eduguard.database import Database, connect, execute_for, exists, read_value
 from eduguard.errors import EduguardError
 
@@ -178,24 +178,24 @@ def test_a_publish_killed_at_any_statement_leaves_one_of_the_two_serving(databas
 
 
 def test_only_one_command_at_a_time_rebuilds_a_database(database: Database) -> None:
-    with publication.hold_lock(database):
+    with lock.hold_lock(database):
         with pytest.raises(
             EduguardError, match=rf"session [0-9]+ \(eduguard lock, process {os.getpid()} on .*, since 20"
         ):
-            contextvars.Context().run(publication.hold_lock(database).__enter__)
-        with publication.hold_lock(database.named("another")), publication.hold_lock(database):
+            contextvars.Context().run(lock.hold_lock(database).__enter__)
+        with lock.hold_lock(database.named("another")), lock.hold_lock(database):
             pass
-    with publication.hold_lock(database):
+    with lock.hold_lock(database):
         pass
 
 
 def test_the_lock_of_a_command_that_was_killed_in_a_statement_is_waited_for(database: Database) -> None:
     script = (
         "import sys\n"
-        "from eduguard import publication\n"
+        "from eduguard import lock\n"
         "from eduguard.database import Database, connect\n"
         "database = Database.from_url(sys.argv[1])\n"
-        "with publication.hold_lock(database), connect(database.maintenance, purpose='') as conn:\n"
+        "with lock.hold_lock(database), connect(database.maintenance, purpose='') as conn:\n"
         "    print('holds it', flush=True)\n"
         "    conn.execute('SELECT pg_sleep(2)')\n"
     )
@@ -205,7 +205,7 @@ def test_the_lock_of_a_command_that_was_killed_in_a_statement_is_waited_for(data
         assert holder.stdout.readline() == "holds it\n"
         time.sleep(0.2)  # until it waits for the statement
         holder.kill()
-    with publication.hold_lock(database):
+    with lock.hold_lock(database):
         pass
 
 

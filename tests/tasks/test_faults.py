@@ -29,6 +29,7 @@ INV = ROOT / ".venv" / "bin" / "inv"
 COLLECTION = {"INVOKE_TARGETS_LOCAL_COLLECTION": "tests", "INVOKE_TARGETS_LOCAL_BUCKET": "tests"}
 Inv = Callable[..., subprocess.CompletedProcess[str]]
 Record = Callable[[str, object], None]
+Settle = Callable[[Database], None]
 # What our programs and PostgreSQL's call a file until it is whole.
 UNFINISHED = re.compile(r"unfinished|xlogtemp|pgsql_tmp.|\.(tmp|part)\Z")
 WHOLE_ROWS = """
@@ -74,8 +75,11 @@ def whole_rows(database: Database) -> str:
 class Survival:
     """The rows of a database before a fault, and what must hold after it."""
 
-    def __init__(self, inv: Inv, database: Database, folder: Path, scratch: Path, record: Record) -> None:
+    def __init__(
+        self, inv: Inv, database: Database, folder: Path, scratch: Path, record: Record, settle: Settle
+    ) -> None:
         self.inv, self.database, self._folder, self._scratch, self._record = inv, database, folder, scratch, record
+        self._settle = settle
         self.before, self.untouched = checksum(database), whole_rows(database)
 
     def check(self, done: subprocess.CompletedProcess[str] | None = None, *, published: bool = False) -> None:
@@ -89,6 +93,7 @@ class Survival:
         self._record("survived", self.database.name)
 
     def _check_no_database_is_left(self) -> None:
+        self._settle(self.database)
         named = json.loads(self.inv("status", "--json").stdout)["database"]["beside"]
         assert self.database.next.name not in named
         with connect(self.database.maintenance, purpose="tests") as conn:
@@ -126,8 +131,15 @@ def scratch(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
 
 
 @pytest.fixture
-def survival(inv: Inv, full: Database, state_folder: Path, scratch: Path, record_property: Record) -> Survival:
-    return Survival(inv, full, state_folder, scratch, record_property)
+def survival(
+    inv: Inv,
+    full: Database,
+    state_folder: Path,
+    scratch: Path,
+    record_property: Record,
+    settle: Settle,
+) -> Survival:
+    return Survival(inv, full, state_folder, scratch, record_property, settle)
 
 
 @pytest.fixture
@@ -276,12 +288,16 @@ def own_folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def own(own_folder: Path, scratch: Path, run_inv: Callable[[Database], Inv], record_property: Record) -> Survival:
+def own(
+    own_folder: Path, scratch: Path, run_inv: Callable[[Database], Inv], record_property: Record, settle: Settle
+) -> Survival:
     """A full database on a server of the test's own."""
-    return full_in(own_folder, scratch, run_inv, record_property)
+    return full_in(own_folder, scratch, run_inv, record_property, settle)
 
 
-def full_in(folder: Path, scratch: Path, run_inv: Callable[[Database], Inv], record: Record) -> Survival:
+def full_in(
+    folder: Path, scratch: Path, run_inv: Callable[[Database], Inv], record: Record, settle: Settle
+) -> Survival:
     url = postgres.ensure_running(folder / "postgres", settings=["fsync=off"])
     database = Database.from_url(url).named("eduguard")
     plain = run_inv(database)
@@ -290,7 +306,7 @@ def full_in(folder: Path, scratch: Path, run_inv: Callable[[Database], Inv], rec
         return plain(*arguments, **({"DATABASE_URL": "", "INVOKE_STATE_FOLDER": str(folder)} | options))
 
     inv("full")
-    return Survival(inv, database, folder, scratch, record)
+    return Survival(inv, database, folder, scratch, record, settle)
 
 
 def stop_at_once(folder: Path) -> None:
@@ -390,9 +406,9 @@ FILLS = {
 
 @pytest.mark.parametrize("filled", FILLS)
 def test_a_small_disk_is_full(
-    small_disk: Path, scratch: Path, project: Any, run_inv: Any, record_property: Record, filled: str
+    small_disk: Path, scratch: Path, project: Any, run_inv: Any, record_property: Record, settle: Settle, filled: str
 ) -> None:
-    own = full_in(small_disk, scratch, run_inv, record_property)
+    own = full_in(small_disk, scratch, run_inv, record_property, settle)
     add_migration(project, FILLS[filled])
     ballast = fill_but(small_disk, 40)
     done = own.inv("full", check=False, **project)

@@ -1,9 +1,11 @@
 """The tasks as a user runs them: a process, its output, its exit status, and what the database holds afterwards."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 from eduguard.database import Database, connect, exists, read_value
 
 ROOT = Path(__file__).parents[2]
+INV = Path(sys.executable).parent / "inv"
 Inv = Callable[..., subprocess.CompletedProcess[str]]
 
 pytestmark = pytest.mark.usefixtures("cloud_endpoint")
@@ -331,3 +334,20 @@ def test_a_changed_fixture_is_never_served_from_a_template(broken: Inv, full: Da
     fixture.write_text(re.sub(r"name: [^,}\n]+", "name: Changed", fixture.read_text(), count=1))
     assert "113 inserted" in lines(broken("full"))["seed"]
     assert value(full, "SELECT count(*) FROM stages WHERE name = 'Changed'") == 1
+
+
+@pytest.mark.parametrize("command", [("status",), ("status", "--json"), ("reset",), ("sync-faces", "--verbose")])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_nobody_reads_is_no_failure_of_ours(
+    full: Database, state_folder: Path, command: tuple[str, ...], unbuffered: str
+) -> None:
+    own = {"DATABASE_URL": full.shown_url, "INVOKE_STATE_FOLDER": str(state_folder), "PYTHONUNBUFFERED": unbuffered}
+    collection = {"INVOKE_TARGETS_LOCAL_COLLECTION": "tests", "INVOKE_TARGETS_LOCAL_BUCKET": "tests"}
+    with subprocess.Popen(
+        [INV, *command], cwd=ROOT, env=os.environ | own | collection, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        errors = process.stderr.read().decode()
+    assert (process.returncode, "Error" in errors) == (141, False), errors

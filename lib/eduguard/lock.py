@@ -1,0 +1,123 @@
+"""The lock that lets one command at a time rebuild a database, and what the server is left to do when it is let go.
+
+PostgreSQL finishes a statement whose client has gone. So the database that a publish has discarded is dropped, and the
+spare for the next rebuild is made, after the command has ended: nobody waits for either.
+"""
+
+import os
+import socket
+import time
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from eduguard import spares
+from eduguard.clones import Kept
+from eduguard.database import Database, connect, connect_alone, leave_to, lending, read_value
+from eduguard.errors import EduguardError
+from eduguard.sessions import Session
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+_HOLDER = """
+SELECT a.pid, a.backend_start, a.application_name, a.usename FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+WHERE l.locktype = 'advisory' AND l.granted AND l.classid = 0 AND l.objid::bigint = %s
+"""
+_POLL = 0.1  # seconds between two attempts to take the lock
+_PATIENCE = 50  # attempts: as long as PostgreSQL itself waits for the sessions in a database that is to be copied
+
+
+@dataclass(slots=True)
+class _Held:
+    template: Kept | None = None  # of which the next rebuild will want a clone
+    discards: bool = False
+
+
+_held: ContextVar[Mapping[str, _Held]] = ContextVar("held", default=MappingProxyType({}))  # by the database's name
+
+
+@contextmanager
+def hold_lock(database: Database) -> Iterator[None]:
+    """Hold the lock that lets one command at a time rebuild this database; it ends with the session, whatever happens.
+
+    A command that holds it may ask for it again. The session does what else is to be done beside the database. A lock
+    that is held is waited for, 5 s at most: PostgreSQL ends the statement of a command that has ended, or was killed,
+    before it lets its lock go. It could be told to break such a statement off (client_connection_check_interval), and
+    is not: after a CREATE DATABASE that was broken off, a crash of the server can leave it unable to recover.
+
+    Raises:
+        EduguardError: naming the session that holds it.
+    """
+    if database.name in _held.get():
+        yield
+        return
+    who = f"lock, process {os.getpid()} on {socket.gethostname()}"
+    with connect_alone(database.maintenance, purpose=who) as conn, lending(conn, database.maintenance):
+        _lock(conn, database)
+        held = _Held()
+        token = _held.set({**_held.get(), database.name: held})
+        try:
+            yield
+        finally:
+            _held.reset(token)
+        _let_go(conn, database, held)
+
+
+def will_clone(database: Database, template: Kept) -> None:
+    """Have a spare of this template made when the lock is let go, if this command holds it."""
+    if held := _held.get().get(database.name):
+        held.template = template
+
+
+def will_drop_discarded(database: Database) -> None:
+    """Have the discarded database dropped when the lock is let go, if this command holds it."""
+    if held := _held.get().get(database.name):
+        held.discards = True
+
+
+def is_being_made(database: Database) -> bool:
+    """Say whether the next database was made by the command that holds the lock now; read-only."""
+    with connect(database.next, purpose="publish") as conn:
+        holder = conn.execute(_HOLDER, [_key(database)]).fetchone()
+        return bool(
+            holder and read_value(conn, "SELECT created_at >= %s FROM eduguard.origin LIMIT 1", holder[1]) is True
+        )
+
+
+def _lock(conn: "Connection", database: Database) -> None:
+    key = _key(database)
+    for _ in range(_PATIENCE):
+        if read_value(conn, "SELECT pg_try_advisory_lock(%s)", key):
+            return
+        time.sleep(_POLL)
+    holder = conn.execute(_HOLDER, [key]).fetchone()
+    if holder is None:  # it ended between the two questions
+        raise EduguardError(f"Another command was rebuilding {database.name} just now", hint="Run this again.")
+    pid, since, application, user = holder
+    raise EduguardError(
+        f"Another command is rebuilding {database.name}: session {Session(pid=pid, application=application, user=user)}"
+        f", since {since:%Y-%m-%d %H:%M:%S}",
+        hint="Wait for it to end and run this again.",
+    )
+
+
+def _let_go(conn: "Connection", database: Database, held: _Held) -> None:
+    from psycopg import Error
+
+    # Both only save time, now or later. Side by side, for one after the other takes PostgreSQL several times as long;
+    # the lock goes with the drop, which the next command would otherwise meet half-way.
+    with suppress(Error, EduguardError):
+        if held.template:
+            with connect_alone(database.maintenance, purpose="spare") as another:
+                spares.leave(another, held.template)
+        if held.discards:
+            leave_to(conn, "DROP DATABASE IF EXISTS {} WITH (FORCE)", database.discarded)
+
+
+def _key(database: Database) -> int:
+    return zlib.crc32(f"eduguard {database.name}".encode())

@@ -1,0 +1,161 @@
+"""A spare is a template's clone made in advance, by the server after a command has ended, and taken by a rename."""
+
+from collections.abc import Callable
+
+import pytest
+
+from eduguard import clones, lock, publication, spares, templates
+from eduguard.clones import Kept
+from eduguard.database import Database, connect, execute_for, exists, read_value
+from eduguard.errors import EduguardError
+
+Settle = Callable[[Database], None]
+CLONES = 5  # after which every way of cloning has been measured; making the template is the first
+
+
+@pytest.fixture
+def template(database: Database) -> Kept:
+    """A template with a row in it, which has been cloned often enough."""
+    publication.create_next(database, target="local", command="tests")
+    with connect(database.next, purpose="tests") as conn:
+        conn.execute("CREATE TABLE marks AS SELECT 'of the template' AS mark")
+    templates.keep(database, "the hash", seeded=False)
+    for _ in range(CLONES):
+        publication.create_next(database, target="local", command="tests", template=newest(database))
+    return newest(database)
+
+
+def newest(database: Database) -> Kept:
+    with connect(database.maintenance, purpose="tests") as conn:
+        return clones.list_kept(conn, database, templates.prefix(database))[0]
+
+
+def found(database: Database) -> list[Database]:
+    with connect(database.maintenance, purpose="tests") as conn:
+        rows = conn.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [spares.prefix(database)])
+        return [database.aside(name) for (name,) in rows]
+
+
+def rebuild(database: Database, template: Kept | None) -> None:
+    with lock.hold_lock(database):
+        publication.create_next(database, target="local", command="rebuild", template=template)
+        publication.publish(database)
+
+
+def make_and_fail(database: Database, template: Kept) -> None:
+    publication.create_next(database, target="local", command="tests", template=template)
+    publication.undo(database)
+
+
+def identity(database: Database, name: str) -> int:
+    with connect(database.maintenance, purpose="tests") as conn:
+        return int(read_value(conn, "SELECT oid FROM pg_database WHERE datname = %s", name))
+
+
+def test_a_spare_is_made_when_the_lock_is_let_go_and_taken_by_the_next_rebuild(
+    database: Database, template: Kept, settle: Settle
+) -> None:
+    rebuild(database, template)
+    settle(database)
+    (spare,) = found(database)
+    made = identity(database, spare.name)
+    rebuild(database, template)
+    assert identity(database, database.name) == made
+    with connect(database, purpose="tests") as conn:
+        assert read_value(conn, "SELECT mark FROM marks") == "of the template"
+        assert conn.execute("SELECT command FROM eduguard.origin").fetchall() == [("rebuild",)]
+    settle(database)
+    (another,) = found(database)
+    assert identity(database, another.name) != made
+
+
+def test_nobody_can_change_a_spare_and_status_names_it(database: Database, template: Kept, settle: Settle) -> None:
+    rebuild(database, template)
+    settle(database)
+    (spare,) = found(database)
+    with pytest.raises(EduguardError, match="not currently accepting connections"), connect(spare, purpose="tests"):
+        pytest.fail("a spare must not be open")
+    assert spare.name in publication.list_beside(database)
+
+
+def test_no_spare_is_made_before_every_way_of_cloning_is_measured(database: Database, settle: Settle) -> None:
+    with lock.hold_lock(database):
+        publication.create_next(database, target="local", command="tests")
+        templates.keep(database, "the hash", seeded=False)
+    rebuild(database, newest(database))
+    settle(database)
+    assert found(database) == []
+
+
+def test_no_spare_is_made_of_a_snapshot(database: Database, template: Kept, settle: Settle) -> None:
+    with connect(database.maintenance, purpose="tests") as conn:
+        aside = database.aside(f"eduguard_snapshot_{database.name}")
+        snapshot = clones.keep(conn, database.next, aside, template.facts, lambda _: None)
+        rebuild(database, snapshot)
+        settle(database)
+        clones.drop(conn, snapshot.database)
+        names = conn.execute("SELECT datname FROM pg_database WHERE datname ~ 'spare'").fetchall()
+    assert names == []
+
+
+def test_a_spare_goes_with_its_template(database: Database, template: Kept, settle: Settle) -> None:
+    rebuild(database, template)
+    settle(database)
+    with connect(database.maintenance, purpose="tests") as conn:
+        templates.collect(conn, database)
+        assert len(found(database)) == 1
+        templates.collect(conn, database, kept=0)
+    assert found(database) == []
+
+
+@pytest.mark.fault
+def test_a_spare_that_was_dropped_by_half_is_not_taken(database: Database, template: Kept, settle: Settle) -> None:
+    rebuild(database, template)
+    settle(database)
+    (spare,) = found(database)
+    with connect(database.maintenance, purpose="tests") as conn:
+        conn.execute("UPDATE pg_database SET datconnlimit = -2 WHERE datname = %s", [spare.name])
+    rebuild(database, template)
+    with connect(database, purpose="tests") as conn:
+        assert read_value(conn, "SELECT mark FROM marks") == "of the template"
+
+
+@pytest.mark.fault
+def test_a_spare_that_cannot_be_made_fails_nothing(database: Database, template: Kept, settle: Settle) -> None:
+    with lock.hold_lock(database):
+        publication.create_next(database, target="local", command="tests", template=template)
+        publication.publish(database)
+        with connect(database.maintenance, purpose="tests") as conn:
+            clones.drop(conn, template.database)
+    settle(database)
+    assert found(database) == []
+
+
+def test_what_a_publish_discards_is_dropped_when_the_lock_is_let_go(database: Database, settle: Settle) -> None:
+    for _ in range(3):
+        rebuild(database, None)
+    settle(database)
+    with connect(database.maintenance, purpose="tests") as conn:
+        assert exists(conn, database.previous)
+        assert not exists(conn, database.discarded)
+
+
+@pytest.mark.fault
+def test_a_command_that_fails_leaves_the_server_nothing_to_do(
+    database: Database, template: Kept, settle: Settle
+) -> None:
+    with pytest.raises(EduguardError, match="There is no"), lock.hold_lock(database):
+        make_and_fail(database, template)
+    settle(database)
+    assert found(database) == []
+
+
+def test_a_spare_is_the_business_of_one_database(database: Database, template: Kept, settle: Settle) -> None:
+    rebuild(database, template)
+    settle(database)
+    other = database.named(f"{database.name}_other")
+    assert found(other) == []
+    with connect(database.maintenance, purpose="tests") as conn:
+        templates.collect(conn, other, kept=0)
+        (spare,) = found(database)
+        execute_for(conn, "DROP DATABASE {}", spare)
