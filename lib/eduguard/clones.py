@@ -123,9 +123,14 @@ def _choose_method(conn: "Connection", strategy: str) -> None:
         conn.execute("SELECT set_config('file_copy_method', %s, false)", ["clone" if strategy == "clone" else "copy"])
 
 
-def drop(conn: "Connection", database: Database) -> None:
-    """Drop a kept database; its comment goes first, so that a half-dropped one is never taken for finished."""
+def disown(conn: "Connection", database: Database) -> None:
+    """Take its comment from a kept database that is to be dropped: dropped by half it would be taken for finished."""
     _comment(conn, database, None)
+
+
+def drop(conn: "Connection", database: Database) -> None:
+    """Drop a kept database."""
+    disown(conn, database)
     execute_for(conn, "DROP DATABASE IF EXISTS {} WITH (FORCE)", database)
 
 

@@ -1,6 +1,6 @@
 """The lock that lets one command at a time rebuild a database, and what the server is left to do when it is let go.
 
-PostgreSQL finishes a statement whose client has gone. So the database that a publish has discarded is dropped, and the
+PostgreSQL finishes a statement whose client has gone. So databases that are not wanted any more are dropped, and the
 spare for the next rebuild is made, after the command has ended: nobody waits for either.
 """
 
@@ -11,23 +11,26 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from eduguard import spares
 from eduguard.clones import Kept
-from eduguard.database import Database, connect, connect_alone, leave_to, lending, read_value
+from eduguard.database import Database, connect, connect_alone, execute_for, leave_to, lending, read_value
 from eduguard.errors import EduguardError
 from eduguard.sessions import Session
 
 if TYPE_CHECKING:
+    from typing import LiteralString
+
     from psycopg import Connection
 
 _HOLDER = """
 SELECT a.pid, a.backend_start, a.application_name, a.usename FROM pg_locks l JOIN pg_stat_activity a USING (pid)
 WHERE l.locktype = 'advisory' AND l.granted AND l.classid = 0 AND l.objid::bigint = %s
 """
+_DROP: "LiteralString" = "DROP DATABASE IF EXISTS {} WITH (FORCE)"
 _POLL = 0.1  # seconds between two attempts to take the lock
 _PATIENCE = 50  # attempts: as long as PostgreSQL itself waits for the sessions in a database that is to be copied
 
@@ -35,7 +38,7 @@ _PATIENCE = 50  # attempts: as long as PostgreSQL itself waits for the sessions 
 @dataclass(slots=True)
 class _Held:
     template: Kept | None = None  # of which the next rebuild will want a clone
-    discards: bool = False
+    unwanted: dict[Database, None] = field(default_factory=dict)  # a set in order
 
 
 _held: ContextVar[Mapping[str, _Held]] = ContextVar("held", default=MappingProxyType({}))  # by the database's name
@@ -74,10 +77,18 @@ def will_clone(database: Database, template: Kept) -> None:
         held.template = template
 
 
-def will_drop_discarded(database: Database) -> None:
-    """Have the discarded database dropped when the lock is let go, if this command holds it."""
+def drop(conn: "Connection", database: Database, unwanted: Database) -> None:
+    """Drop a database beside this one when the lock is let go, or now if this command does not hold it."""
     if held := _held.get().get(database.name):
-        held.discards = True
+        held.unwanted[unwanted] = None
+    else:
+        execute_for(conn, _DROP, unwanted)
+
+
+def want(database: Database, wanted: Database) -> None:
+    """Do not drop a database that is about to be made anew."""
+    if held := _held.get().get(database.name):
+        held.unwanted.pop(wanted, None)
 
 
 def is_being_made(database: Database) -> bool:
@@ -109,14 +120,18 @@ def _lock(conn: "Connection", database: Database) -> None:
 def _let_go(conn: "Connection", database: Database, held: _Held) -> None:
     from psycopg import Error
 
-    # Both only save time, now or later. Side by side, for one after the other takes PostgreSQL several times as long;
-    # the lock goes with the drop, which the next command would otherwise meet half-way.
+    # All of it only saves time, now or later. Side by side, for one after the other takes PostgreSQL several times as
+    # long. The lock goes with the last drop: of the discarded, which the next command would otherwise meet half-way.
     with suppress(Error, EduguardError):
         if held.template:
             with connect_alone(database.maintenance, purpose="spare") as another:
                 spares.leave(another, held.template)
-        if held.discards:
-            leave_to(conn, "DROP DATABASE IF EXISTS {} WITH (FORCE)", database.discarded)
+        *others, last = held.unwanted or (None,)
+        for unwanted in others:
+            with connect_alone(database.maintenance, purpose="drop") as another:
+                leave_to(another, _DROP, unwanted)
+        if last:
+            leave_to(conn, _DROP, last)
 
 
 def _key(database: Database) -> int:

@@ -2,7 +2,7 @@
 
 A publish is one transaction of renames, so a crash at any moment leaves the old or the new database in place. The
 database that was replaced is kept as `..._previous`; the one kept before is renamed to `..._discarded` in the same
-transaction, and dropped when the lock is let go, or else by the next rebuild.
+transaction, and dropped when the lock is let go, by the next rebuild if that failed.
 """
 
 import time
@@ -15,7 +15,7 @@ from eduguard import clones, spares
 from eduguard.clones import Kept
 from eduguard.database import Database, connect, execute_for, exists, read_value
 from eduguard.errors import EduguardError
-from eduguard.lock import will_clone, will_drop_discarded
+from eduguard.lock import drop, will_clone
 from eduguard.protection import is_expendable
 from eduguard.sessions import Session, kept_out, unheard
 
@@ -155,8 +155,10 @@ def publish(database: Database, note: Note = unheard) -> Swap:
             renames.insert(0, (database, database.previous))
             if exists(conn, database.previous):
                 renames.insert(0, (database.previous, database.discarded))
-                will_drop_discarded(database)
-        return _rename(conn, renames, note)
+        swap = _rename(conn, renames, note)
+        if (database.previous, database.discarded) in renames:
+            drop(conn, database, database.discarded)
+        return swap
 
 
 def undo(database: Database, note: Note = unheard) -> Swap:

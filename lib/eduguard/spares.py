@@ -49,14 +49,13 @@ def take(conn: "Connection", template: Kept, target: Database) -> bool:
     return True
 
 
-def collect(conn: "Connection", database: Database, templates: list[Kept]) -> None:
-    """Drop the spares of this database that are of none of these templates."""
+def list_others(conn: "Connection", database: Database, templates: list[Kept]) -> list[Database]:
+    """Return the spares for this database that are of none of these templates; read-only."""
     rows = conn.execute(
         "SELECT datname FROM pg_database WHERE starts_with(datname, %s) AND datname <> ALL (%s)",
         [prefix(database), [_spare_of(template).name for template in templates]],
     ).fetchall()
-    for (name,) in rows:
-        execute_for(conn, "DROP DATABASE IF EXISTS {} WITH (FORCE)", database.aside(name))
+    return [database.aside(name) for (name,) in rows]
 
 
 def _spare_of(template: Kept) -> Database:

@@ -11,10 +11,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eduguard import clones, spares
+from eduguard import clones, lock, spares
 from eduguard.clones import Kept
 from eduguard.database import Database, connect, read_value
-from eduguard.lock import will_clone
 from eduguard.sessions import unheard
 from eduguard.settings import Settings
 
@@ -70,22 +69,25 @@ def keep(database: Database, inputs: str, *, seeded: bool) -> str:
         if read_value(conn, _OWN_SETTINGS, database.next.name, database.next.name):
             return "; no template, for a clone would lose the database's own settings or grants"
         try:
+            lock.want(database, database.aside(name))
             # Only our own sessions are in a database that is not published.
             kept = clones.keep(conn, database.next, database.aside(name), facts, unheard)
             collect(conn, database)
         except Error as error:
             return f"; no template: {error.diag.message_primary or 'the server went away'}"
-    will_clone(database, kept)
+    lock.will_clone(database, kept)
     return "; kept as a template"
 
 
 def collect(conn: "Connection", database: Database, *, kept: int = _KEPT) -> None:
     """Drop all templates of a database but the newest, with their spares, and what a crash left unfinished."""
     finished = clones.list_kept(conn, database, prefix(database))
-    spares.collect(conn, database, finished[:kept])
     leftovers = clones.list_unfinished(conn, database, prefix(database))
-    for each in (*(old.database for old in finished[kept:]), *leftovers):
-        clones.drop(conn, each)
+    for old in finished[kept:]:
+        clones.disown(conn, old.database)
+        leftovers.append(old.database)
+    for each in (*spares.list_others(conn, database, finished[:kept]), *leftovers):
+        lock.drop(conn, database, each)
 
 
 def _name(conn: "Connection", database: Database, inputs: str) -> str:

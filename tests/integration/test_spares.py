@@ -47,6 +47,11 @@ def make_and_fail(database: Database, template: Kept) -> None:
     publication.undo(database)
 
 
+def present(database: Database, other: Database) -> bool:
+    with connect(database.maintenance, purpose="tests") as conn:
+        return exists(conn, other)
+
+
 def identity(database: Database, name: str) -> int:
     with connect(database.maintenance, purpose="tests") as conn:
         return int(read_value(conn, "SELECT oid FROM pg_database WHERE datname = %s", name))
@@ -129,6 +134,26 @@ def test_a_spare_that_cannot_be_made_fails_nothing(database: Database, template:
             clones.drop(conn, template.database)
     settle(database)
     assert found(database) == []
+
+
+def test_an_old_template_and_its_spare_are_dropped_when_the_lock_is_let_go(
+    database: Database, template: Kept, settle: Settle
+) -> None:
+    rebuild(database, template)
+    with lock.hold_lock(database):
+        publication.create_next(database, target="local", command="tests")
+        for number in range(3):
+            templates.keep(database, f"hash {number}", seeded=False)
+        assert present(database, template.database), "it is not waited for"
+        templates.keep(database, "hash 3", seeded=False)
+        templates.keep(database, "hash 0", seeded=False)
+    settle(database)
+    assert not present(database, template.database)
+    assert [spare.name.rpartition("_")[2] for spare in found(database)] == [
+        newest(database).database.name.rpartition("_")[2]
+    ]
+    with connect(database.maintenance, purpose="tests") as conn:
+        assert len(clones.list_kept(conn, database, templates.prefix(database))) == 3, "one made anew was dropped"
 
 
 def test_what_a_publish_discards_is_dropped_when_the_lock_is_let_go(database: Database, settle: Settle) -> None:
