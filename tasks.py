@@ -26,7 +26,7 @@ from eduguard.commands import (
     workflow,
 )
 from eduguard.console import ask, print_json, print_note, print_step, print_table
-from eduguard.invocation import keep_open
+from eduguard.invocation import keep_open, relax_garbage_collection
 from eduguard.school_commands import (
     attendance_show,
     attendance_take,
@@ -51,6 +51,8 @@ __all__ = [
     "snapshot_save",
     "unenrol",
 ]
+
+relax_garbage_collection()
 
 NEXT = "work on the database that `rebuild` made, before it is published"
 TO = "the number of the migration to stop at, such as 0002"

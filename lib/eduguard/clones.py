@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from eduguard.database import Database, execute_for, leave_to, read_value
+from eduguard.database import Database, create_as, execute_for, leave_to, read_value
 from eduguard.sessions import kept_out
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _copy_measured(conn: "Connection", source: Database, target: Database, secon
     strategy = min(untried, key=lambda each: len(seconds.get(each, []))) if untried else _fastest(conn, seconds)
     _choose_method(conn, strategy)
     began = time.perf_counter()
-    execute_for(conn, _CREATE[strategy], target, source)
+    create_as(conn, _CREATE[strategy], target, source)
     if untried:
         seconds[strategy] = [*seconds.get(strategy, []), time.perf_counter() - began]
     return bool(untried)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -153,6 +153,22 @@ def execute_for(conn: "Connection", statement: "LiteralString", *databases: Data
     from psycopg import sql
 
     conn.execute(sql.SQL(statement).format(*(sql.Identifier(database.name) for database in databases)))
+
+
+def create_as(conn: "Connection", statement: "LiteralString", *databases: Database) -> None:
+    """Execute a CREATE DATABASE as `execute_for` does, and have a checkpoint made when it is broken off.
+
+    PostgreSQL 15 to 18 can be unable to recover from a crash after a CREATE DATABASE that was broken off, until its
+    next checkpoint is complete.
+    """
+    from psycopg import Error
+
+    try:
+        execute_for(conn, statement, *databases)
+    except BaseException:
+        with suppress(Error):  # only some roles may ask for one
+            conn.execute("CHECKPOINT")
+        raise
 
 
 def leave_to(conn: "Connection", statement: "LiteralString", *databases: Database) -> None:

@@ -68,7 +68,7 @@ def hold_lock(database: Database) -> Iterator[None]:
             yield
         finally:
             _held.reset(token)
-        _let_go(conn, database, held)
+            _let_go(conn, database, held)
 
 
 def will_clone(database: Database, template: Kept) -> None:

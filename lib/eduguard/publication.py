@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from eduguard import clones, spares
 from eduguard.clones import Kept
-from eduguard.database import Database, connect, execute_for, exists, read_value
+from eduguard.database import Database, connect, create_as, execute_for, exists, read_value
 from eduguard.errors import EduguardError
 from eduguard.lock import drop, will_clone
 from eduguard.protection import is_expendable
@@ -81,7 +81,7 @@ def create_next(database: Database, *, target: str, command: str, template: Kept
             if template:
                 _clone(conn, template, database)
             else:
-                execute_for(conn, "CREATE DATABASE {} TEMPLATE template0", database.next)
+                create_as(conn, "CREATE DATABASE {} TEMPLATE template0", database.next)
         except errors.InsufficientPrivilege as error:
             raise EduguardError(
                 f"The role {conn.info.user} may not create databases on this server",

@@ -2,6 +2,7 @@
 
 import contextvars
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -398,3 +399,37 @@ def test_a_server_that_does_not_answer_is_named(tmp_path: Path) -> None:
 def test_a_database_that_does_not_exist_says_what_makes_it(database: Database) -> None:
     with pytest.raises(EduguardError, match="(?s)does not exist.*inv reset"), connect(database, purpose="tests"):
         pytest.fail("there is no database")
+
+
+@pytest.mark.fault
+def test_a_create_database_that_is_broken_off_is_followed_by_a_checkpoint(database: Database) -> None:
+    script = (
+        "import sys\n"
+        "from eduguard.database import Database, connect, create_as\n"
+        "database = Database.from_url(sys.argv[1])\n"
+        "with connect(database.maintenance, purpose='tests') as conn:\n"
+        "    print('begins', flush=True)\n"
+        "    create_as(conn, 'CREATE DATABASE {} TEMPLATE {}', database.next, database)\n"
+    )
+    done = "SELECT num_done FROM pg_stat_checkpointer"
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE query ~ '^CREATE DATABASE' AND state = 'active'"
+    create(database, "1")
+    publication.publish(database)
+    command = [sys.executable, "-c", script, database.url]
+    with (
+        connect(database.maintenance, purpose="tests") as conn,
+        psycopg.connect(
+            database.url
+        ),  # while somebody is connected to it, it cannot be copied: PostgreSQL waits for 5 s
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as creator,
+    ):
+        assert creator.stdout
+        assert creator.stdout.readline() == "begins\n"
+        while not read_value(conn, waits):
+            time.sleep(0.01)
+        before = read_value(conn, done)
+        creator.send_signal(signal.SIGINT)
+        _, errors = creator.communicate()
+        assert "KeyboardInterrupt" in errors
+        assert read_value(conn, done) > before
+    assert present(database) == {""}

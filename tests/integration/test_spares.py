@@ -42,9 +42,14 @@ def rebuild(database: Database, template: Kept | None) -> None:
         publication.publish(database)
 
 
-def make_and_fail(database: Database, template: Kept) -> None:
+def publish_and_fail(database: Database, template: Kept) -> None:
     publication.create_next(database, target="local", command="tests", template=template)
-    publication.undo(database)
+    publication.publish(database)
+    with connect(database.maintenance, purpose="tests") as conn:
+        execute_for(conn, "CREATE DATABASE {} TEMPLATE template0", database.next)
+    with connect(database.next, purpose="tests") as conn:
+        conn.execute("CREATE TABLE theirs (id int)")
+    publication.create_next(database, target="local", command="tests")
 
 
 def present(database: Database, other: Database) -> bool:
@@ -166,13 +171,16 @@ def test_what_a_publish_discards_is_dropped_when_the_lock_is_let_go(database: Da
 
 
 @pytest.mark.fault
-def test_a_command_that_fails_leaves_the_server_nothing_to_do(
+def test_a_command_that_fails_after_it_has_published_leaves_the_same(
     database: Database, template: Kept, settle: Settle
 ) -> None:
-    with pytest.raises(EduguardError, match="There is no"), lock.hold_lock(database):
-        make_and_fail(database, template)
+    for _ in range(2):
+        rebuild(database, None)
+    with pytest.raises(EduguardError, match="in the way"), lock.hold_lock(database):
+        publish_and_fail(database, template)
     settle(database)
-    assert found(database) == []
+    assert len(found(database)) == 1
+    assert not present(database, database.discarded)
 
 
 def test_a_spare_is_the_business_of_one_database(database: Database, template: Kept, settle: Settle) -> None:
