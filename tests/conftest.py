@@ -87,9 +87,10 @@ def database(server_url: str, settle: Settle) -> Iterator[Database]:
     with connect(named.maintenance, purpose="tests") as conn:
         for each in (named, named.next, named.previous, named.discarded):
             execute_for(conn, "DROP DATABASE IF EXISTS {} WITH (FORCE)", each)
-        templates.collect(conn, named, kept=0)
-        for kept in clones.list_kept(conn, named, snapshots.prefix(named)):
-            clones.drop(conn, kept.database)
+        templates.retire(conn, named, kept=0)
+        saved = [kept.database for kept in clones.list_kept(conn, named, snapshots.prefix(named))]
+        for each in (*templates.list_unwanted(conn, named), *saved):
+            clones.drop(conn, each)
 
 
 @pytest.fixture

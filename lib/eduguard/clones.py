@@ -124,7 +124,7 @@ def _choose_method(conn: "Connection", strategy: str) -> None:
 
 
 def disown(conn: "Connection", database: Database) -> None:
-    """Take its comment from a kept database that is to be dropped: dropped by half it would be taken for finished."""
+    """Take its comment from a kept database: it counts as unfinished, and is not cloned, even when dropped by half."""
     _comment(conn, database, None)
 
 

@@ -1,36 +1,34 @@
-"""The lock that lets one command at a time rebuild a database, and what the server is left to do when it is let go.
+"""The lock that lets one command at a time rebuild a database, and what is done beside the command that holds it.
 
-PostgreSQL finishes a statement whose client has gone. So databases that are not wanted any more are dropped, and the
-spare for the next rebuild is made, after the command has ended: nobody waits for either.
+What is not wanted any more is dropped while the command goes on, and PostgreSQL, which finishes a statement whose
+client has gone, makes the spare for the next rebuild after the command has ended. Never both at once: a drop begins a
+checkpoint, and PostgreSQL may not recover from a crash in a CREATE DATABASE that has met with one in its first moments.
 """
 
 import os
 import socket
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from eduguard import spares
+from eduguard import ahead, spares
 from eduguard.clones import Kept
-from eduguard.database import Database, connect, connect_alone, execute_for, leave_to, lending, read_value
+from eduguard.database import Database, connect, connect_alone, execute_for, lending, read_value
 from eduguard.errors import EduguardError
 from eduguard.sessions import Session
 
 if TYPE_CHECKING:
-    from typing import LiteralString
-
     from psycopg import Connection
 
 _HOLDER = """
 SELECT a.pid, a.backend_start, a.application_name, a.usename FROM pg_locks l JOIN pg_stat_activity a USING (pid)
 WHERE l.locktype = 'advisory' AND l.granted AND l.classid = 0 AND l.objid::bigint = %s
 """
-_DROP: "LiteralString" = "DROP DATABASE IF EXISTS {} WITH (FORCE)"
 _POLL = 0.1  # seconds between two attempts to take the lock
 _PATIENCE = 50  # attempts: as long as PostgreSQL itself waits for the sessions in a database that is to be copied
 
@@ -38,7 +36,7 @@ _PATIENCE = 50  # attempts: as long as PostgreSQL itself waits for the sessions 
 @dataclass(slots=True)
 class _Held:
     template: Kept | None = None  # of which the next rebuild will want a clone
-    unwanted: dict[Database, None] = field(default_factory=dict)  # a set in order
+    dropped: Callable[[], None] = lambda: None  # waits for the drops that have begun
 
 
 _held: ContextVar[Mapping[str, _Held]] = ContextVar("held", default=MappingProxyType({}))  # by the database's name
@@ -68,7 +66,7 @@ def hold_lock(database: Database) -> Iterator[None]:
             yield
         finally:
             _held.reset(token)
-            _let_go(conn, database, held)
+            _let_go(conn, held)
 
 
 def will_clone(database: Database, template: Kept) -> None:
@@ -77,18 +75,32 @@ def will_clone(database: Database, template: Kept) -> None:
         held.template = template
 
 
-def drop(conn: "Connection", database: Database, unwanted: Database) -> None:
-    """Drop a database beside this one when the lock is let go, or now if this command does not hold it."""
+def begin_drops(database: Database, unwanted: Sequence[Database]) -> None:
+    """Begin to drop databases beside this one, one after the other; wait for it if this command holds no lock."""
+    from psycopg import Error
+
+    def drop() -> None:
+        with connect_alone(database.maintenance, purpose="drop") as conn:
+            for each in unwanted:
+                with suppress(Error):  # somebody else's, or in use: who needs its name fails, and says so
+                    execute_for(conn, "DROP DATABASE IF EXISTS {} WITH (FORCE)", each)
+
+    finish_drops(database)
     if held := _held.get().get(database.name):
-        held.unwanted[unwanted] = None
+        held.dropped = ahead.begin(drop)
     else:
-        execute_for(conn, _DROP, unwanted)
+        drop()
 
 
-def want(database: Database, wanted: Database) -> None:
-    """Do not drop a database that is about to be made anew."""
+def finish_drops(database: Database) -> None:
+    """Wait for the drops that have begun: before a database is made, or one of those names is needed.
+
+    Raises:
+        EduguardError: when the server went away.
+    """
     if held := _held.get().get(database.name):
-        held.unwanted.pop(wanted, None)
+        dropped, held.dropped = held.dropped, lambda: None
+        dropped()
 
 
 def is_being_made(database: Database) -> bool:
@@ -117,21 +129,13 @@ def _lock(conn: "Connection", database: Database) -> None:
     )
 
 
-def _let_go(conn: "Connection", database: Database, held: _Held) -> None:
+def _let_go(conn: "Connection", held: _Held) -> None:
     from psycopg import Error
 
-    # All of it only saves time, now or later. Side by side, for one after the other takes PostgreSQL several times as
-    # long. The lock goes with the last drop: of the discarded, which the next command would otherwise meet half-way.
-    with suppress(Error, EduguardError):
-        if held.template:
-            with connect_alone(database.maintenance, purpose="spare") as another:
-                spares.leave(another, held.template)
-        *others, last = held.unwanted or (None,)
-        for unwanted in others:
-            with connect_alone(database.maintenance, purpose="drop") as another:
-                leave_to(another, _DROP, unwanted)
-        if last:
-            leave_to(conn, _DROP, last)
+    with suppress(Error, EduguardError):  # a spare only saves time, and what was not dropped is by the next rebuild
+        held.dropped()
+        if held.template and not conn.closed:
+            spares.leave(conn, held.template)  # the lock goes when it is made
 
 
 def _key(database: Database) -> int:

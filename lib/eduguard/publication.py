@@ -2,7 +2,7 @@
 
 A publish is one transaction of renames, so a crash at any moment leaves the old or the new database in place. The
 database that was replaced is kept as `..._previous`; the one kept before is renamed to `..._discarded` in the same
-transaction, and dropped when the lock is let go, by the next rebuild if that failed.
+transaction, and dropped by the next rebuild.
 """
 
 import time
@@ -11,11 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from eduguard import clones, spares
+from eduguard import clones, lock, spares, templates
 from eduguard.clones import Kept
 from eduguard.database import Database, connect, create_as, execute_for, exists, read_value
 from eduguard.errors import EduguardError
-from eduguard.lock import drop, will_clone
 from eduguard.protection import is_expendable
 from eduguard.sessions import Session, kept_out, unheard
 
@@ -74,13 +73,15 @@ def create_next(database: Database, *, target: str, command: str, template: Kept
 
     with connect(database.maintenance, purpose="rebuild") as conn:
         _require_owner(conn, database)
-        _require_expendable(conn, database.previous)
-        for leftover in (database.next, database.discarded):
-            _drop_ours(conn, leftover)
+        for each in (database.previous, database.discarded):
+            _require_expendable(conn, each)
+        _drop_ours(conn, database.next)
+        lock.begin_drops(database, [database.discarded, *templates.list_unwanted(conn, database)])
         try:
             if template:
                 _clone(conn, template, database)
             else:
+                lock.finish_drops(database)
                 create_as(conn, "CREATE DATABASE {} TEMPLATE template0", database.next)
         except errors.InsufficientPrivilege as error:
             raise EduguardError(
@@ -106,12 +107,12 @@ def create_next(database: Database, *, target: str, command: str, template: Kept
 
 
 def _clone(conn: "Connection", template: Kept, database: Database) -> None:
-    if not spares.has_spares(template):
-        clones.clone(conn, template, database.next)
-        return
-    if not spares.take(conn, template, database.next):
+    has_spares = spares.has_spares(template)
+    if not has_spares or not spares.take(conn, template, database.next):
+        lock.finish_drops(database)
         template = clones.clone(conn, template, database.next)
-    will_clone(database, template)
+    if has_spares:
+        lock.will_clone(database, template)
 
 
 def _require_owner(conn: "Connection", database: Database) -> None:
@@ -140,7 +141,7 @@ def _drop_ours(conn: "Connection", database: Database) -> None:
 def publish(database: Database, note: Note = unheard) -> Swap:
     """Put the next database in this one's place, which is kept as the previous; sessions are noted, then ended.
 
-    The one that was the previous is discarded.
+    The one that was the previous is discarded: the next rebuild drops it.
 
     Raises:
         EduguardError: when there is no next database, or the previous one, which is discarded, was not made by us.
@@ -148,6 +149,7 @@ def publish(database: Database, note: Note = unheard) -> Swap:
     with connect(database.maintenance, purpose="publish") as conn:
         if not exists(conn, database.next):
             raise EduguardError(f"There is no {database.next.name} to publish", hint="`inv rebuild` makes it.")
+        lock.finish_drops(database)
         _require_expendable(conn, database.previous)
         _drop_ours(conn, database.discarded)
         renames = [(database.next, database)]
@@ -155,10 +157,7 @@ def publish(database: Database, note: Note = unheard) -> Swap:
             renames.insert(0, (database, database.previous))
             if exists(conn, database.previous):
                 renames.insert(0, (database.previous, database.discarded))
-        swap = _rename(conn, renames, note)
-        if (database.previous, database.discarded) in renames:
-            drop(conn, database, database.discarded)
-        return swap
+        return _rename(conn, renames, note)
 
 
 def undo(database: Database, note: Note = unheard) -> Swap:
@@ -170,6 +169,7 @@ def undo(database: Database, note: Note = unheard) -> Swap:
     with connect(database.maintenance, purpose="undo") as conn:
         if not exists(conn, database.previous):
             raise EduguardError(f"There is no {database.previous.name} to bring back", hint="One publish keeps one.")
+        lock.finish_drops(database)
         _drop_ours(conn, database.discarded)
         renames = [
             (database, database.discarded),

@@ -69,25 +69,27 @@ def keep(database: Database, inputs: str, *, seeded: bool) -> str:
         if read_value(conn, _OWN_SETTINGS, database.next.name, database.next.name):
             return "; no template, for a clone would lose the database's own settings or grants"
         try:
-            lock.want(database, database.aside(name))
+            lock.finish_drops(database)
             # Only our own sessions are in a database that is not published.
             kept = clones.keep(conn, database.next, database.aside(name), facts, unheard)
-            collect(conn, database)
+            retire(conn, database)
         except Error as error:
             return f"; no template: {error.diag.message_primary or 'the server went away'}"
     lock.will_clone(database, kept)
     return "; kept as a template"
 
 
-def collect(conn: "Connection", database: Database, *, kept: int = _KEPT) -> None:
-    """Drop all templates of a database but the newest, with their spares, and what a crash left unfinished."""
-    finished = clones.list_kept(conn, database, prefix(database))
-    leftovers = clones.list_unfinished(conn, database, prefix(database))
-    for old in finished[kept:]:
+def retire(conn: "Connection", database: Database, *, kept: int = _KEPT) -> None:
+    """Declare all templates of a database but the newest unfinished: the next rebuild drops them."""
+    for old in clones.list_kept(conn, database, prefix(database))[kept:]:
         clones.disown(conn, old.database)
-        leftovers.append(old.database)
-    for each in (*spares.list_others(conn, database, finished[:kept]), *leftovers):
-        lock.drop(conn, database, each)
+
+
+def list_unwanted(conn: "Connection", database: Database) -> list[Database]:
+    """Return what is retired, what a crash left unfinished, and the spares of neither; read-only."""
+    finished = clones.list_kept(conn, database, prefix(database))
+    unfinished = clones.list_unfinished(conn, database, prefix(database))
+    return [*unfinished, *spares.list_others(conn, database, finished)]
 
 
 def _name(conn: "Connection", database: Database, inputs: str) -> str:

@@ -121,6 +121,24 @@ def test_a_stale_pid_file_does_not_keep_the_server_from_starting(folder: Path, p
     assert answers(postgres.ensure_running(folder))
 
 
+def test_a_server_that_cannot_recover_for_a_folder_that_create_database_removed_is_started(folder: Path) -> None:
+    url = postgres.ensure_running(folder)
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute("CREATE TABLE kept AS SELECT 'kept' AS mark")
+        conn.execute("CREATE DATABASE half")
+        row = conn.execute("SELECT oid FROM pg_database WHERE datname = 'half'").fetchone()
+        assert row
+        with psycopg.connect(url, dbname="half") as half:
+            half.execute("REINDEX INDEX pg_class_oid_index")
+            conn.execute("CHECKPOINT")  # redo begins here
+            half.commit()  # writes the map of the files of this database, and nothing else in its folder, as CREATE DATABASE does
+    os.kill(postmaster(folder), signal.SIGKILL)
+    shutil.rmtree(folder / "data" / "base" / str(row[0]))
+    with psycopg.connect(postgres.ensure_running(folder)) as conn:
+        assert conn.execute("SELECT mark FROM kept").fetchone() == ("kept",)
+    assert "pg_filenode.map.tmp" in (folder / "log").read_text(), "it was not in the way"
+
+
 def test_a_folder_copied_while_its_server_runs_gets_a_server_of_its_own(folder: Path, base: Path) -> None:
     first = postgres.ensure_running(folder)
     other = base / "other"

@@ -41,7 +41,9 @@ def test_publishing_keeps_one_generation(database: Database) -> None:
         create(database, number)
         publication.publish(database)
     assert (mark(database), mark(database.previous)) == ("3", "2")
-    assert present(database) == {"", "_previous"}
+    assert present(database) == {"", "_previous", "_discarded"}
+    create(database, "4")
+    assert present(database) == {"", "_previous", "_next"}, "the next rebuild drops what was discarded"
 
 
 @pytest.mark.fault
@@ -55,7 +57,7 @@ def test_a_drop_that_the_death_of_the_server_cut_off_is_finished_by_the_next_run
             conn.execute("UPDATE pg_database SET datconnlimit = -2 WHERE datname = %s", [half_dropped.name])
     create(database, "3")
     publication.publish(database)
-    assert (mark(database), present(database)) == ("3", {"", "_previous"})
+    assert (mark(database), present(database)) == ("3", {"", "_previous", "_discarded"})
 
 
 def test_undo_swaps_and_swaps_back(database: Database) -> None:
@@ -173,7 +175,7 @@ def test_a_publish_killed_at_any_statement_leaves_one_of_the_two_serving(databas
     create(database, "4")
     publication.publish(database)
     assert mark(database) == "4"
-    assert present(database) == {"", "_previous"}
+    assert present(database) == {"", "_previous", "_discarded"}
 
 
 def test_only_one_command_at_a_time_rebuilds_a_database(database: Database) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import psycopg
 import pytest
 
 from eduguard import clones, lock, publication, spares, templates
@@ -108,14 +109,24 @@ def test_no_spare_is_made_of_a_snapshot(database: Database, template: Kept, sett
     assert names == []
 
 
-def test_a_spare_goes_with_its_template(database: Database, template: Kept, settle: Settle) -> None:
+def test_a_spare_and_its_template_are_dropped_by_the_rebuild_after_the_one_that_retired_it(
+    database: Database, template: Kept, settle: Settle
+) -> None:
     rebuild(database, template)
+    with lock.hold_lock(database):
+        publication.create_next(database, target="local", command="tests")
+        for number in range(3):
+            templates.keep(database, f"hash {number}", seeded=False)
     settle(database)
+    assert len(found(database)) == 2
+    assert present(database, template.database)
+    rebuild(database, newest(database))
+    settle(database)
+    assert not present(database, template.database)
+    (spare,) = found(database)
+    assert spare.name.rpartition("_")[2] == newest(database).database.name.rpartition("_")[2]
     with connect(database.maintenance, purpose="tests") as conn:
-        templates.collect(conn, database)
-        assert len(found(database)) == 1
-        templates.collect(conn, database, kept=0)
-    assert found(database) == []
+        assert len(clones.list_kept(conn, database, templates.prefix(database))) == 3
 
 
 @pytest.mark.fault
@@ -141,46 +152,38 @@ def test_a_spare_that_cannot_be_made_fails_nothing(database: Database, template:
     assert found(database) == []
 
 
-def test_an_old_template_and_its_spare_are_dropped_when_the_lock_is_let_go(
-    database: Database, template: Kept, settle: Settle
-) -> None:
-    rebuild(database, template)
-    with lock.hold_lock(database):
-        publication.create_next(database, target="local", command="tests")
-        for number in range(3):
-            templates.keep(database, f"hash {number}", seeded=False)
-        assert present(database, template.database), "it is not waited for"
-        templates.keep(database, "hash 3", seeded=False)
-        templates.keep(database, "hash 0", seeded=False)
-    settle(database)
-    assert not present(database, template.database)
-    assert [spare.name.rpartition("_")[2] for spare in found(database)] == [
-        newest(database).database.name.rpartition("_")[2]
-    ]
-    with connect(database.maintenance, purpose="tests") as conn:
-        assert len(clones.list_kept(conn, database, templates.prefix(database))) == 3, "one made anew was dropped"
-
-
-def test_what_a_publish_discards_is_dropped_when_the_lock_is_let_go(database: Database, settle: Settle) -> None:
+def test_a_rebuild_drops_what_was_discarded_while_it_goes_on(database: Database, template: Kept) -> None:
     for _ in range(3):
         rebuild(database, None)
-    settle(database)
+    old = identity(database, database.discarded.name)
+    rebuild(database, template)
+    assert identity(database, database.discarded.name) != old
+
+
+@pytest.mark.fault
+def test_what_cannot_be_dropped_is_left_and_fails_nothing(database: Database, template: Kept) -> None:
     with connect(database.maintenance, purpose="tests") as conn:
-        assert exists(conn, database.previous)
-        assert not exists(conn, database.discarded)
+        stuck = database.aside(templates.prefix(database) + "stuck")
+        execute_for(conn, "CREATE DATABASE {} TEMPLATE template0", stuck)
+    with psycopg.connect(stuck.url, autocommit=True) as conn:
+        conn.execute("BEGIN")
+        conn.execute("CREATE TABLE anything (id int)")
+        conn.execute("PREPARE TRANSACTION 'stuck'")
+        rebuild(database, template)
+        assert present(database, stuck)
+        conn.execute("ROLLBACK PREPARED 'stuck'")
+    rebuild(database, template)
+    assert not present(database, stuck)
 
 
 @pytest.mark.fault
 def test_a_command_that_fails_after_it_has_published_leaves_the_same(
     database: Database, template: Kept, settle: Settle
 ) -> None:
-    for _ in range(2):
-        rebuild(database, None)
     with pytest.raises(EduguardError, match="in the way"), lock.hold_lock(database):
         publish_and_fail(database, template)
     settle(database)
     assert len(found(database)) == 1
-    assert not present(database, database.discarded)
 
 
 def test_a_spare_is_the_business_of_one_database(database: Database, template: Kept, settle: Settle) -> None:
@@ -189,6 +192,4 @@ def test_a_spare_is_the_business_of_one_database(database: Database, template: K
     other = database.named(f"{database.name}_other")
     assert found(other) == []
     with connect(database.maintenance, purpose="tests") as conn:
-        templates.collect(conn, other, kept=0)
-        (spare,) = found(database)
-        execute_for(conn, "DROP DATABASE {}", spare)
+        assert templates.list_unwanted(conn, other) == []

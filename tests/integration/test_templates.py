@@ -82,14 +82,16 @@ def test_a_clone_holds_what_the_template_holds_and_has_a_mark_of_its_own(
         assert conn.execute("SELECT command FROM eduguard.origin").fetchall() == [("the second",)]
 
 
-def test_an_unfinished_template_is_never_found_and_is_collected(database: Database, settings: Settings) -> None:
+def test_an_unfinished_template_is_never_found_and_is_dropped_by_the_next_rebuild(
+    database: Database, settings: Settings
+) -> None:
     make(database, settings)
     kept = find(database, settings)
     assert kept
     with connect(database.maintenance, purpose="tests") as conn:
         execute_for(conn, "COMMENT ON DATABASE {} IS NULL", kept.database)
         assert templates.find(conn, database, settings) == (None, None)
-        templates.collect(conn, database)
+        publication.create_next(database, target="local", command="tests")
         assert not exists(conn, kept.database)
     assert make(database, settings) == "; kept as a template"
 
