@@ -251,7 +251,10 @@ def _located(file: Path, *, is_whole: bool) -> Iterator[None]:
 
     try:
         yield
-    except psycopg.Error as error:
+    except psycopg.Error as last:
+        error = last
+        while isinstance(error.__context__, psycopg.Error):  # where the server is gone, yoyo's rollback fails as well
+            error = error.__context__
         text = file.read_text(encoding="utf-8")
         notes: list[str] = getattr(error, "__notes__", [])
         statement, ran = (notes[0], notes[1]) if notes else ("", "1")

@@ -266,3 +266,11 @@ def test_rows_seeded_before_external_image_ids_get_theirs(empty_database: Databa
     with connect(empty_database, purpose="tests") as conn:
         rows = conn.execute("SELECT external_image_id FROM student_faces ORDER BY id").fetchall()
     assert rows == [("s.1-photo-2",), ("s.1-photo-1002",)]
+
+
+def test_a_server_that_ends_the_connection_is_blamed_with_its_reason(empty_database: Database, folder: Path) -> None:
+    add(folder, "0200_end", "SELECT pg_terminate_backend(pg_backend_pid());")
+    with pytest.raises(
+        EduguardError, match="(?s)0200_end.sql:1:1: terminating connection due to administrator.*SELECT"
+    ):
+        migrations.apply(empty_database, folder)
