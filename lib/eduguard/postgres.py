@@ -17,7 +17,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 from eduguard.errors import EduguardError
-from eduguard.postgres_tools import PORT, Tools, disown_stale_pid_files, find_binaries, remake_missing_folder
+from eduguard.postgres_tools import (
+    PORT,
+    Tools,
+    disown_stale_pid_files,
+    find_binaries,
+    remake_missing_folder,
+    stop_unreachable,
+)
 from eduguard.state import Account, make_state_folder, server_account
 
 _MAJOR_VERSION = "18"
@@ -127,6 +134,7 @@ def _start(tools: Tools) -> None:
     for attempt in range(_START_ATTEMPTS):
         if tools.is_ready():
             return
+        stop_unreachable(tools)
         disown_stale_pid_files(tools)
         started = tools.run(
             *("pg_ctl", "-D", tools.data, "-l", log, "-w", "-t", _START_TIMEOUT, "-o", options, "start"),

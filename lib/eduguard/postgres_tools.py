@@ -124,10 +124,20 @@ def disown_stale_pid_files(tools: Tools) -> None:
     postmaster.pid still keeps a second server from starting while a backend of the first one works.
     """
     for file in (tools.data / "postmaster.pid", tools.sockets / f".s.PGSQL.{PORT}.lock"):
-        if file.exists():
-            pid, _, rest = file.read_text().partition("\n")
-            if not (_is_postgres(pid) and rest.partition("\n")[0] == str(tools.data)):
-                file.write_text(f"{_NO_SUCH_PID}\n{rest}")
+        if file.exists() and not _names_living_server(file, tools.data):
+            _, _, rest = file.read_text().partition("\n")
+            file.write_text(f"{_NO_SUCH_PID}\n{rest}")
+
+
+def stop_unreachable(tools: Tools) -> None:
+    """Stop the server of this folder if its socket is gone: nobody can reach it, and no other can start.
+
+    A server whose folder was deleted while it ran notices that within a minute. It then ends, and removes the socket of
+    the one that has been started in its place.
+    """
+    pid_file, socket = tools.data / "postmaster.pid", tools.sockets / f".s.PGSQL.{PORT}"
+    if pid_file.exists() and not socket.exists() and _names_living_server(pid_file, tools.data):
+        tools.run("pg_ctl", "-D", tools.data, "-w", "-m", "fast", "stop", check=False)
 
 
 def remake_missing_folder(tools: Tools) -> None:
@@ -141,6 +151,11 @@ def remake_missing_folder(tools: Tools) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
         if tools.account:
             os.chown(folder, tools.account.user_id, tools.account.group_id)
+
+
+def _names_living_server(file: Path, data: Path) -> bool:
+    pid, _, rest = file.read_text().partition("\n")
+    return _is_postgres(pid) and rest.partition("\n")[0] == str(data)
 
 
 def _is_postgres(pid: str) -> bool:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -137,6 +138,18 @@ def test_a_server_that_cannot_recover_for_a_folder_that_create_database_removed_
     with psycopg.connect(postgres.ensure_running(folder)) as conn:
         assert conn.execute("SELECT mark FROM kept").fetchone() == ("kept",)
     assert "pg_filenode.map.tmp" in (folder / "log").read_text(), "it was not in the way"
+
+
+def test_a_server_whose_socket_is_gone_is_started_anew(folder: Path) -> None:
+    with psycopg.connect(postgres.ensure_running(folder), autocommit=True) as conn:
+        conn.execute("CREATE TABLE kept AS SELECT 'kept' AS mark")
+    first = postmaster(folder)
+    for file in (folder / "s").iterdir():
+        file.unlink()
+    with psycopg.connect(postgres.ensure_running(folder)) as conn:
+        assert conn.execute("SELECT mark FROM kept").fetchone() == ("kept",)
+    assert postmaster(folder) != first
+    assert not psutil.pid_exists(first) or psutil.Process(first).status() == psutil.STATUS_ZOMBIE
 
 
 def test_a_folder_copied_while_its_server_runs_gets_a_server_of_its_own(folder: Path, base: Path) -> None:
