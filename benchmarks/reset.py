@@ -158,12 +158,18 @@ def outdate_templates(live: Database) -> None:
 
 
 def settle(live: Database) -> float:
-    """Wait for what our commands have left the server to do, which must not slow down the next; return the seconds."""
-    under_way = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query ~ '^(CREATE|DROP) DATABASE'"
+    """Wait for what a way has left the server to do and to write to disk, which must not slow down the next.
+
+    Returns:
+        the seconds.
+    """
+    # A session that was left ends with what it was left with, which it may not have begun yet.
+    under_way = "SELECT count(*) FROM pg_stat_activity WHERE application_name ~ '^eduguard (lock|drop)'"
     began = time.perf_counter()
     with connect(live.maintenance, purpose="bench") as conn:
         while read_value(conn, under_way):
             time.sleep(0.005)
+        conn.execute("CHECKPOINT")
     return time.perf_counter() - began
 
 

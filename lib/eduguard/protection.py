@@ -18,6 +18,8 @@ WHERE c.relkind IN ('r', 'p', 'f', 'm') AND NOT c.relispartition
 AND c.relname !~ '^_?yoyo_' AND n.nspname NOT IN ('eduguard', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%'
 ORDER BY 1
 """
+# A mark made by an earlier version of ours has fewer columns.
+_ORIGIN = "SELECT target, command, created_at, to_jsonb(o) ->> 'fixtures' FROM eduguard.origin o LIMIT 1"
 _INVALID = -2  # DATCONNLIMIT_INVALID_DB: what PostgreSQL marks a database with before it drops it
 
 
@@ -28,6 +30,8 @@ class Origin:
     target: str
     command: str
     created_at: datetime
+    fixtures: str | None
+    """the hash of the fixtures that were read when it was made, and were well-formed"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,5 +162,5 @@ def _is_local(conn: "Connection") -> bool:
 def _read_origin(conn: "Connection") -> Origin | None:
     if read_value(conn, "SELECT to_regclass('eduguard.origin')") is None:
         return None
-    row = conn.execute("SELECT target, command, created_at FROM eduguard.origin LIMIT 1").fetchone()
-    return Origin(target=row[0], command=row[1], created_at=row[2]) if row else None
+    row = conn.execute(_ORIGIN).fetchone()
+    return Origin(target=row[0], command=row[1], created_at=row[2], fixtures=row[3]) if row else None

@@ -60,10 +60,19 @@ def read_clone(database: Database) -> str | None:
         return inputs
 
 
-def create_next(database: Database, *, target: str, command: str, template: Kept | None = None) -> None:
+def create_next(
+    database: Database, *, target: str, command: str, template: Kept | None = None, fixtures: str | None = None
+) -> None:
     """Make a database beside this one, empty or a clone, marked as ours.
 
-    What an earlier run left there is dropped, and what the last publish discarded.
+    What an earlier run left there is dropped; what the last publish discarded is as soon as the new one is there.
+
+    Args:
+        database: the live one.
+        target: for the mark.
+        command: for the mark.
+        template: what is cloned.
+        fixtures: for the mark, the hash of the fixtures that have been read and are well-formed.
 
     Raises:
         EduguardError: when a database that we did not make is in the way, now or of the publish, or when the role may
@@ -76,18 +85,18 @@ def create_next(database: Database, *, target: str, command: str, template: Kept
         for each in (database.previous, database.discarded):
             _require_expendable(conn, each)
         _drop_ours(conn, database.next)
-        lock.begin_drops(database, [database.discarded, *templates.list_unwanted(conn, database)])
+        lock.finish_drops(database)
         try:
             if template:
                 _clone(conn, template, database)
             else:
-                lock.finish_drops(database)
                 create_as(conn, "CREATE DATABASE {} TEMPLATE template0", database.next)
         except errors.InsufficientPrivilege as error:
             raise EduguardError(
                 f"The role {conn.info.user} may not create databases on this server",
                 hint=f"An administrator can grant it: ALTER ROLE {conn.info.user} CREATEDB",
             ) from error
+        lock.begin_drops(database, [database.discarded, *templates.list_unwanted(conn, database)])
     with connect(database.next, purpose="rebuild") as conn, conn.transaction():
         encoding = read_value(conn, "SELECT current_setting('server_encoding')")
         if encoding != "UTF8":
@@ -98,18 +107,17 @@ def create_next(database: Database, *, target: str, command: str, template: Kept
         conn.execute("DROP TABLE IF EXISTS eduguard.origin")
         conn.execute(
             "CREATE TABLE eduguard.origin (target text NOT NULL, command text NOT NULL, "
-            "created_at timestamptz NOT NULL DEFAULT now(), inputs text)"
+            "created_at timestamptz NOT NULL DEFAULT now(), inputs text, fixtures text)"
         )
         conn.execute(
-            "INSERT INTO eduguard.origin (target, command, inputs) VALUES (%s, %s, %s)",
-            [target, command, template.facts.get("inputs") if template else None],
+            "INSERT INTO eduguard.origin (target, command, inputs, fixtures) VALUES (%s, %s, %s, %s)",
+            [target, command, template.facts.get("inputs") if template else None, fixtures],
         )
 
 
 def _clone(conn: "Connection", template: Kept, database: Database) -> None:
     has_spares = spares.has_spares(template)
     if not has_spares or not spares.take(conn, template, database.next):
-        lock.finish_drops(database)
         template = clones.clone(conn, template, database.next)
     if has_spares:
         lock.will_clone(database, template)

@@ -26,10 +26,10 @@ def prefix(database: Database) -> str:
 def leave(conn: "Connection", template: Kept) -> None:
     """Ask the server for the spare of a template that has none, and close the connection without waiting for it.
 
-    None is made before every way of cloning has been measured, or where the fastest takes long.
+    None is made before every way of cloning has been measured, or where it takes long.
     """
     spare = _spare_of(template)
-    if clones.is_measured(conn, template) and clones.least_seconds(template) < _LONGEST and not exists(conn, spare):
+    if clones.seconds_to_leave(conn, template) < _LONGEST and not exists(conn, spare):
         clones.leave_clone(conn, template, spare)
 
 

@@ -6,7 +6,7 @@ does not fit is not found; none is ever changed.
 
 import hashlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,12 +37,13 @@ def hash_inputs(settings: Settings, *, seeded: bool) -> str:
 
     The SQL files, the fixtures where they count, every line of ours, and the installed packages by version.
     """
-    hashed = hashlib.sha256(str(seeded).encode())
-    for part in _files(settings, seeded=seeded):
-        content = part.read_bytes()
-        hashed.update(f"\n{part.name} {len(content)}\n".encode() + content)
-    hashed.update("\n".join(_packages()).encode())
-    return hashed.hexdigest()
+    fixtures = _fixtures(settings) if seeded else []
+    return _hash(str(seeded), [*sorted(settings.migrations_folder.glob("*.sql")), *fixtures])
+
+
+def hash_fixtures(settings: Settings) -> str:
+    """Return the hash of all that decides whether the fixtures are well-formed; read-only, no database is asked."""
+    return _hash("fixtures", _fixtures(settings))
 
 
 def find(conn: "Connection", database: Database, settings: Settings) -> tuple[Kept | None, Kept | None]:
@@ -102,11 +103,17 @@ def _name(conn: "Connection", database: Database, inputs: str) -> str:
     return prefix(database) + hashlib.sha256(f"{inputs} {server}".encode()).hexdigest()[:24]
 
 
-def _files(settings: Settings, *, seeded: bool) -> Iterator[Path]:
-    yield from sorted(Path(__file__).parent.glob("*.py"))
-    yield from sorted(settings.migrations_folder.glob("*.sql"))
-    if seeded:
-        yield from sorted(settings.seed_folder.glob("*.y*ml"))
+def _hash(what: str, files: Iterable[Path]) -> str:
+    hashed = hashlib.sha256(what.encode())
+    for part in (*sorted(Path(__file__).parent.glob("*.py")), *files):
+        content = part.read_bytes()
+        hashed.update(f"\n{part.name} {len(content)}\n".encode() + content)
+    hashed.update("\n".join(_packages()).encode())
+    return hashed.hexdigest()
+
+
+def _fixtures(settings: Settings) -> list[Path]:
+    return sorted(settings.seed_folder.glob("*.y*ml"))
 
 
 def _packages() -> list[str]:

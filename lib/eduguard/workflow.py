@@ -81,19 +81,24 @@ def lock_database(settings: Settings) -> AbstractContextManager[None]:
 def rebuild(settings: Settings, *, confirm: str, command: str, ask: Ask, seeded: bool, to: str) -> str:
     """Check everything that can be checked, then make the next database: a template's clone, or empty.
 
-    The fixtures are checked whether they are to be loaded now or by the command after this one.
+    The fixtures are checked whether they are to be loaded now or by the command after this one; those that a template
+    was made of have been loaded, and those that the live database's mark tells of have been read.
     """
     live, target = target_database(settings), settings.target
-    protection.check_replaceable(protection.inspect(live), live, target.protection, confirm=confirm, ask=ask)
+    state = protection.inspect(live)
+    protection.check_replaceable(state, live, target.protection, confirm=confirm, ask=ask)
     migrations.check_folder(settings.migrations_folder)
     with connect(live.maintenance, purpose="rebuild") as conn:
         with_fixtures, empty = templates.find(conn, live, settings)
-    if not with_fixtures:  # those of a template have been loaded
+    checked: str | None = templates.hash_fixtures(settings)
+    if not with_fixtures and not (state.origin and state.origin.fixtures == checked):
         from eduguard import fixtures
 
         fixtures.read_fixtures(settings.seed_folder)
+        if checked != templates.hash_fixtures(settings):
+            checked = None  # a file changed, and may have before it was read
     template = None if to else (with_fixtures or empty) if seeded else empty
-    publication.create_next(live, target=target.name, command=command, template=template)
+    publication.create_next(live, target=target.name, command=command, template=template, fixtures=checked)
     return f"{live.next.name} {'cloned from a template' if template else 'made'} beside {live.name}"
 
 

@@ -80,6 +80,20 @@ def test_a_spare_is_made_when_the_lock_is_let_go_and_taken_by_the_next_rebuild(
     assert identity(database, another.name) != made
 
 
+def test_a_spare_is_made_in_a_way_that_leaves_nothing_to_be_written_to_disk(
+    database: Database, template: Kept, settle: Settle
+) -> None:
+    fast = {**template.facts, "seconds": {**template.seconds, "wal_log": [1e-6, 1e-6]}}
+    rebuild(database, Kept(database=template.database, facts=fast))
+    settle(database)
+    (spare,) = found(database)
+    with connect(database.maintenance, purpose="tests") as conn:
+        conn.execute("CREATE EXTENSION IF NOT EXISTS pg_buffercache")
+        unwritten = "SELECT count(*) FROM pg_buffercache WHERE isdirty AND reldatabase = %s"
+        assert read_value(conn, unwritten, identity(database, spare.name)) == 0
+        conn.execute("DROP EXTENSION pg_buffercache")
+
+
 def test_nobody_can_change_a_spare_and_status_names_it(database: Database, template: Kept, settle: Settle) -> None:
     rebuild(database, template)
     settle(database)

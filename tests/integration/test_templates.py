@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from eduguard import clones, lock, publication, templates, workflow
+from eduguard import clones, fixtures, lock, protection, publication, templates, workflow
 from eduguard.clones import Kept
 from eduguard.database import Database, connect, execute_for, exists, read_value
 from eduguard.errors import EduguardError
+from eduguard.fixture_yaml import Fixture
 from eduguard.settings import Settings, load_settings
 
 ROOT = Path(__file__).parents[2]
@@ -156,6 +157,74 @@ def test_the_fixtures_of_a_seeded_clone_are_not_read_again_by_the_command_that_m
         assert "nothing is pending" in workflow.migrate(settings, in_next=True)
         assert workflow.seed(settings, in_next=True) == f"{database.next.name}: cloned with the fixtures in it"
     assert "113 unchanged" in workflow.seed(settings, in_next=True), "another command takes nothing for granted"
+
+
+def test_fixtures_are_not_read_again_where_the_mark_of_the_live_database_tells_of_just_these(
+    database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = on(database, settings)
+    read, before = list[Path](), fixtures.read_fixtures
+
+    def count(folder: Path) -> tuple[Fixture, ...]:
+        read.append(folder)
+        return before(folder)
+
+    def reset() -> int:
+        read.clear()
+        workflow.rebuild(settings, confirm="", command="tests", ask=lambda _: None, seeded=False, to="")
+        workflow.migrate(settings, in_next=True)
+        workflow.publish(settings)
+        return len(read)
+
+    monkeypatch.setattr(fixtures, "read_fixtures", count)
+    assert [reset(), reset()] == [1, 0]
+    migration = next(settings.migrations_folder.glob("0004*[a-z].sql"))
+    migration.write_text(migration.read_text() + "-- changed\n")
+    assert reset() == 0, "no fixture has changed"
+    fixture = settings.seed_folder / "01_stages.yaml"
+    sound = fixture.read_text()
+    fixture.write_text(sound + "# changed\n")
+    assert [reset(), reset()] == [1, 0]
+    fixture.write_text(sound + "- id: [\n")
+    for _ in range(2):
+        with pytest.raises(EduguardError, match=r"01_stages\.yaml"):
+            reset()
+
+
+def test_a_fixture_that_changes_while_the_fixtures_are_read_is_read_again(
+    database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = on(database, settings)
+    before = fixtures.read_fixtures
+
+    def change(folder: Path) -> tuple[Fixture, ...]:
+        rows = before(folder)
+        with (folder / "01_stages.yaml").open("a") as fixture:
+            fixture.write("# changed\n")
+        return rows
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fixtures, "read_fixtures", change)
+        rebuild(settings)
+    workflow.migrate(settings, in_next=True)
+    workflow.publish(settings)
+    origin = protection.inspect(database).origin
+    assert origin
+    assert origin.fixtures is None
+    rebuild(settings)
+    workflow.publish(settings, to="0000")
+    origin = protection.inspect(database).origin
+    assert origin
+    assert origin.fixtures == templates.hash_fixtures(settings)
+
+
+def test_a_mark_of_an_earlier_version_tells_of_no_fixtures(database: Database) -> None:
+    publication.create_next(database, target="local", command="tests")
+    with connect(database.next, purpose="tests") as conn:
+        conn.execute("ALTER TABLE eduguard.origin DROP COLUMN fixtures")
+    origin = protection.inspect(database.next).origin
+    assert origin
+    assert origin.fixtures is None
 
 
 def test_a_fixture_edited_after_the_clone_was_made_is_refused(database: Database, settings: Settings) -> None:
