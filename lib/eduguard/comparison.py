@@ -26,8 +26,10 @@ CREATE TEMP TABLE IF NOT EXISTS drift (of_row text, of_face text, held text, fac
 CREATE TEMP TABLE IF NOT EXISTS planned (external_image_id text, before text, after text)
 """
 # One snapshot for all queries; one join and one sort of up to millions of rows.
-_BEGIN = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SET LOCAL work_mem = '64MB'; SET LOCAL jit = off"
-_FORGET = "DROP TABLE IF EXISTS pg_temp.listed;"
+_BEGIN = """
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SET LOCAL work_mem = '64MB'; SET LOCAL jit = off;
+DELETE FROM drift
+"""
 # A student says which collection holds their faces. A collection that no student names stands in for all of them:
 # that is how one set of seeds works with another collection on each target.
 _ROWS = """
@@ -61,6 +63,8 @@ AND (h.external_image_id NOT IN (SELECT external_image_id FROM ({_ROWS}) r)
      OR (NOT %(unlink_missing)s
          AND NOT EXISTS (SELECT FROM listed l WHERE l.external_image_id = h.external_image_id)))
 """  # noqa: S608 -- no value of a user is in it
+# One message to the server, which is done with it when the first page is there.
+_PREPARE = f"{_TABLES}; DELETE FROM listed; SELECT FROM ({_ROWS}) r LIMIT 1"  # noqa: S608 -- as above
 _STUDENTS = """
 SELECT id FROM students
 WHERE (%(student)s = '' OR id = %(student)s) AND (%(grade)s = '' OR grade_id = %(grade)s)
@@ -105,23 +109,28 @@ def read_students(conn: "Connection", scope: Scope) -> set[str]:
     return students
 
 
-def make_tables(conn: "Connection") -> None:
-    """Make the temporary tables of the session, unless they are there: `planned` is for what is to be written."""
-    conn.execute(_TABLES)
+def empty_planned(conn: "Connection") -> None:
+    """Make the temporary tables of the session, unless they are there, and empty the one for what is to be written."""
+    conn.execute(_TABLES + "; DELETE FROM planned")  # noqa: S608 -- no value of a user is in it
 
 
-@contextmanager
-def copying_faces(conn: "Connection", scope: Scope) -> Iterator[Callable[[Sequence[Face]], None]]:
-    """Copy faces, page by page, to be compared with rows; what was copied in this session before is forgotten.
+def prepare(conn: "Connection", scope: Scope) -> None:
+    """Make the temporary tables, and read one row of the scope, while the first faces are on their way.
 
-    The server takes them in while the next page is on its way. An error that leaves the block leaves no face copied.
-    The role must be allowed to make temporary tables, and to read the rows of the scope: that is tried at once, not
-    after the last page, and the server learns of the tables what takes it as long as comparing a thousand rows.
+    What was copied in this session before is forgotten. The role must be allowed to do both: that is tried before
+    anything is listed. And the server learns of the tables, which takes it as long as comparing a thousand rows.
     """
     from psycopg import ClientCursor
 
-    # One message to the server, which is done with it when the first page is there.
-    ClientCursor(conn).execute(f"{_FORGET}{_TABLES};SELECT FROM ({_ROWS}) r LIMIT 1", scope.parameters())
+    ClientCursor(conn).execute(_PREPARE, scope.parameters())
+
+
+@contextmanager
+def copying_faces(conn: "Connection") -> Iterator[Callable[[Sequence[Face]], None]]:
+    """Copy faces, page by page, to be compared with rows.
+
+    The server takes them in while the next page is on its way. An error that leaves the block leaves no face copied.
+    """
     with conn.cursor().copy("COPY listed FROM STDIN (FORMAT BINARY)") as copy:
         copy.set_types(["varchar", "varchar", "float8"])
 
@@ -143,10 +152,7 @@ def compare(conn: "Connection", scope: Scope, *, unlink_missing: bool) -> Plan:
         rows, differing = conn.execute(_COMPARE, parameters).fetchone() or (0, 0)
         kept: dict[str, str] = dict(conn.execute(_KEPT, parameters).fetchall()) if differing else {}
         read = (lambda: _read_groups(conn)) if differing else tuple[Group, ...]
-        plan = plan_groups(read, rows=rows, kept=kept, unlink_missing=unlink_missing)
-        if differing:
-            conn.execute("DELETE FROM drift")
-    return plan
+        return plan_groups(read, rows=rows, kept=kept, unlink_missing=unlink_missing)
 
 
 def _read_groups(conn: "Connection") -> Iterator[Group]:

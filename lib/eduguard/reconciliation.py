@@ -42,6 +42,10 @@ class Options:
                 f"--prune {self.prune}: there is nothing of that name", hint=f"One of {', '.join(PRUNABLE)}."
             )
 
+    def scope(self, collection: str) -> Scope:
+        """Return the rows of a collection that are to be synced."""
+        return Scope(collection=collection, student=self.student, grade=self.grade)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
@@ -94,8 +98,10 @@ def reconcile(
     Raises:
         EduguardError: when the collection does not exist, the plan is implausible or stale, or consent is refused.
     """
-    pages, describing = begin_listing(collection), ahead.begin(collection.require)
+    pages = begin_listing(collection)
     with connect(database, purpose="sync") as conn:
+        describing = ahead.begin(collection.require)  # by now the listing has been asked for, and waits
+        comparison.prepare(conn, options.scope(collection.name))
         return _reconcile(conn, collection, options, describing(), pages, ask=ask, show=show, progress=progress)
 
 
@@ -110,10 +116,10 @@ def _reconcile(
     show: Callable[[Plan], None],
     progress: Progress,
 ) -> Outcome:
-    scope = Scope(collection=collection.name, student=options.student, grade=options.grade)
+    scope = options.scope(collection.name)
     students = comparison.read_students(conn, scope) if scope.is_narrow else None
     step = progress.begin(collection.name, state.face_count, "faces")
-    listed = _copy_listing(conn, collection, scope, students, pages=pages, step=step)
+    listed = _copy_listing(conn, collection, students, pages=pages, step=step)
     plan = comparison.compare(conn, scope, unlink_missing=options.unlink_missing)
     with progress.hidden():
         show(plan)
@@ -140,7 +146,6 @@ def _reconcile(
 def _copy_listing(
     conn: "Connection",
     collection: Collection,
-    scope: Scope,
     students: set[str] | None,
     *,
     pages: Iterator[list[Face]],
@@ -153,7 +158,7 @@ def _copy_listing(
     def begin() -> Iterator[Take]:
         nonlocal listed
         listed = 0
-        with comparison.copying_faces(conn, scope) as add:
+        with comparison.copying_faces(conn) as add:
 
             def take(page: list[Face]) -> None:
                 nonlocal listed

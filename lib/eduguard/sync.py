@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from eduguard.comparison import make_tables
+from eduguard.comparison import empty_planned
 from eduguard.errors import EduguardError
 from eduguard.faces import PLACEHOLDER, Plan, split_external_image_id
 
@@ -108,8 +108,7 @@ def apply_plan(conn: "Connection", plan: Plan) -> None:
 
 
 def _write(conn: "Connection", plan: Plan) -> int:
-    make_tables(conn)
-    conn.execute("DELETE FROM planned")  # of a plan before
+    empty_planned(conn)
     with conn.cursor().copy("COPY planned FROM STDIN (FORMAT BINARY)") as copy:
         copy.set_types(["text", "text", "text"])
         for change in plan.changes():

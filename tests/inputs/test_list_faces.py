@@ -107,7 +107,8 @@ def ask(answers: Answers, collection: Collection, server_url: str) -> Iterator[C
                 assert error.message.count("\n") < 3
             answers.asked = 0
             try:
-                with comparison.copying_faces(conn, Scope(collection="tests")) as add:
+                comparison.prepare(conn, Scope(collection="tests"))
+                with comparison.copying_faces(conn) as add:
                     for page in collection.list_faces():
                         add(page)
                         copied += len(page)

@@ -70,7 +70,8 @@ def put_rows(conn: Connection, rows: list[FaceRow], student: str = "s") -> None:
 
 
 def put_faces(conn: Connection, *pages: list[Face]) -> None:
-    with comparison.copying_faces(conn, ALL) as add:
+    comparison.prepare(conn, ALL)
+    with comparison.copying_faces(conn) as add:
         for page in pages:
             add(page)
 
@@ -180,7 +181,8 @@ def test_many_changes_need_not_be_made_by_the_owner_of_the_table(many: Connectio
 
 def test_one_face_listed_under_two_of_many_ids_writes_nothing(many: Connection) -> None:
     before = many.execute(INDEXES).fetchall()
-    with comparison.copying_faces(many, ALL) as add:
+    comparison.prepare(many, ALL)
+    with comparison.copying_faces(many) as add:
         add([Face(uuid_of(max(number, 2)), f"s-photo-{number}", 99.0) for number in range(1, MANY + 1)])
     plan = comparison.compare(many, ALL, unlink_missing=False)
     with pytest.raises(EduguardError, match=f"Two rows would hold one FaceId: .*{uuid_of(2)}"):
@@ -191,7 +193,8 @@ def test_one_face_listed_under_two_of_many_ids_writes_nothing(many: Connection) 
 
 def test_an_error_on_the_way_leaves_no_face_copied(conn: Connection) -> None:
     def lose() -> None:
-        with comparison.copying_faces(conn, ALL) as add:
+        comparison.prepare(conn, ALL)
+        with comparison.copying_faces(conn) as add:
             add([Face("f1", "s-photo-1", 99.0)])
             raise EduguardError("lost")
 
