@@ -16,14 +16,15 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 _AT_ONCE = 4096  # rows fetched together
+_PLANNED = "CREATE TEMP TABLE IF NOT EXISTS planned (external_image_id text, before text, after text)"
 # Made together, while the first faces are on their way. What is listed has the lengths of Rekognition: a table whose
 # rows are short for certain needs no other beside it for long values, which takes half of the time of making one.
-_TABLES = """
+_TABLES = f"""
 CREATE TEMP TABLE IF NOT EXISTS listed (
     external_image_id varchar(255), face_id varchar(36) NOT NULL, confidence float8 NOT NULL
 );
 CREATE TEMP TABLE IF NOT EXISTS drift (of_row text, of_face text, held text, face_id text, confidence float8);
-CREATE TEMP TABLE IF NOT EXISTS planned (external_image_id text, before text, after text)
+{_PLANNED}
 """
 # One snapshot for all queries; one join and one sort of up to millions of rows.
 _BEGIN = """
@@ -110,15 +111,15 @@ def read_students(conn: "Connection", scope: Scope) -> set[str]:
 
 
 def empty_planned(conn: "Connection") -> None:
-    """Make the temporary tables of the session, unless they are there, and empty the one for what is to be written."""
-    conn.execute(_TABLES + "; DELETE FROM planned")  # noqa: S608 -- no value of a user is in it
+    """Make the temporary table for what is to be written, unless it is there, and empty it."""
+    conn.execute(_PLANNED + "; DELETE FROM planned")  # noqa: S608 -- no value of a user is in it
 
 
 def prepare(conn: "Connection", scope: Scope) -> None:
     """Make the temporary tables, and read one row of the scope, while the first faces are on their way.
 
-    What was copied in this session before is forgotten. The role must be allowed to do both: that is tried before
-    anything is listed. And the server learns of the tables, which takes it as long as comparing a thousand rows.
+    What was copied in this session before is forgotten. The role must be allowed to do both: that is tried at once, not
+    after the last page. And the server learns of the tables, which takes it as long as comparing a thousand rows.
     """
     from psycopg import ClientCursor
 

@@ -42,10 +42,6 @@ class Options:
                 f"--prune {self.prune}: there is nothing of that name", hint=f"One of {', '.join(PRUNABLE)}."
             )
 
-    def scope(self, collection: str) -> Scope:
-        """Return the rows of a collection that are to be synced."""
-        return Scope(collection=collection, student=self.student, grade=self.grade)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
@@ -100,23 +96,24 @@ def reconcile(
     """
     pages = begin_listing(collection)
     with connect(database, purpose="sync") as conn:
-        describing = ahead.begin(collection.require)  # by now the listing has been asked for, and waits
-        comparison.prepare(conn, options.scope(collection.name))
-        return _reconcile(conn, collection, options, describing(), pages, ask=ask, show=show, progress=progress)
+        describing = ahead.begin(collection.require)  # not before: it would only hold up the listing
+        return _reconcile(conn, collection, options, describing, pages, ask=ask, show=show, progress=progress)
 
 
 def _reconcile(
     conn: "Connection",
     collection: Collection,
     options: Options,
-    state: CollectionState,
+    describing: Callable[[], CollectionState],
     pages: Iterator[list[Face]],
     *,
     ask: Ask,
     show: Callable[[Plan], None],
     progress: Progress,
 ) -> Outcome:
-    scope = options.scope(collection.name)
+    scope = Scope(collection=collection.name, student=options.student, grade=options.grade)
+    comparison.prepare(conn, scope)
+    state = describing()
     students = comparison.read_students(conn, scope) if scope.is_narrow else None
     step = progress.begin(collection.name, state.face_count, "faces")
     listed = _copy_listing(conn, collection, students, pages=pages, step=step)

@@ -203,7 +203,7 @@ def test_an_error_on_the_way_leaves_no_face_copied(conn: Connection) -> None:
     assert comparison.compare(conn, ALL, unlink_missing=False).shown == 0
 
 
-def test_a_listing_that_begins_again_forgets_what_was_copied(conn: Connection) -> None:
+def test_preparing_again_forgets_what_was_copied(conn: Connection) -> None:
     put_faces(conn, [Face("f1", "s-photo-1", 99.0)])
     put_faces(conn, [Face("f2", "s-photo-1", 99.0)])
     assert [face.face_id for face in comparison.compare(conn, ALL, unlink_missing=False).orphan] == ["f2"]
