@@ -126,11 +126,17 @@ def ways(places: Places, live: Database, endpoint: str, without: set[str]) -> Wa
     def run(command: str) -> None:
         inv(places, endpoint, command)
 
+    def reset_then_outdate() -> None:
+        run("reset")
+        outdate_templates(live)
+
     chosen: Ways = {
         "inv reset, warm": Way(once=lambda: run("reset"), facts=NO_ROWS, prepare=lambda: run("reset")),
         "inv full, warm": Way(once=lambda: run("full"), facts=OURS, prepare=lambda: run("full")),
+        "inv seed-full, warm": Way(once=lambda: run("seed-full"), facts=OURS, prepare=lambda: run("reset")),
         "inv reset, cold": Way(once=lambda: run("reset"), facts=NO_ROWS, prepare=lambda: outdate_templates(live)),
         "inv full, cold": Way(once=lambda: run("full"), facts=OURS, prepare=lambda: outdate_templates(live)),
+        "inv seed-full, cold": Way(once=lambda: run("seed-full"), facts=OURS, prepare=reset_then_outdate),
         "psql, one file": Way(once=reset_tools.psql(places.place("psql"))),
         "clone, WAL_LOG": Way(once=reset_tools.clone(places.place("wal"), "WAL_LOG")),
         "clone, FILE_COPY": Way(once=reset_tools.clone(places.place("file"), "FILE_COPY")),

@@ -19,7 +19,10 @@ AND c.relname !~ '^_?yoyo_' AND n.nspname NOT IN ('eduguard', 'information_schem
 ORDER BY 1
 """
 # A mark made by an earlier version of ours has fewer columns.
-_ORIGIN = "SELECT target, command, created_at, to_jsonb(o) ->> 'fixtures' FROM eduguard.origin o LIMIT 1"
+_ORIGIN = """
+SELECT target, command, created_at, to_jsonb(o) ->> 'fixtures', to_jsonb(o) ->> 'fingerprint'
+FROM eduguard.origin o LIMIT 1
+"""
 _INVALID = -2  # DATCONNLIMIT_INVALID_DB: what PostgreSQL marks a database with before it drops it
 
 
@@ -32,6 +35,8 @@ class Origin:
     created_at: datetime
     fixtures: str | None
     """the hash of the fixtures that were read when it was made, and were well-formed"""
+    fingerprint: str | None
+    """what it was like with nothing but the migrations in it, if a template was made of it then"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +105,11 @@ def check_not_refused(database: Database, protection: str) -> None:
         )
 
 
+def needs_no_consent(state: DatabaseState, protection: str) -> bool:
+    """Say whether a database may be replaced without asking: it is local and ours or empty, and the target is open."""
+    return protection == "open" and state.is_local and state.is_expendable
+
+
 def check_replaceable(
     state: DatabaseState, database: Database, protection: str, *, confirm: str, ask: Callable[[str], str | None]
 ) -> None:
@@ -119,7 +129,7 @@ def check_replaceable(
         EduguardError: naming host, database and row counts, and how to consent.
     """
     check_not_refused(database, protection)
-    if protection == "open" and state.is_local and state.is_expendable:
+    if needs_no_consent(state, protection):
         return
     if confirm == database.name:
         return
@@ -163,4 +173,6 @@ def _read_origin(conn: "Connection") -> Origin | None:
     if read_value(conn, "SELECT to_regclass('eduguard.origin')") is None:
         return None
     row = conn.execute(_ORIGIN).fetchone()
-    return Origin(target=row[0], command=row[1], created_at=row[2], fixtures=row[3]) if row else None
+    return (
+        Origin(target=row[0], command=row[1], created_at=row[2], fixtures=row[3], fingerprint=row[4]) if row else None
+    )

@@ -8,10 +8,11 @@ transaction, and dropped by the next rebuild.
 import time
 import zlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from eduguard import clones, lock, spares, templates
+from eduguard import clones, lock, spares, templates, untouched
 from eduguard.clones import Kept
 from eduguard.database import Database, connect, create_as, execute_for, exists, read_value
 from eduguard.errors import EduguardError
@@ -21,10 +22,15 @@ from eduguard.sessions import Session, kept_out, unheard
 if TYPE_CHECKING:
     from psycopg import Connection
 
+_LOOKS = 3  # attempts to see a database untouched and nobody write until it is replaced, on a server that others use
 Note = Callable[[str], None]
 _OWNER = """
 SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s AND NOT pg_has_role(datdba, 'USAGE')
 """
+
+
+class _WrittenError(Exception):
+    """Somebody may have written to the database that was to be replaced."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,15 +109,18 @@ def create_next(
             raise EduguardError(
                 f"The server's encoding is {encoding}", hint="EduGuard DB needs a server set up with UTF8."
             )
-        conn.execute("CREATE SCHEMA IF NOT EXISTS eduguard")
-        conn.execute("DROP TABLE IF EXISTS eduguard.origin")
+        inputs = template.facts.get("inputs") if template else None
+        if template is None or not spares.has_spares(template):  # a snapshot's mark may be an earlier version's
+            conn.execute("CREATE SCHEMA IF NOT EXISTS eduguard")
+            conn.execute("DROP TABLE IF EXISTS eduguard.origin")
+            conn.execute(
+                "CREATE TABLE eduguard.origin (target text NOT NULL, command text NOT NULL, "
+                "created_at timestamptz NOT NULL, inputs text, fixtures text, fingerprint text)"
+            )
+            conn.execute("INSERT INTO eduguard.origin VALUES ('', '', now())")
         conn.execute(
-            "CREATE TABLE eduguard.origin (target text NOT NULL, command text NOT NULL, "
-            "created_at timestamptz NOT NULL DEFAULT now(), inputs text, fixtures text)"
-        )
-        conn.execute(
-            "INSERT INTO eduguard.origin (target, command, inputs, fixtures) VALUES (%s, %s, %s, %s)",
-            [target, command, template.facts.get("inputs") if template else None, fixtures],
+            "UPDATE eduguard.origin SET (target, command, created_at, inputs, fixtures) = (%s, %s, now(), %s, %s)",
+            [target, command, inputs, fixtures],
         )
 
 
@@ -168,6 +177,46 @@ def publish(database: Database, note: Note = unheard) -> Swap:
         return _rename(conn, renames, note)
 
 
+def replace_untouched(
+    database: Database, as_recorded: str, *, target: str, command: str, template: Kept, fixtures: str
+) -> Swap | None:
+    """Put a template's clone in the place of a database that nothing was written to since it was made, and drop that.
+
+    The previous database stays what `undo` brings back. PostgreSQL keeps everybody out of a database that it renames,
+    and numbers the transactions that write, on the whole server: where that of the rename follows the one in which the
+    database was looked at, nobody has written anything between the two.
+
+    Args:
+        database: the live one.
+        as_recorded: its fingerprint when it was made.
+        target: for the mark.
+        command: for the mark.
+        template: what is cloned.
+        fixtures: for the mark, the hash of the fixtures in the template.
+
+    Returns:
+        what it took, or None where it cannot be shown that nothing would be lost; then nothing is changed.
+
+    Raises:
+        EduguardError: as `create_next` does.
+    """
+    with connect(database.maintenance, purpose="replace") as conn:
+        if exists(conn, database.next) or untouched.observe(database, as_recorded) is None:
+            return None
+        create_next(database, target=target, command=command, template=template, fixtures=fixtures)
+        lock.finish_drops(database)
+        _drop_ours(conn, database.discarded)
+        try:
+            for _ in range(_LOOKS):
+                if (observed := untouched.observe(database, as_recorded)) is None:
+                    break
+                with suppress(_WrittenError):
+                    return _rename_unless_written(conn, database, observed)
+        finally:
+            _drop_ours(conn, database.next)  # where it is not in the live one's place
+        return None
+
+
 def undo(database: Database, note: Note = unheard) -> Swap:
     """Swap this database and the previous one; sessions are noted, then ended.
 
@@ -187,10 +236,25 @@ def undo(database: Database, note: Note = unheard) -> Swap:
         return _rename(conn, renames if exists(conn, database) else renames[1:2], note)
 
 
-def _rename(conn: "Connection", renames: Sequence[tuple[Database, Database]], note: Note) -> Swap:
+def _rename(
+    conn: "Connection",
+    renames: Sequence[tuple[Database, Database]],
+    note: Note,
+    check: Callable[[], None] = lambda: None,
+) -> Swap:
+    # The check is made when nobody can be in the databases any more, and may raise.
     with kept_out([before for before, _ in renames], note) as ended:
         began = time.perf_counter()
         with conn.transaction():
             for before, after in renames:
                 execute_for(conn, "ALTER DATABASE {} RENAME TO {}", before, after)
+            check()
     return Swap(ended=ended, pause=time.perf_counter() - began)
+
+
+def _rename_unless_written(conn: "Connection", database: Database, observed: int) -> Swap:
+    def check() -> None:
+        if read_value(conn, untouched.NEWEST) != observed + 1:
+            raise _WrittenError
+
+    return _rename(conn, [(database, database.discarded), (database.next, database)], unheard, check)

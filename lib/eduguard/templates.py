@@ -7,13 +7,15 @@ does not fit is not found; none is ever changed.
 import hashlib
 import zlib
 from collections.abc import Iterable
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eduguard import clones, lock, spares
+from eduguard import clones, lock, spares, untouched
 from eduguard.clones import Kept
 from eduguard.database import Database, connect, read_value
+from eduguard.errors import EduguardError
 from eduguard.sessions import unheard
 from eduguard.settings import Settings
 
@@ -70,6 +72,8 @@ def keep(database: Database, inputs: str, *, seeded: bool) -> str:
         if read_value(conn, _OWN_SETTINGS, database.next.name, database.next.name):
             return "; no template, for a clone would lose the database's own settings or grants"
         try:
+            if not seeded:
+                _record_fingerprint(database, inputs)
             lock.finish_drops(database)
             # Only our own sessions are in a database that is not published.
             kept = clones.keep(conn, database.next, database.aside(name), facts, unheard)
@@ -78,6 +82,12 @@ def keep(database: Database, inputs: str, *, seeded: bool) -> str:
             return f"; no template: {error.diag.message_primary or 'the server went away'}"
     lock.will_clone(database, kept)
     return "; kept as a template"
+
+
+def _record_fingerprint(database: Database, inputs: str) -> None:
+    # A role that may not read all of it only goes without.
+    with suppress(EduguardError), connect(database.next, purpose="template") as conn, conn.transaction():
+        conn.execute("UPDATE eduguard.origin SET fingerprint = %s", [untouched.fingerprint(conn, inputs)])
 
 
 def retire(conn: "Connection", database: Database, *, kept: int = _KEPT) -> None:

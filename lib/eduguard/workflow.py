@@ -1,7 +1,7 @@
 """The steps of the workflow: each opens what it needs, does one thing, and returns the line that says so."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING
 
 from eduguard import lock, migrations, protection, publication, templates
@@ -132,8 +132,15 @@ def new_migration(settings: Settings, name: str) -> str:
     return f"{up} and {down.name}"
 
 
-def seed(settings: Settings, *, in_next: bool) -> str:
+def seed(settings: Settings, *, in_next: bool, command: str) -> str:
     """Load the fixtures, unless this command line has cloned a template with just these in it.
+
+    A live database that is as a reset has left it is replaced by a clone of such a template, where there is one.
+
+    Args:
+        settings: of the target.
+        in_next: into the next database, not the live one.
+        command: for the mark of a clone.
 
     Raises:
         EduguardError: when the files are not those the database was cloned for, or as the fixtures do.
@@ -142,6 +149,8 @@ def seed(settings: Settings, *, in_next: bool) -> str:
     inputs = templates.hash_inputs(settings, seeded=True) if in_next else ""
     if in_next and _is_seeded_clone(settings, inputs):
         return f"{database.name}: cloned with the fixtures in it"
+    if not in_next and (swap := _replace_untouched(settings, command)):
+        return f"{database.name}: a clone with the fixtures in it, for nothing was in it yet{swap.summary()}"
     from eduguard import fixtures
 
     seeds = fixtures.read_fixtures(settings.seed_folder)
@@ -255,6 +264,25 @@ def _is_seeded_clone(settings: Settings, inputs: str) -> bool:
             hint="Run the command again; `inv rebuild` makes the next database anew.",
         )
     return cloned_for == inputs and lock.is_being_made(live)
+
+
+def _replace_untouched(settings: Settings, command: str) -> publication.Swap | None:
+    # None where it cannot be: then the fixtures are loaded into the database that is there, which needs much less.
+    live, target = target_database(settings), settings.target
+    state = protection.inspect(live)
+    recorded = state.origin.fingerprint if state.origin else None
+    if not recorded or not protection.needs_no_consent(state, target.protection):
+        return None
+    with suppress(EduguardError), lock.hold_lock(live):
+        with connect(live.maintenance, purpose="seed") as conn:
+            template, _ = templates.find(conn, live, settings)
+        if template is None or not recorded.startswith(templates.hash_inputs(settings, seeded=False)):
+            return None
+        fixtures = templates.hash_fixtures(settings)
+        return publication.replace_untouched(
+            live, recorded, target=target.name, command=command, template=template, fixtures=fixtures
+        )
+    return None
 
 
 def _keep_template(settings: Settings, inputs: str, *, seeded: bool) -> str:

@@ -151,12 +151,17 @@ def test_the_fixtures_of_a_seeded_clone_are_not_read_again_by_the_command_that_m
     with lock.hold_lock(database):
         rebuild(settings)
         assert "5 applied" in workflow.migrate(settings, in_next=True)
-        assert "113 inserted" in workflow.seed(settings, in_next=True)
+        assert "113 inserted" in workflow.seed(settings, in_next=True, command="tests")
     with lock.hold_lock(database):
         rebuild(settings)
         assert "nothing is pending" in workflow.migrate(settings, in_next=True)
-        assert workflow.seed(settings, in_next=True) == f"{database.next.name}: cloned with the fixtures in it"
-    assert "113 unchanged" in workflow.seed(settings, in_next=True), "another command takes nothing for granted"
+        assert (
+            workflow.seed(settings, in_next=True, command="tests")
+            == f"{database.next.name}: cloned with the fixtures in it"
+        )
+    assert "113 unchanged" in workflow.seed(settings, in_next=True, command="tests"), (
+        "another command takes nothing for granted"
+    )
 
 
 def test_fixtures_are_not_read_again_where_the_mark_of_the_live_database_tells_of_just_these(
@@ -232,14 +237,14 @@ def test_a_fixture_edited_after_the_clone_was_made_is_refused(database: Database
     with lock.hold_lock(database):
         rebuild(settings)
         workflow.migrate(settings, in_next=True)
-        workflow.seed(settings, in_next=True)
+        workflow.seed(settings, in_next=True, command="tests")
         rebuild(settings)
         file = settings.seed_folder / "11_class_enrollments.yaml"
         file.write_text(file.read_text().rpartition("- id")[0])
         with pytest.raises(EduguardError, match="cloned before a file changed"):
-            workflow.seed(settings, in_next=True)
+            workflow.seed(settings, in_next=True, command="tests")
         rebuild(settings)
-        assert "112 inserted" in workflow.seed(settings, in_next=True)
+        assert "112 inserted" in workflow.seed(settings, in_next=True, command="tests")
 
 
 def test_only_the_command_that_makes_a_database_may_keep_it(database: Database) -> None:
