@@ -31,7 +31,7 @@ USES: dict[str, tuple[Use, dict[str, Any]]] = {
     ),
     "delete": (
         lambda each: each.delete_faces([FACE]),
-        {"UnsuccessfulFaceDeletions": [{"FaceId": FACE, "Reasons": ["FACE_NOT_FOUND"]}]},
+        {"DeletedFaces": [], "UnsuccessfulFaceDeletions": [{"FaceId": FACE, "Reasons": ["FACE_NOT_FOUND"]}]},
     ),
     "detect": (lambda each: each.detect_faces(b"x"), {"FaceDetails": [{"BoundingBox": BOX}]}),
     "search": (
@@ -100,6 +100,11 @@ def ask() -> Iterator[Callable[..., bool]]:
 @pytest.mark.parametrize("use", USES)
 def test_an_answer_of_rekognition_is_taken(ask: Any, use: str) -> None:
     assert ask(use, json.dumps(USES[use][1]).encode()) is (use != "refuse")
+
+
+@pytest.mark.parametrize("answer", [{}, {"UnsuccessfulFaceDeletions": []}, {"DeletedFaces": None}])
+def test_an_answer_that_does_not_say_what_was_deleted_is_no_success(ask: Any, answer: dict[str, Any]) -> None:
+    assert not ask("delete", json.dumps(answer).encode())
 
 
 def changed(draw: st.DrawFn, value: Any) -> Any:
