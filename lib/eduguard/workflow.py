@@ -269,19 +269,20 @@ def _is_seeded_clone(settings: Settings, inputs: str) -> bool:
 def _replace_untouched(settings: Settings, command: str) -> publication.Swap | None:
     # None where it cannot be: then the fixtures are loaded into the database that is there, which needs much less.
     live, target = target_database(settings), settings.target
-    state = protection.inspect(live)
-    recorded = state.origin.fingerprint if state.origin else None
-    if not recorded or not protection.needs_no_consent(state, target.protection):
-        return None
-    with suppress(EduguardError), lock.hold_lock(live):
-        with connect(live.maintenance, purpose="seed") as conn:
-            template, _ = templates.find(conn, live, settings)
-        if template is None or not recorded.startswith(templates.hash_inputs(settings, seeded=False)):
+    with suppress(EduguardError):
+        state = protection.inspect(live)
+        recorded = state.origin.fingerprint if state.origin else None
+        if not recorded or not protection.needs_no_consent(state, target.protection):
             return None
-        fixtures = templates.hash_fixtures(settings)
-        return publication.replace_untouched(
-            live, recorded, target=target.name, command=command, template=template, fixtures=fixtures
-        )
+        with lock.hold_lock(live):
+            with connect(live.maintenance, purpose="seed") as conn:
+                template, _ = templates.find(conn, live, settings)
+            if template is None or not recorded.startswith(templates.hash_inputs(settings, seeded=False)):
+                return None
+            fixtures = templates.hash_fixtures(settings)
+            return publication.replace_untouched(
+                live, recorded, target=target.name, command=command, template=template, fixtures=fixtures
+            )
     return None
 
 

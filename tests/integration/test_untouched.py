@@ -174,6 +174,13 @@ def test_writes_elsewhere_on_the_server_only_cost_another_look(
     assert len(looks) == 3
 
 
+def test_a_role_that_may_only_enter_its_own_database_loads_into_it(
+    database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eduguard.database.MAINTENANCE", "no_such_database")
+    assert LOADED in seed(settings)
+
+
 @pytest.mark.parametrize("level", ["confirm", "refuse"])
 def test_a_target_whose_database_is_not_replaced_unasked_is_loaded_into(
     database: Database, settings: Settings, level: str

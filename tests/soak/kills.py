@@ -1,5 +1,8 @@
 """Kill `inv full` or a server at random moments, again and again: the old rows must serve, and the next run succeed.
 
+Now and then it is `inv seed-full` after a reset, killed, or beside a client that writes: what the client has committed
+must be there afterwards.
+
 python tests/soak/kills.py --kills 200
 """
 
@@ -10,13 +13,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
+
+import psycopg
 
 from eduguard import cloud, postgres
 from eduguard.database import Database, connect, read_value
 
 ROOT = Path(__file__).resolve().parents[2]
 INV = Path(sys.executable).parent / "inv"
+written = Counter[str]()  # rows beside `inv seed-full`, by what it did
 ROWS = """
 SELECT md5(string_agg(r, E'\\n' ORDER BY r)) FROM (
     SELECT id || rut || first_name || last_name || birth_date || grade_id AS r FROM students
@@ -35,30 +42,38 @@ def main() -> None:
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
     chance, state = random.Random(options.seed), ROOT / ".eduguard" / "soak"
-    full(state)
+    run(state, "full")
     before, seconds = rows(state), min(timed(state) for _ in range(3))
-    began, counts = time.monotonic(), {"warm": 0, "cold": 0, "server": 0}
+    began, counts = time.monotonic(), dict.fromkeys(("warm", "cold", "server", "seed-full", "write"), 0)
     while sum(counts.values()) < options.kills and time.monotonic() - began < 60 * options.minutes:
         kind = chance.choice(list(counts))
-        break_one(state, kind, chance.uniform(0, 1.1 * seconds * (2 if kind == "cold" else 1)))
-        postgres.ensure_running(state / "postgres")
+        delay = chance.uniform(0, 1.1 * seconds * (2 if kind == "cold" else 1))
+        if kind in {"seed-full", "write"}:
+            run(state, "reset")
+            (break_one if kind == "seed-full" else write_beside)(state, "seed-full", delay)
+            run(state, "seed-full")
+        else:
+            break_one(state, kind, delay)
+            postgres.ensure_running(state / "postgres")
         if rows(state) != before:
             sys.exit(f"kill {sum(counts.values()) + 1} ({kind}): the rows are others")
         counts[kind] += 1
-        full(state)
+        run(state, "full")
         if rows(state) != before or leftovers(state):
             sys.exit(f"kill {sum(counts.values())} ({kind}): the next run left {leftovers(state) or 'other rows'}")
         print(f"{sum(counts.values())} survived, the last of them {kind}", flush=True)
-    print(f"{sum(counts.values())} kills survived: {counts}; {time.monotonic() - began:.0f} s")
+    print(
+        f"{sum(counts.values())} kills survived: {counts}, rows written beside {dict(written)}; {time.monotonic() - began:.0f} s"
+    )
     postgres.stop(state / "postgres")
     cloud.stop(state / "cloud")
 
 
 def break_one(state: Path, kind: str, delay: float) -> None:
-    """Begin `inv full` and kill it, or the server under it, after a while."""
+    """Begin `inv full` or `inv seed-full` and kill it, or the server under it, after a while."""
     if kind == "cold":
         drop_templates(state)
-    process = begin(state)
+    process = begin(state, "seed-full" if kind == "seed-full" else "full")
     time.sleep(delay)
     if kind == "server":
         pid = (state / "postgres" / "data" / "postmaster.pid").read_text().split()[0]
@@ -71,18 +86,37 @@ def break_one(state: Path, kind: str, delay: float) -> None:
         process.communicate()
 
 
-def begin(state: Path) -> subprocess.Popen[str]:
-    """Begin `inv full` in a process group of its own."""
+def write_beside(state: Path, command: str, delay: float) -> None:
+    """Begin a command, and insert a row after a while from a session of somebody else's; it must be there at the end."""
+    process = begin(state, command)
+    time.sleep(delay)
+    try:
+        with psycopg.connect(live(state).url) as conn:
+            conn.execute("INSERT INTO stages (id, name, position) VALUES ('own', 'own', 99)")
+        committed = True
+    except psycopg.OperationalError:
+        committed = False  # it was ended, and told so
+    output, errors = process.communicate()
+    if process.returncode != 0:
+        sys.exit(f"inv {command} failed beside a client:\n{output}{errors}")
+    with connect(live(state), purpose="soak") as conn:
+        if committed and not read_value(conn, "SELECT count(*) FROM stages WHERE id = 'own'"):
+            sys.exit(f"a row that was committed is lost:\n{output}{errors}")
+    written["in a clone" if "a clone with" in output else "loaded into"] += 1
+
+
+def begin(state: Path, command: str) -> subprocess.Popen[str]:
+    """Begin a command in a process group of its own."""
     environment = os.environ | {"INVOKE_STATE_FOLDER": str(state), "DATABASE_URL": ""}
     return subprocess.Popen(
-        [INV, "full"], cwd=ROOT, env=environment, text=True, start_new_session=True,
+        [INV, command], cwd=ROOT, env=environment, text=True, start_new_session=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
 
 
-def full(state: Path) -> None:
-    """Run `inv full`, which must succeed."""
-    process = begin(state)
+def run(state: Path, command: str) -> None:
+    """Run a command, which must succeed."""
+    process = begin(state, command)
     output, errors = process.communicate()
     if process.returncode != 0:
         sys.exit(f"the next run failed:\n{output}{errors}")
@@ -91,7 +125,7 @@ def full(state: Path) -> None:
 def timed(state: Path) -> float:
     """Return the seconds of one run."""
     began = time.perf_counter()
-    full(state)
+    run(state, "full")
     return time.perf_counter() - began
 
 
