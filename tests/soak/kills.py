@@ -63,7 +63,7 @@ def main() -> None:
             sys.exit(f"kill {sum(counts.values())} ({kind}): the next run left {leftovers(state) or 'other rows'}")
         print(f"{sum(counts.values())} survived, the last of them {kind}", flush=True)
     print(
-        f"{sum(counts.values())} kills survived: {counts}, rows written beside {dict(written)}; {time.monotonic() - began:.0f} s"
+        f"{sum(counts.values())} survived: {counts}, rows written beside {dict(written)}; {time.monotonic() - began:.0f} s"
     )
     postgres.stop(state / "postgres")
     cloud.stop(state / "cloud")
