@@ -183,8 +183,8 @@ def replace_untouched(
     """Put a template's clone in the place of a database that nothing was written to since it was made, and drop that.
 
     The previous database stays what `undo` brings back. PostgreSQL keeps everybody out of a database that it renames,
-    and numbers the transactions that write, on the whole server: where that of the rename follows the one in which the
-    database was looked at, nobody has written anything between the two.
+    and counts up the IDs of the transactions that write, on the whole server: where that of the rename follows the one
+    in which the database was looked at, nobody has written anything between the two.
 
     Args:
         database: the live one.
@@ -254,7 +254,7 @@ def _rename(
 
 def _rename_unless_written(conn: "Connection", database: Database, observed: int) -> Swap:
     def check() -> None:
-        if read_value(conn, untouched.NEWEST) != observed + 1:
+        if read_value(conn, untouched.TRANSACTION_ID) != observed + 1:
             raise _WrittenError
 
     return _rename(conn, [(database, database.discarded), (database.next, database)], unheard, check)

@@ -126,7 +126,8 @@ class Collection:
         with self._translated("delete faces of"):
             for start in range(0, len(face_ids), PAGE_SIZE):
                 answer = self._client.delete_faces(CollectionId=self.name, FaceIds=face_ids[start : start + PAGE_SIZE])
-                list(map(read_text, answer["DeletedFaces"]))  # an answer that says nothing is no deletion
+                for face_id in answer["DeletedFaces"]:  # an answer that does not say so is no deletion
+                    read_text(face_id)
                 kept += [
                     f"{read_text(face['FaceId'])} ({', '.join(map(read_text, face['Reasons']))})"
                     for face in answer.get("UnsuccessfulFaceDeletions", [])

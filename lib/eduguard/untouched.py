@@ -1,7 +1,7 @@
 """Whether anybody has written to a database since it was cloned: what a command may replace without losing anything.
 
-PostgreSQL gives each row version the number of the transaction that wrote it (xmin) and a place (ctid; "System Columns"
-in its manual), and CREATE DATABASE copies both. So the fingerprint of all of them, in every table and in the catalogue,
+PostgreSQL gives each row version the ID of the transaction that wrote it (xmin) and a place (ctid; "System Columns" in
+its manual), and CREATE DATABASE copies both. So the fingerprint of all of them, in every table and in the catalogue,
 is the same in a clone for as long as no row was inserted, updated or deleted, and nothing created, altered or dropped.
 """
 
@@ -35,11 +35,11 @@ AND NOT EXISTS (SELECT FROM pg_replication_slots WHERE database = d.datname)
 AND NOT EXISTS (SELECT FROM pg_stat_activity WHERE datid = d.oid AND pid <> pg_backend_pid())
 FROM pg_database d WHERE d.datname = current_database()
 """
-NEWEST = "SELECT pg_current_xact_id()::text::bigint"  # the number of this transaction, one more than any before it
+TRANSACTION_ID = "SELECT pg_current_xact_id()::text::bigint"  # of this transaction, one more than any before it
 
 
 def fingerprint(conn: "Connection", inputs: str) -> str:
-    """Return the hash of every row version's number and place, whatever the row says; read-only.
+    """Return the hash of every row version's transaction and place, whatever the row says; read-only.
 
     Args:
         conn: in a transaction.
@@ -69,13 +69,13 @@ def observe(database: Database, recorded: str) -> int | None:
     """Look whether a database is as it was when its fingerprint was recorded, and nobody else is in it.
 
     Returns:
-        the number of a transaction that began before the look, or None where something was written or somebody is in.
+        the ID of a transaction that began before the look, or None where something was written or somebody is in.
 
     Raises:
         EduguardError: when the role may not read all of it.
     """
     with connect(database, purpose="seed") as conn, conn.transaction():
-        began = int(read_value(conn, NEWEST))
+        began = int(read_value(conn, TRANSACTION_ID))
         if not read_value(conn, _IS_PLAIN) or fingerprint(conn, recorded.partition(" ")[0]) != recorded:
             return None
     return began

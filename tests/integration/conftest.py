@@ -1,6 +1,7 @@
 """A seeded school to be synced, a client of the local cloud, and its faults."""
 
 import json
+import shutil
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,8 +9,10 @@ from typing import Any
 
 import boto3
 import pytest
+import yaml
 
 from eduguard.database import Database, connect, execute_for
+from eduguard.settings import Settings, load_settings
 
 ROOT = Path(__file__).parents[2]
 KEYS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
@@ -18,6 +21,16 @@ KEYS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
 @pytest.fixture(scope="session")
 def client(cloud_endpoint: str) -> Any:
     return boto3.client("rekognition", region_name="us-east-1", endpoint_url=cloud_endpoint, **KEYS)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """The settings as they come, with migrations and fixtures of the test's own."""
+    for folder in ("migrations", "seed_data"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("photos"))
+    values = yaml.safe_load((ROOT / "invoke.yaml").read_text())
+    values.pop("tasks")
+    return load_settings(values, root=tmp_path, environment={})
 
 
 @pytest.fixture

@@ -1,29 +1,16 @@
 """A template is found only for exactly what made it, is never half-made, and the newest few are kept."""
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
 
 from eduguard import clones, fixtures, lock, protection, publication, templates, workflow
 from eduguard.clones import Kept
 from eduguard.database import Database, connect, execute_for, exists, read_value
 from eduguard.errors import EduguardError
 from eduguard.fixture_yaml import Fixture
-from eduguard.settings import Settings, load_settings
-
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    for folder in ("migrations", "seed_data"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("photos"))
-    values = yaml.safe_load((ROOT / "invoke.yaml").read_text())
-    values.pop("tasks")
-    return load_settings(values, root=tmp_path, environment={})
+from eduguard.settings import Settings
 
 
 def make(database: Database, settings: Settings, *, seeded: bool = False) -> str:
