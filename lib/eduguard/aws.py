@@ -2,6 +2,8 @@
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from functools import cache
 from pathlib import Path
@@ -21,6 +23,7 @@ PROVIDE = "Run `aws configure`, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS
 # What AWS calls credentials that were good once; a listing that takes minutes can outlive them.
 EXPIRED = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"}
 _MODELS = Path(__file__).parent / "models"  # what is changed in AWS's service models, and why: its README.md
+_FILES = ("profile", "config_file", "credentials_file")
 # A session of boto3 must not be used by two threads at once; its clients may (boto3's guide).
 _opening = threading.Lock()
 
@@ -40,14 +43,20 @@ def open_client(
         service: as boto3 names it.
         region: of what the client works on.
         endpoint: a URL in place of AWS's own.
-        credentials: for an endpoint of ours; None takes AWS's own chain.
+        credentials: for an endpoint of ours, to which no proxy leads and of which AWS's files say nothing; None takes
+            AWS's own chain.
         pace: every request waits for it, the retries too.
         config: more of botocore's Config.
+
+    Raises:
+        EduguardError: when AWS's files or variables hold what boto3 does not take.
     """
     from botocore.config import Config
 
-    with _opening:
-        create: Callable[..., Any] = _session().client  # its overloads name each service
+    if credentials:
+        config |= {"proxies": {}}  # not None, which would take those of the environment
+    with _opening, _translated():
+        create: Callable[..., Any] = _session(is_own=bool(credentials)).client  # its overloads name each service
         client = create(
             service,
             region_name=region,
@@ -80,17 +89,33 @@ def identify(*, region: str, endpoint: str | None, credentials: dict[str, str] |
 
 def serves(region: str) -> bool:
     """Say whether AWS offers Rekognition in a region, as far as this boto3 knows."""
-    with _opening:
-        return region in _session().get_available_regions("rekognition")
+    with _opening, _translated():
+        return region in _session(is_own=False).get_available_regions("rekognition")
 
 
 @cache
-def _session() -> "Session":
+def _session(*, is_own: bool) -> "Session":
     import boto3
     import botocore.session
 
-    core = botocore.session.get_session()
+    # A profile that is gone, or a file that cannot be read, is no reason not to reach an endpoint of ours. A session
+    # variable is a key of the file, a variable of the environment, a default and a type (botocore's session.py).
+    unset = (None, None, None, None)
+    core = botocore.session.get_session(dict.fromkeys(_FILES, unset) if is_own else None)
     loader = core.get_component("data_loader")
     loader.search_paths.append(str(_MODELS))
     loader.extras_types.append("eduguard")
     return boto3.Session(botocore_session=core)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        yield
+    except (BotoCoreError, ValueError) as error:  # ValueError where it is no number, or no URL
+        raise EduguardError(
+            f"boto3 cannot make a client: {error}",
+            hint="AWS_PROFILE and other AWS_ variables, ~/.aws/config and ~/.aws/credentials are what it reads.",
+        ) from error
