@@ -159,14 +159,16 @@ def _describe(state: DatabaseState, database: Database) -> str:
 
 
 def _server(conn: "Connection") -> str:
-    return f"{conn.info.host}:{conn.info.port}"
+    host, address = conn.info.host, conn.info.hostaddr
+    return f"{host}:{conn.info.port}" + (f" at {address}" if address not in ("", host) else "")
 
 
 def _is_local(conn: "Connection") -> bool:
-    # What libpq connected to, after service files, PGHOST, aliases and lists of hosts; not what the URL says.
-    if conn.info.host.startswith(("/", "@")):
-        return True
-    return bool(conn.info.hostaddr) and ipaddress.ip_address(conn.info.hostaddr).is_loopback
+    # What libpq connected to, after service files, PGHOST, aliases and lists of hosts; not what the URL says. An
+    # address beside a socket's path (hostaddr, PGHOSTADDR) is where it went.
+    if conn.info.hostaddr:
+        return ipaddress.ip_address(conn.info.hostaddr).is_loopback
+    return conn.info.host.startswith(("/", "@"))
 
 
 def _read_origin(conn: "Connection") -> Origin | None:

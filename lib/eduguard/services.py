@@ -1,5 +1,6 @@
 """What a target's settings name, opened: its database, its collection, its bucket; started first where it is local."""
 
+import os
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,6 +48,7 @@ def running_database(settings: Settings) -> Database | None:
     """Return the target's database, or None while its embedded server is down; nothing is started."""
     if not settings.target.is_embedded:
         return Database.from_url(settings.target.database_url)
+    _forget_other_servers()
     status = postgres.read_status(postgres_folder(settings), binaries=settings.postgres_bin)
     return Database.from_url(status.url).named(EMBEDDED_DATABASE) if status.is_running else None
 
@@ -109,7 +111,15 @@ def rekognition_reads_bucket(settings: Settings) -> bool:
 
 @cache  # the steps of one command line find the server once
 def _embedded_database(folder: Path, binaries: Path | None) -> Database:
+    _forget_other_servers()
     return Database.from_url(postgres.ensure_running(folder, binaries=binaries)).named(EMBEDDED_DATABASE)
+
+
+def _forget_other_servers() -> None:
+    # libpq takes from the environment what a URL does not say, a service or an address beside the path of the socket,
+    # and no URL can rule out all of it. None of it is meant for the embedded server.
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        del os.environ[name]
 
 
 @cache

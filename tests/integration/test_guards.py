@@ -92,15 +92,47 @@ def test_an_environment_that_names_the_server_is_guarded(
     refused(Database.from_url(f"dbname={filled.name}"))
 
 
-def test_an_address_that_is_not_loopback_is_not_local(filled: Database, forwarder: int) -> None:
+@pytest.fixture
+def address() -> str:
+    """An address of this machine that is not loopback."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))
         except OSError:
             pytest.skip("this machine has no address but loopback")
-        address = probe.getsockname()[0]
+        return str(probe.getsockname()[0])
+
+
+def test_an_address_that_is_not_loopback_is_not_local(filled: Database, forwarder: int, address: str) -> None:
     state = protection.inspect(Database.from_url(f"postgresql://postgres@{address}:{forwarder}/{filled.name}"))
     assert not state.is_local
+
+
+@pytest.mark.parametrize("host", ["/nowhere", "localhost", "db.example.org"])
+def test_an_address_beside_a_host_decides_and_is_named(
+    filled: Database, forwarder: int, address: str, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGHOSTADDR", address)
+    url = f"host={host} port={forwarder} user=postgres dbname={filled.name} sslmode=disable"
+    database = Database.from_url(url)
+    assert not protection.inspect(database).is_local
+    assert f"{host}:{forwarder} at {address}" in refused(database)
+
+
+@pytest.mark.parametrize("name", ["PGHOSTADDR", "PGSERVICE", "PGOPTIONS", "PGREQUIREAUTH", "PGTZ", "PGGSSENCMODE"])
+def test_no_variable_of_another_server_is_meant_for_the_embedded_one(state_folder: Path, name: str) -> None:
+    values = {"PGHOSTADDR": "127.0.0.1", "PGOPTIONS": "-c search_path=elsewhere", "PGGSSENCMODE": "require"}
+    settings = {name: values.get(name, "elsewhere"), "INVOKE_STATE_FOLDER": str(state_folder)}
+    for command in (["reset"], ["status"]):
+        done = subprocess.run(
+            [ROOT / ".venv" / "bin" / "inv", *command],
+            cwd=ROOT,
+            env=os.environ | settings,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("command", ["reset", "status", "seed", "snapshot list", "migrate"])
