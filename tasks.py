@@ -25,7 +25,7 @@ from eduguard.commands import (
     settings_of,
     workflow,
 )
-from eduguard.console import ask, print_json, print_note, print_step, print_table
+from eduguard.console import ask, escape_unencodable, print_json, print_note, print_step, print_table
 from eduguard.invocation import keep_open, relax_garbage_collection
 from eduguard.school_commands import (
     attendance_show,
@@ -52,6 +52,7 @@ __all__ = [
     "unenrol",
 ]
 
+escape_unencodable()
 relax_garbage_collection()
 
 NEXT = "work on the database that `rebuild` made, before it is published"
@@ -286,14 +287,9 @@ def bench(c: Context, cloud: bool = False, reset: bool = False, sync: bool = Fal
 @task(help={"options": "what to pass on to pytest"})
 def test(c: Context, options: str = "") -> None:
     """Check everything: format, lint, imports, types, tests."""
+    commands = ("ruff format --check", "ruff check", "lint-imports", "mypy", f"pytest --numprocesses=4 {options}")
     with c.cd(str(ROOT)):
-        for command in (
-            "ruff format --check",
-            "ruff check",
-            "lint-imports",
-            "mypy",
-            f"pytest --numprocesses=4 {options}",
-        ):
+        for command in commands:
             c.run(f"{Path(sys.executable).parent}/{command}", echo=True)
 
 

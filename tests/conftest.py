@@ -135,6 +135,7 @@ def run_inv(state_folder: Path) -> Callable[[Database], Inv]:
                 env=os.environ | settings | environment,
                 capture_output=True,
                 text=True,
+                encoding=environment.get("PYTHONIOENCODING"),
                 check=False,
                 stdin=subprocess.DEVNULL,
                 timeout=120,

@@ -1,11 +1,20 @@
 """What a task prints: one line a step and results on stdout, everything else on stderr."""
 
+import codecs
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from io import TextIOWrapper
 from typing import Any
 
 _STEP_WIDTH = 8
+
+
+def escape_unencodable() -> None:
+    """Show a character that the encoding of the output lacks by its escape: a name or an arrow is no reason to fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def print_step(name: str, text: str) -> None:
@@ -20,7 +29,8 @@ def print_note(text: str, *, end: str = "\n") -> None:
 
 def print_json(value: Any) -> None:
     """Print one JSON object, alone on stdout."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, default=str))  # noqa: T201
+    is_unicode = codecs.lookup(sys.stdout.encoding).name == "utf-8"  # others may lack what JSON writes as \uXXXX
+    print(json.dumps(value, indent=2, ensure_ascii=not is_unicode, default=str))  # noqa: T201
 
 
 def print_table(report: Mapping[str, Any]) -> None:

@@ -361,3 +361,15 @@ def test_output_that_nobody_reads_is_no_failure_of_ours(
         process.stdout.close()
         errors = process.stderr.read().decode()
     assert (process.returncode, "Error" in errors) == (141, False), errors
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_an_output_that_lacks_a_character_shows_its_escape(full: Database, inv: Inv, encoding: str) -> None:
+    with connect(full, purpose="tests") as conn:
+        conn.execute("UPDATE student_faces SET face_id = 'élsewhere-' || id")
+    arrow = "→" if encoding == "utf-8" else "\\u2192"
+    shown = inv("sync-faces", "--dry-run", "--verbose", PYTHONIOENCODING=encoding).stdout
+    assert shown.count(f" {arrow} ") == 18
+    told = json.loads(inv("sync-faces", "--dry-run", "--json", PYTHONIOENCODING=encoding).stdout)
+    assert sum(": élsewhere-" in item and " → " in item for item in told["collections"][0]["items"]) == 18
+    assert arrow in inv("--list", PYTHONIOENCODING=encoding).stdout
