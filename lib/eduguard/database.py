@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 MAINTENANCE = "postgres"
 APPLICATION = "eduguard"  # how application_name begins in our sessions
+ENCODING = "UTF8"  # of our databases, and of our sessions whatever the server or PGCLIENTENCODING say
+# psycopg reads a time with its zone in no other style; a migration's backslashes are no escapes. The server tells both
+# when a session begins (PostgreSQL manual 54.2.7).
+_EXPECTED: "dict[LiteralString, LiteralString]" = {"DateStyle": "ISO", "standard_conforming_strings": "on"}
 _OLDEST_VERSION = 140000
 _LONGEST_NAME = 63 - len("_discarded")  # NAMEDATALEN - 1, less the longest suffix we add
 _SECRETS = {"password", "sslpassword", "oauth_client_secret"}
@@ -118,7 +122,11 @@ def connect_alone(database: Database, *, purpose: str) -> Iterator["Connection"]
 
     try:
         conn = psycopg.connect(
-            database.url, autocommit=True, application_name=f"{APPLICATION} {purpose}", connect_timeout=_CONNECT_TIMEOUT
+            database.url,
+            autocommit=True,
+            application_name=f"{APPLICATION} {purpose}",
+            connect_timeout=_CONNECT_TIMEOUT,
+            client_encoding=ENCODING,
         )
     except psycopg.OperationalError as error:
         raise EduguardError(f"Cannot connect to {database.shown_url}: {error}", hint=_hint(str(error))) from error
@@ -129,13 +137,21 @@ def connect_alone(database: Database, *, purpose: str) -> Iterator["Connection"]
                 hint="14 is the oldest supported.",
             )
         try:
+            set_up(conn)
             yield conn
         except psycopg.errors.UndefinedTable as error:
             raise EduguardError(
                 f"{database.name}: {error.diag.message_primary}", hint="Run `inv migrate`, then `inv seed-full`."
             ) from error
-        except (psycopg.OperationalError, psycopg.errors.InternalError_, psycopg.errors.InsufficientPrivilege) as error:
+        except psycopg.Error as error:
             raise EduguardError(f"{database.name}: {str(error).strip()}", hint="Nothing half-done is left.") from error
+
+
+def set_up(conn: "Connection") -> None:
+    """Set what migrations and psycopg expect, where the server, the role or the environment have it otherwise."""
+    for name, value in _EXPECTED.items():
+        if not (conn.info.parameter_status(name) or value).startswith(value):
+            conn.execute(f"SET {name} = {value}")
 
 
 @contextmanager

@@ -59,6 +59,7 @@ def hold_lock(database: Database) -> Iterator[None]:
         return
     who = f"lock, process {os.getpid()} on {socket.gethostname()}"
     with connect_alone(database.maintenance, purpose=who) as conn, lending(conn, database.maintenance):
+        conn.execute("SET idle_session_timeout = 0")  # it is idle while rows are loaded, however long that takes
         _lock(conn, database)
         held = _Held()
         token = _held.set({**_held.get(), database.name: held})

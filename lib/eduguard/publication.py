@@ -96,7 +96,7 @@ def create_next(
             if template:
                 _clone(conn, template, database)
             else:
-                create_as(conn, "CREATE DATABASE {} TEMPLATE template0", database.next)
+                create_as(conn, "CREATE DATABASE {} TEMPLATE template0 ENCODING UTF8", database.next)
         except errors.InsufficientPrivilege as error:
             raise EduguardError(
                 f"The role {conn.info.user} may not create databases on this server",
@@ -104,11 +104,6 @@ def create_next(
             ) from error
         lock.begin_drops(database, [database.discarded, *templates.list_unwanted(conn, database)])
     with connect(database.next, purpose="rebuild") as conn, conn.transaction():
-        encoding = read_value(conn, "SELECT current_setting('server_encoding')")
-        if encoding != "UTF8":
-            raise EduguardError(
-                f"The server's encoding is {encoding}", hint="EduGuard DB needs a server set up with UTF8."
-            )
         inputs = template.facts.get("inputs") if template else None
         if template is None or not spares.has_spares(template):  # a snapshot's mark may be an earlier version's
             conn.execute("CREATE SCHEMA IF NOT EXISTS eduguard")

@@ -16,6 +16,7 @@ from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import parse_uri
 from yoyo.migrations import Migration, default_migration_table
 
+from eduguard.database import ENCODING, set_up
 from eduguard.sql_text import split_statements
 
 __all__ = ["Backend", "Migration", "open_backend", "read_migrations"]
@@ -58,6 +59,8 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no ty
     def connect(self, dburi: Any) -> Any:
         """Connect, with cursors of our kind."""
         connection = super().connect(dburi)
+        set_up(connection)
+        connection.commit()  # or the first rollback would take it back
         connection.cursor_factory = partial(_Cursor, ran=Counter())
         return connection
 
@@ -116,7 +119,8 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no ty
 
 def open_backend(url: str) -> Backend:
     """Return a backend for any libpq URL or connection string; use it as a context manager."""
-    parameters = {key: str(value) for key, value in conninfo_to_dict(url).items() if value is not None}
+    known = conninfo_to_dict(url, client_encoding=ENCODING)
+    parameters = {key: str(value) for key, value in known.items() if value is not None}
     backend = Backend(parse_uri("postgresql+psycopg:///?" + urlencode(parameters)), default_migration_table)
     backend.init_database()
     return backend
