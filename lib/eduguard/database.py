@@ -1,6 +1,7 @@
 """A target's database, the names of those beside it, and how to connect to them."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -24,6 +25,7 @@ ENCODING = "UTF8"  # of our databases, and of our sessions whatever the server o
 _EXPECTED: "dict[LiteralString, LiteralString]" = {"DateStyle": "ISO", "standard_conforming_strings": "on"}
 _OLDEST_VERSION = 140000
 _LONGEST_NAME = 63 - len("_discarded")  # NAMEDATALEN - 1, less the longest suffix we add
+_HOST = re.compile(r"[a-zA-Z0-9._-]*|[0-9a-fA-F:.]+")  # what may stand before the name in a URL
 _SECRETS = {"password", "sslpassword", "oauth_client_secret"}
 _CONNECT_TIMEOUT = 10  # seconds
 _lent: ContextVar["Mapping[str, Connection]"] = ContextVar("lent", default=MappingProxyType({}))  # by URL
@@ -78,19 +80,24 @@ class Database:
 
     @property
     def shown_url(self) -> str:
-        """Return the URL without its password, as it may be printed."""
-        from urllib.parse import urlencode
+        """Return a URL that leads to the same database, without its password, as it may be printed."""
+        from urllib.parse import quote, urlencode
 
-        parameters = {
+        known = {
             key: value for key, value in _parameters(self.url).items() if key not in _SECRETS and value is not None
         }
-        user, host, port = parameters.pop("user", ""), str(parameters.pop("host", "")), parameters.pop("port", "")
-        parameters.pop("dbname", None)
-        if host.startswith("/"):
-            parameters = {"host": host, **({"port": port} if port else {}), **parameters}
-            host, port = "", ""
-        authority = (f"{user}@" if user else "") + (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
-        return f"postgresql://{authority}/{self.name}" + (f"?{urlencode(parameters)}" if parameters else "")
+        user, host, port = str(known.pop("user", "")), str(known.pop("host", "")), str(known.pop("port", ""))
+        known.pop("dbname", None)
+        if not (_HOST.fullmatch(host) and (not port or port.isdecimal())):  # a socket's path, or a list
+            known = {"host": host, **({"port": port} if port else {}), **known}
+            host = port = ""
+        authority = (
+            (f"{quote(user, safe='')}@" if user else "")
+            + (f"[{host}]" if ":" in host else host)
+            + (f":{port}" if port else "")
+        )
+        query = f"?{urlencode(known, quote_via=quote, safe='')}" if known else ""
+        return f"postgresql://{authority}/{quote(self.name, safe='')}{query}"
 
     def aside(self, name: str) -> "Database":
         """Return a database that is kept to be cloned, by its full name."""

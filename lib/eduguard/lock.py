@@ -105,7 +105,9 @@ def finish_drops(database: Database) -> None:
 
 
 def is_being_made(database: Database) -> bool:
-    """Say whether the next database was made by the command that holds the lock now; read-only."""
+    """Say whether this command holds the lock and has made the next database since; read-only."""
+    if database.name not in _held.get():  # what a command has left to the server may still hold it
+        return False
     with connect(database.next, purpose="publish") as conn:
         holder = conn.execute(_HOLDER, [_key(database)]).fetchone()
         return bool(
