@@ -25,7 +25,7 @@ from eduguard.commands import (
     settings_of,
     workflow,
 )
-from eduguard.console import ask, escape_unencodable, print_json, print_note, print_step, print_table
+from eduguard.console import ask, prepare_streams, print_json, print_note, print_step, print_table
 from eduguard.invocation import keep_open, relax_garbage_collection
 from eduguard.school_commands import (
     attendance_show,
@@ -52,7 +52,7 @@ __all__ = [
     "unenrol",
 ]
 
-escape_unencodable()
+prepare_streams()
 relax_garbage_collection()
 
 NEXT = "work on the database that `rebuild` made, before it is published"

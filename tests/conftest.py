@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
+from typing import IO
 
 import pytest
 from hypothesis import settings
@@ -122,7 +123,9 @@ def run_inv(state_folder: Path) -> Callable[[Database], Inv]:
     """Run the tasks as a user does, on a database and the collection and bucket that all tests share."""
 
     def on(database: Database) -> Inv:
-        def run(*arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+        def run(
+            *arguments: str, check: bool = True, stdout: int | IO[str] = subprocess.PIPE, **environment: str
+        ) -> subprocess.CompletedProcess[str]:
             settings = {
                 "DATABASE_URL": database.shown_url,
                 "INVOKE_STATE_FOLDER": str(state_folder),
@@ -133,7 +136,8 @@ def run_inv(state_folder: Path) -> Callable[[Database], Inv]:
                 [INV, *arguments],
                 cwd=ROOT,
                 env=os.environ | settings | environment,
-                capture_output=True,
+                stdout=stdout,
+                stderr=subprocess.PIPE,
                 text=True,
                 encoding=environment.get("PYTHONIOENCODING"),
                 check=False,

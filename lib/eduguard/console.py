@@ -2,6 +2,7 @@
 
 import codecs
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import TextIOWrapper
@@ -10,10 +11,18 @@ from typing import Any
 _STEP_WIDTH = 8
 
 
-def escape_unencodable() -> None:
-    """Show a character that the encoding of the output lacks by its escape: a name or an arrow is no reason to fail."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
+def prepare_streams() -> None:
+    """Make the output one that is no reason to fail: it may have been closed, or lack a character of a name.
+
+    A closed one leads nowhere then; otherwise a connection would get its number, and what is printed. A character that
+    the encoding lacks is shown by its escape.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        stream = getattr(sys, name)
+        if stream is None:
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r"))
+        elif number and isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 

@@ -5,9 +5,9 @@ import gc
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 from invoke.config import Config
 from invoke.context import Context
@@ -54,8 +54,9 @@ class SuiteExecutor(Executor):
         """Run the tasks; print an EduguardError as its message and leave with status 1.
 
         Raises:
-            Exit: in place of an EduguardError (status 1), of Ctrl-C (130) or, when nobody reads the output, of
-                BrokenPipeError (141): `inv status | head -1`.
+            Exit: in place of an EduguardError or of a failure of the operating system that nothing else explains, such
+                as output that a full disk does not take (status 1), of Ctrl-C (130) or, when nobody reads the output,
+                of BrokenPipeError (141): `inv status | head -1`.
         """
         try:
             with exit_on_failure():
@@ -69,8 +70,11 @@ class SuiteExecutor(Executor):
         except KeyboardInterrupt as interrupt:
             raise Exit("interrupted: what was under way is not in force", code=_INTERRUPTED) from interrupt
         except BrokenPipeError as error:  # of an output: the libraries make errors of their own of those of a socket
-            _silence()
+            _silence(sys.stdout, sys.stderr)
             raise Exit(code=_UNREAD) from error
+        except OSError as error:
+            _silence(sys.stdout)
+            raise Exit(f"error: {error}", code=_FAILED) from error
 
     def _refuse_swallowed_flags(self) -> None:
         # After a task that has no such flag, Invoke takes these for its own and ignores them: `inv migrate --collection
@@ -149,11 +153,12 @@ def _new_run() -> Iterator[None]:
             _run.reset(token)
 
 
-def _silence() -> None:
+def _silence(*streams: TextIO) -> None:
     # What is left in a buffer would fail once more when Python ends.
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
-        os.dup2(nowhere, stream.fileno())
+    for stream in streams:
+        with suppress(OSError):
+            stream.flush()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _defaults(task: Task[Any]) -> dict[str, Any]:

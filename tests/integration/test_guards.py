@@ -123,7 +123,7 @@ def test_an_address_beside_a_host_decides_and_is_named(
 def test_no_variable_of_another_server_is_meant_for_the_embedded_one(state_folder: Path, name: str) -> None:
     values = {"PGHOSTADDR": "127.0.0.1", "PGOPTIONS": "-c search_path=elsewhere", "PGGSSENCMODE": "require"}
     settings = {name: values.get(name, "elsewhere"), "INVOKE_STATE_FOLDER": str(state_folder)}
-    for command in (["reset"], ["status"]):
+    for command in (["snapshot", "list"], ["status"]):
         done = subprocess.run(
             [ROOT / ".venv" / "bin" / "inv", *command],
             cwd=ROOT,

@@ -104,6 +104,9 @@ def test_nobody_can_change_a_spare_and_status_names_it(database: Database, templ
 
 
 def test_no_spare_is_made_before_every_way_of_cloning_is_measured(database: Database, settle: Settle) -> None:
+    with connect(database.maintenance, purpose="tests") as conn:
+        for measured in clones.list_kept(conn, database, "eduguard_"):
+            clones.disown(conn, measured.database)
     with lock.hold_lock(database):
         publication.create_next(database, target="local", command="tests")
         templates.keep(database, "the hash", seeded=False)
@@ -113,14 +116,15 @@ def test_no_spare_is_made_before_every_way_of_cloning_is_measured(database: Data
 
 
 def test_no_spare_is_made_of_a_snapshot(database: Database, template: Kept, settle: Settle) -> None:
+    spares = "SELECT datname FROM pg_database WHERE datname ~ 'spare' ORDER BY 1"
     with connect(database.maintenance, purpose="tests") as conn:
+        before = conn.execute(spares).fetchall()
         aside = database.aside(f"eduguard_snapshot_{database.name}")
         snapshot = clones.keep(conn, database.next, aside, template.facts, lambda _: None)
         rebuild(database, snapshot)
         settle(database)
         clones.drop(conn, snapshot.database)
-        names = conn.execute("SELECT datname FROM pg_database WHERE datname ~ 'spare'").fetchall()
-    assert names == []
+        assert conn.execute(spares).fetchall() == before
 
 
 def test_a_spare_and_its_template_are_dropped_by_the_rebuild_after_the_one_that_retired_it(

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import pytest
@@ -361,6 +362,29 @@ def test_output_that_nobody_reads_is_no_failure_of_ours(
         process.stdout.close()
         errors = process.stderr.read().decode()
     assert (process.returncode, "Error" in errors) == (141, False), errors
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+@pytest.mark.parametrize("command", ["status", "status --json", "reset"])
+def test_output_that_a_full_disk_does_not_take_is_one_error(inv: Inv, full: Database, command: str) -> None:
+    with Path("/dev/full").open("w") as nowhere:
+        done = inv(*command.split(), check=False, stdout=nowhere)
+    assert done.returncode == 1
+    assert "error: [Errno 28] No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert value(full, "SELECT count(*) FROM students") == 6, "a step that could not be told was followed by others"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_stream_that_is_closed_is_no_failure(full: Database, state_folder: Path, closed: str) -> None:
+    own = {"DATABASE_URL": full.shown_url, "INVOKE_STATE_FOLDER": str(state_folder)}
+    for command in ("reset", "status --json"):
+        done = subprocess.run(
+            ["sh", "-c", f"exec {quote(str(INV))} {command} {closed}"],
+            cwd=ROOT, env=os.environ | own, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    assert value(full, "SELECT count(*) FROM students") == 0
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
