@@ -6,6 +6,7 @@ A task reads its words and flags, makes one call into lib and prints the result.
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from shlex import quote
 
 from invoke.context import Context
 from invoke.exceptions import Exit
@@ -281,16 +282,17 @@ def full(c: Context, collection: str = "", confirm: str = "", yes: bool = False)
 def bench(c: Context, cloud: bool = False, reset: bool = False, sync: bool = False, options: str = "") -> None:
     """Measure the tasks beside a bare Invoke, or a part beside what one would use instead; print the medians."""
     script = "cloud.py" if cloud else "reset.py" if reset else "sync.py" if sync else "tasks.py"
-    c.run(f"{sys.executable} {ROOT / 'benchmarks' / script} {options}", pty=False)
+    c.run(f"{quote(sys.executable)} {quote(str(ROOT / 'benchmarks' / script))} {options}", pty=False)
 
 
 @task(help={"options": "what to pass on to pytest"})
 def test(c: Context, options: str = "") -> None:
     """Check everything: format, lint, imports, types, tests."""
     commands = ("ruff format --check", "ruff check", "lint-imports", "mypy", f"pytest --numprocesses=4 {options}")
-    with c.cd(str(ROOT)):
-        for command in commands:
-            c.run(f"{Path(sys.executable).parent}/{command}", echo=True)
+    folder = Path(sys.executable).parent
+    for command in commands:
+        # Not by `c.cd`, which takes care of spaces and of no other character that the shell reads otherwise.
+        c.run(f"cd {quote(str(ROOT))} && {quote(str(folder))}/{command}", echo=True)
 
 
 accept_forms(globals())
