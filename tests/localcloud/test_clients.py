@@ -178,7 +178,9 @@ def test_the_command_of_the_troubleshooting_guide_prints_the_faces(
         CollectionId=collection, Image={"Bytes": photo(1, 1)}, ExternalImageId="student-001-photo-1"
     )
     command = ["rekognition", "list-faces", "--collection-id", collection, "--endpoint-url", cloud.endpoint]
-    done = subprocess.run([cli / "aws", *command], capture_output=True, text=True, check=True, env=environment)
+    done = subprocess.run(
+        [cli / "python", "-m", "awscli", *command], capture_output=True, text=True, check=True, env=environment
+    )
     assert json.loads(done.stdout)["Faces"][0]["ExternalImageId"] == "student-001-photo-1"
 
 
