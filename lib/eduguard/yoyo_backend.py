@@ -5,6 +5,7 @@ import socket
 from collections import Counter
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any, LiteralString
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -17,6 +18,7 @@ from yoyo.connections import parse_uri
 from yoyo.migrations import Migration, default_migration_table
 
 from eduguard.database import ENCODING, set_up
+from eduguard.errors import EduguardError
 from eduguard.sql_text import split_statements
 
 __all__ = ["Backend", "Migration", "open_backend", "read_migrations"]
@@ -29,6 +31,10 @@ _RECORD: LiteralString = (
     "ON CONFLICT (id) DO UPDATE SET sha256 = excluded.sha256"
 )
 _FORGET: LiteralString = "DELETE FROM eduguard.migration WHERE id = %s"
+_INVALID: LiteralString = (
+    "SELECT c.relname, c.oid::regclass::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
+    "WHERE NOT i.indisvalid AND c.relkind = 'i' ORDER BY 1"
+)
 
 
 class _Cursor(psycopg.Cursor[Any]):
@@ -86,15 +92,16 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no ty
         }
 
     def apply(self, migration: Any, sha256: str) -> None:
-        """Run a migration and record it with the hash of its file."""
+        """Run a migration and record it with the hash of its file; one without a transaction just before the record."""
         migration.load()
         self.ensure_internal_schema_updated()
         if not migration.use_transactions:
-            self.apply_one(migration)
-            self.execute_values(_RECORD, migration.id, sha256)
-            return
+            self._run_alone(migration, "apply")
         with self.transaction():
-            migration.process_steps(self, "apply")
+            if migration.use_transactions:
+                migration.process_steps(self, "apply")
+            else:
+                self._refuse_invalid_index(migration)
             self.log_migration(migration, "apply")
             self.mark_one(migration, log=False)
             self.execute_values(_RECORD, migration.id, sha256)
@@ -104,13 +111,26 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no ty
         migration.load()
         self.ensure_internal_schema_updated()
         if not migration.use_transactions:
-            self.rollback_one(migration)
-            self.execute_values(_FORGET, migration.id)
-            return
+            self._run_alone(migration, "rollback")
         with self.transaction():
-            migration.process_steps(self, "rollback")
+            if migration.use_transactions:
+                migration.process_steps(self, "rollback")
             self.unmark_one(migration)
             self.execute_values(_FORGET, migration.id)
+
+    def _run_alone(self, migration: Any, direction: str) -> None:
+        with self.copy() as alone:
+            migration.process_steps(alone, direction)
+
+    def _refuse_invalid_index(self, migration: Any) -> None:
+        # IF NOT EXISTS is content with what a CREATE INDEX CONCURRENTLY has left that was broken off.
+        text = Path(migration.path).read_text(encoding="utf-8")
+        for name, index in self.connection.execute(_INVALID).fetchall():
+            if name in text:
+                raise EduguardError(
+                    f"{migration.path}:1: the index {index} is invalid: a CREATE INDEX CONCURRENTLY was broken off",
+                    hint=f"DROP INDEX {index}, and run this again.",
+                )
 
     def execute_values(self, query: LiteralString, *values: object) -> None:
         """Execute a statement of ours, in PostgreSQL's own parameter style."""

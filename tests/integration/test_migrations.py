@@ -214,6 +214,56 @@ def test_a_concurrent_index_that_fails_says_what_it_may_have_left(empty_database
     assert migrations.plan(empty_database, folder).pending == ("0104_index",)
 
 
+CONCURRENTLY = "-- transactional: false\nCREATE INDEX CONCURRENTLY IF NOT EXISTS by_name ON students (last_name);"
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("before", ["record", "mark"])
+def test_a_kill_before_the_record_of_a_concurrent_index_leaves_it_pending(
+    empty_database: Database, folder: Path, before: str
+) -> None:
+    add(folder, "0104_index", CONCURRENTLY, "DROP INDEX CONCURRENTLY by_name;")
+    migrations.apply(empty_database, folder, to="0004")
+    script = (
+        "import os, sys; from pathlib import Path; from eduguard import migrations, yoyo_backend\n"
+        "from eduguard.database import Database\n"
+        "class Killed(yoyo_backend.Backend):\n"
+        "    def execute_values(self, query, *values):\n"
+        "        os.kill(os.getpid(), 9)\n"
+        "    def mark_one(self, *rest, **options):\n"
+        "        if sys.argv[3] == 'mark': os.kill(os.getpid(), 9)\n"
+        "        return super().mark_one(*rest, **options)\n"
+        "yoyo_backend.Backend = Killed\n"
+        "migrations.apply(Database.from_url(sys.argv[1]), Path(sys.argv[2]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, empty_database.url, str(folder), before], check=False, capture_output=True
+    )
+    assert done.returncode == -9, done.stderr
+    assert has_table(empty_database, "by_name")
+    assert migrations.plan(empty_database, folder).pending == ("0104_index",)
+    assert migrations.apply(empty_database, folder) == ("0104_index",)
+    assert migrations.plan(empty_database, folder).pending == ()
+    assert migrations.roll_back(empty_database, folder) == ("0104_index",)
+    assert not has_table(empty_database, "by_name")
+
+
+def test_a_concurrent_index_that_was_broken_off_is_not_taken_for_one(empty_database: Database, folder: Path) -> None:
+    file = add(folder, "0104_index", CONCURRENTLY, "DROP INDEX CONCURRENTLY by_name;")
+    migrations.apply(empty_database, folder, to="0004")
+    with connect(empty_database, purpose="tests") as conn:
+        conn.execute("CREATE INDEX by_name ON students (last_name)")
+        conn.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'by_name'::regclass")
+    with pytest.raises(EduguardError, match=f"{file}:1: the index by_name is invalid") as refused:
+        migrations.apply(empty_database, folder)
+    assert refused.value.hint
+    assert "DROP INDEX by_name" in refused.value.hint
+    assert migrations.plan(empty_database, folder).pending == ("0104_index",)
+    with connect(empty_database, purpose="tests") as conn:
+        conn.execute("DROP INDEX by_name")
+    assert migrations.apply(empty_database, folder) == ("0104_index",)
+
+
 def test_a_select_in_a_migration_prints_nothing(
     empty_database: Database, folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
