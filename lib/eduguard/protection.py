@@ -23,6 +23,7 @@ _ORIGIN = """
 SELECT target, command, created_at, to_jsonb(o) ->> 'fixtures', to_jsonb(o) ->> 'fingerprint'
 FROM eduguard.origin o LIMIT 1
 """
+_STARTED = "SELECT pg_postmaster_start_time()"  # to the microsecond: two servers hardly share it
 _INVALID = -2  # DATCONNLIMIT_INVALID_DB: what PostgreSQL marks a database with before it drops it
 
 
@@ -52,12 +53,18 @@ class DatabaseState:
 
 
 def inspect(database: Database) -> DatabaseState:
-    """Look at a database and at the server it is on; read-only."""
+    """Look at a database and at the server it is on; read-only.
+
+    Raises:
+        EduguardError: when the name leads to another database, or to one of another server, as that of a pooler may.
+    """
     with connect(database.maintenance, purpose="inspect") as conn:
         server, is_local, present = _server(conn), _is_local(conn), exists(conn, database)
+        started = read_value(conn, _STARTED)
     if not present:
         return DatabaseState(exists=False, server=server, is_local=is_local)
     with connect(database, purpose="inspect") as conn:
+        _check_reached(conn, database, same_server=read_value(conn, _STARTED) == started)
         origin = _read_origin(conn)
         return DatabaseState(
             exists=True, server=server, is_local=is_local, origin=origin, is_expendable=bool(origin) or _is_empty(conn)
@@ -161,6 +168,16 @@ def _describe(state: DatabaseState, database: Database) -> str:
 def _server(conn: "Connection") -> str:
     host, address = conn.info.host, conn.info.hostaddr
     return f"{host}:{conn.info.port}" + (f" at {address}" if address not in ("", host) else "")
+
+
+def _check_reached(conn: "Connection", database: Database, *, same_server: bool) -> None:
+    name = read_value(conn, "SELECT current_database()")
+    if name != database.name or not same_server:
+        elsewhere = "" if same_server else f" of another server than {database.maintenance.name}"
+        raise EduguardError(
+            f"{database.shown_url} leads to database {name}{elsewhere}",
+            hint="A pooler gives databases other names: connect to the server itself.",
+        )
 
 
 def _is_local(conn: "Connection") -> bool:

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +12,8 @@ from pathlib import Path
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from eduguard import protection
-from eduguard.database import Database, connect
+from eduguard import postgres, protection
+from eduguard.database import Database, connect, execute_for
 from eduguard.errors import EduguardError
 
 ROOT = Path(__file__).parents[2]
@@ -32,21 +33,42 @@ def refused(database: Database) -> str:
 
 
 @pytest.fixture
-def forwarder(filled: Database) -> Iterator[int]:
-    """A TCP port on the loopback addresses, IPv6's too, that forwards to the server's socket, as a pooler does."""
-    known = conninfo_to_dict(filled.url)
-    path = f"{known['host']}/.s.PGSQL.{known['port']}"
-    listener = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
+def aliases() -> dict[str, tuple[str, str]]:
+    """Where the forwarder leads whom asks for a database: to one of another name, by a server's socket."""
+    return {}
 
-    def pump(source: socket.socket, sink: socket.socket) -> None:
-        try:
-            while data := source.recv(65536):
-                sink.sendall(data)
-        except OSError:
-            pass
-        finally:
-            for each in (source, sink):
-                each.close()
+
+def pump(source: socket.socket, sink: socket.socket) -> None:
+    try:
+        while data := source.recv(65536):
+            sink.sendall(data)
+    except OSError:
+        pass
+    finally:
+        for each in (source, sink):
+            each.close()
+
+
+def lead(client: socket.socket, aliases: dict[str, tuple[str, str]], path: str) -> None:
+    """Lead a client to the server that its first message asks for."""
+    message = client.recv(65536)
+    while int.from_bytes(message[4:8], "big") in (80877103, 80877104):  # SSLRequest and GSSENCRequest
+        client.sendall(b"N")
+        message = client.recv(65536)
+    asked = message.partition(b"\0database\0")[2].partition(b"\0")[0].decode()
+    name, path = aliases.get(asked, (asked, path))
+    body = message[4:].replace(f"\0database\0{asked}\0".encode(), f"\0database\0{name}\0".encode())
+    server = socket.socket(socket.AF_UNIX)
+    server.connect(path)
+    server.sendall((len(body) + 4).to_bytes(4, "big") + body)
+    for pair in ((client, server), (server, client)):
+        threading.Thread(target=pump, args=pair, daemon=True).start()
+
+
+@pytest.fixture
+def forwarder(filled: Database, aliases: dict[str, tuple[str, str]]) -> Iterator[int]:
+    """A TCP port on the loopback addresses, IPv6's too, that leads to a server's socket, as a pooler does."""
+    listener = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
 
     def accept() -> None:
         while True:
@@ -54,14 +76,16 @@ def forwarder(filled: Database) -> Iterator[int]:
                 client, _ = listener.accept()
             except OSError:
                 return
-            server = socket.socket(socket.AF_UNIX)
-            server.connect(path)
-            for pair in ((client, server), (server, client)):
-                threading.Thread(target=pump, args=pair, daemon=True).start()
+            threading.Thread(target=lead, args=[client, aliases, socket_path(filled)], daemon=True).start()
 
     threading.Thread(target=accept, daemon=True).start()
     yield listener.getsockname()[1]
     listener.close()
+
+
+def socket_path(database: Database) -> str:
+    known = conninfo_to_dict(database.url)
+    return f"{known['host']}/.s.PGSQL.{known['port']}"
 
 
 def test_a_socket_path_is_guarded(filled: Database) -> None:
@@ -81,6 +105,37 @@ def test_every_spelling_of_a_host_is_guarded(filled: Database, forwarder: int, h
     if "," in host:
         url = f"host={host} port={forwarder},{forwarder} user=postgres dbname={filled.name} sslmode=disable"
     refused(Database.from_url(url))
+
+
+def test_a_pooler_that_gives_a_database_another_name_is_refused(
+    filled: Database, forwarder: int, aliases: dict[str, tuple[str, str]]
+) -> None:
+    other = filled.aside(f"other_than_{filled.name}")
+    with connect(filled.maintenance, purpose="tests") as conn:
+        execute_for(conn, "CREATE DATABASE {}", other)
+        try:
+            aliases[filled.name] = (other.name, socket_path(filled))
+            with pytest.raises(EduguardError, match=f"/{filled.name}.* leads to database {other.name}\n"):
+                protection.inspect(Database.from_url(f"postgresql://postgres@127.0.0.1:{forwarder}/{filled.name}"))
+        finally:
+            execute_for(conn, "DROP DATABASE {} WITH (FORCE)", other)
+
+
+def test_a_pooler_that_leads_to_another_server_is_refused(
+    filled: Database, forwarder: int, aliases: dict[str, tuple[str, str]]
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="eg-") as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        other = Database.from_url(postgres.ensure_running(folder / "postgres", settings=["fsync=off"]))
+        try:
+            with connect(other, purpose="tests") as conn:
+                execute_for(conn, "CREATE DATABASE {}", filled)
+            aliases[filled.name] = (filled.name, socket_path(other))
+            with pytest.raises(EduguardError, match=f"{filled.name} of another server than postgres"):
+                protection.inspect(Database.from_url(f"postgresql://postgres@127.0.0.1:{forwarder}/{filled.name}"))
+        finally:
+            postgres.stop(folder / "postgres")
 
 
 def test_an_environment_that_names_the_server_is_guarded(
