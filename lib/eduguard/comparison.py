@@ -26,6 +26,11 @@ CREATE TEMP TABLE IF NOT EXISTS listed (
 CREATE TEMP TABLE IF NOT EXISTS drift (of_row text, of_face text, held text, face_id text, confidence float8);
 {_PLANNED}
 """
+# One snapshot for all queries; one join and one sort of up to millions of rows.
+_BEGIN = """
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SET LOCAL work_mem = '64MB'; SET LOCAL jit = off;
+DELETE FROM drift
+"""
 # A student says which collection holds their faces. A collection that no student names stands in for all of them:
 # that is how one set of seeds works with another collection on each target.
 _ROWS = """
@@ -59,13 +64,8 @@ AND (h.external_image_id NOT IN (SELECT external_image_id FROM ({_ROWS}) r)
      OR (NOT %(unlink_missing)s
          AND NOT EXISTS (SELECT FROM listed l WHERE l.external_image_id = h.external_image_id)))
 """  # noqa: S608 -- no value of a user is in it
-# One message to the server: one transaction, and one snapshot for both queries.
-_PLAN = f"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; DELETE FROM drift; {_COMPARE}; {_KEPT}"  # noqa: S608 -- as above
-# One message too, which the server is done with when the first page is there. The memory is for one join and one sort
-# of up to millions of rows.
-_PREPARE = f"""
-SET work_mem = '64MB'; SET jit = off; {_TABLES}; DELETE FROM listed; SELECT FROM ({_ROWS}) r LIMIT 1
-"""  # noqa: S608 -- as above
+# One message to the server, which is done with it when the first page is there.
+_PREPARE = f"{_TABLES}; DELETE FROM listed; SELECT FROM ({_ROWS}) r LIMIT 1"  # noqa: S608 -- as above
 _STUDENTS = """
 SELECT id FROM students
 WHERE (%(student)s = '' OR id = %(student)s) AND (%(grade)s = '' OR grade_id = %(grade)s)
@@ -147,13 +147,13 @@ def compare(conn: "Connection", scope: Scope, *, unlink_missing: bool) -> Plan:
 
     It is what `plan_sync` makes of these rows and faces, save that a FaceId held out of the scope is in conflict.
     """
-    from psycopg import ClientCursor
-
     parameters = {**scope.parameters(), "unlink_missing": unlink_missing, "placeholder": PLACEHOLDER}
-    cursor = ClientCursor(conn).execute(_PLAN, parameters)
-    [(rows, differing)], kept = [result.fetchall() for result in cursor.results() if result.description]
-    read = (lambda: _read_groups(conn)) if differing else tuple[Group, ...]
-    return plan_groups(read, rows=rows, kept=dict(kept), unlink_missing=unlink_missing)
+    with conn.transaction():
+        conn.execute(_BEGIN)
+        rows, differing = conn.execute(_COMPARE, parameters).fetchone() or (0, 0)
+        kept: dict[str, str] = dict(conn.execute(_KEPT, parameters).fetchall()) if differing else {}
+        read = (lambda: _read_groups(conn)) if differing else tuple[Group, ...]
+        return plan_groups(read, rows=rows, kept=kept, unlink_missing=unlink_missing)
 
 
 def _read_groups(conn: "Connection") -> Iterator[Group]:
