@@ -1,4 +1,4 @@
-"""Copy fixtures straight into tables that hold nothing yet: the fast way to fill a database that nobody else works in.
+"""Copy fixtures straight into tables that hold nothing yet: the fast way to fill a database that nobody else is in.
 
 PostgreSQL judges every row here too, but it names the first problem only. Where it refuses anything, nothing of this is
 left and the careful way, which finds every problem with its line, is taken from the start.
@@ -22,6 +22,7 @@ _FOREIGN_KEYS = """
 SELECT c.relname, k.conname FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
 WHERE c.relnamespace = current_schema()::regnamespace AND c.relname = ANY (%s)
 AND k.contype = 'f' AND k.conparentid = 0 AND k.conenforced AND k.convalidated
+AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgconstraint = k.oid AND t.tgenabled <> 'O')
 """
 
 
@@ -34,6 +35,7 @@ def fill_tables(conn: "Connection", fixtures: Sequence[Fixture], tables: Mapping
     names = [fixture.table for fixture in fixtures]
     try:
         with conn.transaction():
+            _lock(conn, names)
             if not _are_empty(conn, names):
                 return False
             with _keys_at_rest(conn, names):
@@ -42,13 +44,20 @@ def fill_tables(conn: "Connection", fixtures: Sequence[Fixture], tables: Mapping
                         copy_group(conn, fixture.table, group, tables[fixture.table])
     except (errors.DataError, errors.IntegrityError, errors.ProgrammingError, errors.NotSupportedError):
         return False
-    except errors.ObjectInUse:  # a trigger of the school's own waits for the end of the transaction
-        return False
+    except (errors.ObjectInUse, errors.LockNotAvailable):
+        return False  # a trigger of the school's own waits for the end of the transaction, or somebody is at work
     return True
 
 
 def _has_unfit_value(fixture: Fixture, table: Table) -> bool:
     return any(True for row in fixture.rows for _ in find_unfit_values(fixture, row, table))
+
+
+def _lock(conn: "Connection", names: Sequence[str]) -> None:
+    from psycopg import sql
+
+    tables = sql.SQL(", ").join(map(sql.Identifier, names))
+    conn.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE NOWAIT").format(tables))
 
 
 def _are_empty(conn: "Connection", names: Sequence[str]) -> bool:

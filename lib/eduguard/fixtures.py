@@ -103,7 +103,7 @@ def load_fixtures(conn: "Connection", fixtures: Sequence[Fixture], *, alone: boo
     Args:
         conn: to the database, its schema migrated.
         fixtures: as `read_fixtures` returns them.
-        alone: nobody else works in the database, so its tables may be locked.
+        alone: nobody else is in the database, so its tables may be locked: they are filled faster if they hold nothing.
 
     Raises:
         EduguardError: with the problems of all fixtures as file:line, one a line; then nothing was changed.

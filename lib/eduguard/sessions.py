@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from eduguard.database import APPLICATION, Database, connect_alone
+from eduguard.database import APPLICATION, Database, connect_alone, read_value
 from eduguard.errors import EduguardError
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ AND (backend_type IN ('client backend', 'walsender') OR backend_type IS NULL AND
 """
 _LIST = f"SELECT pid, coalesce(application_name, ''), usename {_CLIENTS} ORDER BY pid"
 _END = f"SELECT pg_terminate_backend(pid) {_CLIENTS}"
+_OTHERS = f"SELECT count(*) {_CLIENTS} AND pid <> pg_backend_pid()"
 _PREPARED = "SELECT gid, database FROM pg_prepared_xacts WHERE database = ANY (%s) ORDER BY 1"
 
 
@@ -60,6 +61,11 @@ def kept_out(databases: Sequence[Database], note: Callable[[str], None]) -> Iter
         finally:
             done.set()
             thread.join()
+
+
+def is_alone(conn: "Connection", database: Database) -> bool:
+    """Say whether nobody else is in the database that a connection leads to; read-only."""
+    return not read_value(conn, _OTHERS, [database.name])
 
 
 def unheard(_: str) -> None:

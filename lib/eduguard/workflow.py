@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING
 
-from eduguard import lock, migrations, protection, publication, templates
+from eduguard import lock, migrations, protection, publication, sessions, templates
 from eduguard.console import print_note
 from eduguard.database import Database, connect
 from eduguard.errors import EduguardError
@@ -155,7 +155,7 @@ def seed(settings: Settings, *, in_next: bool, command: str) -> str:
 
     seeds = fixtures.read_fixtures(settings.seed_folder)
     with connect(database, purpose="seed") as conn:
-        report = fixtures.load_fixtures(conn, seeds, alone=in_next)
+        report = fixtures.load_fixtures(conn, seeds, alone=in_next or sessions.is_alone(conn, database))
     kept = _keep_template(settings, inputs, seeded=True) if report.has_changed else ""
     return f"{database.name}: {report.summary()}{kept}"
 

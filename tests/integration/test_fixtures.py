@@ -1,6 +1,7 @@
 """Fixtures are checked row by row, loaded in one transaction, and change nothing the second time."""
 
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,10 +10,11 @@ from psycopg import errors
 
 from eduguard import fixtures, migrations
 from eduguard.catalogue import read_tables
-from eduguard.database import Database, connect, execute_for
+from eduguard.database import Database, connect, connect_alone, execute_for
 from eduguard.errors import EduguardError
 from eduguard.fixture_copy import fill_tables
 from eduguard.fixtures import SeedReport
+from eduguard.sessions import is_alone
 
 ROOT = Path(__file__).parents[2]
 SEEDS = ROOT / "seed_data"
@@ -228,6 +230,28 @@ def test_filling_a_new_database_leaves_every_foreign_key_as_it_was(school: Datab
         assert conn.execute(FOREIGN_KEYS).fetchall() == before
         with pytest.raises(errors.ForeignKeyViolation):
             conn.execute("UPDATE students SET grade_id = 'none'")
+
+
+def test_a_foreign_key_whose_triggers_are_off_is_left_so(school: Database) -> None:
+    query = "SELECT tgrelid::regclass::text, tgtype, tgenabled FROM pg_trigger ORDER BY 1, 2, 3"
+    with connect(school, purpose="tests") as conn:
+        conn.execute("ALTER TABLE students DISABLE TRIGGER ALL")
+        before = conn.execute(query).fetchall()
+        assert ("students", 5, "D") in before
+        fixtures.load_fixtures(conn, fixtures.read_fixtures(SEEDS), alone=True)
+        assert conn.execute(query).fetchall() == before
+
+
+def test_nobody_who_is_at_work_in_a_table_is_waited_for(school: Database) -> None:
+    seeds = fixtures.read_fixtures(SEEDS)
+    with connect_alone(school, purpose="tests") as other, connect(school, purpose="tests") as conn:
+        assert not is_alone(conn, school)
+        with other.transaction():
+            other.execute("SELECT count(*) FROM students")
+            conn.execute("SET lock_timeout = '1s'")
+            assert counts(fixtures.load_fixtures(conn, seeds, alone=True)) == (113, 0, 0)
+    with connect(school, purpose="tests") as conn:
+        assert any(is_alone(conn, school) or time.sleep(0.05) for _ in range(100)), "it has ended, but was not gone"
 
 
 def test_both_ways_leave_the_same_rows(school: Database, template: Database) -> None:
