@@ -15,7 +15,7 @@ import boto3
 import psycopg
 
 from eduguard.database import Database
-from eduguard.invocation import relax_garbage_collection
+from eduguard.invocation import tune_interpreter
 from eduguard.progress import Progress
 from eduguard.reconciliation import Options, reconcile
 from eduguard.rekognition import open_collection
@@ -47,7 +47,7 @@ def row_by_row(url: str, endpoint: str, collection: str) -> int:
 
 def sync(url: str, endpoint: str, collection: str) -> int:
     """Sync as `inv sync-faces` does, which relaxes Python's collector too."""
-    relax_garbage_collection()
+    tune_interpreter()
     with Progress() as progress:
         outcome = reconcile(
             Database.from_url(url),

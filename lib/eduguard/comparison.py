@@ -1,171 +1,72 @@
-"""Compare rows and faces inside the database: only what may not agree ever reaches this process.
-
-The faces are copied into a temporary table page by page, as they are listed. One join leaves out the rows that hold the
-FaceId of their face, and the plan is made of the rest; so memory stays flat whatever the size of the collection.
-"""
+"""Compare the rows of a scope with faces as they are listed: a page of them in memory, more inside the database."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from eduguard.errors import EduguardError
-from eduguard.faces import PLACEHOLDER, Face, FaceRow, Group, Plan, plan_groups
+from eduguard.comparison_tables import compare_copied, copying_faces
+from eduguard.faces import Face, FaceRow, Plan, plan_sync
+from eduguard.scope import Scope, read_rows
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
-_AT_ONCE = 4096  # rows fetched together
-_PLANNED = "CREATE TEMP TABLE IF NOT EXISTS planned (external_image_id text, before text, after text)"
-# Made together, while the first faces are on their way. What is listed has the lengths of Rekognition: a table whose
-# rows are short for certain needs no other beside it for long values, which takes half of the time of making one.
-_TABLES = f"""
-CREATE TEMP TABLE IF NOT EXISTS listed (
-    external_image_id varchar(255), face_id varchar(36) NOT NULL, confidence float8 NOT NULL
-);
-CREATE TEMP TABLE IF NOT EXISTS drift (of_row text, of_face text, held text, face_id text, confidence float8);
-{_PLANNED}
-"""
-# One snapshot for all queries; one join and one sort of up to millions of rows.
-_BEGIN = """
-SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SET LOCAL work_mem = '64MB'; SET LOCAL jit = off;
-DELETE FROM drift
-"""
-# A student says which collection holds their faces. A collection that no student names stands in for all of them:
-# that is how one set of seeds works with another collection on each target.
-_ROWS = """
-SELECT f.external_image_id, f.face_id FROM student_faces f JOIN students s ON s.id = f.student_id
-WHERE (s.aws_collection_id = %(collection)s
-       OR NOT EXISTS (SELECT FROM students WHERE aws_collection_id = %(collection)s))
-AND (%(student)s = '' OR s.id = %(student)s) AND (%(grade)s = '' OR s.grade_id = %(grade)s)
-"""
-# One pass over the rows counts them and keeps those that do not agree with the faces.
-_COMPARE = f"""
-WITH r AS MATERIALIZED ({_ROWS}), differing AS (
-    INSERT INTO drift
-    SELECT r.external_image_id, l.external_image_id, r.face_id, l.face_id, l.confidence
-    FROM r FULL JOIN listed l ON l.external_image_id = r.external_image_id
-    WHERE r.face_id IS DISTINCT FROM l.face_id
-    RETURNING 1
-)
-SELECT (SELECT count(*) FROM r), (SELECT count(*) FROM differing)
-"""  # noqa: S608 -- no value of a user is in it
-# Whether a row's own face is listed too makes the difference between another face to take and a duplicate.
-_GROUPS = """
-SELECT coalesce(d.of_row, d.of_face), d.held, d.face_id, d.confidence, own.confidence
-FROM drift d LEFT JOIN listed own ON own.external_image_id = d.of_row AND own.face_id = d.held
-ORDER BY coalesce(d.of_row, d.of_face) COLLATE "C" NULLS LAST
-"""
-# FaceIds listed for one row and held by another that keeps them: it is out of the scope, or has no face.
-_KEPT = f"""
-SELECT h.face_id, h.external_image_id FROM student_faces h JOIN drift d ON d.face_id = h.face_id
-WHERE h.face_id <> %(placeholder)s
-AND (h.external_image_id NOT IN (SELECT external_image_id FROM ({_ROWS}) r)
-     OR (NOT %(unlink_missing)s
-         AND NOT EXISTS (SELECT FROM listed l WHERE l.external_image_id = h.external_image_id)))
-"""  # noqa: S608 -- no value of a user is in it
-# One message to the server, which is done with it when the first page is there.
-_PREPARE = f"{_TABLES}; DELETE FROM listed; SELECT FROM ({_ROWS}) r LIMIT 1"  # noqa: S608 -- as above
-_STUDENTS = """
-SELECT id FROM students
-WHERE (%(student)s = '' OR id = %(student)s) AND (%(grade)s = '' OR grade_id = %(grade)s)
+Take = Callable[[Sequence[Face]], None]
+_FEW = 4096  # rows, and faces, that are compared in memory: as many as a page of ListFaces has at most
+# One text: psycopg would make an array of strings one by one, which takes longer than the query.
+_HOLDERS = """
+SELECT face_id, external_image_id FROM student_faces
+WHERE face_id <> 'placeholder' AND face_id = ANY (string_to_array(%s, ','))
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
-    """Which rows a sync compares: those of a collection, and of one student or grade where named."""
+class Comparison:
+    """The faces listed, beside which the rows of a scope are laid as often as wanted.
 
-    collection: str
-    student: str = ""
-    grade: str = ""
-
-    @property
-    def is_narrow(self) -> bool:
-        """Say whether it leaves out rows of the collection."""
-        return bool(self.student or self.grade)
-
-    def parameters(self) -> dict[str, str]:
-        """Return the parameters of the queries that read it."""
-        return {"collection": self.collection, "student": self.student, "grade": self.grade}
-
-
-def read_rows(conn: "Connection", scope: Scope) -> list[FaceRow]:
-    """Return the rows of the scope; read-only."""
-    return [FaceRow(*row) for row in conn.execute(_ROWS, scope.parameters())]
-
-
-def read_students(conn: "Connection", scope: Scope) -> set[str]:
-    """Return the ids of the students in the scope, whatever their collection; read-only.
-
-    Raises:
-        EduguardError: when there are none.
+    A school of a thousand photos is compared sooner than the tables to do so would be made in the database; one of a
+    million is compared in the database, and memory stays flat. The plan is the same.
     """
-    students = {student for (student,) in conn.execute(_STUDENTS, scope.parameters())}
-    if not students:
-        raise EduguardError(
-            f"There is no student {scope.student or f'in grade {scope.grade}'}",
-            hint="--student takes the id of a student, --grade the id of a grade.",
-        )
-    return students
 
+    def __init__(self, conn: "Connection", scope: Scope) -> None:
+        """Begin without a face."""
+        self._conn, self._scope = conn, scope
+        self._few: list[Face] | None = []
 
-def empty_planned(conn: "Connection") -> None:
-    """Make the temporary table for what is to be written, unless it is there, and empty it."""
-    conn.execute(_PLANNED + "; DELETE FROM planned")  # noqa: S608 -- no value of a user is in it
+    @contextmanager
+    def taking_faces(self) -> Iterator[Take]:
+        """Take faces page by page, and forget those taken before; an error that leaves the block leaves none."""
+        self._few, few, copy = [], list[Face](), None
+        with ExitStack() as copying:
 
+            def take(faces: Sequence[Face]) -> None:
+                nonlocal copy
+                if copy is None and len(few) + len(faces) <= _FEW:
+                    few.extend(faces)
+                    return
+                if copy is None:
+                    copy = copying.enter_context(copying_faces(self._conn))
+                    copy(few)
+                copy(faces)
 
-def prepare(conn: "Connection", scope: Scope) -> None:
-    """Make the temporary tables, and read one row of the scope, while the first faces are on their way.
+            yield take
+        self._few = few if copy is None else None
 
-    What was copied in this session before is forgotten. The role must be allowed to do both: that is tried at once, not
-    after the last page. And the server learns of the tables, which takes it as long as comparing a thousand rows.
-    """
-    from psycopg import ClientCursor
+    def plan(self, *, unlink_missing: bool) -> Plan:
+        """Return the plan for the rows as they are now.
 
-    ClientCursor(conn).execute(_PREPARE, scope.parameters())
+        It is what `plan_sync` makes of rows, faces and the rows out of the scope that hold a FaceId of these.
+        """
+        if self._few is not None:
+            rows = read_rows(self._conn, self._scope, limit=_FEW + 1)
+            if len(rows) <= _FEW:
+                holders = self._read_holders(rows, self._few)
+                return plan_sync(rows, self._few, holders=holders, unlink_missing=unlink_missing)
+            with copying_faces(self._conn) as copy:
+                copy(self._few)
+            self._few = None
+        return compare_copied(self._conn, self._scope, unlink_missing=unlink_missing)
 
-
-@contextmanager
-def copying_faces(conn: "Connection") -> Iterator[Callable[[Sequence[Face]], None]]:
-    """Copy faces, page by page, to be compared with rows.
-
-    The server takes them in while the next page is on its way. An error that leaves the block leaves no face copied.
-    """
-    with conn.cursor().copy("COPY listed FROM STDIN (FORMAT BINARY)") as copy:
-        copy.set_types(["varchar", "varchar", "float8"])
-
-        def add(faces: Sequence[Face]) -> None:
-            for face_id, external_image_id, confidence, _ in faces:
-                copy.write_row((external_image_id, face_id, float(confidence)))
-
-        yield add
-
-
-def compare(conn: "Connection", scope: Scope, *, unlink_missing: bool) -> Plan:
-    """Return the plan for the rows of the scope and the faces copied before.
-
-    It is what `plan_sync` makes of these rows and faces, save that a FaceId held out of the scope is in conflict.
-    """
-    parameters = {**scope.parameters(), "unlink_missing": unlink_missing, "placeholder": PLACEHOLDER}
-    with conn.transaction():
-        conn.execute(_BEGIN)
-        rows, differing = conn.execute(_COMPARE, parameters).fetchone() or (0, 0)
-        kept: dict[str, str] = dict(conn.execute(_KEPT, parameters).fetchall()) if differing else {}
-        read = (lambda: _read_groups(conn)) if differing else tuple[Group, ...]
-        return plan_groups(read, rows=rows, kept=kept, unlink_missing=unlink_missing)
-
-
-def _read_groups(conn: "Connection") -> Iterator[Group]:
-    group: Group | None = None
-    for external, held, face_id, confidence, own_confidence in conn.cursor().stream(_GROUPS, size=_AT_ONCE):
-        if group is None or group.external_image_id != external:
-            if group:
-                yield group
-            group = Group(external, None if held is None else FaceRow(external, held), [])
-            if own_confidence is not None:
-                group.faces.append(Face(held, external, own_confidence))
-        if face_id is not None:
-            group.faces.append(Face(face_id, external, confidence))
-    if group:
-        yield group
+    def _read_holders(self, rows: Sequence[FaceRow], faces: Sequence[Face]) -> dict[str, str]:
+        """Return those of the FaceIds that no row of the scope holds and another does, with its external image id."""
+        wanted = {face.face_id for face in faces}.difference(row.face_id for row in rows)
+        return dict(self._conn.execute(_HOLDERS, [",".join(wanted)]).fetchall()) if wanted else {}

@@ -6,12 +6,12 @@ from typing import Any, TypeVar
 
 from eduguard import migrations, protection
 from eduguard.aws import serves
-from eduguard.comparison import Scope, read_rows
 from eduguard.database import connect
 from eduguard.errors import EduguardError
 from eduguard.faces import Face, FaceRow, Plan, external_image_id, plan_sync, split_external_image_id
 from eduguard.listing import read_faces
 from eduguard.rekognition_types import CollectionState
+from eduguard.scope import Scope, read_rows
 from eduguard.services import target_bucket, target_collection, target_database, target_identity
 from eduguard.settings import Settings
 

@@ -4,7 +4,6 @@ import heapq
 import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import NamedTuple
 
 from eduguard.spool import Spool
@@ -190,20 +189,40 @@ def keep_students(faces: Iterable[Face], students: Container[str]) -> list[Face]
     return [face for face, part in parts if part and part[0] in students]
 
 
-def plan_sync(rows: Iterable[FaceRow], faces: Iterable[Face], *, unlink_missing: bool = False) -> Plan:
+def plan_sync(
+    rows: Iterable[FaceRow],
+    faces: Iterable[Face],
+    *,
+    holders: Mapping[str, str] | None = None,
+    unlink_missing: bool = False,
+) -> Plan:
     """Compare rows with faces; a pure function, whose result does not depend on the order of its arguments.
 
     Where several faces carry one external image id, the one the row already has stays; without it the face with the
     highest confidence is taken, then the one with the lowest FaceId; the others are duplicates. A face that is listed
     twice, because the collection changed between two pages, counts once.
+
+    Args:
+        rows: those to be compared.
+        faces: as they were listed.
+        holders: the FaceIds that other rows hold, and these rows' external image ids.
+        unlink_missing: rows without a face go back to the placeholder.
     """
-    by_id = {row.external_image_id: row for row in rows}
-    listed = sorted(faces, key=_external)
-    groups = [_group(by_id, list(same)) for _, same in groupby(listed, _external)]
-    with_face = {group.external_image_id for group in groups}
-    alone = [row for external, row in by_id.items() if external not in with_face]
-    groups = sorted([*groups, *(Group(row.external_image_id, row, []) for row in alone)], key=_external)
-    kept = {} if unlink_missing else {row.face_id: row.external_image_id for row in alone if row.face_id != PLACEHOLDER}
+    by_id: dict[str | None, FaceRow] = {row.external_image_id: row for row in rows}
+    listed: dict[str | None, list[Face]] = {}
+    for face in faces:
+        listed.setdefault(face.external_image_id, []).append(face)
+    groups = [
+        Group(external, row, same)
+        for external, same in listed.items()
+        if (row := by_id.get(external)) is None or len(same) > 1 or same[0].face_id != row.face_id
+    ]
+    alone = [row for external, row in by_id.items() if external not in listed]
+    groups += [Group(row.external_image_id, row, []) for row in alone]
+    groups.sort(key=_external)
+    kept = dict(holders or {})
+    if not unlink_missing:
+        kept |= {row.face_id: row.external_image_id for row in alone if row.face_id != PLACEHOLDER}
     return plan_groups(lambda: groups, rows=len(by_id), kept=kept, unlink_missing=unlink_missing)
 
 
@@ -227,11 +246,6 @@ def plan_groups(
         if more.keys() <= kept.keys():
             return plan
         kept |= more
-
-
-def _group(rows: Mapping[str, FaceRow], faces: list[Face]) -> Group:
-    external = faces[0].external_image_id
-    return Group(external, rows.get(external) if external is not None else None, faces)
 
 
 class _Draft:
@@ -295,5 +309,5 @@ def _preference(face: Face, row: FaceRow) -> tuple[bool, float, str]:
     return (face.face_id != row.face_id, -face.confidence, face.face_id)
 
 
-def _external(item: Face | Group) -> tuple[bool, str]:
+def _external(item: Group) -> tuple[bool, str]:
     return (item.external_image_id is None, item.external_image_id or "")

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from eduguard import enrolment, photo_copies, removal, student_enrolment, users
-from eduguard.comparison import Scope, read_rows
 from eduguard.console import print_note
 from eduguard.database import connect
 from eduguard.errors import EduguardError
@@ -12,6 +11,7 @@ from eduguard.faces import is_student_id
 from eduguard.listing import read_faces
 from eduguard.photo_copies import PhotoReport
 from eduguard.progress import Progress
+from eduguard.scope import Scope, read_rows
 from eduguard.services import rekognition_reads_bucket, target_bucket, target_collection, target_database
 from eduguard.settings import Settings
 from eduguard.student_enrolment import Cloud, Request

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from eduguard import ahead, comparison, sync
-from eduguard.comparison import Scope
+from eduguard import ahead, sync
+from eduguard.comparison import Comparison
 from eduguard.database import Database, connect
 from eduguard.errors import EduguardError
 from eduguard.faces import Face, Plan, keep_students
@@ -14,6 +14,7 @@ from eduguard.listing import Take, begin_listing, read_listing
 from eduguard.progress import Progress, Step
 from eduguard.rekognition import Collection
 from eduguard.rekognition_types import CollectionState
+from eduguard.scope import Scope, read_students
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -112,12 +113,13 @@ def _reconcile(
     progress: Progress,
 ) -> Outcome:
     scope = Scope(collection=collection.name, student=options.student, grade=options.grade)
-    comparison.prepare(conn, scope)
+    sync.prepare(conn, scope)
     state = describing()
-    students = comparison.read_students(conn, scope) if scope.is_narrow else None
+    students = read_students(conn, scope) if scope.is_narrow else None
     step = progress.begin(collection.name, state.face_count, "faces")
-    listed = _copy_listing(conn, collection, students, pages=pages, step=step)
-    plan = comparison.compare(conn, scope, unlink_missing=options.unlink_missing)
+    comparison = Comparison(conn, scope)
+    listed = _take_listing(comparison, collection, students, pages=pages, step=step)
+    plan = comparison.plan(unlink_missing=options.unlink_missing)
     with progress.hidden():
         show(plan)
     outcome = Outcome(collection=collection.name, plan=plan, applied=False, miscounted=listed - state.face_count)
@@ -135,27 +137,27 @@ def _reconcile(
     adopted = sync.adopt_orphans(conn, plan) if options.adopt else []
     pruned = _prune(conn, collection, options, plan, ask=ask_alone)
     is_touched = plan.changed or adopted or pruned  # where nothing was done, there is nothing to find again
-    if is_touched and (left := comparison.compare(conn, scope, unlink_missing=options.unlink_missing).changed):
+    if is_touched and (left := comparison.plan(unlink_missing=options.unlink_missing).changed):
         raise EduguardError(f"{left} rows changed while they were synced", hint="Run `inv sync-faces` again.")
     return replace(outcome, applied=True, adopted=len(adopted), pruned=pruned)
 
 
-def _copy_listing(
-    conn: "Connection",
+def _take_listing(
+    comparison: Comparison,
     collection: Collection,
     students: set[str] | None,
     *,
     pages: Iterator[list[Face]],
     step: Step,
 ) -> int:
-    """Copy the faces, all or those of some students, for the comparison; return how many were listed."""
+    """Take the faces, all or those of some students, for the comparison; return how many were listed."""
     listed = 0
 
     @contextmanager
     def begin() -> Iterator[Take]:
         nonlocal listed
         listed = 0
-        with comparison.copying_faces(conn) as add:
+        with comparison.taking_faces() as add:
 
             def take(page: list[Face]) -> None:
                 nonlocal listed

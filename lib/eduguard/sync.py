@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from eduguard.comparison import empty_planned
 from eduguard.errors import EduguardError
 from eduguard.faces import PLACEHOLDER, Plan, split_external_image_id
+from eduguard.scope import ROWS, Scope
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 _FEW = 10  # linked rows; fewer than this are never a mass change
 _MASS_CHANGE = 0.3
 _INDEX = "student_faces_face_id"
+_PLANNED = """
+CREATE TEMP TABLE IF NOT EXISTS planned (external_image_id text, before text, after text);
+DELETE FROM planned
+"""
 _BULK = 1_000  # rows to be written, and their share of the table, from which making the index anew is the faster way
 _BULK_SHARE = 0.5
 _ROWS_AND_INDEX = "SELECT count(*), pg_get_indexdef(to_regclass(%s)) FROM student_faces"
@@ -40,6 +44,17 @@ _ADOPT = """
 INSERT INTO student_faces (id, student_id, external_image_id, face_id, photo_url, indexed_at)
 SELECT %s, id, %s, %s, %s, now() FROM students WHERE id = %s ON CONFLICT DO NOTHING
 """
+
+
+def prepare(conn: "Connection", scope: Scope) -> None:
+    """Make the temporary table for what is to be written, and read one row, while the first faces are on their way.
+
+    The role must be allowed to do both: that is tried at once, not after the last page. And the server learns of the
+    tables, which takes it as long as reading a thousand rows.
+    """
+    from psycopg import ClientCursor
+
+    ClientCursor(conn).execute(f"{_PLANNED}; SELECT FROM ({ROWS}) r LIMIT 1", scope.parameters())
 
 
 def read_collections(conn: "Connection") -> list[str]:
@@ -108,7 +123,7 @@ def apply_plan(conn: "Connection", plan: Plan) -> None:
 
 
 def _write(conn: "Connection", plan: Plan) -> int:
-    empty_planned(conn)
+    conn.execute(_PLANNED)
     with conn.cursor().copy("COPY planned FROM STDIN (FORMAT BINARY)") as copy:
         copy.set_types(["text", "text", "text"])
         for change in plan.changes():

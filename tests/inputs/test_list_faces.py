@@ -11,11 +11,13 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from eduguard import comparison, rekognition
-from eduguard.comparison import Scope
+from eduguard import rekognition
+from eduguard.comparison_tables import compare_copied, copying_faces
 from eduguard.database import Database, connect
 from eduguard.errors import EduguardError
+from eduguard.faces import Face, plan_sync
 from eduguard.rekognition import Collection, open_collection
+from eduguard.scope import Scope
 
 FACE = {
     "FaceId": "11111111-2222-3333-4444-555555555555",
@@ -93,29 +95,30 @@ def collection(answers: Answers) -> Collection:
 
 @pytest.fixture(scope="module")
 def ask(answers: Answers, collection: Collection, server_url: str) -> Iterator[Callable[..., int | None]]:
-    """Have bodies answered, and return how many faces were copied into the database, or None for one clear error."""
+    """Have bodies answered, and return how many faces were taken, or None for one clear error."""
     with connect(Database.from_url(server_url), purpose="tests") as conn:
         conn.execute("CREATE TEMP TABLE students (id text, aws_collection_id text, grade_id text)")
         conn.execute("CREATE TEMP TABLE student_faces (student_id text, external_image_id text, face_id text)")
 
         def run(*bodies: bytes, status: int = 200) -> int | None:
             answers.bodies, answers.status, answers.asked = list(bodies), status, 0
-            copied = 0
+            taken: list[Face] = []
             try:
                 collection.describe()
             except EduguardError as error:
                 assert error.message.count("\n") < 3
             answers.asked = 0
             try:
-                comparison.prepare(conn, Scope(collection="tests"))
-                with comparison.copying_faces(conn) as add:
+                with copying_faces(conn) as add:
                     for page in collection.list_faces():
                         add(page)
-                        copied += len(page)
+                        taken += page
             except EduguardError as error:
                 assert "collection tests" in error.message
                 return None
-            return copied
+            compared = compare_copied(conn, Scope(collection="tests"), unlink_missing=False)
+            assert compared.counts() == plan_sync([], taken).counts()
+            return len(taken)
 
         yield run
 

@@ -1,4 +1,4 @@
-"""What the database leaves out of a plan, and what of it reaches Python, add up to the pure plan."""
+"""A few faces are compared in memory, more of them inside the database: both ways find the pure plan."""
 
 import os
 from collections.abc import Iterator
@@ -12,10 +12,11 @@ from psycopg import Connection
 from psycopg.errors import UniqueViolation
 
 from eduguard import comparison, migrations, sync
-from eduguard.comparison import Scope
+from eduguard.comparison import Comparison
 from eduguard.database import Database, connect, execute_for
 from eduguard.errors import EduguardError
 from eduguard.faces import PLACEHOLDER, Change, Face, FaceRow, Plan, plan_sync
+from eduguard.scope import Scope, read_rows
 
 ROOT = Path(__file__).parents[2]
 ALL = Scope(collection="any")
@@ -35,8 +36,15 @@ FACES = st.lists(
 )
 
 
+@pytest.fixture(params=["in memory", "in tables"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    if request.param == "in tables":
+        monkeypatch.setattr(comparison, "_FEW", 0)
+    return str(request.param)
+
+
 @pytest.fixture
-def conn(database: Database) -> Iterator[Connection]:
+def conn(way: str, database: Database) -> Iterator[Connection]:
     with connect(database.maintenance, purpose="tests") as admin:
         execute_for(admin, "CREATE DATABASE {} TEMPLATE template0", database)
     migrations.apply(database, ROOT / "migrations")
@@ -69,11 +77,12 @@ def put_rows(conn: Connection, rows: list[FaceRow], student: str = "s") -> None:
         )
 
 
-def put_faces(conn: Connection, *pages: list[Face]) -> None:
-    comparison.prepare(conn, ALL)
-    with comparison.copying_faces(conn) as add:
+def list_faces(conn: Connection, *pages: list[Face], scope: Scope = ALL) -> Comparison:
+    listed = Comparison(conn, scope)
+    with listed.taking_faces() as take:
         for page in pages:
-            add(page)
+            take(page)
+    return listed
 
 
 def flat(plan: Plan) -> tuple[dict[str, int], list[str], list[Change]]:
@@ -84,20 +93,20 @@ def flat(plan: Plan) -> tuple[dict[str, int], list[str], list[Change]]:
     max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(ROWS, FACES, st.booleans())
-def test_the_database_finds_the_pure_plan_and_applying_it_leaves_nothing(
+def test_both_ways_find_the_pure_plan_and_applying_it_leaves_nothing(
     conn: Connection, rows: list[FaceRow], faces: list[Face], unlink: bool
 ) -> None:
     put_rows(conn, rows)
-    put_faces(conn, faces, faces[:3])  # some are listed twice
-    plan = comparison.compare(conn, ALL, unlink_missing=unlink)
+    listed = list_faces(conn, faces, faces[:3])  # some are listed twice
+    plan = listed.plan(unlink_missing=unlink)
     assert flat(plan) == flat(plan_sync(rows, faces, unlink_missing=unlink))
     sync.apply_plan(conn, plan)
-    after = comparison.read_rows(conn, ALL)
+    after = read_rows(conn, ALL)
     written = {change.external_image_id: change.after for change in plan.changes()}
     assert {row.external_image_id: row.face_id for row in after} == {
         row.external_image_id: written.get(row.external_image_id, row.face_id) for row in rows
     }
-    assert comparison.compare(conn, ALL, unlink_missing=unlink).changed == 0
+    assert listed.plan(unlink_missing=unlink).changed == 0
 
 
 def test_a_face_that_a_row_of_another_collection_holds_is_in_conflict(conn: Connection) -> None:
@@ -105,20 +114,20 @@ def test_a_face_that_a_row_of_another_collection_holds_is_in_conflict(conn: Conn
     conn.execute("UPDATE students SET aws_collection_id = 'here'")
     add_student(conn, "elsewhere", "there")
     put_rows(conn, [FaceRow("elsewhere-photo-1", "f1")], "elsewhere")
-    put_faces(conn, [Face("f1", "s-photo-1", 99.0)])
+    listed = list_faces(conn, [Face("f1", "s-photo-1", 99.0)], scope=Scope(collection="here"))
     for unlink in (False, True):
-        plan = comparison.compare(conn, Scope(collection="here"), unlink_missing=unlink)
+        plan = listed.plan(unlink_missing=unlink)
         assert [each.holder for each in plan.conflict] == ["elsewhere-photo-1"]
         assert plan.changed == 0
 
 
 def test_one_face_listed_under_two_ids_writes_nothing(conn: Connection) -> None:
     put_rows(conn, [FaceRow("s-photo-1", PLACEHOLDER), FaceRow("s-photo-2", PLACEHOLDER)])
-    put_faces(conn, [Face("f1", "s-photo-1", 99.0), Face("f1", "s-photo-2", 99.0)])
-    plan = comparison.compare(conn, ALL, unlink_missing=False)
+    listed = list_faces(conn, [Face("f1", "s-photo-1", 99.0), Face("f1", "s-photo-2", 99.0)])
+    plan = listed.plan(unlink_missing=False)
     with pytest.raises(EduguardError, match="Two rows would hold one FaceId: .*f1"):
         sync.apply_plan(conn, plan)
-    assert {row.face_id for row in comparison.read_rows(conn, ALL)} == {PLACEHOLDER}
+    assert {row.face_id for row in read_rows(conn, ALL)} == {PLACEHOLDER}
 
 
 INDEXES = "SELECT indexdef FROM pg_indexes WHERE tablename = 'student_faces' ORDER BY indexname"
@@ -130,80 +139,100 @@ def uuid_of(number: int) -> str:
 
 
 @pytest.fixture
-def many(conn: Connection) -> Connection:
+def many(conn: Connection) -> Comparison:
     """Many rows with placeholders, and a face listed for each."""
     conn.execute(
         "INSERT INTO student_faces (id, student_id, external_image_id, photo_url) "
         "SELECT n::text, 's', 's-photo-' || n, 'key' FROM generate_series(1, %s) n",
         [MANY],
     )
-    put_faces(conn, [Face(uuid_of(number), f"s-photo-{number}", 99.0) for number in range(1, MANY + 1)])
-    return conn
+    return list_faces(conn, [Face(uuid_of(number), f"s-photo-{number}", 99.0) for number in range(1, MANY + 1)])
 
 
-def test_many_changes_leave_the_indexes_as_they_were(many: Connection) -> None:
-    before = many.execute(INDEXES).fetchall()
-    plan = comparison.compare(many, ALL, unlink_missing=False)
-    sync.apply_plan(many, plan)
-    assert many.execute(INDEXES).fetchall() == before
-    held = {row.external_image_id: row.face_id for row in comparison.read_rows(many, ALL)}
+def test_many_changes_leave_the_indexes_as_they_were(conn: Connection, many: Comparison) -> None:
+    before = conn.execute(INDEXES).fetchall()
+    sync.apply_plan(conn, many.plan(unlink_missing=False))
+    assert conn.execute(INDEXES).fetchall() == before
+    held = {row.external_image_id: row.face_id for row in read_rows(conn, ALL)}
     assert held == {f"s-photo-{number}": uuid_of(number) for number in range(1, MANY + 1)}
     with pytest.raises(UniqueViolation):
-        many.execute("UPDATE student_faces SET face_id = %s WHERE id = '2'", [uuid_of(1)])
+        conn.execute("UPDATE student_faces SET face_id = %s WHERE id = '2'", [uuid_of(1)])
 
 
-def test_many_rows_may_exchange_their_faces(many: Connection) -> None:
-    sync.apply_plan(many, comparison.compare(many, ALL, unlink_missing=False))
-    put_faces(many, [Face(uuid_of(number % MANY + 1), f"s-photo-{number}", 99.0) for number in range(1, MANY + 1)])
-    plan = comparison.compare(many, ALL, unlink_missing=False)
+def test_many_rows_may_exchange_their_faces(conn: Connection, many: Comparison) -> None:
+    sync.apply_plan(conn, many.plan(unlink_missing=False))
+    others = [Face(uuid_of(number % MANY + 1), f"s-photo-{number}", 99.0) for number in range(1, MANY + 1)]
+    exchanged = list_faces(conn, others)
+    plan = exchanged.plan(unlink_missing=False)
     assert len(plan.relink) == MANY
-    sync.apply_plan(many, plan)
-    assert comparison.compare(many, ALL, unlink_missing=False).counts()["unchanged"] == MANY
+    sync.apply_plan(conn, plan)
+    assert exchanged.plan(unlink_missing=False).counts()["unchanged"] == MANY
 
 
-def test_many_changes_do_not_wait_for_somebody_who_reads(many: Connection, database: Database) -> None:
-    plan = comparison.compare(many, ALL, unlink_missing=False)
+def test_many_changes_do_not_wait_for_somebody_who_reads(
+    conn: Connection, many: Comparison, database: Database
+) -> None:
+    plan = many.plan(unlink_missing=False)
     with connect(database, purpose="tests") as reader, reader.transaction():
         reader.execute("SELECT FROM student_faces LIMIT 1")
-        sync.apply_plan(many, plan)
-    assert comparison.compare(many, ALL, unlink_missing=False).counts()["unchanged"] == MANY
+        sync.apply_plan(conn, plan)
+    assert many.plan(unlink_missing=False).counts()["unchanged"] == MANY
 
 
-def test_many_changes_need_not_be_made_by_the_owner_of_the_table(many: Connection) -> None:
-    plan = comparison.compare(many, ALL, unlink_missing=False)
+def test_many_changes_need_not_be_made_by_the_owner_of_the_table(conn: Connection, many: Comparison) -> None:
+    plan = many.plan(unlink_missing=False)
     role = f"writer_{os.getpid()}"
-    many.execute(f"CREATE ROLE {role}; GRANT SELECT, UPDATE ON student_faces, students TO {role}")
-    many.execute(f"GRANT ALL ON planned TO {role}; SET ROLE {role}")  # the session's own, had it begun as this role
-    sync.apply_plan(many, plan)
-    many.execute(f"RESET ROLE; DROP OWNED BY {role}; DROP ROLE {role}")
-    assert comparison.compare(many, ALL, unlink_missing=False).counts()["unchanged"] == MANY
+    conn.execute(f"CREATE ROLE {role}; GRANT SELECT, UPDATE ON student_faces, students TO {role}; SET ROLE {role}")
+    sync.apply_plan(conn, plan)
+    conn.execute(f"DROP TABLE planned; RESET ROLE; DROP OWNED BY {role}; DROP ROLE {role}")
+    assert many.plan(unlink_missing=False).counts()["unchanged"] == MANY
 
 
-def test_one_face_listed_under_two_of_many_ids_writes_nothing(many: Connection) -> None:
-    before = many.execute(INDEXES).fetchall()
-    comparison.prepare(many, ALL)
-    with comparison.copying_faces(many) as add:
-        add([Face(uuid_of(max(number, 2)), f"s-photo-{number}", 99.0) for number in range(1, MANY + 1)])
-    plan = comparison.compare(many, ALL, unlink_missing=False)
+def test_one_face_listed_under_two_of_many_ids_writes_nothing(conn: Connection, many: Comparison) -> None:
+    before = conn.execute(INDEXES).fetchall()
+    with many.taking_faces() as take:
+        take([Face(uuid_of(max(number, 2)), f"s-photo-{number}", 99.0) for number in range(1, MANY + 1)])
+    plan = many.plan(unlink_missing=False)
     with pytest.raises(EduguardError, match=f"Two rows would hold one FaceId: .*{uuid_of(2)}"):
-        sync.apply_plan(many, plan)
-    assert {row.face_id for row in comparison.read_rows(many, ALL)} == {PLACEHOLDER}
-    assert many.execute(INDEXES).fetchall() == before
+        sync.apply_plan(conn, plan)
+    assert {row.face_id for row in read_rows(conn, ALL)} == {PLACEHOLDER}
+    assert conn.execute(INDEXES).fetchall() == before
 
 
-def test_an_error_on_the_way_leaves_no_face_copied(conn: Connection) -> None:
+def test_an_error_on_the_way_leaves_no_face_taken(conn: Connection) -> None:
+    listed = list_faces(conn, [Face("f0", "s-photo-1", 99.0)])
+
     def lose() -> None:
-        comparison.prepare(conn, ALL)
-        with comparison.copying_faces(conn) as add:
-            add([Face("f1", "s-photo-1", 99.0)])
+        with listed.taking_faces() as take:
+            take([Face("f1", "s-photo-1", 99.0)])
             raise EduguardError("lost")
 
     with pytest.raises(EduguardError, match="lost"):
         lose()
-    assert comparison.compare(conn, ALL, unlink_missing=False).shown == 0
+    assert listed.plan(unlink_missing=False).shown == 0
 
 
-def test_preparing_again_forgets_what_was_copied(conn: Connection) -> None:
-    put_faces(conn, [Face("f1", "s-photo-1", 99.0)])
-    put_faces(conn, [Face("f2", "s-photo-1", 99.0)])
-    assert [face.face_id for face in comparison.compare(conn, ALL, unlink_missing=False).orphan] == ["f2"]
+def test_faces_taken_again_take_the_place_of_those_before(conn: Connection) -> None:
+    listed = list_faces(conn, [Face("f1", "s-photo-1", 99.0)])
+    with listed.taking_faces() as take:
+        take([Face("f2", "s-photo-1", 99.0)])
+    assert [face.face_id for face in listed.plan(unlink_missing=False).orphan] == ["f2"]
+
+
+@pytest.mark.parametrize(("rows", "faces"), [(2, 2), (3, 2), (2, 3), (3, 0), (0, 3)])
+def test_rows_or_faces_beyond_a_few_are_compared_in_the_database(
+    conn: Connection, monkeypatch: pytest.MonkeyPatch, rows: int, faces: int
+) -> None:
+    monkeypatch.setattr(comparison, "_FEW", 2)
+    put_rows(conn, [FaceRow(f"s-photo-{number}", PLACEHOLDER) for number in range(1, rows + 1)])
+    listed = list_faces(conn, *([Face(f"f{number}", f"s-photo-{number}", 99.0)] for number in range(1, faces + 1)))
+    plan = listed.plan(unlink_missing=False)
+    assert (len(plan.link), len(plan.missing), len(plan.orphan)) == (
+        min(rows, faces),
+        max(rows - faces, 0),
+        max(faces - rows, 0),
+    )
+    copied = conn.execute("SELECT to_regclass('pg_temp.listed') IS NOT NULL").fetchone()
+    assert copied == (max(rows, faces) > 2,)
+    sync.apply_plan(conn, plan)
+    assert listed.plan(unlink_missing=False).changed == 0

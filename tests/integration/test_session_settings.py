@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from eduguard import fixtures, migrations, protection, publication
-from eduguard.comparison import Scope, read_rows
 from eduguard.database import Database, connect, execute_for, read_value
 from eduguard.errors import EduguardError
 from eduguard.lock import hold_lock
+from eduguard.scope import Scope, read_rows
 
 ROOT = Path(__file__).parents[2]
 Give = Callable[[str], None]

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from eduguard import rekognition, sync
-from eduguard.comparison import Scope, read_rows
 from eduguard.database import Database, connect
 from eduguard.errors import EduguardError
 from eduguard.faces import FaceRow, Plan, plan_sync
 from eduguard.progress import Progress, Step
 from eduguard.reconciliation import Options, Outcome, reconcile
 from eduguard.rekognition import Collection, open_collection
+from eduguard.scope import Scope, read_rows
 
 ROOT = Path(__file__).parents[2]
 PHOTOS = ROOT / "seed_data" / "photos" / "students"

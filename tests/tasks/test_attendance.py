@@ -13,12 +13,12 @@ from uuid import uuid4
 import pytest
 from PIL import Image
 
-from eduguard.comparison import Scope, read_rows
 from eduguard.database import Database, connect, execute_for, read_value
 from eduguard.enrolment import enrol_photos, find_photos
 from eduguard.faces import plan_sync
 from eduguard.photos import open_bucket
 from eduguard.rekognition import Collection, open_collection
+from eduguard.scope import Scope, read_rows
 from eduguard.sync import apply_plan
 
 PHOTOS = Path(__file__).parents[2] / "seed_data" / "photos"

@@ -7,14 +7,14 @@ import pytest
 
 SCRIPT = """
 import sys
-from eduguard.invocation import relax_garbage_collection
+from eduguard.invocation import tune_interpreter
 
 class Cycle:
     def __init__(self): self.me = self
     def __del__(self): print('found')
 
 if sys.argv[1] == 'relaxed':
-    relax_garbage_collection()
+    tune_interpreter()
 Cycle()
 """
 
