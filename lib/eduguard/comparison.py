@@ -51,7 +51,7 @@ class Comparison:
             yield take
         self._few = few if copy is None else None
 
-    def plan(self, *, unlink_missing: bool) -> Plan:
+    def plan(self, *, unlink_missing: bool, with_same: bool = False) -> Plan:
         """Return the plan for the rows as they are now.
 
         It is what `plan_sync` makes of rows, faces and the rows out of the scope that hold a FaceId of these.
@@ -60,11 +60,11 @@ class Comparison:
             rows = read_rows(self._conn, self._scope, limit=_FEW + 1)
             if len(rows) <= _FEW:
                 holders = self._read_holders(rows, self._few)
-                return plan_sync(rows, self._few, holders=holders, unlink_missing=unlink_missing)
+                return plan_sync(rows, self._few, holders=holders, unlink_missing=unlink_missing, with_same=with_same)
             with copying_faces(self._conn) as copy:
                 copy(self._few)
             self._few = None
-        return compare_copied(self._conn, self._scope, unlink_missing=unlink_missing)
+        return compare_copied(self._conn, self._scope, unlink_missing=unlink_missing, with_same=with_same)
 
     def _read_holders(self, rows: Sequence[FaceRow], faces: Sequence[Face]) -> dict[str, str]:
         """Return those of the FaceIds that no row of the scope holds and another does, with its external image id."""

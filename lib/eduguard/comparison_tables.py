@@ -29,16 +29,16 @@ _BEGIN = """
 SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SET LOCAL work_mem = '64MB'; SET LOCAL jit = off;
 DELETE FROM drift
 """
-# One pass over the rows counts them and keeps those that do not agree with the faces.
+# One pass over the rows counts them and keeps those that do not agree with the faces, or all that are to be named.
 _COMPARE = f"""
-WITH r AS MATERIALIZED ({ROWS}), differing AS (
+WITH r AS MATERIALIZED ({ROWS}), drifted AS (
     INSERT INTO drift
     SELECT r.external_image_id, l.external_image_id, r.face_id, l.face_id, l.confidence
     FROM r FULL JOIN listed l ON l.external_image_id = r.external_image_id
-    WHERE r.face_id IS DISTINCT FROM l.face_id
+    WHERE %(with_same)s OR r.face_id IS DISTINCT FROM l.face_id
     RETURNING 1
 )
-SELECT (SELECT count(*) FROM r), (SELECT count(*) FROM differing)
+SELECT (SELECT count(*) FROM r), (SELECT count(*) FROM drifted)
 """  # noqa: S608 -- no value of a user is in it
 # Whether a row's own face is listed too makes the difference between another face to take and a duplicate.
 _GROUPS = """
@@ -73,15 +73,20 @@ def copying_faces(conn: "Connection") -> Iterator[Callable[[Sequence[Face]], Non
         yield add
 
 
-def compare_copied(conn: "Connection", scope: Scope, *, unlink_missing: bool) -> Plan:
+def compare_copied(conn: "Connection", scope: Scope, *, unlink_missing: bool, with_same: bool = False) -> Plan:
     """Return what `plan_sync` makes of the rows of the scope, the faces copied before and the rows that hold these."""
-    parameters = {**scope.parameters(), "unlink_missing": unlink_missing, "placeholder": PLACEHOLDER}
+    parameters = {
+        **scope.parameters(),
+        "unlink_missing": unlink_missing,
+        "with_same": with_same,
+        "placeholder": PLACEHOLDER,
+    }
     with conn.transaction():
         conn.execute(_BEGIN)
-        rows, differing = conn.execute(_COMPARE, parameters).fetchone() or (0, 0)
-        kept: dict[str, str] = dict(conn.execute(_KEPT, parameters).fetchall()) if differing else {}
-        read = (lambda: _read_groups(conn)) if differing else tuple[Group, ...]
-        return plan_groups(read, rows=rows, kept=kept, unlink_missing=unlink_missing)
+        rows, drifted = conn.execute(_COMPARE, parameters).fetchone() or (0, 0)
+        kept: dict[str, str] = dict(conn.execute(_KEPT, parameters).fetchall()) if drifted else {}
+        read = (lambda: _read_groups(conn)) if drifted else tuple[Group, ...]
+        return plan_groups(read, rows=rows, kept=kept, unlink_missing=unlink_missing, with_same=with_same)
 
 
 def _read_groups(conn: "Connection") -> Iterator[Group]:

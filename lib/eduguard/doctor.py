@@ -8,7 +8,8 @@ from eduguard import migrations, protection
 from eduguard.aws import serves
 from eduguard.database import connect
 from eduguard.errors import EduguardError
-from eduguard.faces import Face, FaceRow, Plan, external_image_id, plan_sync, split_external_image_id
+from eduguard.external_ids import external_image_id, split_external_image_id
+from eduguard.faces import Face, FaceRow, Plan, plan_sync
 from eduguard.listing import read_faces
 from eduguard.rekognition_types import CollectionState
 from eduguard.scope import Scope, read_rows

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eduguard.errors import EduguardError
-from eduguard.faces import external_image_id, split_external_image_id
+from eduguard.external_ids import external_image_id, split_external_image_id
 from eduguard.listing import read_faces
 from eduguard.photos import Bucket, StoredPhoto
 from eduguard.rekognition import Collection

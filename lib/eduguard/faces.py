@@ -1,18 +1,14 @@
-"""External image ids, and the plan that makes rows agree with the faces of a collection: all of it pure."""
+"""Rows, faces, and the plan that makes the rows of a scope agree with the faces of a collection: all of it pure."""
 
 import heapq
-import re
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from eduguard.external_ids import TEMPORARY, split_external_image_id
 from eduguard.spool import Spool
 
 PLACEHOLDER = "placeholder"
-TEMPORARY = "temp_attendance_"
-# The last `-photo-{n}` is the suffix: a student's id may contain the word itself. Characters and length are those that
-# the Rekognition API reference allows in an ExternalImageId.
-_EXTERNAL_IMAGE_ID = re.compile(r"(?=.{1,255}\Z)(?P<student_id>[a-zA-Z0-9_.\-:]+)-photo-(?P<number>[1-9][0-9]*)\Z")
 
 
 class FaceRow(NamedTuple):
@@ -60,6 +56,10 @@ def _changes() -> Spool[Change]:
     return Spool(Change._make)
 
 
+def _rows() -> Spool[FaceRow]:
+    return Spool(FaceRow._make)
+
+
 def _faces() -> Spool[Face]:
     return Spool(Face._make)
 
@@ -75,7 +75,9 @@ class Plan:
     unlink: Spool[Change] = field(default_factory=_changes)
     """rows without a face that go back to the placeholder, where that was asked for"""
     unchanged: int = 0
-    missing: Spool[FaceRow] = field(default_factory=lambda: Spool(FaceRow._make))
+    same: Spool[FaceRow] = field(default_factory=_rows)
+    """the unchanged rows, where it was asked which they are"""
+    missing: Spool[FaceRow] = field(default_factory=_rows)
     """rows without a face"""
     missing_linked: int = 0
     """those of them that hold a FaceId"""
@@ -137,8 +139,8 @@ class Plan:
     @property
     def shown(self) -> int:
         """Return how many items there are to show."""
-        counts = self.counts()
-        return sum(counts.values()) - counts["unchanged"] - counts["unlink"]  # unlinked rows are missing ones
+        counts = self.counts()  # unlinked rows are missing ones
+        return sum(counts.values()) - counts["unchanged"] - counts["unlink"] + len(self.same)
 
     def summary(self, *, applied: bool) -> str:
         """Return the counts as one line."""
@@ -152,7 +154,9 @@ class Plan:
         return ", ".join([*parts, *([f"{len(self.conflict)} in conflict"] if self.conflict else [])])
 
     def items(self) -> Iterator[str]:
-        """Yield a line for each item: + link, * relink, - missing or unlink, ! what somebody should look at."""
+        """Yield a line for each item: = same, + link, * relink, - missing or unlink, ! what somebody should look at."""
+        for row in self.same:
+            yield f"= {row.external_image_id}: {row.face_id}"
         for change in self.link:
             yield f"+ {change.external_image_id}: {change.after}"
         for change in self.relink:
@@ -167,34 +171,13 @@ class Plan:
                 yield f"! {kind} {face.face_id}: {face.external_image_id or 'no external image id'}"
 
 
-def external_image_id(student_id: str, number: int) -> str:
-    """Return the external image id of a student's photo; number starts at 1."""
-    return f"{student_id}-photo-{number}"
-
-
-def split_external_image_id(text: str) -> tuple[str, int] | None:
-    """Return student id and photo number, or None where the text is not an external image id of ours."""
-    match = _EXTERNAL_IMAGE_ID.match(text)
-    return (match["student_id"], int(match["number"])) if match else None
-
-
-def is_student_id(text: str) -> bool:
-    """Say whether external image ids can be made of the text."""
-    return split_external_image_id(external_image_id(text, 1)) == (text, 1)
-
-
-def keep_students(faces: Iterable[Face], students: Container[str]) -> list[Face]:
-    """Return the faces whose external image id names one of the students."""
-    parts = ((face, split_external_image_id(face.external_image_id or "")) for face in faces)
-    return [face for face, part in parts if part and part[0] in students]
-
-
 def plan_sync(
     rows: Iterable[FaceRow],
     faces: Iterable[Face],
     *,
     holders: Mapping[str, str] | None = None,
     unlink_missing: bool = False,
+    with_same: bool = False,
 ) -> Plan:
     """Compare rows with faces; a pure function, whose result does not depend on the order of its arguments.
 
@@ -207,6 +190,7 @@ def plan_sync(
         faces: as they were listed.
         holders: the FaceIds that other rows hold, and these rows' external image ids.
         unlink_missing: rows without a face go back to the placeholder.
+        with_same: the plan names the rows that stay as they are.
     """
     by_id: dict[str | None, FaceRow] = {row.external_image_id: row for row in rows}
     listed: dict[str | None, list[Face]] = {}
@@ -215,19 +199,18 @@ def plan_sync(
     groups = [
         Group(external, row, same)
         for external, same in listed.items()
-        if (row := by_id.get(external)) is None or len(same) > 1 or same[0].face_id != row.face_id
+        if (row := by_id.get(external)) is None or with_same or len(same) > 1 or same[0].face_id != row.face_id
     ]
     alone = [row for external, row in by_id.items() if external not in listed]
-    groups += [Group(row.external_image_id, row, []) for row in alone]
-    groups.sort(key=_external)
+    groups = sorted([*groups, *(Group(row.external_image_id, row, []) for row in alone)], key=_external)
     kept = dict(holders or {})
     if not unlink_missing:
         kept |= {row.face_id: row.external_image_id for row in alone if row.face_id != PLACEHOLDER}
-    return plan_groups(lambda: groups, rows=len(by_id), kept=kept, unlink_missing=unlink_missing)
+    return plan_groups(lambda: groups, rows=len(by_id), kept=kept, unlink_missing=unlink_missing, with_same=with_same)
 
 
 def plan_groups(
-    read: Callable[[], Iterable[Group]], *, rows: int, kept: Mapping[str, str], unlink_missing: bool
+    read: Callable[[], Iterable[Group]], *, rows: int, kept: Mapping[str, str], unlink_missing: bool, with_same: bool
 ) -> Plan:
     """Make the plan of the groups that may not agree; pure.
 
@@ -237,10 +220,11 @@ def plan_groups(
         rows: how many there are in all: those that stand in no group agree with their faces.
         kept: the FaceIds that rows keep although they have no such face, and these rows' external image ids.
         unlink_missing: rows without a face go back to the placeholder.
+        with_same: the plan names the rows that stay as they are; then all of them stand in a group.
     """
     kept = dict(kept)
     while True:
-        plan = _Draft(kept, unlink_missing=unlink_missing).finish(read(), rows)
+        plan = _Draft(kept, unlink_missing=unlink_missing, with_same=with_same).finish(read(), rows)
         # A row in conflict keeps its FaceId too, which another row may be waiting for.
         more = {each.before: each.external_image_id for each in plan.conflict if each.before != PLACEHOLDER}
         if more.keys() <= kept.keys():
@@ -249,8 +233,8 @@ def plan_groups(
 
 
 class _Draft:
-    def __init__(self, kept: Mapping[str, str], *, unlink_missing: bool) -> None:
-        self._kept, self._unlink_missing = kept, unlink_missing
+    def __init__(self, kept: Mapping[str, str], *, unlink_missing: bool, with_same: bool) -> None:
+        self._kept, self._unlink_missing, self._with_same = kept, unlink_missing, with_same
         self._plan = Plan()
 
     def finish(self, groups: Iterable[Group], rows: int) -> Plan:
@@ -276,6 +260,8 @@ class _Draft:
         external, before, after = row.external_image_id, row.face_id, face.face_id
         if before == after:
             self._plan.unchanged += 1
+            if self._with_same:
+                self._plan.same.append(row)
         elif after in self._kept:
             self._plan.conflict.append(Conflict(external, before, after, self._kept[after]))
         elif before == PLACEHOLDER:

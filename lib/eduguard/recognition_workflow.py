@@ -7,7 +7,7 @@ from eduguard import enrolment, photo_copies, removal, student_enrolment, users
 from eduguard.console import print_note
 from eduguard.database import connect
 from eduguard.errors import EduguardError
-from eduguard.faces import is_student_id
+from eduguard.external_ids import is_student_id
 from eduguard.listing import read_faces
 from eduguard.photo_copies import PhotoReport
 from eduguard.progress import Progress

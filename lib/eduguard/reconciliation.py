@@ -9,12 +9,12 @@ from eduguard import ahead, sync
 from eduguard.comparison import Comparison
 from eduguard.database import Database, connect
 from eduguard.errors import EduguardError
-from eduguard.faces import Face, Plan, keep_students
+from eduguard.faces import Face, Plan
 from eduguard.listing import Take, begin_listing, read_listing
 from eduguard.progress import Progress, Step
 from eduguard.rekognition import Collection
 from eduguard.rekognition_types import CollectionState
-from eduguard.scope import Scope, read_students
+from eduguard.scope import Scope, keep_students, read_students
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -33,6 +33,8 @@ class Options:
     grade: str = ""
     dry_run: bool = False
     unlink_missing: bool = False
+    with_same: bool = False
+    """the plan names the rows that stay as they are, too"""
     adopt: bool = False
     prune: str = ""
     confirm: str = ""
@@ -119,7 +121,7 @@ def _reconcile(
     step = progress.begin(collection.name, state.face_count, "faces")
     comparison = Comparison(conn, scope)
     listed = _take_listing(comparison, collection, students, pages=pages, step=step)
-    plan = comparison.plan(unlink_missing=options.unlink_missing)
+    plan = comparison.plan(unlink_missing=options.unlink_missing, with_same=options.with_same)
     with progress.hidden():
         show(plan)
     outcome = Outcome(collection=collection.name, plan=plan, applied=False, miscounted=listed - state.face_count)

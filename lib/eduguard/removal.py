@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from eduguard.faces import PLACEHOLDER, split_external_image_id
+from eduguard.external_ids import split_external_image_id
+from eduguard.faces import PLACEHOLDER
 from eduguard.listing import read_faces
 from eduguard.rekognition import Collection
 from eduguard.student_enrolment import Cloud, Tell

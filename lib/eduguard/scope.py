@@ -1,10 +1,12 @@
 """Which rows a sync is about: those of a collection, and of one student or grade where named."""
 
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from eduguard.errors import EduguardError
-from eduguard.faces import FaceRow
+from eduguard.external_ids import split_external_image_id
+from eduguard.faces import Face, FaceRow
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -60,3 +62,9 @@ def read_students(conn: "Connection", scope: Scope) -> set[str]:
             hint="--student takes the id of a student, --grade the id of a grade.",
         )
     return students
+
+
+def keep_students(faces: Iterable[Face], students: Container[str]) -> list[Face]:
+    """Return the faces whose external image id names one of the students."""
+    parts = ((face, split_external_image_id(face.external_image_id or "")) for face in faces)
+    return [face for face, part in parts if part and part[0] in students]

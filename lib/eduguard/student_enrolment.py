@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from eduguard.enrolment import Photo, photo_key
 from eduguard.errors import EduguardError
-from eduguard.faces import external_image_id, split_external_image_id
+from eduguard.external_ids import external_image_id, split_external_image_id
 from eduguard.listing import read_faces
 from eduguard.photos import Bucket
 from eduguard.pictures import LARGEST_OBJECT, Picture, fit_picture, read_picture

@@ -5,7 +5,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from eduguard.errors import EduguardError
-from eduguard.faces import PLACEHOLDER, Plan, split_external_image_id
+from eduguard.external_ids import split_external_image_id
+from eduguard.faces import PLACEHOLDER, Plan
 from eduguard.scope import ROWS, Scope
 
 if TYPE_CHECKING:

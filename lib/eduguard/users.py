@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from eduguard.errors import EduguardError
-from eduguard.faces import PLACEHOLDER, Face, FaceRow, split_external_image_id
+from eduguard.external_ids import split_external_image_id
+from eduguard.faces import PLACEHOLDER, Face, FaceRow
 from eduguard.rekognition import Collection
 
 _NOT_FOUND = "FACE_NOT_FOUND"  # also said of a face that was indexed some hundred milliseconds ago

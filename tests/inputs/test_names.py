@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from eduguard.enrolment import find_photos
 from eduguard.errors import EduguardError
-from eduguard.faces import Face, FaceRow, external_image_id, is_student_id, plan_sync, split_external_image_id
+from eduguard.external_ids import external_image_id, is_student_id, split_external_image_id
+from eduguard.faces import Face, FaceRow, plan_sync
 from eduguard.photo_copies import check_keys
 
 TEXT = st.text(max_size=40) | st.text("aZ0_.:-/\\ é\x00\n\ud800", max_size=300)

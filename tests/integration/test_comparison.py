@@ -92,14 +92,14 @@ def flat(plan: Plan) -> tuple[dict[str, int], list[str], list[Change]]:
 @settings(
     max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(ROWS, FACES, st.booleans())
+@given(ROWS, FACES, st.booleans(), st.booleans())
 def test_both_ways_find_the_pure_plan_and_applying_it_leaves_nothing(
-    conn: Connection, rows: list[FaceRow], faces: list[Face], unlink: bool
+    conn: Connection, rows: list[FaceRow], faces: list[Face], unlink: bool, with_same: bool
 ) -> None:
     put_rows(conn, rows)
     listed = list_faces(conn, faces, faces[:3])  # some are listed twice
-    plan = listed.plan(unlink_missing=unlink)
-    assert flat(plan) == flat(plan_sync(rows, faces, unlink_missing=unlink))
+    plan = listed.plan(unlink_missing=unlink, with_same=with_same)
+    assert flat(plan) == flat(plan_sync(rows, faces, unlink_missing=unlink, with_same=with_same))
     sync.apply_plan(conn, plan)
     after = read_rows(conn, ALL)
     written = {change.external_image_id: change.after for change in plan.changes()}

@@ -134,6 +134,12 @@ def test_the_plan_is_shown_before_it_is_applied_as_many_items_as_fit(inv: Inv, f
     assert len(shown) == 19
     assert re.fullmatch(r"plan     \+ student-001-photo-1: [0-9a-f-]{36}", shown[0])
     assert shown[-1].startswith("sync")
+    assert len(inv("sync-faces").stdout.splitlines()) == 1
+    shown = inv("sync-faces", "--verbose").stdout.splitlines()
+    assert len(shown) == 19
+    assert re.fullmatch(r"plan     = student-001-photo-1: [0-9a-f-]{36}", shown[0])
+    report = json.loads(inv("sync-faces", "--dry-run", "--verbose", "--json").stdout)
+    assert report["collections"][0]["items"] == [line.removeprefix("plan     ") for line in shown[:-1]]
 
 
 def test_all_collections_are_synced_and_the_failure_of_one_stops_none(inv: Inv, full: Database) -> None:

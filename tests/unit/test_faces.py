@@ -6,16 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eduguard.faces import (
-    PLACEHOLDER,
-    Change,
-    Face,
-    FaceRow,
-    Plan,
-    external_image_id,
-    plan_sync,
-    split_external_image_id,
-)
+from eduguard.external_ids import external_image_id, split_external_image_id
+from eduguard.faces import PLACEHOLDER, Change, Face, FaceRow, Plan, plan_sync
 
 
 def flat(plan: Plan) -> tuple[dict[str, int], list[str], list[Change]]:
@@ -71,6 +63,14 @@ def test_each_row_is_linked_relinked_unchanged_or_missing() -> None:
         "- d-photo-1: no face in the collection",
         "! orphan stray: e-photo-1",
     ]
+
+
+def test_rows_that_stay_as_they_are_are_named_where_that_is_asked_for() -> None:
+    rows, faces = [row("b-photo-1", "f2"), row("a-photo-1", "f1")], [face("f2", "b-photo-1"), face("f1", "a-photo-1")]
+    assert plan_sync(rows, faces).shown == 0
+    plan = plan_sync(rows, faces, with_same=True)
+    assert (plan.unchanged, plan.shown, plan.has_drift) == (2, 2, False)
+    assert list(plan.items()) == ["= a-photo-1: f1", "= b-photo-1: f2"]
 
 
 @pytest.mark.parametrize(
