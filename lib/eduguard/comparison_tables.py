@@ -46,14 +46,20 @@ SELECT coalesce(d.of_row, d.of_face), d.held, d.face_id, d.confidence, own.confi
 FROM drift d LEFT JOIN listed own ON own.external_image_id = d.of_row AND own.face_id = d.held
 ORDER BY coalesce(d.of_row, d.of_face) COLLATE "C" NULLS LAST
 """
-# FaceIds listed for one row and held by another that keeps them: it is out of the scope, or has no face.
+# FaceIds listed for one row and held by another that keeps them: it is out of the scope, or has this face too, or none.
 _KEPT = f"""
 SELECT h.face_id, h.external_image_id FROM student_faces h JOIN drift d ON d.face_id = h.face_id
-WHERE h.face_id <> %(placeholder)s
+WHERE h.face_id <> %(placeholder)s AND h.external_image_id <> coalesce(d.of_face, '')
 AND (h.external_image_id NOT IN (SELECT external_image_id FROM ({ROWS}) r)
+     OR EXISTS (SELECT FROM listed l WHERE l.external_image_id = h.external_image_id AND l.face_id = h.face_id)
      OR (NOT %(unlink_missing)s
          AND NOT EXISTS (SELECT FROM listed l WHERE l.external_image_id = h.external_image_id)))
 """  # noqa: S608 -- no value of a user is in it
+# FaceIds listed for several rows, and which of these has a claim to it.
+_CLAIMED = """
+SELECT face_id, min(of_face COLLATE "C") FROM drift WHERE of_row = of_face
+GROUP BY face_id HAVING min(of_face COLLATE "C") <> max(of_face COLLATE "C")
+"""
 
 
 @contextmanager
@@ -84,7 +90,9 @@ def compare_copied(conn: "Connection", scope: Scope, *, unlink_missing: bool, wi
     with conn.transaction():
         conn.execute(_BEGIN)
         rows, drifted = conn.execute(_COMPARE, parameters).fetchone() or (0, 0)
-        kept: dict[str, str] = dict(conn.execute(_KEPT, parameters).fetchall()) if drifted else {}
+        kept: dict[str, str] = {}
+        if drifted:
+            kept = dict(conn.execute(_CLAIMED).fetchall()) | dict(conn.execute(_KEPT, parameters).fetchall())
         read = (lambda: _read_groups(conn)) if drifted else tuple[Group, ...]
         return plan_groups(read, rows=rows, kept=kept, unlink_missing=unlink_missing, with_same=with_same)
 

@@ -123,18 +123,9 @@ class Plan:
 
     def counts(self) -> dict[str, int]:
         """Return the number of items by kind, in the order in which they are shown."""
-        return {
-            "link": len(self.link),
-            "relink": len(self.relink),
-            "unlink": len(self.unlink),
-            "unchanged": self.unchanged,
-            "missing": len(self.missing),
-            "conflict": len(self.conflict),
-            "orphan": len(self.orphan),
-            "duplicate": len(self.duplicate),
-            "foreign": len(self.foreign),
-            "temporary": len(self.temporary),
-        }
+        changes = {kind: len(getattr(self, kind)) for kind in ("link", "relink", "unlink")}
+        found = ("missing", "conflict", "orphan", "duplicate", "foreign", "temporary")
+        return changes | {"unchanged": self.unchanged} | {kind: len(getattr(self, kind)) for kind in found}
 
     @property
     def shown(self) -> int:
@@ -183,7 +174,8 @@ def plan_sync(
 
     Where several faces carry one external image id, the one the row already has stays; without it the face with the
     highest confidence is taken, then the one with the lowest FaceId; the others are duplicates. A face that is listed
-    twice, because the collection changed between two pages, counts once.
+    twice, because the collection changed between two pages, counts once. One that is listed under the external image
+    ids of several rows stays with the row that has it; without it the lowest of these ids has a claim to it.
 
     Args:
         rows: those to be compared.
@@ -203,7 +195,7 @@ def plan_sync(
     ]
     alone = [row for external, row in by_id.items() if external not in listed]
     groups = sorted([*groups, *(Group(row.external_image_id, row, []) for row in alone)], key=_external)
-    kept = dict(holders or {})
+    kept = _owners(listed, by_id) | dict(holders or {})
     if not unlink_missing:
         kept |= {row.face_id: row.external_image_id for row in alone if row.face_id != PLACEHOLDER}
     return plan_groups(lambda: groups, rows=len(by_id), kept=kept, unlink_missing=unlink_missing, with_same=with_same)
@@ -218,7 +210,7 @@ def plan_groups(
         read: returns the groups in the order of external image ids, the one without an id last; called more than
             once where rows stand in each other's way.
         rows: how many there are in all: those that stand in no group agree with their faces.
-        kept: the FaceIds that rows keep although they have no such face, and these rows' external image ids.
+        kept: the FaceIds that only one row may hold, and the external image ids of these rows.
         unlink_missing: rows without a face go back to the placeholder.
         with_same: the plan names the rows that stay as they are; then all of them stand in a group.
     """
@@ -227,9 +219,17 @@ def plan_groups(
         plan = _Draft(kept, unlink_missing=unlink_missing, with_same=with_same).finish(read(), rows)
         # A row in conflict keeps its FaceId too, which another row may be waiting for.
         more = {each.before: each.external_image_id for each in plan.conflict if each.before != PLACEHOLDER}
-        if more.keys() <= kept.keys():
+        if more.items() <= kept.items():
             return plan
         kept |= more
+
+
+def _owners(listed: Mapping[str | None, list[Face]], rows: Mapping[str | None, FaceRow]) -> dict[str, str]:
+    claims = {(face.face_id, row) for external, same in listed.items() if (row := rows.get(external)) for face in same}
+    if len(claims) == len({face_id for face_id, _ in claims}):
+        return {}
+    owners = {face_id: row.external_image_id for face_id, row in sorted(claims, reverse=True)}
+    return owners | {face_id: row.external_image_id for face_id, row in claims if row.face_id == face_id}
 
 
 class _Draft:
@@ -262,7 +262,7 @@ class _Draft:
             self._plan.unchanged += 1
             if self._with_same:
                 self._plan.same.append(row)
-        elif after in self._kept:
+        elif self._kept.get(after, external) != external:
             self._plan.conflict.append(Conflict(external, before, after, self._kept[after]))
         elif before == PLACEHOLDER:
             self._plan.link.append(Change(external, before, after))

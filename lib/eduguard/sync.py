@@ -119,7 +119,7 @@ def apply_plan(conn: "Connection", plan: Plan) -> None:
     except UniqueViolation as error:
         raise EduguardError(
             f"Two rows would hold one FaceId: {error.diag.message_detail}",
-            hint="Nothing was written. A row took it meanwhile, or it was listed twice; run `inv sync-faces` again.",
+            hint="Nothing was written. A row took it meanwhile; run `inv sync-faces` again.",
         ) from error
 
 
