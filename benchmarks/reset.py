@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import bare_invoke
 import reset_tools
 from eduguard import clones, postgres, templates
 from eduguard.database import Database, connect, execute_for, read_value
@@ -75,8 +76,11 @@ def main() -> None:
 def server(folder: Path) -> Iterator[str]:
     """Run a PostgreSQL server that listens on this machine's port too."""
     folder.chmod(0o711)
-    yield postgres.ensure_running(folder / "postgres", settings=["listen_addresses=127.0.0.1"])
-    postgres.stop(folder / "postgres")
+    url = postgres.ensure_running(folder / "postgres", settings=["listen_addresses=127.0.0.1"])
+    try:
+        yield url
+    finally:
+        postgres.stop(folder / "postgres")
 
 
 @contextmanager
@@ -85,9 +89,11 @@ def list_faces(faces: int) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as pages:
         command = [sys.executable, str(ROOT / "benchmarks" / "list_faces_server.py"), pages, str(faces)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        yield f"http://127.0.0.1:{process.stdout.readline().strip() if process.stdout else ''}"
-        process.terminate()
-        process.wait()
+        try:
+            yield f"http://127.0.0.1:{process.stdout.readline().strip() if process.stdout else ''}"
+        finally:
+            process.terminate()
+            process.wait()
 
 
 class Places:
@@ -137,6 +143,11 @@ def ways(places: Places, live: Database, endpoint: str, without: set[str]) -> Wa
         "inv reset, cold": Way(once=lambda: run("reset"), facts=NO_ROWS, prepare=lambda: outdate_templates(live)),
         "inv full, cold": Way(once=lambda: run("full"), facts=OURS, prepare=lambda: outdate_templates(live)),
         "inv seed-full, cold": Way(once=lambda: run("seed-full"), facts=OURS, prepare=reset_then_outdate),
+        "a bare Invoke task": Way(
+            once=bare_invoke.once(bare := places.place("invoke")),
+            facts=NO_ROWS,
+            prepare=bare_invoke.prepare(bare),
+        ),
         "psql, one file": Way(once=reset_tools.psql(places.place("psql"))),
         "clone, WAL_LOG": Way(once=reset_tools.clone(places.place("wal"), "WAL_LOG")),
         "clone, FILE_COPY": Way(once=reset_tools.clone(places.place("file"), "FILE_COPY")),
@@ -149,6 +160,7 @@ def ways(places: Places, live: Database, endpoint: str, without: set[str]) -> Wa
             continue
         chosen[name] = Way(once=make(places.place(name.partition(" ")[0].strip(",").lower())))
     for way in chosen.values():
+        way.prepare()
         way.once()
     for _ in range(6):  # until every way of cloning has been tried
         run("full")
