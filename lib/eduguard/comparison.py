@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from eduguard.comparison_tables import compare_copied, copying_faces
-from eduguard.faces import Face, FaceRow, Plan, plan_sync
+from eduguard.faces import PLACEHOLDER, Face, FaceRow, Plan, plan_sync
 from eduguard.scope import Scope, read_rows
 
 if TYPE_CHECKING:
@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
 Take = Callable[[Sequence[Face]], None]
 _FEW = 4096  # rows, and faces, that are compared in memory: as many as a page of ListFaces has at most
-# One text: psycopg would make an array of strings one by one, which takes longer than the query.
-_HOLDERS = """
+# One text: psycopg would make an array of strings one by one, which takes longer than the query. The placeholder is
+# left out in the words of the unique index, which is used then.
+_HOLDERS = f"""
 SELECT face_id, external_image_id FROM student_faces
-WHERE face_id <> 'placeholder' AND face_id = ANY (string_to_array(%s, ','))
-"""
+WHERE face_id <> '{PLACEHOLDER}' AND face_id = ANY (string_to_array(%s, ','))
+"""  # noqa: S608 -- no value of a user is in it
 
 
 class Comparison:
@@ -54,7 +55,8 @@ class Comparison:
     def plan(self, *, unlink_missing: bool, with_same: bool = False) -> Plan:
         """Return the plan for the rows as they are now.
 
-        It is what `plan_sync` makes of rows, faces and the rows out of the scope that hold a FaceId of these.
+        It is what `plan_sync` makes of rows, faces and the rows out of the scope that hold a FaceId of these. One that
+        passes to such a row in the same moment is found when it is to be written.
         """
         if self._few is not None:
             rows = read_rows(self._conn, self._scope, limit=_FEW + 1)
