@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from eduguard import rekognition
+from eduguard import comparison, rekognition
 from eduguard.database import Database, connect
 from eduguard.errors import EduguardError
 from eduguard.progress import Progress, Step
@@ -44,7 +44,10 @@ def collection(faces: dict[str, str], cloud_endpoint: str, monkeypatch: pytest.M
 
 
 @pytest.fixture
-def sync(school: Database) -> Sync:
+def sync(school: Database, monkeypatch: pytest.MonkeyPatch) -> Sync:
+    """Sync with the first page in memory and all in the database from the second on; test_sync.py has all in memory."""
+    monkeypatch.setattr(comparison, "_FEW", 4)
+
     def once(collection: Collection, progress: Progress | None = None) -> Outcome:
         return reconcile(
             school,
