@@ -27,7 +27,7 @@ from eduguard.commands import (
     workflow,
 )
 from eduguard.console import ask, prepare_streams, print_json, print_note, print_step, print_table
-from eduguard.invocation import keep_open, tune_interpreter
+from eduguard.invocation import end_when_unread, keep_open, tune_interpreter
 from eduguard.school_commands import (
     attendance_show,
     attendance_take,
@@ -55,6 +55,7 @@ __all__ = [
 
 prepare_streams()
 tune_interpreter()
+end_when_unread()
 
 NEXT = "work on the database that `rebuild` made, before it is published"
 TO = "the number of the migration to stop at, such as 0002"

@@ -3,6 +3,7 @@
 import atexit
 import gc
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
@@ -61,6 +62,7 @@ class SuiteExecutor(Executor):
         """
         try:
             with exit_on_failure():
+                signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # a socket that was closed is an error like any other
                 self._refuse_swallowed_flags()
                 require_runtime_file(runtime_file())
                 self._load_environment()
@@ -147,6 +149,12 @@ def tune_interpreter() -> None:
     gc.set_threshold(_ALLOCATIONS)
     atexit.register(gc.freeze)
     sys.setswitchinterval(_SWITCH)
+
+
+def end_when_unread() -> None:
+    """Have what Invoke itself prints end without a word where nobody reads on: `inv --list | head -1`."""
+    if "core" in vars(program):  # the tasks may be loaded by another program
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
 
 @contextmanager
