@@ -1,16 +1,11 @@
 """The tasks as a user runs them: a process, its output, its exit status, and what the database holds afterwards."""
 
 import json
-import os
 import re
 import shutil
-import signal
 import subprocess
-import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 import pytest
@@ -18,7 +13,6 @@ import pytest
 from eduguard.database import Database, connect, exists, read_value
 
 ROOT = Path(__file__).parents[2]
-INV = Path(sys.executable).parent / "inv"
 Inv = Callable[..., subprocess.CompletedProcess[str]]
 
 pytestmark = pytest.mark.usefixtures("cloud_endpoint")
@@ -275,65 +269,6 @@ def test_a_refusing_target_is_never_replaced_whatever_the_flags(inv: Inv, full: 
         assert value(full, CHECKSUM) == before, arguments
 
 
-def test_a_collection_that_does_not_exist_is_named(inv: Inv, full: Database) -> None:
-    done = inv("sync-faces", "--collection", "no-such-collection", check=False)
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: There is no collection no-such-collection in us-east-1")
-
-
-def test_without_aws_credentials_the_way_to_them_is_told(inv: Inv, full: Database, cloud_endpoint: str) -> None:
-    done = inv("sync-faces", check=False, INVOKE_TARGETS_LOCAL_REKOGNITION_ENDPOINT=cloud_endpoint)
-    assert done.returncode == 1
-    assert "No AWS credentials" in done.stderr
-    assert "aws configure" in done.stderr
-
-
-def test_a_local_cloud_by_its_url_works_like_any_endpoint(inv: Inv, full: Database, cloud_endpoint: str) -> None:
-    done = inv(
-        "sync-faces",
-        INVOKE_TARGETS_LOCAL_REKOGNITION_ENDPOINT=cloud_endpoint,
-        AWS_ACCESS_KEY_ID="key",
-        AWS_SECRET_ACCESS_KEY="secret",
-    )
-    assert "18 unchanged" in done.stdout
-
-
-def test_a_database_server_that_is_down_is_named(inv: Inv) -> None:
-    done = inv("seed", check=False, DATABASE_URL="postgresql://nobody:secret@127.0.0.1:9/school")
-    assert done.returncode == 1
-    assert "Cannot connect to postgresql://nobody@127.0.0.1:9/school" in done.stderr
-    assert "secret" not in done.stdout + done.stderr
-
-
-def test_an_unknown_target_is_refused_with_the_known_names(inv: Inv) -> None:
-    done = inv("status", check=False, INVOKE_TARGET="stagging")
-    assert done.returncode == 1
-    assert "in invoke.yaml, but: local, production, staging" in done.stderr
-
-
-def test_the_embedded_server_and_the_cloud_come_up_and_go_down(inv: Inv) -> None:
-    folder = Path(tempfile.mkdtemp(prefix="eg-"))
-    folder.chmod(0o711)
-    settings = {"DATABASE_URL": "", "INVOKE_STATE_FOLDER": str(folder / "state")}
-    try:
-        inv("enrol", **settings)  # the local cloud is the first to need the folder
-        assert len(inv("up", **settings).stdout.splitlines()) == 2
-        report = json.loads(inv("status", "--json", **settings).stdout)
-        assert report["database"]["is_running"]
-        assert report["database"]["folder"] == str(folder / "state" / "postgres")
-        inv("full", **settings)
-        assert inv("down", **settings).stdout.splitlines() == [
-            "down     PostgreSQL stopped",
-            "down     local cloud stopped",
-        ]
-        assert inv("down", **settings).stdout == ""
-        assert json.loads(inv("status", "--json", **settings).stdout)["database"]["is_running"] is False
-        assert "0 placeholders" in inv("full", **settings).stdout, "faces and photos survive a stop"
-    finally:
-        inv("down", **settings)
-        shutil.rmtree(folder)
-
-
 def test_a_second_full_and_reset_clone_templates_and_end_the_same(inv: Inv, full: Database) -> None:
     before = value(full, CHECKSUM)
     inv("full")
@@ -352,59 +287,3 @@ def test_a_changed_fixture_is_never_served_from_a_template(broken: Inv, full: Da
     fixture.write_text(re.sub(r"name: [^,}\n]+", "name: Changed", fixture.read_text(), count=1))
     assert "113 inserted" in lines(broken("full"))["seed"]
     assert value(full, "SELECT count(*) FROM stages WHERE name = 'Changed'") == 1
-
-
-@pytest.mark.parametrize(
-    "command",
-    [("status",), ("status", "--json"), ("reset",), ("sync-faces", "--verbose"), ("--list",), ("reset", "--help")],
-)
-@pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_output_that_nobody_reads_is_no_failure_of_ours(
-    full: Database, state_folder: Path, command: tuple[str, ...], unbuffered: str
-) -> None:
-    own = {"DATABASE_URL": full.shown_url, "INVOKE_STATE_FOLDER": str(state_folder), "PYTHONUNBUFFERED": unbuffered}
-    collection = {"INVOKE_TARGETS_LOCAL_COLLECTION": "tests", "INVOKE_TARGETS_LOCAL_BUCKET": "tests"}
-    with subprocess.Popen(
-        [INV, *command], cwd=ROOT, env=os.environ | own | collection, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
-        assert process.stdout
-        assert process.stderr
-        process.stdout.close()
-        errors = process.stderr.read().decode()
-    assert process.returncode in {141, -signal.SIGPIPE}, "neither is what a shell reports as 141"
-    assert "Error" not in errors
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
-@pytest.mark.parametrize("command", ["status", "status --json", "reset"])
-def test_output_that_a_full_disk_does_not_take_is_one_error(inv: Inv, full: Database, command: str) -> None:
-    with Path("/dev/full").open("w") as nowhere:
-        done = inv(*command.split(), check=False, stdout=nowhere)
-    assert done.returncode == 1
-    assert "error: [Errno 28] No space left on device" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert value(full, "SELECT count(*) FROM students") == 6, "a step that could not be told was followed by others"
-
-
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-def test_a_stream_that_is_closed_is_no_failure(full: Database, state_folder: Path, closed: str) -> None:
-    own = {"DATABASE_URL": full.shown_url, "INVOKE_STATE_FOLDER": str(state_folder)}
-    for command in ("reset", "status --json"):
-        done = subprocess.run(
-            ["sh", "-c", f"exec {quote(str(INV))} {command} {closed}"],
-            cwd=ROOT, env=os.environ | own, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-        assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
-    assert value(full, "SELECT count(*) FROM students") == 0
-
-
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
-def test_an_output_that_lacks_a_character_shows_its_escape(full: Database, inv: Inv, encoding: str) -> None:
-    with connect(full, purpose="tests") as conn:
-        conn.execute("UPDATE student_faces SET face_id = 'élsewhere-' || id")
-    arrow = "→" if encoding == "utf-8" else "\\u2192"
-    shown = inv("sync-faces", "--dry-run", "--verbose", PYTHONIOENCODING=encoding).stdout
-    assert shown.count(f" {arrow} ") == 18
-    told = json.loads(inv("sync-faces", "--dry-run", "--json", PYTHONIOENCODING=encoding).stdout)
-    assert sum(": élsewhere-" in item and " → " in item for item in told["collections"][0]["items"]) == 18
-    assert arrow in inv("--list", PYTHONIOENCODING=encoding).stdout
