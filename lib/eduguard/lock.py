@@ -65,13 +65,17 @@ def hold_lock(database: Database) -> Iterator[None]:
         token = _held.set({**_held.get(), database.name: held})
         try:
             yield
+        except BaseException:
+            # No spare: on a server that is going down, half of one would be left on its disk.
+            held.template = None
+            raise
         finally:
             _held.reset(token)
             _let_go(conn, held)
 
 
 def will_clone(database: Database, template: Kept) -> None:
-    """Have a spare of this template made when the lock is let go, if this command holds it."""
+    """Have a spare of this template made when the lock is let go, if this command holds it and does not fail."""
     if held := _held.get().get(database.name):
         held.template = template
 
