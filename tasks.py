@@ -167,7 +167,7 @@ def sync_faces(
         grade=grade,
         dry_run=dry_run or check,
         unlink_missing=unlink_missing,
-        with_same=verbose,
+        in_full=verbose,
         adopt=adopt,
         prune=prune,
         confirm=confirm_collection,

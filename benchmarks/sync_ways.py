@@ -46,7 +46,7 @@ def row_by_row(url: str, endpoint: str, collection: str) -> int:
 
 
 def sync(url: str, endpoint: str, collection: str) -> int:
-    """Sync as `inv sync-faces` does, which relaxes Python's collector too."""
+    """Sync as `inv sync-faces` does, which fits Python to its work too."""
     tune_interpreter()
     with Progress() as progress:
         outcome = reconcile(

@@ -1,17 +1,17 @@
 """Compare the rows of a scope with faces as they are listed: a page of them in memory, more inside the database."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from eduguard.comparison_tables import compare_copied, copying_faces
 from eduguard.faces import PLACEHOLDER, Face, FaceRow, Plan, plan_sync
+from eduguard.listing import Take
 from eduguard.scope import Scope, read_rows
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
-Take = Callable[[Sequence[Face]], None]
 _FEW = 4096  # rows, and faces, that are compared in memory: as many as a page of ListFaces has at most
 # One text: psycopg would make an array of strings one by one, which takes longer than the query. The placeholder is
 # left out in the words of the unique index, which is used then.
@@ -39,7 +39,7 @@ class Comparison:
         self._few, few, copy = [], list[Face](), None
         with ExitStack() as copying:
 
-            def take(faces: Sequence[Face]) -> None:
+            def take(faces: list[Face]) -> None:
                 nonlocal copy
                 if copy is None and len(few) + len(faces) <= _FEW:
                     few.extend(faces)
@@ -52,7 +52,7 @@ class Comparison:
             yield take
         self._few = few if copy is None else None
 
-    def plan(self, *, unlink_missing: bool, with_same: bool = False) -> Plan:
+    def plan(self, *, unlink_missing: bool, in_full: bool = False) -> Plan:
         """Return the plan for the rows as they are now.
 
         It is what `plan_sync` makes of rows, faces and the rows out of the scope that hold a FaceId of these. One that
@@ -62,11 +62,11 @@ class Comparison:
             rows = read_rows(self._conn, self._scope, limit=_FEW + 1)
             if len(rows) <= _FEW:
                 holders = self._read_holders(rows, self._few)
-                return plan_sync(rows, self._few, holders=holders, unlink_missing=unlink_missing, with_same=with_same)
+                return plan_sync(rows, self._few, holders=holders, unlink_missing=unlink_missing, in_full=in_full)
             with copying_faces(self._conn) as copy:
                 copy(self._few)
             self._few = None
-        return compare_copied(self._conn, self._scope, unlink_missing=unlink_missing, with_same=with_same)
+        return compare_copied(self._conn, self._scope, unlink_missing=unlink_missing, in_full=in_full)
 
     def _read_holders(self, rows: Sequence[FaceRow], faces: Sequence[Face]) -> dict[str, str]:
         """Return those of the FaceIds that no row of the scope holds and another does, with its external image id."""

@@ -4,11 +4,12 @@ The faces are copied into a temporary table page by page, as they are listed. On
 FaceId of their face, and the plan is made of the rest; so memory stays flat whatever the size of the collection.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from eduguard.faces import PLACEHOLDER, Face, FaceRow, Group, Plan, plan_groups
+from eduguard.listing import Take
 from eduguard.scope import ROWS, Scope
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ WITH r AS MATERIALIZED ({ROWS}), drifted AS (
     INSERT INTO drift
     SELECT r.external_image_id, l.external_image_id, r.face_id, l.face_id, l.confidence
     FROM r FULL JOIN listed l ON l.external_image_id = r.external_image_id
-    WHERE %(with_same)s OR r.face_id IS DISTINCT FROM l.face_id
+    WHERE %(in_full)s OR r.face_id IS DISTINCT FROM l.face_id
     RETURNING 1
 )
 SELECT (SELECT count(*) FROM r), (SELECT count(*) FROM drifted)
@@ -63,7 +64,7 @@ GROUP BY face_id HAVING min(of_face COLLATE "C") <> max(of_face COLLATE "C")
 
 
 @contextmanager
-def copying_faces(conn: "Connection") -> Iterator[Callable[[Sequence[Face]], None]]:
+def copying_faces(conn: "Connection") -> Iterator[Take]:
     """Copy faces, page by page, to be compared with rows; those that were copied in this session before are forgotten.
 
     The server takes them in while the next page is on its way. An error that leaves the block leaves no face copied.
@@ -72,19 +73,19 @@ def copying_faces(conn: "Connection") -> Iterator[Callable[[Sequence[Face]], Non
     with conn.cursor().copy("COPY listed FROM STDIN (FORMAT BINARY)") as copy:
         copy.set_types(["varchar", "varchar", "float8"])
 
-        def add(faces: Sequence[Face]) -> None:
+        def take(faces: list[Face]) -> None:
             for face_id, external_image_id, confidence, _ in faces:
                 copy.write_row((external_image_id, face_id, float(confidence)))
 
-        yield add
+        yield take
 
 
-def compare_copied(conn: "Connection", scope: Scope, *, unlink_missing: bool, with_same: bool = False) -> Plan:
+def compare_copied(conn: "Connection", scope: Scope, *, unlink_missing: bool, in_full: bool = False) -> Plan:
     """Return what `plan_sync` makes of the rows of the scope, the faces copied before and the rows that hold these."""
     parameters = {
         **scope.parameters(),
         "unlink_missing": unlink_missing,
-        "with_same": with_same,
+        "in_full": in_full,
         "placeholder": PLACEHOLDER,
     }
     with conn.transaction():
@@ -94,7 +95,7 @@ def compare_copied(conn: "Connection", scope: Scope, *, unlink_missing: bool, wi
         if drifted:
             kept = dict(conn.execute(_CLAIMED).fetchall()) | dict(conn.execute(_KEPT, parameters).fetchall())
         read = (lambda: _read_groups(conn)) if drifted else tuple[Group, ...]
-        return plan_groups(read, rows=rows, kept=kept, unlink_missing=unlink_missing, with_same=with_same)
+        return plan_groups(read, rows=rows, kept=kept, unlink_missing=unlink_missing, in_full=in_full)
 
 
 def _read_groups(conn: "Connection") -> Iterator[Group]:

@@ -75,8 +75,8 @@ class Plan:
     unlink: Spool[Change] = field(default_factory=_changes)
     """rows without a face that go back to the placeholder, where that was asked for"""
     unchanged: int = 0
-    same: Spool[FaceRow] = field(default_factory=_rows)
-    """the unchanged rows, where it was asked which they are"""
+    unchanged_rows: Spool[FaceRow] = field(default_factory=_rows)
+    """which these are, where that was asked for"""
     missing: Spool[FaceRow] = field(default_factory=_rows)
     """rows without a face"""
     missing_linked: int = 0
@@ -131,7 +131,7 @@ class Plan:
     def shown(self) -> int:
         """Return how many items there are to show."""
         counts = self.counts()  # unlinked rows are missing ones
-        return sum(counts.values()) - counts["unchanged"] - counts["unlink"] + len(self.same)
+        return sum(counts.values()) - counts["unchanged"] - counts["unlink"] + len(self.unchanged_rows)
 
     def summary(self, *, applied: bool) -> str:
         """Return the counts as one line."""
@@ -145,8 +145,8 @@ class Plan:
         return ", ".join([*parts, *([f"{len(self.conflict)} in conflict"] if self.conflict else [])])
 
     def items(self) -> Iterator[str]:
-        """Yield a line for each item: = same, + link, * relink, - missing or unlink, ! what somebody should look at."""
-        for row in self.same:
+        """Yield a line for each item: = unchanged, + link, * relink, - missing or unlink, ! what asks for a look."""
+        for row in self.unchanged_rows:
             yield f"= {row.external_image_id}: {row.face_id}"
         for change in self.link:
             yield f"+ {change.external_image_id}: {change.after}"
@@ -168,7 +168,7 @@ def plan_sync(
     *,
     holders: Mapping[str, str] | None = None,
     unlink_missing: bool = False,
-    with_same: bool = False,
+    in_full: bool = False,
 ) -> Plan:
     """Compare rows with faces; a pure function, whose result does not depend on the order of its arguments.
 
@@ -182,7 +182,7 @@ def plan_sync(
         faces: as they were listed.
         holders: the FaceIds that other rows hold, and these rows' external image ids.
         unlink_missing: rows without a face go back to the placeholder.
-        with_same: the plan names the rows that stay as they are.
+        in_full: the plan names the rows that stay as they are.
     """
     by_id: dict[str | None, FaceRow] = {row.external_image_id: row for row in rows}
     listed: dict[str | None, list[Face]] = {}
@@ -191,18 +191,18 @@ def plan_sync(
     groups = [
         Group(external, row, same)
         for external, same in listed.items()
-        if (row := by_id.get(external)) is None or with_same or len(same) > 1 or same[0].face_id != row.face_id
+        if (row := by_id.get(external)) is None or in_full or len(same) > 1 or same[0].face_id != row.face_id
     ]
     alone = [row for external, row in by_id.items() if external not in listed]
     groups = sorted([*groups, *(Group(row.external_image_id, row, []) for row in alone)], key=_external)
     kept = _owners(listed, by_id) | dict(holders or {})
     if not unlink_missing:
         kept |= {row.face_id: row.external_image_id for row in alone if row.face_id != PLACEHOLDER}
-    return plan_groups(lambda: groups, rows=len(by_id), kept=kept, unlink_missing=unlink_missing, with_same=with_same)
+    return plan_groups(lambda: groups, rows=len(by_id), kept=kept, unlink_missing=unlink_missing, in_full=in_full)
 
 
 def plan_groups(
-    read: Callable[[], Iterable[Group]], *, rows: int, kept: Mapping[str, str], unlink_missing: bool, with_same: bool
+    read: Callable[[], Iterable[Group]], *, rows: int, kept: Mapping[str, str], unlink_missing: bool, in_full: bool
 ) -> Plan:
     """Make the plan of the groups that may not agree; pure.
 
@@ -212,11 +212,11 @@ def plan_groups(
         rows: how many there are in all: those that stand in no group agree with their faces.
         kept: the FaceIds that only one row may hold, and the external image ids of these rows.
         unlink_missing: rows without a face go back to the placeholder.
-        with_same: the plan names the rows that stay as they are; then all of them stand in a group.
+        in_full: the plan names the rows that stay as they are; then all of them stand in a group.
     """
     kept = dict(kept)
     while True:
-        plan = _Draft(kept, unlink_missing=unlink_missing, with_same=with_same).finish(read(), rows)
+        plan = _Draft(kept, unlink_missing=unlink_missing, in_full=in_full).finish(read(), rows)
         # A row in conflict keeps its FaceId too, which another row may be waiting for.
         more = {each.before: each.external_image_id for each in plan.conflict if each.before != PLACEHOLDER}
         if more.items() <= kept.items():
@@ -233,8 +233,8 @@ def _owners(listed: Mapping[str | None, list[Face]], rows: Mapping[str | None, F
 
 
 class _Draft:
-    def __init__(self, kept: Mapping[str, str], *, unlink_missing: bool, with_same: bool) -> None:
-        self._kept, self._unlink_missing, self._with_same = kept, unlink_missing, with_same
+    def __init__(self, kept: Mapping[str, str], *, unlink_missing: bool, in_full: bool) -> None:
+        self._kept, self._unlink_missing, self._in_full = kept, unlink_missing, in_full
         self._plan = Plan()
 
     def finish(self, groups: Iterable[Group], rows: int) -> Plan:
@@ -260,8 +260,8 @@ class _Draft:
         external, before, after = row.external_image_id, row.face_id, face.face_id
         if before == after:
             self._plan.unchanged += 1
-            if self._with_same:
-                self._plan.same.append(row)
+            if self._in_full:
+                self._plan.unchanged_rows.append(row)
         elif self._kept.get(after, external) != external:
             self._plan.conflict.append(Conflict(external, before, after, self._kept[after]))
         elif before == PLACEHOLDER:

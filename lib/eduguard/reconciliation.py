@@ -33,7 +33,7 @@ class Options:
     grade: str = ""
     dry_run: bool = False
     unlink_missing: bool = False
-    with_same: bool = False
+    in_full: bool = False
     """the plan names the rows that stay as they are, too"""
     adopt: bool = False
     prune: str = ""
@@ -121,7 +121,7 @@ def _reconcile(
     step = progress.begin(collection.name, state.face_count, "faces")
     comparison = Comparison(conn, scope)
     listed = _take_listing(comparison, collection, students, pages=pages, step=step)
-    plan = comparison.plan(unlink_missing=options.unlink_missing, with_same=options.with_same)
+    plan = comparison.plan(unlink_missing=options.unlink_missing, in_full=options.in_full)
     with progress.hidden():
         show(plan)
     outcome = Outcome(collection=collection.name, plan=plan, applied=False, miscounted=listed - state.face_count)

@@ -93,12 +93,12 @@ def flat(plan: Plan) -> tuple[dict[str, int], list[str], list[Change]]:
 )
 @given(ROWS, FACES, st.booleans(), st.booleans())
 def test_both_ways_find_the_pure_plan_and_applying_it_leaves_nothing(
-    conn: Connection, rows: list[FaceRow], faces: list[Face], unlink: bool, with_same: bool
+    conn: Connection, rows: list[FaceRow], faces: list[Face], unlink: bool, in_full: bool
 ) -> None:
     put_rows(conn, rows)
     listed = list_faces(conn, faces, faces[:3])  # some are listed twice
-    plan = listed.plan(unlink_missing=unlink, with_same=with_same)
-    assert flat(plan) == flat(plan_sync(rows, faces, unlink_missing=unlink, with_same=with_same))
+    plan = listed.plan(unlink_missing=unlink, in_full=in_full)
+    assert flat(plan) == flat(plan_sync(rows, faces, unlink_missing=unlink, in_full=in_full))
     sync.apply_plan(conn, plan)
     after = read_rows(conn, ALL)
     written = {change.external_image_id: change.after for change in plan.changes()}

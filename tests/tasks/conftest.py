@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from eduguard.database import Database, connect, execute_for
+from eduguard.database import Database, connect, execute_for, read_value
 from eduguard.photos import Bucket, open_bucket
 from eduguard.rekognition import Collection, open_collection
 from eduguard.verification import disguise
@@ -68,6 +68,17 @@ def school(inv: Inv, seeded: Database, database: Database, cloud_endpoint: str) 
     with connect(database.maintenance, purpose="tests") as conn:
         execute_for(conn, "CREATE DATABASE {} TEMPLATE {}", database, seeded)
     return School(inv, database, cloud_endpoint)
+
+
+@pytest.fixture
+def value() -> Callable[[Database, Any], Any]:
+    """Read the first value that a query finds in a database."""
+
+    def read(database: Database, query: Any) -> Any:
+        with connect(database, purpose="tests") as conn:
+            return read_value(conn, query)
+
+    return read
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from eduguard.database import Database, connect, read_value
+from eduguard.database import Database, connect
 from eduguard.postgres_tools import find_binaries
 
 ROOT = Path(__file__).parents[2]
@@ -19,11 +19,6 @@ Inv = Callable[..., subprocess.CompletedProcess[str]]
 pytestmark = pytest.mark.usefixtures("cloud_endpoint")
 
 
-def value(database: Database, query: Any) -> Any:
-    with connect(database, purpose="tests") as conn:
-        return read_value(conn, query)
-
-
 def schema(database: Database, folder: Path) -> str:
     program = find_binaries(folder, None) / "pg_dump"
     command = [program, "--schema-only", "--exclude-schema=eduguard", "--exclude-table=*yoyo*", database.url]
@@ -31,7 +26,7 @@ def schema(database: Database, folder: Path) -> str:
     return "\n".join(line for line in dumped.splitlines() if not line.startswith("\\"))
 
 
-def test_a_snapshot_comes_back_and_undo_takes_it_away_again(inv: Inv, full: Database) -> None:
+def test_a_snapshot_comes_back_and_undo_takes_it_away_again(inv: Inv, full: Database, value: Any) -> None:
     assert "18 faces in tests" in inv("snapshot", "save", "before-trip").stdout
     inv("reset")
     assert "before-trip is" in inv("snapshot", "restore", "before-trip").stdout
@@ -130,7 +125,9 @@ def test_a_new_migration_has_the_next_number_and_can_be_applied(inv: Inv, full: 
     assert "is not a migration's name" in refused.stderr
 
 
-def test_a_reset_to_an_older_version_keeps_its_rows_when_migrated_over(inv: Inv, database: Database) -> None:
+def test_a_reset_to_an_older_version_keeps_its_rows_when_migrated_over(
+    inv: Inv, database: Database, value: Any
+) -> None:
     done = inv("reset", "--to", "0001")
     assert "2 applied, 0000_initial_schema to 0001" in done.stdout
     with connect(database, purpose="tests") as conn:

@@ -6,20 +6,14 @@ import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from eduguard.database import Database, connect, read_value
+from eduguard.database import Database
 
 Inv = Callable[..., subprocess.CompletedProcess[str]]
 
 pytestmark = pytest.mark.usefixtures("cloud_endpoint")
-
-
-def value(database: Database, query: Any) -> Any:
-    with connect(database, purpose="tests") as conn:
-        return read_value(conn, query)
 
 
 def test_a_collection_that_does_not_exist_is_named(inv: Inv, full: Database) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from eduguard.database import Database, connect, exists, read_value
+from eduguard.database import Database, connect, exists
 
 ROOT = Path(__file__).parents[2]
 Inv = Callable[..., subprocess.CompletedProcess[str]]
@@ -46,16 +46,11 @@ def broken(inv: Inv, project: Path) -> Inv:
     return run
 
 
-def value(database: Database, query: Any) -> Any:
-    with connect(database, purpose="tests") as conn:
-        return read_value(conn, query)
-
-
 def lines(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
     return {step: text for step, _, text in (line.partition(" ") for line in done.stdout.splitlines())}
 
 
-def test_full_builds_everything_and_a_second_run_as_well(inv: Inv, database: Database) -> None:
+def test_full_builds_everything_and_a_second_run_as_well(inv: Inv, database: Database, value: Any) -> None:
     own = {"INVOKE_TARGETS_LOCAL_COLLECTION": "first-run", "INVOKE_TARGETS_LOCAL_BUCKET": "first-run"}
     first, second = inv("full", **own), inv("full", **own)
     assert [line.split()[0] for line in first.stdout.splitlines()] == [
@@ -70,7 +65,7 @@ def test_full_builds_everything_and_a_second_run_as_well(inv: Inv, database: Dat
     assert value(database, "SELECT count(DISTINCT face_id) FROM student_faces WHERE face_id <> 'placeholder'") == 18
 
 
-def test_the_same_faces_come_back_after_a_reset(inv: Inv, full: Database) -> None:
+def test_the_same_faces_come_back_after_a_reset(inv: Inv, full: Database, value: Any) -> None:
     before = value(full, CHECKSUM)
     inv("reset")
     assert value(full, "SELECT count(*) FROM students") == 0
@@ -78,7 +73,7 @@ def test_the_same_faces_come_back_after_a_reset(inv: Inv, full: Database) -> Non
     assert value(full, CHECKSUM) == before
 
 
-def test_seed_full_clones_after_a_reset_what_full_has_made(inv: Inv, database: Database) -> None:
+def test_seed_full_clones_after_a_reset_what_full_has_made(inv: Inv, database: Database, value: Any) -> None:
     inv("full")
     before = value(database, CHECKSUM)
     for commands in (("reset", "seed-full"), ("reset",), ("seed-full",)):
@@ -88,7 +83,7 @@ def test_seed_full_clones_after_a_reset_what_full_has_made(inv: Inv, database: D
     assert value(database, CHECKSUM) == before
 
 
-def test_every_task_run_again_changes_nothing_and_says_so(inv: Inv, full: Database) -> None:
+def test_every_task_run_again_changes_nothing_and_says_so(inv: Inv, full: Database, value: Any) -> None:
     before = value(full, CHECKSUM)
     assert "nothing is pending" in inv("migrate").stdout
     assert "113 rows in 11 tables: 0 inserted, 0 updated, 113 unchanged" in inv("seed").stdout
@@ -109,13 +104,13 @@ def test_full_hands_its_flags_to_the_steps(inv: Inv, database: Database) -> None
     assert json.loads(inv("status", "--json", "--collection", "handed-on").stdout)["faces"]["in_collection"] == 18
 
 
-def test_a_dry_run_shows_the_sync_and_writes_nothing(inv: Inv, full: Database) -> None:
+def test_a_dry_run_shows_the_sync_and_writes_nothing(inv: Inv, full: Database, value: Any) -> None:
     inv("reset", "seed")
     assert "18 to sync, 0 unchanged" in inv("sync-faces", "--dry-run").stdout
     assert value(full, "SELECT count(*) FROM student_faces WHERE face_id = 'placeholder'") == 18
 
 
-def test_a_check_tells_drift_from_order_by_its_exit_status(inv: Inv, full: Database) -> None:
+def test_a_check_tells_drift_from_order_by_its_exit_status(inv: Inv, full: Database, value: Any) -> None:
     assert inv("sync-faces", "--check").returncode == 0
     inv("reset", "seed")
     done = inv("sync-faces", "--check", check=False)
@@ -137,7 +132,7 @@ def test_the_plan_is_shown_before_it_is_applied_as_many_items_as_fit(inv: Inv, f
     assert report["collections"][0]["items"] == [line.removeprefix("plan     ") for line in shown[:-1]]
 
 
-def test_all_collections_are_synced_and_the_failure_of_one_stops_none(inv: Inv, full: Database) -> None:
+def test_all_collections_are_synced_and_the_failure_of_one_stops_none(inv: Inv, full: Database, value: Any) -> None:
     inv("reset", "seed")
     with connect(full, purpose="tests") as conn:
         conn.execute(
@@ -187,14 +182,16 @@ def test_status_of_a_database_that_does_not_exist_is_no_failure(inv: Inv, databa
     assert report["faces"]["in_collection"] is None
 
 
-def test_undo_brings_the_database_before_back(inv: Inv, full: Database) -> None:
+def test_undo_brings_the_database_before_back(inv: Inv, full: Database, value: Any) -> None:
     before = value(full, CHECKSUM)
     inv("reset")
     inv("undo")
     assert value(full, CHECKSUM) == before
 
 
-def test_a_failing_migration_leaves_the_old_database_serving(broken: Inv, full: Database, project: Path) -> None:
+def test_a_failing_migration_leaves_the_old_database_serving(
+    broken: Inv, full: Database, project: Path, value: Any
+) -> None:
     before = value(full, CHECKSUM)
     (project / "migrations" / "0104_breaks.sql").write_text(
         "CREATE TABLE half (id int);\nINSERT INTO nowhere VALUES (1);\n"
@@ -221,7 +218,7 @@ def test_a_failing_migration_leaves_the_old_database_serving(broken: Inv, full: 
     ids=["not YAML", "wrong type", "unknown column"],
 )
 def test_a_bad_fixture_leaves_the_old_database_serving(
-    broken: Inv, full: Database, project: Path, text: str, message: str
+    broken: Inv, full: Database, project: Path, text: str, message: str, value: Any
 ) -> None:
     before = value(full, CHECKSUM)
     (project / "seed_data" / "01_stages.yaml").write_text(text)
@@ -237,7 +234,9 @@ def test_a_bad_fixture_is_found_before_a_database_is_made(broken: Inv, database:
         assert not exists(conn, database.next)
 
 
-def test_a_database_we_did_not_make_is_not_replaced_without_its_name(inv: Inv, empty_database: Database) -> None:
+def test_a_database_we_did_not_make_is_not_replaced_without_its_name(
+    inv: Inv, empty_database: Database, value: Any
+) -> None:
     with connect(empty_database, purpose="tests") as conn:
         conn.execute("CREATE TABLE pupils AS SELECT 1 AS id")
     done = inv("reset", check=False)
@@ -250,7 +249,7 @@ def test_a_database_we_did_not_make_is_not_replaced_without_its_name(inv: Inv, e
     assert value(empty_database, "SELECT count(*) FROM pupils") == 1
 
 
-def test_a_refusing_target_is_never_replaced_whatever_the_flags(inv: Inv, full: Database) -> None:
+def test_a_refusing_target_is_never_replaced_whatever_the_flags(inv: Inv, full: Database, value: Any) -> None:
     inv("full")
     inv("rebuild", "migrate", "--next")
     inv("snapshot", "save", "kept")
@@ -269,7 +268,7 @@ def test_a_refusing_target_is_never_replaced_whatever_the_flags(inv: Inv, full: 
         assert value(full, CHECKSUM) == before, arguments
 
 
-def test_a_second_full_and_reset_clone_templates_and_end_the_same(inv: Inv, full: Database) -> None:
+def test_a_second_full_and_reset_clone_templates_and_end_the_same(inv: Inv, full: Database, value: Any) -> None:
     before = value(full, CHECKSUM)
     inv("full")
     second = lines(inv("full"))
@@ -281,7 +280,9 @@ def test_a_second_full_and_reset_clone_templates_and_end_the_same(inv: Inv, full
     assert value(full, "SELECT count(*) FROM students") == 0
 
 
-def test_a_changed_fixture_is_never_served_from_a_template(broken: Inv, full: Database, project: Path) -> None:
+def test_a_changed_fixture_is_never_served_from_a_template(
+    broken: Inv, full: Database, project: Path, value: Any
+) -> None:
     broken("full")
     fixture = project / "seed_data" / "01_stages.yaml"
     fixture.write_text(re.sub(r"name: [^,}\n]+", "name: Changed", fixture.read_text(), count=1))

@@ -68,7 +68,7 @@ def test_each_row_is_linked_relinked_unchanged_or_missing() -> None:
 def test_rows_that_stay_as_they_are_are_named_where_that_is_asked_for() -> None:
     rows, faces = [row("b-photo-1", "f2"), row("a-photo-1", "f1")], [face("f2", "b-photo-1"), face("f1", "a-photo-1")]
     assert plan_sync(rows, faces).shown == 0
-    plan = plan_sync(rows, faces, with_same=True)
+    plan = plan_sync(rows, faces, in_full=True)
     assert (plan.unchanged, plan.shown, plan.has_drift) == (2, 2, False)
     assert list(plan.items()) == ["= a-photo-1: f1", "= b-photo-1: f2"]
 
