@@ -86,13 +86,13 @@ def _end(_number: int, _frame: object) -> NoReturn:
 def _application(
     state: State, models: Path | None, faults: Mapping[str, str]
 ) -> tuple[Dispatcher, list[Callable[[], None]]]:
-    from localcloud.bucket_guard import BucketGuard
     from localcloud.control import Control
     from localcloud.dispatcher import Dispatcher
     from localcloud.rekognition import models as rekognition
     from localcloud.rekognition.faults import FaultSwitch, read_faults
     from localcloud.rekognition.images import MOST_PIXELS
     from localcloud.rekognition.service import Service
+    from localcloud.s3.guard import BucketGuard
 
     os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(MOST_PIXELS)  # OpenCV reads it once, when it is loaded
     switch = FaultSwitch(read_faults(faults))

@@ -16,9 +16,9 @@ from urllib.parse import parse_qsl, unquote
 from moto.s3.models import s3_backends
 from werkzeug.test import run_wsgi_app
 
-from localcloud import bucket
 from localcloud.errors import LocalCloudError
-from localcloud.object_store import ObjectStore
+from localcloud.s3 import backend
+from localcloud.s3.store import ObjectStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,8 +42,8 @@ class BucketGuard:
         self._lock = threading.RLock()
         self._application: WSGIApplication | None = None
         self._store = ObjectStore(folder / "buckets.sqlite")
-        self._touched = bucket.Touched()
-        bucket.install(self._touched)
+        self._touched = backend.Touched()
+        backend.install(self._touched)
 
     def wrap(self, application: WSGIApplication) -> WSGIApplication:
         """Return the application that loads, serves and saves."""
@@ -84,7 +84,7 @@ class BucketGuard:
             environ = json.loads(row["request"]) | _wsgi_variables(row["body"])
             run_wsgi_app(application, environ)
             self._restore_creation(row)
-        bucket.load(self._store)
+        backend.load(self._store)
         self._touched.needs_loading = False
 
     def close(self) -> None:
@@ -103,13 +103,13 @@ class BucketGuard:
     def _fail(self) -> tuple[list[bytes], str, Any]:
         """Answer that it failed; what is on disk, not what moto has done in memory, is what happened."""
         with self._lock:
-            bucket.forget(self._touched)
+            backend.forget(self._touched)
         return [_FAILURE], "500 Internal Server Error", [("Content-Type", "application/xml")]
 
     def _save(self, environ: WSGIEnvironment, body: bytes, *, succeeded: bool) -> None:
         name, key = _named(environ)
         with self._store.writing() as connection:
-            bucket.save(self._store, connection, self._touched)
+            backend.save(self._store, connection, self._touched)
             if succeeded and not key and environ["REQUEST_METHOD"] != "POST":
                 self._save_setting(connection, name, environ, body)
 

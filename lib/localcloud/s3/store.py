@@ -20,7 +20,7 @@ class ObjectStore:
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.RLock()
-        schema = resources.files("localcloud").joinpath("object_schema.sql").read_text()
+        schema = resources.files("localcloud.s3").joinpath("schema.sql").read_text()
         self._connection = open_database(path, schema)
 
     def close(self) -> None:

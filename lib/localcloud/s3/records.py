@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from moto.s3.models import FakeAcl, FakeDeleteMarker, FakeGrant, FakeGrantee, FakeKey, FakeMultipart
 from requests.structures import CaseInsensitiveDict
 
-from localcloud.object_store import StoredContent
+from localcloud.s3.store import StoredContent
 
 if TYPE_CHECKING:
     from moto.s3.models import S3Backend

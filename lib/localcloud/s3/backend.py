@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from moto.s3.models import FakeKey, FakeMultipart, S3Backend, s3_backends
 
 from localcloud.errors import LocalCloudError
-from localcloud.object_records import (
+from localcloud.s3.records import (
     key_record,
     restore_key,
     restore_marker,
@@ -24,13 +24,13 @@ from localcloud.object_records import (
     upload_record,
     use_content,
 )
-from localcloud.object_store import StoredContent
+from localcloud.s3.store import StoredContent
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
-    from localcloud.object_store import ObjectStore
+    from localcloud.s3.store import ObjectStore
 
 
 @dataclass(slots=True)
