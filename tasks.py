@@ -12,8 +12,17 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import call, task
 
-from eduguard.command_forms import Command, accept_forms
-from eduguard.commands import (
+from eduguard.commands.executor import end_when_unread, keep_open, tune_interpreter
+from eduguard.commands.school_commands import (
+    attendance_show,
+    attendance_take,
+    enrol,
+    photos_check,
+    photos_pull,
+    photos_push,
+    unenrol,
+)
+from eduguard.commands.shared import (
     COLLECTION,
     CONFIRM,
     JSON,
@@ -26,18 +35,9 @@ from eduguard.commands import (
     settings_of,
     workflow,
 )
-from eduguard.console import ask, prepare_streams, print_json, print_note, print_step, print_table
-from eduguard.invocation import end_when_unread, keep_open, tune_interpreter
-from eduguard.school_commands import (
-    attendance_show,
-    attendance_take,
-    enrol,
-    photos_check,
-    photos_pull,
-    photos_push,
-    unenrol,
-)
-from eduguard.snapshot_commands import snapshot_delete, snapshot_list, snapshot_restore, snapshot_save
+from eduguard.commands.snapshots import snapshot_delete, snapshot_list, snapshot_restore, snapshot_save
+from eduguard.commands.words import Command, accept_forms
+from eduguard.terminal import ask, prepare_streams, print_json, print_note, print_step, print_table
 
 # Commands that stand in other modules: Invoke finds them by these names.
 __all__ = [
@@ -78,7 +78,7 @@ def down(c: Context) -> None:
 @task(help={"json": JSON, "collection": COLLECTION})
 def status(c: Context, json: bool = False, collection: str = "") -> None:
     """Show servers, migrations, row counts, placeholders left and the collection's face count; read-only."""
-    from eduguard.report import read_report
+    from eduguard.checks.status import read_report
 
     report = read_report(settings_of(c, collection))
     print_json(report) if json else print_table(report)
@@ -160,7 +160,7 @@ def sync_faces(
     users: bool = False,
 ) -> None:
     """Write the collection's FaceIds into student_faces, by external image id: show the plan, apply it, plan again."""
-    from eduguard.reconciliation import Options, Outcome
+    from eduguard.sync.run import Options, Outcome
 
     options = Options(
         student=student,
@@ -200,8 +200,8 @@ def sync_faces(
 @task(help={"collection": COLLECTION, "json": JSON, "iam": "print the least-privilege IAM policy of each job instead"})
 def doctor(c: Context, collection: str = "", json: bool = False, iam: bool = False) -> None:
     """Say what is wrong, from credentials to photos, and which command mends it; exit 0 well, 2 drift, 1 broken."""
-    from eduguard import doctor as practice
-    from eduguard.services import target_identity
+    from eduguard.checks import doctor as practice
+    from eduguard.targets import target_identity
 
     settings = settings_of(c, collection)
     if iam:

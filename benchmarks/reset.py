@@ -21,9 +21,10 @@ from pathlib import Path
 
 import bare_invoke
 import reset_tools
-from eduguard import clones, postgres, templates
-from eduguard.database import Database, connect, execute_for, read_value
-from eduguard.postgres_tools import find_binaries
+from eduguard.postgres import embedded
+from eduguard.postgres.database import Database, connect, execute_for, read_value
+from eduguard.postgres.programs import find_binaries
+from eduguard.rebuild import clones, templates
 from reset_tools import Place
 from school import make_tables, write_fixtures, write_sql
 
@@ -76,11 +77,11 @@ def main() -> None:
 def server(folder: Path) -> Iterator[str]:
     """Run a PostgreSQL server that listens on this machine's port too."""
     folder.chmod(0o711)
-    url = postgres.ensure_running(folder / "postgres", settings=["listen_addresses=127.0.0.1"])
+    url = embedded.ensure_running(folder / "postgres", settings=["listen_addresses=127.0.0.1"])
     try:
         yield url
     finally:
-        postgres.stop(folder / "postgres")
+        embedded.stop(folder / "postgres")
 
 
 @contextmanager

@@ -18,9 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import cloud
-from eduguard import migrations, postgres
-from eduguard.database import Database, connect, execute_for
-from eduguard.postgres_tools import find_binaries
+from eduguard.migrations import runner
+from eduguard.postgres import embedded
+from eduguard.postgres.database import Database, connect, execute_for
+from eduguard.postgres.programs import find_binaries
 from list_faces_server import face_id
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -97,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory(prefix="eduguard-bench-") as name:
         folder = Path(name)
         folder.chmod(0o755)  # root's server runs as another user
-        url = postgres.ensure_running(folder / "postgres", binaries=None)
+        url = embedded.ensure_running(folder / "postgres", binaries=None)
         try:
             bench = Bench(
                 folder, Database.from_url(url).named("bench"), find_binaries(folder / "postgres", None) / "psql"
@@ -108,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 measure(bench, faces, options.rounds or ROUNDS.get(faces, 3), with_cloud=not options.no_cloud)
                 report(bench, faces)
         finally:
-            postgres.stop(folder / "postgres", binaries=None)
+            embedded.stop(folder / "postgres", binaries=None)
 
 
 def measure(bench: Bench, faces: int, rounds: int, *, with_cloud: bool) -> None:
@@ -148,7 +149,7 @@ def fill_database(bench: Bench, faces: int) -> Database:
     database = bench.server.named(f"bench_{faces}")
     with connect(database.maintenance, purpose="bench") as conn:
         execute_for(conn, "CREATE DATABASE {} TEMPLATE template0", database)
-    migrations.apply(database, ROOT / "migrations")
+    runner.apply(database, ROOT / "migrations")
     with connect(database, purpose="bench") as conn:
         conn.execute(_SCHOOL)
         conn.execute(_STUDENTS, {"faces": faces})

@@ -14,11 +14,11 @@ from typing import Any
 import boto3
 import psycopg
 
-from eduguard.database import Database
-from eduguard.invocation import tune_interpreter
+from eduguard.aws.rekognition import open_collection
+from eduguard.commands.executor import tune_interpreter
+from eduguard.postgres.database import Database
 from eduguard.progress import Progress
-from eduguard.reconciliation import Options, reconcile
-from eduguard.rekognition import open_collection
+from eduguard.sync.run import Options, reconcile
 
 ACCESS = {"aws_access_key_id": "any", "aws_secret_access_key": "any"}
 

@@ -1,34 +1,44 @@
 """One PostgreSQL server and one local cloud for a test run, both real and in a folder of their own; one database a test."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
+import boto3
+import hypothesis
 import pytest
-from hypothesis import settings
+import yaml
 
-from eduguard import clones, cloud, fixtures, migrations, postgres, snapshots, templates
-from eduguard.database import Database, connect, execute_for, read_value
+from eduguard.aws import local_cloud
+from eduguard.fixtures import loading
+from eduguard.migrations import runner
+from eduguard.postgres import embedded
+from eduguard.postgres.database import Database, connect, execute_for, read_value
+from eduguard.rebuild import clones, snapshots, templates
+from eduguard.settings import Settings, load_settings
 
 ROOT = Path(__file__).parents[1]
 INV = Path(sys.executable).parent / "inv"
 COLLECTION = "tests"
+KEYS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
 _NUMBERS = count(1)
 
 Inv = Callable[..., subprocess.CompletedProcess[str]]
 Settle = Callable[[Database], None]
 
 # `pytest --hypothesis-profile deep tests/inputs` looks for hours' worth of inputs; the suite takes a sample of them.
-settings.register_profile("suite", max_examples=50, deadline=None)
-settings.register_profile("deep", max_examples=5000, deadline=None)
-settings.load_profile("suite")
+hypothesis.settings.register_profile("suite", max_examples=50, deadline=None)
+hypothesis.settings.register_profile("deep", max_examples=5000, deadline=None)
+hypothesis.settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -53,19 +63,19 @@ def state_folder() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="eduguard-"))
     folder.chmod(0o711)
     yield folder
-    postgres.stop(folder / "postgres")
-    cloud.stop(folder / "cloud")
+    embedded.stop(folder / "postgres")
+    local_cloud.stop(folder / "cloud")
     shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
 def server_url(state_folder: Path) -> str:
-    return postgres.ensure_running(state_folder / "postgres", settings=["fsync=off", "max_prepared_transactions=2"])
+    return embedded.ensure_running(state_folder / "postgres", settings=["fsync=off", "max_prepared_transactions=2"])
 
 
 @pytest.fixture(scope="session")
 def cloud_endpoint(state_folder: Path) -> str:
-    return cloud.ensure_running(state_folder / "cloud")
+    return local_cloud.ensure_running(state_folder / "cloud")
 
 
 @pytest.fixture(scope="session")
@@ -110,9 +120,9 @@ def seeded(server_url: str) -> Iterator[Database]:
     template = Database.from_url(server_url).named(f"seeded_{os.getpid()}")
     with connect(template.maintenance, purpose="tests") as conn:
         execute_for(conn, "CREATE DATABASE {} TEMPLATE template0", template)
-    migrations.apply(template, ROOT / "migrations")
+    runner.apply(template, ROOT / "migrations")
     with connect(template, purpose="tests") as conn:
-        fixtures.load_fixtures(conn, fixtures.read_fixtures(ROOT / "seed_data"))
+        loading.load_fixtures(conn, loading.read_fixtures(ROOT / "seed_data"))
     yield template
     with connect(template.maintenance, purpose="tests") as conn:
         execute_for(conn, "DROP DATABASE {} WITH (FORCE)", template)
@@ -171,6 +181,42 @@ def full(database: Database, rebuilt: Database) -> Database:
     with connect(database.maintenance, purpose="tests") as conn:
         execute_for(conn, "CREATE DATABASE {} TEMPLATE {}", database, rebuilt)
     return database
+
+
+@pytest.fixture(scope="session")
+def client(cloud_endpoint: str) -> Any:
+    return boto3.client("rekognition", region_name="us-east-1", endpoint_url=cloud_endpoint, **KEYS)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """The settings as they come, with migrations and fixtures of the test's own."""
+    for folder in ("migrations", "seed_data"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("photos"))
+    values = yaml.safe_load((ROOT / "invoke.yaml").read_text())
+    values.pop("tasks")
+    return load_settings(values, root=tmp_path, environment={})
+
+
+@pytest.fixture
+def school(database: Database, seeded: Database) -> Database:
+    with connect(database.maintenance, purpose="tests") as conn:
+        execute_for(conn, "CREATE DATABASE {} TEMPLATE {}", database, seeded)
+    return database
+
+
+@pytest.fixture
+def faults(cloud_endpoint: str) -> Iterator[Callable[..., None]]:
+    """Put faults in force, and no others; they end with the test."""
+
+    def put(**values: object) -> None:
+        body = json.dumps(values).encode()
+        request = urllib.request.Request(f"{cloud_endpoint}/localcloud/faults", data=body, method="PUT")
+        with urllib.request.urlopen(request) as answer:
+            assert answer.status == 200
+
+    yield put
+    put()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

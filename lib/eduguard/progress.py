@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
-from eduguard.console import print_note
+from eduguard.terminal import print_note
 
 if TYPE_CHECKING:
     from types import TracebackType

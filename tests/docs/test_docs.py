@@ -94,7 +94,7 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 def test_the_architecture_names_every_module() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text()
-    modules = [path.stem for path in (ROOT / "lib" / "eduguard").glob("*.py") if path.stem != "__init__"]
+    modules = [path.stem for path in (ROOT / "lib" / "eduguard").rglob("*.py") if path.stem != "__init__"]
     assert [module for module in modules if f"`{module}`" not in text] == []
 
 

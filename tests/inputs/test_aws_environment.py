@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from eduguard import aws
+from eduguard.aws import clients
+from eduguard.aws.bucket import open_bucket
+from eduguard.aws.rekognition import open_collection
 from eduguard.errors import EduguardError
-from eduguard.photos import open_bucket
-from eduguard.rekognition import open_collection
 
 KEYS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
 BROKEN = "[profile \nbroken"
@@ -19,9 +19,9 @@ Put = Callable[[str, str], None]
 @pytest.fixture(autouse=True)
 def _new_sessions() -> Iterator[None]:
     """A session has read its files once and for all."""
-    aws._session.cache_clear()
+    clients._session.cache_clear()
     yield
-    aws._session.cache_clear()
+    clients._session.cache_clear()
 
 
 @pytest.fixture

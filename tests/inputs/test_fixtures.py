@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from psycopg import Connection
 
-from eduguard import fixtures
-from eduguard.database import Database, connect, execute_for
 from eduguard.errors import EduguardError
+from eduguard.fixtures import loading
+from eduguard.postgres.database import Database, connect, execute_for
 
 TABLE = """
 CREATE TABLE kinds (
@@ -63,13 +63,13 @@ def load(conn: Connection, tmp_path_factory: pytest.TempPathFactory) -> Any:
         file.write_bytes(content)
         conn.execute("TRUNCATE kinds")
         try:
-            read = fixtures.read_fixtures(folder)
-            fixtures.load_fixtures(conn, read)
+            read = loading.read_fixtures(folder)
+            loading.load_fixtures(conn, read)
         except EduguardError as error:
             assert error.message.startswith(str(file))
             assert conn.execute("SELECT count(*) FROM kinds").fetchone() == (0,)
             return None
-        assert fixtures.load_fixtures(conn, read).has_changed is False
+        assert loading.load_fixtures(conn, read).has_changed is False
         count = conn.execute("SELECT count(*) FROM kinds").fetchone()
         assert count == (len(read[0].rows),)
         return len(read[0].rows)
@@ -100,8 +100,8 @@ def test_a_kept_fixture(load: Any, sample: Path) -> None:
 def test_files_that_are_no_fixtures_are_named(conn: Connection, tmp_path: Path) -> None:
     (tmp_path / "01_kinds.yaml").mkdir()
     with pytest.raises(EduguardError, match="01_kinds.yaml"):
-        fixtures.read_fixtures(tmp_path)
+        loading.read_fixtures(tmp_path)
     shutil.rmtree(tmp_path / "01_kinds.yaml")
     (tmp_path / "01_kinds.yaml").symlink_to("nowhere")
     with pytest.raises(EduguardError, match="01_kinds.yaml"):
-        fixtures.read_fixtures(tmp_path)
+        loading.read_fixtures(tmp_path)

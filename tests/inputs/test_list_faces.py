@@ -11,13 +11,13 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from eduguard import rekognition
-from eduguard.comparison_tables import compare_copied, copying_faces
-from eduguard.database import Database, connect
+from eduguard.aws import rekognition
+from eduguard.aws.rekognition import Collection, open_collection
 from eduguard.errors import EduguardError
-from eduguard.faces import Face, plan_sync
-from eduguard.rekognition import Collection, open_collection
-from eduguard.scope import Scope
+from eduguard.postgres.database import Database, connect
+from eduguard.sync.comparison_tables import compare_copied, copying_faces
+from eduguard.sync.plan import Face, plan_sync
+from eduguard.sync.scope import Scope
 
 FACE = {
     "FaceId": "11111111-2222-3333-4444-555555555555",

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eduguard.aws.rekognition import Collection, open_collection
 from eduguard.errors import EduguardError
-from eduguard.rekognition import Collection, open_collection
 
 FACE = "11111111-2222-3333-4444-555555555555"
 BOX = {"Width": 0.1, "Height": 0.1, "Left": 0.1, "Top": 0.1}

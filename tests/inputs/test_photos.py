@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from eduguard.checks.verification import disguise
 from eduguard.errors import EduguardError
-from eduguard.pictures import fit_picture, open_upright, read_picture, read_size
-from eduguard.verification import disguise
+from eduguard.students.pictures import fit_picture, open_upright, read_picture, read_size
 
 PHOTO = Path(__file__).parents[2] / "seed_data" / "photos" / "students" / "student-001" / "photo-1.jpg"
 

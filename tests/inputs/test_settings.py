@@ -12,10 +12,10 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from eduguard.database import Database
+from eduguard.aws.bucket import open_bucket
+from eduguard.aws.rekognition import open_collection
 from eduguard.errors import EduguardError
-from eduguard.photos import open_bucket
-from eduguard.rekognition import open_collection
+from eduguard.postgres.database import Database
 from eduguard.settings import EMBEDDED, LOCAL, load_settings
 
 ROOT = Path(__file__).parents[2]

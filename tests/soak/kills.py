@@ -18,8 +18,9 @@ from pathlib import Path
 
 import psycopg
 
-from eduguard import cloud, postgres
-from eduguard.database import Database, connect, read_value
+from eduguard.aws import local_cloud
+from eduguard.postgres import embedded
+from eduguard.postgres.database import Database, connect, read_value
 
 ROOT = Path(__file__).resolve().parents[2]
 INV = Path(sys.executable).parent / "inv"
@@ -54,7 +55,7 @@ def main() -> None:
             run(state, "seed-full")
         else:
             break_one(state, kind, delay)
-            postgres.ensure_running(state / "postgres")
+            embedded.ensure_running(state / "postgres")
         if rows(state) != before:
             sys.exit(f"kill {sum(counts.values()) + 1} ({kind}): the rows are others")
         counts[kind] += 1
@@ -65,8 +66,8 @@ def main() -> None:
     print(
         f"{sum(counts.values())} survived: {counts}, rows written beside {dict(written)}; {time.monotonic() - began:.0f} s"
     )
-    postgres.stop(state / "postgres")
-    cloud.stop(state / "cloud")
+    embedded.stop(state / "postgres")
+    local_cloud.stop(state / "cloud")
 
 
 def break_one(state: Path, kind: str, delay: float) -> None:
@@ -131,7 +132,7 @@ def timed(state: Path) -> float:
 
 def live(state: Path) -> Database:
     """Return the database that `inv full` makes."""
-    return Database.from_url(postgres.ensure_running(state / "postgres")).named("eduguard")
+    return Database.from_url(embedded.ensure_running(state / "postgres")).named("eduguard")
 
 
 def rows(state: Path) -> str:

@@ -1,0 +1,1 @@
+"""Rekognition and S3, or what stands in for them: every call is made here."""

@@ -1,0 +1,210 @@
+"""The bucket of student photos, in S3 or R2: every S3 call of the workflow is here."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from eduguard.aws.clients import PROVIDE, open_client
+from eduguard.errors import EduguardError
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+_DEFAULT_REGION = "us-east-1"  # CreateBucket takes no LocationConstraint for it (S3 API reference)
+JPEG = "image/jpeg"
+_SHA256 = "sha256"  # the metadata key of an object's own hash
+_HEAD = 256 * 1024  # bytes in which the header of a JPEG is found, thumbnails before it included
+_BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+_PUBLIC = ("/global/AllUsers", "/global/AuthenticatedUsers")
+_NOTHING_SET = {"NoSuchBucketPolicy", "NoSuchPublicAccessBlockConfiguration"}
+_NOT_OFFERED = {"NotImplemented", "MethodNotAllowed", "501", "405"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPhoto:
+    """One object as the bucket lists it; the etag is the MD5 of most objects, and of some it is none."""
+
+    size: int
+    etag: str
+
+
+class Bucket:
+    """One bucket."""
+
+    def __init__(self, client: "S3Client", name: str) -> None:
+        self._client = client
+        self.name = name
+
+    def exists(self) -> bool:
+        """Say whether the account has this bucket; read-only."""
+        with self._translated("look for"):
+            return self.name in {bucket.get("Name") for bucket in self._client.list_buckets()["Buckets"]}
+
+    def ensure_exists(self) -> None:
+        """Create the bucket unless it is there."""
+        with self._translated("create"):
+            if self.exists():
+                return
+            region = self._client.meta.region_name
+            elsewhere: Any = {"CreateBucketConfiguration": {"LocationConstraint": region}}
+            with suppress(self._client.exceptions.BucketAlreadyOwnedByYou):  # somebody else just has
+                self._client.create_bucket(Bucket=self.name, **({} if region == _DEFAULT_REGION else elsewhere))
+
+    def sizes(self, prefix: str = "") -> dict[str, int]:
+        """Return the size in bytes of every object whose key begins with prefix; read-only."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
+        with self._translated("list"):
+            return {item["Key"]: item["Size"] for page in pages for item in page.get("Contents", [])}
+
+    def list_photos(self, prefix: str = "") -> dict[str, StoredPhoto]:
+        """Return what the listing says of every object whose key begins with prefix; read-only."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
+        with self._translated("list"):
+            return {
+                item["Key"]: StoredPhoto(size=item["Size"], etag=item.get("ETag", "").strip('"'))
+                for page in pages
+                for item in page.get("Contents", [])
+            }
+
+    def holds(self, key: str, stored: StoredPhoto, jpeg: bytes) -> bool:
+        """Say whether an object, as it was listed, is this very picture; read-only."""
+        if len(jpeg) != stored.size:
+            return False
+        # The listing's etag is the MD5 of most objects and saves a request for each; where it is not, the hash decides.
+        if hashlib.md5(jpeg, usedforsecurity=False).hexdigest() == stored.etag:
+            return True
+        return self.read_sha256(key) == hashlib.sha256(jpeg).hexdigest()
+
+    def upload(self, key: str, file: Path) -> None:
+        """Put a JPEG file under a key."""
+        self.put(key, file.read_bytes())
+
+    def put(self, key: str, jpeg: bytes) -> None:
+        """Put a JPEG under a key, and its SHA-256 beside it."""
+        metadata = {_SHA256: hashlib.sha256(jpeg).hexdigest()}
+        with self._translated(f"upload {key} to"):
+            self._client.put_object(
+                Bucket=self.name,
+                Key=key,
+                Body=jpeg,
+                ContentType=JPEG,
+                Metadata=metadata,
+                CacheControl="private, no-store",
+            )
+
+    def read_sha256(self, key: str) -> str:
+        """Return the SHA-256 of an object: the one kept beside it, else that of its bytes; read-only."""
+        with self._translated(f"read {key} of"):
+            kept = self._client.head_object(Bucket=self.name, Key=key)["Metadata"].get(_SHA256)
+        return kept or hashlib.sha256(self.download(key)).hexdigest()
+
+    def read_head(self, key: str) -> tuple[str, bytes]:
+        """Return the content type and the first bytes of an object that is not empty; read-only."""
+        with self._translated(f"read {key} of"):
+            answer = self._client.get_object(Bucket=self.name, Key=key, Range=f"bytes=0-{_HEAD - 1}")
+            return answer.get("ContentType", ""), answer["Body"].read()
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Delete objects, and every earlier version of them where the bucket keeps versions."""
+        for key in keys:
+            with self._translated(f"delete {key} of"):
+                for version in self._versions(key):
+                    self._client.delete_object(Bucket=self.name, Key=key, VersionId=version)
+                self._client.delete_object(Bucket=self.name, Key=key)
+                for version in self._versions(key):  # the marker that the line before leaves in a bucket with versions
+                    self._client.delete_object(Bucket=self.name, Key=key, VersionId=version)
+
+    def _versions(self, key: str) -> list[str]:
+        from botocore.exceptions import ClientError
+
+        pages = self._client.get_paginator("list_object_versions").paginate(Bucket=self.name, Prefix=key)
+        try:
+            return [
+                item["VersionId"]
+                for page in pages
+                for item in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+                if item["Key"] == key
+            ]
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") in _NOT_OFFERED:  # R2 keeps no versions
+                return []
+            raise
+
+    def check_private(self) -> str | None:
+        """Return None for a private bucket, or a note where the endpoint offers none of the calls that tell; read-only.
+
+        Raises:
+            EduguardError: when the public can read the bucket, or when it may not be asked.
+        """
+        with self._translated("check the privacy of"):
+            blocks = self._ask(self._client.get_public_access_block, "PublicAccessBlockConfiguration")
+            if blocks and all(blocks.get(name) for name in _BLOCKS):
+                return None
+            policy = self._ask(self._client.get_bucket_policy_status, "PolicyStatus")
+            grants = self._ask(self._client.get_bucket_acl, "Grants")
+        public = [grant["Permission"] for grant in grants or [] if grant["Grantee"].get("URI", "").endswith(_PUBLIC)]
+        if (policy or {}).get("IsPublic") or public:
+            what = f"its ACL grants {', '.join(public)} to everybody" if public else "its policy is public"
+            raise EduguardError(
+                f"Bucket {self.name} is not private: {what}",
+                hint=f"aws s3api put-public-access-block --bucket {self.name} --public-access-block-configuration "
+                + ",".join(f"{name}=true" for name in _BLOCKS),
+            )
+        if policy is None or grants is None:
+            return f"bucket {self.name}: its endpoint cannot say whether it is public; its console can (R2: r2.dev)"
+        return None
+
+    def _ask(self, call: Callable[..., Any], key: str) -> Any:
+        from botocore.exceptions import ClientError
+
+        try:
+            return call(Bucket=self.name)[key]
+        except ClientError as error:
+            code = error.response.get("Error", {}).get("Code")
+            if code in _NOTHING_SET:
+                return {}
+            if code in _NOT_OFFERED:
+                return None
+            raise
+
+    def download(self, key: str) -> bytes:
+        """Return the bytes of an object; read-only."""
+        with self._translated(f"download {key} from"):
+            return self._client.get_object(Bucket=self.name, Key=key)["Body"].read()
+
+    @contextmanager
+    def _translated(self, action: str) -> Iterator[None]:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            yield
+        except ClientError as error:
+            answer = error.response.get("Error", {})
+            raise EduguardError(
+                f"Could not {action} bucket {self.name}: {answer.get('Code')}: {answer.get('Message')}",
+                hint="`inv enrol` puts the sample photos there; invoke.yaml names bucket and endpoint.",
+            ) from error
+        except BotoCoreError as error:
+            raise EduguardError(
+                f"Could not {action} bucket {self.name} at {self._client.meta.endpoint_url}: {error}",
+                hint=PROVIDE,
+            ) from error
+
+
+def open_bucket(name: str, *, region: str, endpoint: str | None, credentials: dict[str, str] | None) -> Bucket:
+    """Return a bucket of AWS, or of the endpoint given (R2); nothing is sent yet."""
+    # R2 refuses the checksum trailers that boto3 sends by default since 1.36.
+    checksums = "when_required" if endpoint else "when_supported"
+    client = open_client(
+        "s3",
+        region=region,
+        endpoint=endpoint,
+        credentials=credentials,
+        read_timeout=60,
+        request_checksum_calculation=checksums,
+        response_checksum_validation=checksums,
+    )
+    return Bucket(client, name)

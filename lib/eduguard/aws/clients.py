@@ -1,0 +1,121 @@
+"""Clients of AWS, or of an endpoint that speaks its language, and whose credentials they use."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from eduguard.aws.pace import Pace
+from eduguard.aws.types import Identity
+from eduguard.errors import EduguardError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from boto3.session import Session
+
+RENEW = "Renew them: `aws sso login`, or `aws configure`, or a new session token."
+PROVIDE = "Run `aws configure`, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+# What AWS calls credentials that were good once; a listing that takes minutes can outlive them.
+EXPIRED = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"}
+_MODELS = Path(__file__).parent / "models"  # what is changed in AWS's service models, and why: its README.md
+_FILES = ("profile", "config_file", "credentials_file")
+# A session of boto3 must not be used by two threads at once; its clients may (boto3's guide).
+_opening = threading.Lock()
+
+
+def open_client(
+    service: str,
+    *,
+    region: str,
+    endpoint: str | None,
+    credentials: dict[str, str] | None,
+    pace: Pace | None = None,
+    **config: Any,
+) -> Any:
+    """Return a boto3 client; nothing is sent yet.
+
+    Args:
+        service: as boto3 names it.
+        region: of what the client works on.
+        endpoint: a URL in place of AWS's own.
+        credentials: for an endpoint of ours, to which no proxy leads and of which AWS's files say nothing; None takes
+            AWS's own chain.
+        pace: every request waits for it, the retries too.
+        config: more of botocore's Config.
+
+    Raises:
+        EduguardError: when AWS's files or variables hold what boto3 does not take.
+    """
+    from botocore.config import Config
+
+    if credentials:
+        config |= {"proxies": {}}  # not None, which would take those of the environment
+    with _opening, _translated():
+        create: Callable[..., Any] = _session(is_own=bool(credentials)).client  # its overloads name each service
+        client = create(
+            service,
+            region_name=region,
+            endpoint_url=endpoint,
+            config=Config(connect_timeout=5, max_pool_connections=16, user_agent_extra="eduguard-db", **config),
+            **(credentials or {}),
+        )
+    if pace:
+        client.meta.events.register(f"before-send.{service}", lambda **_: pace.wait())
+    return client
+
+
+def identify(*, region: str, endpoint: str | None, credentials: dict[str, str] | None) -> Identity:
+    """Ask AWS (STS GetCallerIdentity, which needs no permission) whose credentials these are; read-only.
+
+    Raises:
+        EduguardError: without credentials, or when AWS does not take them.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    client = open_client("sts", region=region, endpoint=endpoint, credentials=credentials)
+    try:
+        answer = client.get_caller_identity()
+    except (BotoCoreError, ClientError) as error:
+        raise EduguardError(f"AWS does not know who is asking: {error}", hint=PROVIDE) from error
+    date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+    ahead = time.time() - parsedate_to_datetime(date).timestamp() if date else 0.0
+    return Identity(account=answer["Account"], arn=answer["Arn"], clock_ahead=ahead)
+
+
+def serves(region: str) -> bool:
+    """Say whether AWS offers Rekognition in a region, as far as this boto3 knows."""
+    with _opening, _translated():
+        return region in _session(is_own=False).get_available_regions("rekognition")
+
+
+@cache
+def _session(*, is_own: bool) -> "Session":
+    import boto3
+    import botocore.session
+
+    # A profile that is gone, or a file that cannot be read, is no reason not to reach an endpoint of ours. A session
+    # variable is a key of the file, a variable of the environment, a default and a type (botocore's session.py).
+    unset = (None, None, None, None)
+    core = botocore.session.get_session(dict.fromkeys(_FILES, unset) if is_own else None)
+    loader = core.get_component("data_loader")
+    loader.search_paths.append(str(_MODELS))
+    loader.extras_types.append("eduguard")
+    return boto3.Session(botocore_session=core)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        yield
+    except (BotoCoreError, ValueError) as error:  # ValueError where it is no number, or no URL
+        raise EduguardError(
+            f"boto3 cannot make a client: {error}",
+            hint="AWS_PROFILE and other AWS_ variables, ~/.aws/config and ~/.aws/credentials are what it reads.",
+        ) from error

@@ -1,0 +1,293 @@
+"""The Rekognition client: every Rekognition call of the workflow is here, its errors in our words."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from eduguard.aws.answers import read_box, read_indexed, read_match, read_number, read_text
+from eduguard.aws.clients import EXPIRED, PROVIDE, RENEW, open_client
+from eduguard.aws.face_pages import read_page, read_state
+from eduguard.aws.pace import Pace
+from eduguard.aws.types import (
+    CollectionState,
+    FaceRefusedError,
+    IndexedFace,
+    ListingLostError,
+    Match,
+    S3Object,
+)
+from eduguard.errors import EduguardError
+from eduguard.students.pictures import Box
+from eduguard.sync.plan import Face
+
+if TYPE_CHECKING:
+    from types_boto3_rekognition import RekognitionClient
+    from types_boto3_rekognition.type_defs import ImageTypeDef
+
+PAGE_SIZE = 4096  # the largest MaxResults of ListFaces (API reference)
+_MOST_LISTED = 100_000_000  # faces; a collection holds 20 million (Rekognition quotas)
+_MOST_EMPTY = 100  # pages without a face, one after the other
+_HINTS = {"AccessDeniedException": "`inv doctor --iam` prints the policy that each job needs."}
+_NO_FACE = "no faces in the image"  # what AWS says of a picture without one
+_MOST_FACES_OF_USER = 100  # in a request and of a user (AssociateFaces)
+LARGEST_IMAGE = 5 * 1024 * 1024  # bytes in a request (Rekognition quotas); larger ones must come from S3
+# What is read inside raises these, and botocore's parser, which expects that the service model holds.
+_UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RuntimeError)
+
+
+class Collection:
+    """One face collection of one region."""
+
+    def __init__(self, client: "RekognitionClient", name: str) -> None:
+        self._client = client
+        self.name = name
+
+    def describe(self) -> CollectionState | None:
+        """Return the collection's state, or None where it does not exist; read-only."""
+        with self._translated("describe"):
+            try:
+                answer = self._client.describe_collection(CollectionId=self.name)
+            except self._client.exceptions.ResourceNotFoundException:
+                return None
+        return read_state(answer, self._where())
+
+    def require(self) -> CollectionState:
+        """Return the collection's state; read-only.
+
+        Raises:
+            EduguardError: when it does not exist.
+        """
+        state = self.describe()
+        if state is None:
+            raise self._absent()
+        return state
+
+    def create(self) -> None:
+        """Create the collection, unless somebody else just has."""
+        with self._translated("create"), suppress(self._client.exceptions.ResourceAlreadyExistsException):
+            self._client.create_collection(CollectionId=self.name)
+
+    def list_faces(self) -> Iterator[list[Face]]:
+        """Yield every face, page by page, to the last page; read-only.
+
+        Raises:
+            ListingLostError: when AWS no longer takes the token of the next page, or an answer broke off.
+            EduguardError: when what answers is not Rekognition.
+        """
+        where, seen = self._where(), set[str]()
+        following: dict[str, str] = {}
+        listed = empty = 0
+        with self._translated("list the faces of"):
+            while True:
+                page = self._client.list_faces(CollectionId=self.name, MaxResults=PAGE_SIZE, **following)
+                if "Faces" not in page:  # botocore takes JSON that is cut for an empty object
+                    raise ListingLostError(f"the listing of {where} broke off", hint="Run this again.")
+                faces = read_page(page, where)
+                yield faces
+                token = page.get("NextToken")
+                if not token:
+                    return
+                listed, empty = listed + len(faces), 0 if faces else empty + 1
+                if token in seen or listed > _MOST_LISTED or empty > _MOST_EMPTY:
+                    raise EduguardError(f"The listing of {where} does not end", hint="Run this again.")
+                seen.add(token)
+                following = {"NextToken": token}
+
+    def index_face(self, picture: bytes | S3Object, external_image_id: str) -> IndexedFace:
+        """Index the one face of a picture under an external image id.
+
+        Raises:
+            FaceRefusedError: when the picture has no face, several, or one that Rekognition would not index; nothing of
+                it stays in the collection.
+        """
+        with self._translated(f"index {external_image_id} in"):
+            answer = self._client.index_faces(
+                CollectionId=self.name, Image=_image(picture), ExternalImageId=external_image_id
+            )
+            indexed = [read_indexed(record) for record in answer["FaceRecords"]]
+            reasons = sorted({read_text(reason) for face in answer["UnindexedFaces"] for reason in face["Reasons"]})
+        if len(indexed) == 1 and not reasons:
+            return indexed[0]
+        if indexed:
+            self.delete_faces([face.face_id for face in indexed])
+        found = len(indexed) + len(answer["UnindexedFaces"])
+        raise FaceRefusedError(
+            f"{external_image_id}: {found} faces found, one expected" + (f" ({', '.join(reasons)})" if reasons else ""),
+            hint="Use a sharp, well lit picture of one person, facing the camera.",
+        )
+
+    def delete_faces(self, face_ids: list[str]) -> None:
+        """Delete faces by FaceId, in batches as large as the API takes; those that are gone already are no failure.
+
+        Raises:
+            EduguardError: naming each face that Rekognition kept.
+        """
+        kept: list[str] = []
+        with self._translated("delete faces of"):
+            for start in range(0, len(face_ids), PAGE_SIZE):
+                answer = self._client.delete_faces(CollectionId=self.name, FaceIds=face_ids[start : start + PAGE_SIZE])
+                for face_id in answer["DeletedFaces"]:  # an answer that does not say so is no deletion
+                    read_text(face_id)
+                kept += [
+                    f"{read_text(face['FaceId'])} ({', '.join(map(read_text, face['Reasons']))})"
+                    for face in answer.get("UnsuccessfulFaceDeletions", [])
+                    if face.get("Reasons") != ["FACE_NOT_FOUND"]
+                ]
+        if kept:
+            raise EduguardError(f"{len(kept)} faces stay in collection {self.name}: {', '.join(kept)}")
+
+    def detect_faces(self, picture: bytes) -> list[Box]:
+        """Return where the faces of a picture are; read-only."""
+        with self._translated("detect faces beside"):
+            answer = self._client.detect_faces(Image=_image(picture))
+            return [read_box(face["BoundingBox"]) for face in answer["FaceDetails"]]
+
+    def search_by_image(self, picture: bytes, *, threshold: float) -> list[Match]:
+        """Return the faces that resemble the largest face of a picture, the most similar first; read-only.
+
+        None resembles a picture without a face.
+        """
+        with self._translated("search"):
+            try:
+                answer = self._client.search_faces_by_image(
+                    CollectionId=self.name, Image=_image(picture), FaceMatchThreshold=threshold
+                )
+            except self._client.exceptions.InvalidParameterException as error:
+                if _NO_FACE in str(error):
+                    return []
+                raise
+            return [read_match(match) for match in answer["FaceMatches"]]
+
+    def list_users(self) -> set[str]:
+        """Return the ids of the collection's users; read-only."""
+        pages = self._client.get_paginator("list_users").paginate(CollectionId=self.name)
+        with self._translated("list the users of"):
+            return {read_text(user["UserId"]) for page in pages for user in page["Users"]}
+
+    def create_user(self, user: str) -> None:
+        """Create a user, unless it is there."""
+        with self._translated(f"create user {user} in"), suppress(self._client.exceptions.ConflictException):
+            self._client.create_user(CollectionId=self.name, UserId=user)
+
+    def delete_user(self, user: str) -> None:
+        """Delete a user; its faces stay, and belong to nobody."""
+        with self._translated(f"delete user {user} of"):
+            self._client.delete_user(CollectionId=self.name, UserId=user)
+
+    def associate_faces(self, user: str, face_ids: list[str]) -> dict[str, str]:
+        """Give faces to a user; return the FaceId of each that Rekognition refused, and why."""
+        refused: dict[str, str] = {}
+        with self._translated(f"associate faces with user {user} of"):
+            for start in range(0, len(face_ids), _MOST_FACES_OF_USER):
+                answer = self._client.associate_faces(
+                    CollectionId=self.name, UserId=user, FaceIds=face_ids[start : start + _MOST_FACES_OF_USER]
+                )
+                for face in answer.get("UnsuccessfulFaceAssociations", []):
+                    refused[read_text(face["FaceId"])] = ", ".join(map(read_text, face["Reasons"]))
+        return refused
+
+    def search_users_by_image(self, picture: bytes, *, threshold: float) -> list[tuple[str, float]]:
+        """Return the users that resemble the largest face of a picture, with their similarity; read-only."""
+        with self._translated("search the users of"):
+            answer = self._client.search_users_by_image(
+                CollectionId=self.name, Image=_image(picture), UserMatchThreshold=threshold
+            )
+            return [
+                (read_text(match["User"]["UserId"]), read_number(match["Similarity"]))
+                for match in answer["UserMatches"]
+            ]
+
+    @contextmanager
+    def _translated(self, action: str) -> Iterator[None]:
+        from botocore.exceptions import (
+            BotoCoreError,
+            ClientError,
+            NoCredentialsError,
+            PartialCredentialsError,
+        )
+        from botocore.parsers import ResponseParserError
+
+        where = self._where()
+        try:
+            yield
+        except self._client.exceptions.ResourceNotFoundException as error:
+            raise self._absent() from error
+        except self._client.exceptions.InvalidPaginationTokenException as error:
+            raise ListingLostError(f"the listing of {where} expired", hint="Run this again.") from error
+        except (NoCredentialsError, PartialCredentialsError) as error:
+            raise EduguardError(
+                f"No AWS credentials to {action} {where}: {error}",
+                hint=PROVIDE,
+            ) from error
+        except ClientError as error:
+            said = error.response.get("Error", {})
+            code, message = (_in_one_line(said.get(key)) for key in ("Code", "Message"))
+            raise EduguardError(
+                f"AWS would not {action} {where}: {code}: {message}",
+                hint=RENEW if code in EXPIRED else _HINTS.get(code),
+            ) from error
+        except BotoCoreError as error:
+            raise EduguardError(
+                f"Could not {action} {where} at {self._client.meta.endpoint_url}: {error}",
+                hint="`inv status` says what answers; region and endpoints are settings of the target in invoke.yaml.",
+            ) from error
+        except (*_UNREADABLE, ResponseParserError) as error:
+            raise EduguardError(
+                f"What was answered to {action} {where} is not as Rekognition answers: {type(error).__name__}: {error}",
+                hint="It broke off, or something else answered: run this again; look at rekognition_endpoint.",
+            ) from error
+
+    def _where(self) -> str:
+        return f"collection {self.name} in {self._client.meta.region_name}"
+
+    def _absent(self) -> EduguardError:
+        return EduguardError(
+            f"There is no {self._where()}",
+            hint="`inv enrol` makes it on local; `aws rekognition list-collections` lists those of your account.",
+        )
+
+
+def open_collection(
+    name: str,
+    *,
+    region: str,
+    endpoint: str | None,
+    credentials: dict[str, str] | None,
+    pace: Pace | None = None,
+    read_timeout: float = 30,
+) -> Collection:
+    """Return a collection of AWS, or of the endpoint given; nothing is sent yet.
+
+    Args:
+        name: the CollectionId.
+        region: the collection's region.
+        endpoint: a URL in place of AWS's own.
+        credentials: for an endpoint of ours; None takes AWS's own chain.
+        pace: shared by everything that sends requests to one region.
+        read_timeout: seconds in which nothing comes of an answer until it is asked for again.
+    """
+    client = open_client(
+        "rekognition",
+        region=region,
+        endpoint=endpoint,
+        credentials=credentials,
+        pace=pace,
+        retries={"mode": "adaptive", "total_max_attempts": 8},
+        read_timeout=read_timeout,
+    )
+    return Collection(client, name)
+
+
+def _in_one_line(text: object) -> str:
+    return str(text) if str(text).isprintable() else ascii(text)
+
+
+def _image(picture: bytes | S3Object) -> "ImageTypeDef":
+    if isinstance(picture, S3Object):
+        return {"S3Object": {"Bucket": picture.bucket, "Name": picture.key}}
+    if len(picture) > LARGEST_IMAGE:
+        raise EduguardError(
+            f"The picture has {len(picture):,} bytes; a request takes {LARGEST_IMAGE:,}",
+            hint="Make it smaller, or keep it in an S3 bucket of the collection's region.",
+        )
+    return {"Bytes": picture}

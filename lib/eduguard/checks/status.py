@@ -1,0 +1,66 @@
+"""What `inv status` shows: servers, migrations, rows, faces; nothing is started and nothing is changed."""
+
+from typing import Any
+
+from eduguard.migrations import runner
+from eduguard.postgres.database import Database, connect
+from eduguard.rebuild import protection, publication
+from eduguard.settings import Settings
+from eduguard.sync.apply import count_school
+from eduguard.targets import (
+    cloud_folder,
+    postgres_folder,
+    running_cloud,
+    running_database,
+    target_collection,
+)
+
+Report = dict[str, Any]
+
+
+def read_report(settings: Settings) -> Report:
+    """Return nested dictionaries of plain values; what cannot be asked while its server is down is None.
+
+    Raises:
+        EduguardError: when a server that is not of this checkout does not answer.
+    """
+    target, database = settings.target, running_database(settings)
+    endpoint = running_cloud(settings) if target.uses_local_cloud else None
+    report: Report = {
+        "target": target.name,
+        "protection": target.protection,
+        "database": {
+            "url": database.shown_url if database else None,
+            "is_running": database is not None,
+            "folder": str(postgres_folder(settings)) if target.is_embedded else None,
+        },
+        "cloud": {
+            "endpoint": endpoint or (None if target.has_local_cloud else target.rekognition_endpoint),
+            "folder": str(cloud_folder(settings)) if target.uses_local_cloud else None,
+        },
+        "collection": target.collection,
+        "bucket": target.bucket,
+        "migrations": {"applied": None, "pending": None},
+        "rows": {},
+        "faces": {"placeholders": None, "in_collection": None},
+    }
+    if database:
+        _add_database(report, database, settings)
+    if endpoint or not target.has_local_cloud:
+        state = target_collection(settings).describe()
+        report["faces"]["in_collection"] = state.face_count if state else None
+    return report
+
+
+def _add_database(report: Report, database: Database, settings: Settings) -> None:
+    state = protection.inspect(database)
+    report["database"]["exists"] = state.exists
+    report["database"]["beside"] = publication.list_beside(database)
+    if not state.exists:
+        return
+    plan = runner.plan(database, settings.migrations_folder)
+    report["migrations"] = {"applied": list(plan.applied), "pending": list(plan.pending)}
+    with connect(database, purpose="status") as conn:
+        report["rows"] = protection.count_rows(conn)
+        if "student_faces" in report["rows"]:
+            _, _, report["faces"]["placeholders"] = count_school(conn)

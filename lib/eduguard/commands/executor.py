@@ -1,0 +1,191 @@
+"""How tasks run: flags reach the steps of a composite, and a failure becomes one message and exit status 1."""
+
+import atexit
+import gc
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextvars import ContextVar
+from typing import Any, TextIO, TypeVar
+
+from invoke.config import Config
+from invoke.context import Context
+from invoke.exceptions import AmbiguousEnvVar, Exit, UncastableEnvVar
+from invoke.executor import Executor
+from invoke.main import program
+from invoke.tasks import Call, Task
+
+from eduguard.commands.settings_file import require_runtime_file
+from eduguard.errors import EduguardError
+
+T = TypeVar("T")
+_ALLOCATIONS = 100_000  # of containers, less what was freed, between two looks for garbage; 700 or 2,000 by default
+_SWITCH = 0.0005  # seconds; 5 ms by default
+_FAILED = 1
+_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+_UNREAD = 141  # as the shell reports a program that SIGPIPE has ended
+
+_run: ContextVar[ExitStack] = ContextVar("run")
+
+
+class SuiteExecutor(Executor):
+    """Run tasks so that pre and post tasks inherit the flags of the same name given to their parent.
+
+    Invoke runs `pre` and `post` tasks with their defaults, and takes a task from the command line and the same task
+    from a `pre` for different calls. Here every call carries all its flags, so one that stands twice runs once.
+    """
+
+    def expand_calls(self, calls: Any, inherited: dict[str, Any] | None = None) -> list[Any]:
+        """Return the calls with their pre and post tasks around them, flags handed down by name."""
+        expanded = []
+        for item in calls:
+            call = item if isinstance(item, Call) else Call(item)
+            defaults = _defaults(call.task)
+            given = {name: value for name, value in call.kwargs.items() if value != defaults.get(name, ...)}
+            _refuse_undecodable(given)
+            handed_down = {**(inherited or {}), **given}
+            own = {name: value for name, value in handed_down.items() if name in defaults}
+            expanded += self.expand_calls(call.pre, handed_down)
+            expanded.append(call.clone(with_={"kwargs": {**defaults, **own}}))
+            expanded += self.expand_calls(call.post, handed_down)
+        return expanded
+
+    def execute(self, *tasks: Any) -> Any:
+        """Run the tasks; print an EduguardError as its message and leave with status 1.
+
+        Raises:
+            Exit: in place of an EduguardError or of a failure of the operating system that nothing else explains, such
+                as output that a full disk does not take (status 1), of Ctrl-C (130) or, when nobody reads the output,
+                of BrokenPipeError (141): `inv status | head -1`.
+        """
+        try:
+            with exit_on_failure():
+                signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # a socket that was closed is an error like any other
+                self._refuse_swallowed_flags()
+                require_runtime_file(runtime_file())
+                self._load_environment()
+                with _new_run():
+                    done = super().execute(*tasks)
+                sys.stdout.flush()
+                return done
+        except KeyboardInterrupt as interrupt:
+            raise Exit("interrupted: what was under way is not in force", code=_INTERRUPTED) from interrupt
+        except BrokenPipeError as error:  # of an output: the libraries make errors of their own of those of a socket
+            _silence(sys.stdout, sys.stderr)
+            raise Exit(code=_UNREAD) from error
+        except OSError as error:
+            _silence(sys.stdout)
+            raise Exit(f"error: {error}", code=_FAILED) from error
+
+    def _refuse_swallowed_flags(self) -> None:
+        # After a task that has no such flag, Invoke takes these for its own and ignores them: `inv migrate --collection
+        # X` would go on as if nothing had been said, and `inv sync-faces --dry` would write.
+        if not self.core:
+            return
+        flags = self.core[0].args
+        if flags.collection.value not in (None, self.collection.name):
+            raise EduguardError(
+                f"--collection {flags.collection.value} stands with a task that has no such flag",
+                hint="`inv --help TASK` lists the flags of a task.",
+            )
+        if flags.dry.value:
+            raise EduguardError(
+                "--dry is Invoke's own and does nothing here", hint="Tasks that can preview have --dry-run."
+            )
+
+    def _load_environment(self) -> None:
+        try:
+            self.config.load_shell_env()
+        except (ValueError, AmbiguousEnvVar, UncastableEnvVar) as error:
+            raise EduguardError(
+                f"An INVOKE_... environment variable does not fit its setting: {error}",
+                hint="Numbers in invoke.yaml take numbers only; `env | grep ^INVOKE_` shows what is set.",
+            ) from error
+
+
+def runtime_file() -> str | None:
+    """Return the name of the settings file that `-f` or INVOKE_RUNTIME_CONFIG gives, as Invoke chooses it, or None."""
+    flag = program.args.config.value if "core" in vars(program) else None
+    return os.environ.get("INVOKE_RUNTIME_CONFIG") if flag is None else str(flag)
+
+
+@contextmanager
+def exit_on_failure() -> Iterator[None]:
+    """Make an EduguardError its message and exit status 1.
+
+    Raises:
+        Exit: in its place.
+    """
+    try:
+        yield
+    except EduguardError as error:
+        sys.stdout.flush()
+        raise Exit(f"error: {error}", code=_FAILED) from error
+
+
+def keep_open(resource: AbstractContextManager[T]) -> T:
+    """Enter a context manager that stays open until the last task of this command line has ended."""
+    return _run.get().enter_context(resource)
+
+
+def plain_settings(context: Context) -> dict[str, Any]:
+    """Return the suite's own settings as plain nested dictionaries, without Invoke's."""
+    config: Any = context.config
+    return {key: _plain(config[key]) for key in config if key not in Config.global_defaults()}
+
+
+def tune_interpreter() -> None:
+    """Fit Python to commands that are short and wait for the network in several threads.
+
+    It looks for garbage cycles less often, and not when it ends: the system takes back all memory at once. Of boto3's
+    modules 80,000 containers stay. With its defaults Python goes through them again and again while they are made, and
+    once more at the end: a third of the time of a short command. See the documentation of Python's gc.
+
+    And a thread that has its answer waits a shorter time for another one that computes (sys.setswitchinterval): 3 to
+    6 % of a small sync, in which a connection and two requests are made at once.
+    """
+    gc.set_threshold(_ALLOCATIONS)
+    atexit.register(gc.freeze)
+    sys.setswitchinterval(_SWITCH)
+
+
+def end_when_unread() -> None:
+    """Have what Invoke itself prints end without a word where nobody reads on: `inv --list | head -1`."""
+    if "core" in vars(program):  # the tasks may be loaded by another program
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+
+
+@contextmanager
+def _new_run() -> Iterator[None]:
+    with ExitStack() as stack:
+        token = _run.set(stack)
+        try:
+            yield
+        finally:
+            _run.reset(token)
+
+
+def _silence(*streams: TextIO) -> None:
+    # What is left in a buffer would fail once more when Python ends.
+    for stream in streams:
+        with suppress(OSError):
+            stream.flush()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _defaults(task: Task[Any]) -> dict[str, Any]:
+    return {str(arg.attr_name or arg.name): arg.value for arg in task.get_arguments(ignore_unknown_help=True)}
+
+
+def _refuse_undecodable(flags: dict[str, Any]) -> None:
+    # Bytes that are no UTF-8 reach Python as lone surrogates, which neither PostgreSQL nor AWS takes.
+    for name, value in flags.items():
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and not text.isprintable():
+                raise EduguardError(f"--{name.replace('_', '-')} {text!r} is not one line of UTF-8 text")
+
+
+def _plain(value: Any) -> Any:
+    return {key: _plain(value[key]) for key in value} if hasattr(value, "keys") else value

@@ -1,0 +1,195 @@
+"""Commands of two words, and words that follow a command without a flag: Invoke's parser knows neither.
+
+Invoke reads its own flags, loads tasks.py, and then looks for tasks among the words that are left. In between,
+they are rewritten here: `photos check` becomes the one name that its task has, and a word without a flag gets its flag.
+"""
+
+import inspect
+import re
+import sys
+from collections import deque
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from invoke.exceptions import Exit
+from invoke.main import program
+from invoke.parser.argument import Argument
+from invoke.parser.context import ParserContext as Flags
+from invoke.tasks import Task
+
+from eduguard.commands.executor import exit_on_failure
+from eduguard.errors import EduguardError
+
+_HELP = "--help"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The words after a command, such as `STUDENT PHOTO…`: … repeats the last, brackets leave them all to choice."""
+
+    text: str
+
+    @property
+    def names(self) -> list[str]:
+        """Return the names of the words."""
+        return re.findall(r"[A-Z]+", self.text)
+
+    def name_of(self, number: int) -> str | None:
+        """Return the name of a word by its number from 0, or None where no word may stand."""
+        if number < len(self.names):
+            return self.names[number]
+        return self.names[-1] if "…" in self.text else None
+
+    def is_demanded(self, number: int) -> bool:
+        """Say whether there must be a word so that it is taken even if it reads like a command."""
+        return not self._is_optional and number < len(self.names) - ("…" in self.text)
+
+    def name_missing(self, given: int) -> str | None:
+        """Return the name of the word that is missing after those given, if one is."""
+        return self.names[given] if given < len(self.names) and (given or not self._is_optional) else None
+
+    @property
+    def _is_optional(self) -> bool:
+        return self.text.startswith("[")
+
+
+class Command(Task[Any]):
+    """A task that is followed by words without flags: each is the parameter of its name in small letters."""
+
+    def __init__(self, body: Any, *, words: str, **options: Any) -> None:
+        super().__init__(body, positional=(), **options)
+        self.form = Form(words)
+
+
+def accept_forms(namespace: Mapping[str, object]) -> None:
+    """Rewrite the words that Invoke has left to parse, while it loads the module of this namespace; else do nothing.
+
+    Raises:
+        Exit: after printing the help that was asked for, or in place of an EduguardError.
+    """
+    if "core" not in vars(program):
+        return
+    tasks = {each.name.replace("_", "-"): each for each in namespace.values() if isinstance(each, Task)}
+    words, asked = program.core.unparsed, program.args.help
+    with exit_on_failure():
+        if isinstance(asked.value, str):
+            words[:] = [_take_name(deque([asked.value, *words]), tasks), _HELP]
+        else:
+            words[:] = arrange(words, tasks, program.initial_context)
+    if words[1:] == [_HELP]:
+        asked.value = words[0]
+        words.clear()
+        if isinstance(task := tasks.get(asked.value), Command):
+            _print_help(asked.value, task)
+            raise Exit
+
+
+def arrange(words: Iterable[str], tasks: Mapping[str, Task[Any]], core: Flags) -> list[str]:
+    """Return the words of a command line as Invoke parses them; a pure function.
+
+    Args:
+        words: the commands, each with its words and flags.
+        tasks: by name; a name of two words has a space.
+        core: the flags of Invoke's own, which may stand anywhere.
+
+    Raises:
+        EduguardError: naming the command and its form.
+    """
+    left, arranged = deque(words), list[str]()
+    while left:
+        name = _take_name(left, tasks)
+        if name not in tasks:
+            return [*arranged, name, *left]  # Invoke says that there is no such task
+        arguments = _Arguments(name, tasks, core).take(left)
+        if _HELP in arguments:
+            return [name, _HELP]
+        arranged += [name, *arguments]
+    return arranged
+
+
+def _take_name(left: deque[str], tasks: Iterable[str]) -> str:
+    word = left.popleft()
+    choices = sorted(name.partition(" ")[2] for name in tasks if name.startswith(f"{word} "))
+    if not choices:
+        return word
+    if left and left[0] in choices:
+        return f"{word} {left.popleft()}"
+    raise EduguardError(
+        f"inv {word} {left[0]}: there is no such command" if left else f"inv {word} is not the whole of a command",
+        hint="There are: " + ", ".join(f"`inv {word} {choice}`" for choice in choices),
+    )
+
+
+class _Arguments:
+    """What follows one command: its flags with their values, and its words, each of which gets its flag."""
+
+    def __init__(self, name: str, tasks: Mapping[str, Task[Any]], core: Flags) -> None:
+        task = tasks[name]
+        self._name, self._core, self._own = name, core, _flags(task)
+        self._form = task.form if isinstance(task, Command) else Form("")
+        self._usage = f"inv {name} {self._form.text.strip('[]')}"
+        self._starts = {each.partition(" ")[0] for each in tasks}
+
+    def take(self, left: deque[str]) -> list[str]:
+        taken, given = list[str](), 0
+        while left:
+            name = self._form.name_of(given)
+            if left[0].startswith("-"):
+                taken += self._take_flag(left)
+            elif name and (self._form.is_demanded(given) or left[0] not in self._starts):
+                taken += [_flag_of(name), left.popleft()]
+                given += 1
+            else:
+                break
+        missing = self._form.name_missing(given)
+        if missing and _HELP not in taken:
+            raise EduguardError(f"inv {self._name}: {missing} is missing", hint=self._usage)
+        return taken
+
+    def _take_flag(self, left: deque[str]) -> list[str]:
+        word = left.popleft()
+        flag, equals, _ = word.partition("=")
+        if flag == "-h" and flag not in self._own.flags:
+            return [_HELP]
+        argument = self._find(flag) or self._find(flag[:2])
+        if self._form.text and (argument is None or flag in map(_flag_of, self._form.names)):
+            raise self._refusal(word)
+        if argument and self._find(flag) is None:  # several letters: -cNAME, -yc NAME
+            argument = None if argument.takes_value else self._find(f"-{flag[-1]}")
+        needs_value = argument is not None and argument.takes_value and not argument.optional and not equals
+        return [word, left.popleft()] if needs_value and left else [word]
+
+    def _find(self, flag: str) -> Argument | None:
+        known = (flags.flags[flag] for flags in (self._own, self._core) if flag in flags.flags)
+        return next(known, None)
+
+    def _refusal(self, word: str) -> EduguardError:
+        dashed = f"; a file of this name is ./{word}" if Path(word).suffix else ""
+        return EduguardError(
+            f"{word} is no flag of `inv {self._name}`",
+            hint=f"{self._usage}; `inv --help {self._name}` lists its flags{dashed}",
+        )
+
+
+def _flags(task: Task[Any]) -> Flags:
+    return Flags(args=deepcopy(task).get_arguments(ignore_unknown_help=True))  # it empties task.help
+
+
+def _flag_of(name: str) -> str:
+    return f"--{name.lower()}"
+
+
+def _print_help(name: str, task: Command) -> None:
+    flags, names = _flags(task), {_flag_of(each): each for each in task.form.names}
+    words = [(word, flags.help_for(flag)[1]) for flag, word in names.items()]
+    others = [flags.help_for(flag) for flag in sorted(flags.flags) if flag not in names]
+    sys.stdout.write(
+        f"Usage: {program.binary} [--core-opts] {name} {task.form.text} [--options] [other tasks here ...]\n\n"
+        f"Docstring:\n  {inspect.getdoc(task)}\n\nWords:\n"
+    )
+    program.print_columns(words)
+    sys.stdout.write("Options:\n")
+    program.print_columns(others or [("none", None)])

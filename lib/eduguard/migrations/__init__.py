@@ -1,0 +1,1 @@
+"""Apply, roll back and create plain SQL migrations."""

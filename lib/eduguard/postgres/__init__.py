@@ -1,0 +1,1 @@
+"""PostgreSQL: the names and URLs of databases, connections, sessions, and the embedded server."""

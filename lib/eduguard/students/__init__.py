@@ -1,0 +1,1 @@
+"""Photos and faces of students: enrol, remove, recognise, record attendance."""

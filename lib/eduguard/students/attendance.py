@@ -1,0 +1,165 @@
+"""Attendance of a class: who is on its roster, who was seen, and the rows that say so."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from eduguard.errors import EduguardError
+from eduguard.students.class_photos import Likeness, Sighting
+from eduguard.sync.plan import PLACEHOLDER
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+UNKNOWN = "unknown"  # of a face: it resembles nobody enough
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roster:
+    """The students enrolled in a class, by id, and whose each FaceId of the school is."""
+
+    class_id: str
+    names: Mapping[str, str]
+    owners: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One meeting of a class."""
+
+    id: str
+    class_id: str
+    starts_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One student's attendance of a session."""
+
+    student_id: str
+    name: str
+    status: str
+    confidence: float | None
+    face_id: str | None
+    method: str
+
+
+def read_roster(conn: "Connection", class_id: str) -> Roster:
+    """Return the students enrolled in a class; read-only.
+
+    Raises:
+        EduguardError: when there is no such class, nobody is enrolled in it, or no face of the school is known yet.
+    """
+    known = conn.execute("SELECT id FROM classes ORDER BY id").fetchall()
+    if (class_id,) not in known:
+        raise EduguardError(f"No such class: {class_id}", hint=f"There are: {', '.join(row[0] for row in known)}")
+    names = conn.execute(
+        "SELECT s.id, s.first_name || ' ' || s.last_name"
+        " FROM class_enrollments e JOIN students s ON s.id = e.student_id"
+        " WHERE e.class_id = %s AND e.status = 'enrolled'",
+        [class_id],
+    ).fetchall()
+    if not names:
+        raise EduguardError(f"Nobody is enrolled in {class_id}", hint="The table class_enrollments says who is.")
+    owners = conn.execute("SELECT face_id, student_id FROM student_faces WHERE face_id <> %s", [PLACEHOLDER]).fetchall()
+    if not owners:
+        raise EduguardError("No row has a FaceId yet", hint="Run `inv sync-faces` first.")
+    return Roster(class_id=class_id, names=dict(names), owners=dict(owners))
+
+
+def present_students(sightings: Iterable[Sighting], roster: Roster) -> dict[str, Likeness]:
+    """Return the best likeness of each student of the class who was surely seen; a pure function."""
+    present: dict[str, Likeness] = {}
+    for likeness in (each.likeness for each in sightings if each.is_sure):
+        if likeness and likeness.student_id in roster.names:
+            known = present.get(likeness.student_id)
+            if known is None or likeness.similarity > known.similarity:
+                present[likeness.student_id] = likeness
+    return present
+
+
+def name_session(class_id: str, at: datetime | None, photos: Iterable[str], *, now: datetime) -> Session:
+    """Name a session by its time, or where none is given by the hashes of its photos; a pure function."""
+    if at is not None:
+        starts_at = at.astimezone(UTC)
+        return Session(id=f"{class_id}-{starts_at:%Y%m%dT%H%M%SZ}", class_id=class_id, starts_at=starts_at)
+    digest = hashlib.sha256("\n".join(sorted(set(photos))).encode()).hexdigest()[:16]
+    return Session(id=f"{class_id}-{digest}", class_id=class_id, starts_at=now)
+
+
+def record(conn: "Connection", session: Session, roster: Roster, present: Mapping[str, Likeness]) -> tuple[str, int]:
+    """Write the session and one row a student, in one transaction; return the session's id and how many rows changed.
+
+    More photos of the same session only add to it: present never becomes absent again, and what a person entered stays.
+    """
+    with conn.transaction():
+        found = conn.execute(
+            "SELECT id, status FROM sessions WHERE id = %s OR (class_id = %s AND starts_at = %s) FOR UPDATE",
+            [session.id, session.class_id, session.starts_at],
+        ).fetchone()
+        if found and found[1] == "cancelled":
+            raise EduguardError(
+                f"Session {found[0]} is cancelled", hint="Set its status, or give another time by --at."
+            )
+        session_id = str(found[0]) if found else session.id
+        changed = conn.execute(
+            "INSERT INTO sessions AS s (id, class_id, starts_at, status) VALUES (%s, %s, %s, 'held')"
+            " ON CONFLICT (id) DO UPDATE SET status = 'held' WHERE s.status <> 'held'",
+            [session_id, session.class_id, session.starts_at],
+        ).rowcount
+        for student in sorted(roster.names):
+            seen = present.get(student)
+            changed += conn.execute(
+                "INSERT INTO attendance AS a (id, session_id, student_id, status, confidence, face_id, method)"
+                " VALUES (%s, %s, %s, %s, %s, %s, 'face')"
+                " ON CONFLICT (session_id, student_id) DO UPDATE SET status = excluded.status,"
+                " confidence = excluded.confidence, face_id = excluded.face_id, recorded_at = now()"
+                " WHERE a.method = 'face' AND excluded.status = 'present'"
+                " AND (a.status = 'absent' OR a.confidence < excluded.confidence)",
+                [
+                    f"{session_id}-{student}",
+                    session_id,
+                    student,
+                    "present" if seen else "absent",
+                    seen and seen.similarity,
+                    seen and seen.face_id,
+                ],
+            ).rowcount
+    return session_id, changed
+
+
+def read_session(conn: "Connection", session_id: str) -> tuple[Session, list[Entry]]:
+    """Return a session and its attendance, by name; read-only."""
+    row = conn.execute("SELECT id, class_id, starts_at FROM sessions WHERE id = %s", [session_id]).fetchone()
+    if row is None:
+        recent = conn.execute("SELECT id FROM sessions ORDER BY starts_at DESC LIMIT 5").fetchall()
+        raise EduguardError(
+            f"No such session: {session_id}",
+            hint=f"The latest are: {', '.join(each[0] for each in recent) or 'none'}",
+        )
+    entries = conn.execute(
+        "SELECT a.student_id, s.first_name || ' ' || s.last_name, a.status, a.confidence::float8, a.face_id, a.method"
+        " FROM attendance a JOIN students s ON s.id = a.student_id WHERE a.session_id = %s"
+        " ORDER BY s.last_name, s.first_name, s.id",
+        [session_id],
+    )
+    return Session(id=row[0], class_id=row[1], starts_at=row[2]), [
+        Entry(student_id=each[0], name=each[1], status=each[2], confidence=each[3], face_id=each[4], method=each[5])
+        for each in entries
+    ]
+
+
+def describe_rest(sightings: Sequence[Sighting], roster: Roster) -> list[dict[str, object]]:
+    """Return the faces that count for nobody of the class, with whom each resembles most."""
+    return [
+        {
+            "photo": each.photo + 1,
+            "resembles": each.likeness.student_id if each.likeness else None,
+            "similarity": round(each.likeness.similarity, 1) if each.likeness else None,
+            "reason": "not in this class" if each.is_sure else UNKNOWN,
+        }
+        for each in sightings
+        if not (each.is_sure and each.likeness and each.likeness.student_id in roster.names)
+    ]

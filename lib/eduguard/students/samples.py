@@ -1,0 +1,136 @@
+"""Enrol photos: put each into the bucket and index its one face under its external image id."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from eduguard.aws.bucket import Bucket, StoredPhoto
+from eduguard.aws.listing import read_faces
+from eduguard.aws.rekognition import Collection
+from eduguard.aws.types import S3Object
+from eduguard.errors import EduguardError
+from eduguard.identifiers import external_image_id, split_external_image_id
+
+_AT_ONCE = 4  # below Rekognition's smallest quota for IndexFaces, 5 a second
+
+
+def photo_key(student_id: str, number: int) -> str:
+    """Return the key of a student's photo in the bucket; number starts at 1."""
+    return f"students/{student_id}/photo-{number}.jpg"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Photo:
+    """One photo of a student in a folder laid out like the bucket."""
+
+    student_id: str
+    number: int
+    file: Path
+
+    @property
+    def key(self) -> str:
+        """Return the photo's key in the bucket."""
+        return photo_key(self.student_id, self.number)
+
+    @property
+    def external_image_id(self) -> str:
+        """Return the external image id of the photo's face."""
+        return external_image_id(self.student_id, self.number)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolReport:
+    """How many photos were uploaded and faces indexed; the others were there."""
+
+    photos: int
+    uploaded: int
+    indexed: int
+    changed: int = 0
+
+    def summary(self) -> str:
+        """Return the counts as one line."""
+        if not self.uploaded and not self.indexed and not self.changed:
+            return f"{self.photos} photos: all in the bucket and in the collection already"
+        return f"{self.photos} photos: {self.uploaded} uploaded, {self.indexed} faces indexed"
+
+
+def find_photos(folder: Path) -> tuple[Photo, ...]:
+    """Return the photos under folder/students, sorted by key; read-only.
+
+    Raises:
+        EduguardError: when there are none, or naming each file that is not students/{student_id}/photo-{n}.jpg.
+    """
+    files = sorted(path for path in folder.glob("students/**/*") if path.is_file() and not path.name.startswith("."))
+    photos = [_photo(folder, file) for file in files]
+    strangers = [str(file) for file, photo in zip(files, photos, strict=True) if photo is None]
+    if strangers:
+        raise EduguardError(
+            f"Not a student's photo: {', '.join(strangers)}",
+            hint="Photos are named students/{student_id}/photo-{n}.jpg.",
+        )
+    if not photos:
+        raise EduguardError(
+            f"No photo in {folder / 'students'}", hint="`seed_folder` in invoke.yaml says where they are."
+        )
+    return tuple(photo for photo in photos if photo)
+
+
+def _photo(folder: Path, file: Path) -> Photo | None:
+    student = file.parent.name
+    parts = split_external_image_id(f"{student}-{file.stem}")
+    if parts is None:
+        return None
+    photo = Photo(student_id=parts[0], number=parts[1], file=file)
+    return photo if folder / photo.key == file else None
+
+
+def enrol_photos(photos: Sequence[Photo], *, collection: Collection, bucket: Bucket, by_reference: bool) -> EnrolReport:
+    """Upload and index what is missing; a second run changes nothing.
+
+    Args:
+        photos: what should be in the bucket and in the collection.
+        collection: made if it does not exist.
+        bucket: made if it does not exist.
+        by_reference: let Rekognition read the bucket, which must be of AWS and in the collection's region; else the
+            picture itself is sent.
+
+    Raises:
+        EduguardError: for a picture without exactly one face; those before it stay enrolled, and the next run goes on.
+            After all others are enrolled: naming each photo under whose key the bucket has another one, which stays.
+    """
+    if collection.describe() is None:
+        collection.create()
+    bucket.ensure_exists()
+    bucket.check_private()
+    stored = bucket.list_photos("students/")
+    known = {face.external_image_id for face in read_faces(collection)}
+    changed = [each for each in photos if each.key in stored and not _is_stored(each, stored[each.key], bucket)]
+    upload = [photo for photo in photos if photo.key not in stored]
+    index = [photo for photo in photos if photo.external_image_id not in known and photo not in changed]
+
+    def index_photo(photo: Photo) -> None:
+        picture = S3Object(bucket=bucket.name, key=photo.key) if by_reference else photo.file.read_bytes()
+        collection.index_face(picture, photo.external_image_id)
+
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        list(threads.map(lambda photo: bucket.upload(photo.key, photo.file), upload))
+        list(threads.map(index_photo, index))
+    report = EnrolReport(photos=len(photos), uploaded=len(upload), indexed=len(index), changed=len(changed))
+    if changed:
+        raise _changed(report, changed, bucket)
+    return report
+
+
+def _is_stored(photo: Photo, stored: StoredPhoto, bucket: Bucket) -> bool:
+    return bucket.holds(photo.key, stored, photo.file.read_bytes())
+
+
+def _changed(report: EnrolReport, photos: Sequence[Photo], bucket: Bucket) -> EduguardError:
+    named = "\n  ".join(str(photo.file) for photo in photos)
+    student = photos[0].student_id
+    return EduguardError(
+        f"{report.summary()}; bucket {bucket.name} keeps another photo under the key of each of these:\n  {named}",
+        hint="A photo keeps its number and its face: give a new picture the student's next number. To replace all of "
+        f"a student's: `inv unenrol {student}`, `inv enrol`, `inv seed-full`.",
+    )

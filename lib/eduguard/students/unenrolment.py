@@ -1,0 +1,88 @@
+"""Remove what is kept of a student's face: faces, photos, rows; a family's right."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from eduguard.aws.listing import read_faces
+from eduguard.aws.rekognition import Collection
+from eduguard.identifiers import split_external_image_id
+from eduguard.students.enrolment import Cloud, Tell
+from eduguard.sync.plan import PLACEHOLDER
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traces:
+    """What bears a student's face, wherever it is; every tuple is sorted."""
+
+    student_id: str
+    faces: tuple[str, ...]
+    photos: tuple[str, ...]
+    rows: tuple[str, ...]
+    user: str | None
+
+    @property
+    def is_empty(self) -> bool:
+        """Say whether nothing is left."""
+        return not (self.faces or self.photos or self.rows or self.user)
+
+    def counts(self) -> str:
+        """Return the counts as one line."""
+        user = ", 1 user" if self.user else ""
+        return f"{len(self.faces)} faces, {len(self.photos)} photos, {len(self.rows)} rows{user}"
+
+    def __str__(self) -> str:
+        groups = (
+            ("face", self.faces),
+            ("photo", self.photos),
+            ("row", self.rows),
+            ("user", (self.user,) if self.user else ()),
+        )
+        return "\n".join(f"{kind:<6} {name}" for kind, names in groups for name in names)
+
+
+def find_traces(conn: "Connection", student: str, cloud: Cloud) -> Traces:
+    """Find a student's faces, photos and rows, each by itself: none needs another to be found; read-only."""
+    query = "SELECT id, face_id FROM student_faces WHERE student_id = %s ORDER BY id"
+    rows = conn.execute(query, [student]).fetchall()
+    exists = cloud.collection.describe() is not None
+    owners = _owners(cloud.collection) if exists else {}
+    # A face that was just indexed may not be listed yet; one that bears another student's id is not this student's.
+    unlisted = {face for _, face in rows if exists and face != PLACEHOLDER} - owners.keys()
+    faces = unlisted | {face for face, owner in owners.items() if owner == student}
+    return Traces(
+        student_id=student,
+        faces=tuple(sorted(faces)),
+        photos=tuple(sorted(cloud.bucket.sizes(f"students/{student}/"))) if cloud.bucket.exists() else (),
+        rows=tuple(row for row, _ in rows),
+        user=student if exists and student in cloud.collection.list_users() else None,
+    )
+
+
+def _owners(collection: Collection) -> dict[str, str]:
+    parts = ((face.face_id, split_external_image_id(face.external_image_id or "")) for face in read_faces(collection))
+    return {face_id: found[0] if found else "" for face_id, found in parts}
+
+
+def remove_traces(conn: "Connection", student: str, cloud: Cloud, *, tell: Tell = lambda _: None) -> Traces:
+    """Remove what is there of a student's face and return it.
+
+    The student is not recognised any more from the first step on, and rows, which say what else there is, go last: run
+    again after a crash, this removes the rest. The student's row is locked, so that nothing is enrolled meanwhile.
+    """
+    with conn.transaction():
+        conn.execute("SELECT FROM students WHERE id = %s FOR NO KEY UPDATE", [student])
+        traces = find_traces(conn, student, cloud)
+        if traces.user:
+            cloud.collection.delete_user(traces.user)  # Rekognition deletes no face that belongs to a user
+        tell("user")
+        cloud.collection.delete_faces(list(traces.faces))
+        tell("faces")
+        cloud.bucket.delete(traces.photos)
+        tell("photos")
+        conn.execute("DELETE FROM student_faces WHERE student_id = %s", [student])
+        tell("rows")
+    tell("committed")
+    return traces

@@ -1,0 +1,1 @@
+"""Make student_faces agree with a collection: plan, then apply."""

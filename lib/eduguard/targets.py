@@ -1,0 +1,141 @@
+"""What a target's settings name, opened: its database, its collection, its bucket; started first where it is local."""
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from eduguard.postgres import embedded
+from eduguard.postgres.database import Database
+from eduguard.settings import LOCAL, Settings
+from eduguard.state_folder import state_folder
+
+if TYPE_CHECKING:
+    from eduguard.aws.bucket import Bucket
+    from eduguard.aws.pace import Pace
+    from eduguard.aws.rekognition import Collection
+    from eduguard.aws.types import Identity
+
+EMBEDDED_DATABASE = "eduguard"
+# The local cloud takes any; the operator's own are never sent to it.
+_LOCAL_CREDENTIALS = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
+
+
+def postgres_folder(settings: Settings) -> Path:
+    """Return the folder of the embedded server."""
+    return state_folder(settings.root, settings.state_folder) / "postgres"
+
+
+def cloud_folder(settings: Settings) -> Path:
+    """Return the folder of the local cloud."""
+    return state_folder(settings.root, settings.state_folder) / "cloud"
+
+
+def target_database(settings: Settings) -> Database:
+    """Return the target's database, whose server runs from now on if it is the embedded one."""
+    if not settings.target.is_embedded:
+        return Database.from_url(settings.target.database_url)
+    return _embedded_database(postgres_folder(settings), settings.postgres_bin)
+
+
+def stop_database(settings: Settings) -> bool:
+    """Stop the embedded server, whatever the target; say whether it was running."""
+    _embedded_database.cache_clear()
+    return embedded.stop(postgres_folder(settings), binaries=settings.postgres_bin)
+
+
+def running_database(settings: Settings) -> Database | None:
+    """Return the target's database, or None while its embedded server is down; nothing is started."""
+    if not settings.target.is_embedded:
+        return Database.from_url(settings.target.database_url)
+    _forget_other_servers()
+    status = embedded.read_status(postgres_folder(settings), binaries=settings.postgres_bin)
+    return Database.from_url(status.url).named(EMBEDDED_DATABASE) if status.is_running else None
+
+
+def running_cloud(settings: Settings) -> str | None:
+    """Return the local cloud's endpoint, or None while it is down; nothing is started."""
+    from eduguard.aws import local_cloud
+
+    return local_cloud.read_status(cloud_folder(settings)).endpoint
+
+
+def target_collection(settings: Settings) -> "Collection":
+    """Return the target's collection, whose local cloud runs from now on if it is there.
+
+    All collections of one region share its pace: AWS counts requests by account and region.
+    """
+    from eduguard.aws.rekognition import open_collection
+
+    target = settings.target
+    rate = target.requests_per_second
+    return open_collection(
+        target.collection,
+        region=target.region,
+        endpoint=_endpoint(settings, target.rekognition_endpoint),
+        credentials=_credentials(target.rekognition_endpoint),
+        pace=_pace(target.rekognition_endpoint, target.region, rate) if rate else None,
+    )
+
+
+def target_identity(settings: Settings) -> "Identity":
+    """Return whose credentials the target's collection is asked with."""
+    from eduguard.aws.clients import identify
+
+    target = settings.target
+    return identify(
+        region=target.region,
+        endpoint=_endpoint(settings, target.rekognition_endpoint),
+        credentials=_credentials(target.rekognition_endpoint),
+    )
+
+
+def target_bucket(settings: Settings) -> "Bucket":
+    """Return the target's bucket, whose local cloud runs from now on if it is there."""
+    from eduguard.aws.bucket import open_bucket
+
+    target = settings.target
+    return open_bucket(
+        target.bucket,
+        region=target.bucket_region,
+        endpoint=_endpoint(settings, target.s3_endpoint),
+        credentials=_credentials(target.s3_endpoint),
+    )
+
+
+def rekognition_reads_bucket(settings: Settings) -> bool:
+    """Say whether Rekognition can read the bucket: one cloud, one region (IndexFaces API reference, S3Object)."""
+    target = settings.target
+    return target.s3_endpoint == target.rekognition_endpoint and target.bucket_region == target.region
+
+
+@cache  # the steps of one command line find the server once
+def _embedded_database(folder: Path, binaries: Path | None) -> Database:
+    _forget_other_servers()
+    return Database.from_url(embedded.ensure_running(folder, binaries=binaries)).named(EMBEDDED_DATABASE)
+
+
+def _forget_other_servers() -> None:
+    # libpq takes from the environment what a URL does not say, a service or an address beside the path of the socket,
+    # and no URL can rule out all of it. None of it is meant for the embedded server.
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        del os.environ[name]
+
+
+@cache
+def _pace(endpoint: str | None, region: str, rate: float) -> "Pace":  # noqa: ARG001 -- one for each endpoint and region
+    from eduguard.aws.pace import Pace
+
+    return Pace(rate)
+
+
+def _endpoint(settings: Settings, endpoint: str | None) -> str | None:
+    if endpoint != LOCAL:
+        return endpoint
+    from eduguard.aws import local_cloud
+
+    return local_cloud.ensure_running(cloud_folder(settings), models=settings.face_models)
+
+
+def _credentials(endpoint: str | None) -> dict[str, str] | None:
+    return _LOCAL_CREDENTIALS if endpoint == LOCAL else None

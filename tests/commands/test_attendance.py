@@ -1,0 +1,246 @@
+"""Photos of a class become attendance: the right students present, nobody else, and twice equals once."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from PIL import Image
+
+from eduguard.aws.bucket import open_bucket
+from eduguard.aws.rekognition import Collection, open_collection
+from eduguard.postgres.database import Database, connect, execute_for, read_value
+from eduguard.students.samples import enrol_photos, find_photos
+from eduguard.sync.apply import apply_plan
+from eduguard.sync.plan import plan_sync
+from eduguard.sync.scope import Scope, read_rows
+
+PHOTOS = Path(__file__).parents[2] / "seed_data" / "photos"
+CLASS_PHOTO = PHOTOS / "classes" / "class-1b-lenguaje.jpg"
+LOCAL: dict[str, Any] = {
+    "region": "us-east-1",
+    "credentials": {"aws_access_key_id": "local", "aws_secret_access_key": "local"},
+}
+EVERYBODY = [f"student-00{number}" for number in range(1, 7)]
+TAKE = ("attendance", "take", "class-1b-lenguaje", "--json")
+Inv = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def samples(seeded: Database, cloud_endpoint: str) -> Collection:
+    """The faces of the sample photos in a collection of this module."""
+    name, access = f"attendance-{uuid4().hex[:12]}", {"endpoint": cloud_endpoint, **LOCAL}
+    collection, bucket = open_collection(name, **access), open_bucket(name, **access)
+    enrol_photos(find_photos(PHOTOS), collection=collection, bucket=bucket, by_reference=True)
+    return collection
+
+
+@pytest.fixture
+def full(samples: Collection, seeded: Database, database: Database) -> Database:
+    """A seeded and synced database of one test, over the faces that all share."""
+    with connect(database.maintenance, purpose="tests") as conn:
+        execute_for(conn, "CREATE DATABASE {} TEMPLATE {}", database, seeded)
+    with connect(database, purpose="tests") as conn:
+        rows = read_rows(conn, Scope(collection=samples.name))
+        apply_plan(conn, plan_sync(rows, (face for page in samples.list_faces() for face in page)))
+    return database
+
+
+@pytest.fixture
+def inv(inv: Inv, samples: Collection) -> Inv:
+    def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        own = {"INVOKE_TARGETS_LOCAL_COLLECTION": samples.name, "INVOKE_REQUESTS_PER_SECOND": "1000"}
+        return inv(*arguments, **own, **options)
+
+    return run
+
+
+def take(inv: Inv, *arguments: str, **options: Any) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads(inv(*TAKE, *arguments, **options).stdout)
+    return report
+
+
+def present(report: dict[str, Any]) -> list[str]:
+    return sorted(entry["student_id"] for entry in report["students"] if entry["status"] == "present")
+
+
+def attendance_rows(database: Database) -> list[Any]:
+    with connect(database, purpose="tests") as conn:
+        return conn.execute(
+            "SELECT a.*, s.* FROM attendance a JOIN sessions s ON s.id = session_id ORDER BY 1"
+        ).fetchall()
+
+
+def faces(inv: Inv) -> int:
+    return int(json.loads(inv("status", "--json").stdout)["faces"]["in_collection"])
+
+
+def test_the_class_photo_makes_all_six_present_and_again_changes_nothing(inv: Inv, full: Database) -> None:
+    before = faces(inv)
+    report = take(inv, str(CLASS_PHOTO))
+    assert present(report) == EVERYBODY
+    assert (report["faces"], report["not_counted"], report["changed"]) == (6, [], 7)
+    assert all(entry["confidence"] >= 95 and entry["face_id"] for entry in report["students"])
+    rows = attendance_rows(full)
+    assert len(rows) == 6
+    assert take(inv, str(CLASS_PHOTO))["changed"] == 0
+    assert attendance_rows(full) == rows
+    assert faces(inv) == before, "no temporary face was indexed"
+    shown = inv("attendance", "show", report["session"])
+    assert "6 present, 0 absent" in shown.stdout
+    assert "student-001  Antonia Rojas Antilef" in shown.stdout
+    listed = json.loads(inv("attendance", "show", report["session"], "--json").stdout)
+    assert listed["students"] == report["students"]
+
+
+def test_who_is_not_in_the_photo_is_absent_until_another_photo_shows_them(
+    inv: Inv, full: Database, tmp_path: Path
+) -> None:
+    halves = []
+    with Image.open(CLASS_PHOTO) as image:
+        for number, box in enumerate(
+            [(0, 0, image.width, image.height // 2), (0, image.height // 2, image.width, image.height)]
+        ):
+            half = tmp_path / f"half-{number}.jpg"
+            image.crop(box).save(half, quality=95)
+            halves.append(str(half))
+    at = ("--at", "2026-03-09T08:30Z")
+    first = take(inv, halves[0], *at)
+    assert first["session"] == "class-1b-lenguaje-20260309T083000Z"
+    assert 0 < len(present(first)) < 6
+    assert first["present"] + first["absent"] == 6
+    both = take(inv, halves[1], *at)
+    assert present(both) == EVERYBODY, "the second photo of a session adds to the first"
+    rows = attendance_rows(full)
+    assert take(inv, halves[0], *at)["changed"] == 0
+    assert attendance_rows(full) == rows
+    assert present(take(inv, halves[0], halves[1])) == EVERYBODY
+
+
+def test_a_face_that_is_nobodys_is_counted_with_whom_it_resembles(inv: Inv, full: Database) -> None:
+    with connect(full, purpose="tests") as conn:
+        conn.execute("DELETE FROM student_faces WHERE student_id = 'student-001'")
+        conn.execute("UPDATE class_enrollments SET status = 'withdrawn' WHERE student_id = 'student-002'")
+    report = take(inv, str(CLASS_PHOTO))
+    assert present(report) == EVERYBODY[2:]
+    by_id = {entry["student_id"]: entry["status"] for entry in report["students"]}
+    assert by_id["student-001"] == "absent"
+    assert "student-002" not in by_id
+    reasons = {face["reason"]: face for face in report["not_counted"]}
+    assert reasons["not in this class"]["resembles"] == "student-002"
+    assert reasons["unknown"]["resembles"] in EVERYBODY
+    assert reasons["unknown"]["similarity"] < 95
+    assert report["unknown"] == 1
+    table = inv("attendance", "take", "class-1b-lenguaje", str(CLASS_PHOTO)).stdout.splitlines()
+    assert table[-1].endswith("4 present, 1 absent; 6 faces, 1 not in this class, 1 unknown; nothing changed")
+    unknown = next(line.split() for line in table if line.endswith(" unknown"))
+    nearest = reasons["unknown"]
+    assert unknown == ["1", nearest["resembles"], str(nearest["similarity"]), "unknown"]
+
+
+def test_what_a_person_entered_stays_and_a_cancelled_session_is_refused(inv: Inv, full: Database) -> None:
+    with connect(full, purpose="tests") as conn:
+        conn.execute(
+            "INSERT INTO sessions (id, class_id, starts_at) VALUES ('s-1', 'class-1b-lenguaje', '2026-03-09T08:30Z')"
+        )
+        conn.execute(
+            "INSERT INTO attendance (id, session_id, student_id, status) VALUES ('a-1', 's-1', 'student-001', 'excused')"
+        )
+    report = take(inv, str(CLASS_PHOTO), "--at", "2026-03-09T05:30-03:00")
+    assert report["session"] == "s-1", "the session was there already"
+    assert present(report) == EVERYBODY[1:]
+    with connect(full, purpose="tests") as conn:
+        conn.execute("UPDATE sessions SET status = 'cancelled'")
+    done = inv(*TAKE, str(CLASS_PHOTO), "--at", "2026-03-09T08:30Z", check=False)
+    assert (done.returncode, "Session s-1 is cancelled" in done.stderr) == (1, True)
+
+
+def test_the_annotated_photo_shows_frames_and_is_no_photo_that_was_read(
+    inv: Inv, full: Database, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.jpg"
+    take(inv, str(CLASS_PHOTO), "--annotate", str(out))
+    with Image.open(out) as drawn, Image.open(CLASS_PHOTO) as photo:
+        assert drawn.size == photo.size
+        pixels = drawn.convert("RGB").resize((400, 225))
+        green = sum(count for count, (r, g, b) in pixels.getcolors(90000) or [] if g > 180 and r < 90 and b < 150)
+        assert green > 50
+    copy = tmp_path / "copy.jpg"
+    copy.write_bytes(CLASS_PHOTO.read_bytes())
+    done = inv(*TAKE, str(copy), "--annotate", str(copy), check=False)
+    assert (done.returncode, "is a photo to be read" in done.stderr) == (1, True)
+    assert copy.read_bytes() == CLASS_PHOTO.read_bytes()
+
+
+def test_a_turned_photo_is_stood_upright_first(inv: Inv, full: Database, tmp_path: Path) -> None:
+    turned, exif = tmp_path / "turned.jpg", Image.Exif()
+    exif[0x0112] = 6
+    with Image.open(CLASS_PHOTO) as image:
+        image.rotate(90, expand=True).save(turned, quality=95, exif=exif)
+    assert present(take(inv, str(turned))) == EVERYBODY
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("class-9z", str(CLASS_PHOTO)), "No such class: class-9z"),
+        (("class-1b-lenguaje",), "inv attendance take: PHOTO is missing"),
+        (("class-1b-lenguaje", *[str(CLASS_PHOTO)] * 11), "11 photos; at most 10 are taken"),
+        (("class-1b-lenguaje", __file__), "is no JPEG picture"),
+        (("class-1b-lenguaje", str(CLASS_PHOTO), "--at", "noon"), "--at 'noon' is no time"),
+        (("class-1b-lenguaje", str(CLASS_PHOTO), "--annotate", "out.png"), "out.png is no name of a JPEG file"),
+    ],
+    ids=["unknown class", "no photo", "too many photos", "no picture", "no time", "no JPEG to write"],
+)
+def test_what_cannot_be_taken_is_named_and_nothing_is_written(
+    inv: Inv, full: Database, arguments: tuple[str, ...], message: str
+) -> None:
+    done = inv("attendance", "take", *arguments, check=False)
+    assert (done.returncode, message in done.stderr, "Traceback" in done.stderr) == (1, True, False), done.stderr
+    assert attendance_rows(full) == []
+
+
+def test_an_unknown_session_is_named(inv: Inv, full: Database) -> None:
+    done = inv("attendance", "show", "nowhere", check=False)
+    assert (done.returncode, "No such session: nowhere" in done.stderr) == (1, True)
+
+
+def test_without_face_ids_the_way_to_them_is_told(inv: Inv, full: Database) -> None:
+    with connect(full, purpose="tests") as conn:
+        conn.execute("UPDATE student_faces SET face_id = DEFAULT")
+    done = inv(*TAKE, str(CLASS_PHOTO), check=False)
+    assert (done.returncode, "Run `inv sync-faces` first" in done.stderr) == (1, True)
+
+
+def test_taking_that_is_killed_before_its_commit_leaves_no_row(
+    inv: Inv, full: Database, samples: Collection, state_folder: Path
+) -> None:
+    environment = {
+        "DATABASE_URL": full.shown_url,
+        "INVOKE_STATE_FOLDER": str(state_folder),
+        "INVOKE_TARGETS_LOCAL_COLLECTION": samples.name,
+    }
+    arguments = [*TAKE, str(CLASS_PHOTO), "--at", "2026-03-09T08:30Z"]
+    command = [Path(sys.executable).parent / "inv", *arguments]
+    with connect(full, purpose="tests") as conn:
+        with (
+            conn.transaction(),
+            subprocess.Popen(command, cwd=PHOTOS.parents[1], env=os.environ | environment) as taking,
+        ):
+            conn.execute("LOCK TABLE attendance IN SHARE MODE")  # it has written the session and waits for the rows
+            while not read_value(
+                conn, "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'attendance'::regclass)"
+            ):
+                assert taking.poll() is None
+                time.sleep(0.01)
+            taking.kill()
+        assert read_value(conn, "SELECT count(*) FROM sessions WHERE starts_at = '2026-03-09T08:30Z'") == 0
+    assert attendance_rows(full) == []
+    assert present(take(inv, str(CLASS_PHOTO), "--at", "2026-03-09T08:30Z")) == EVERYBODY
+    assert len(attendance_rows(full)) == 6

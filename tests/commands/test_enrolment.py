@@ -1,0 +1,353 @@
+"""A student's photos go into bucket, collection and table together, whatever happens on the way."""
+
+import io
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from PIL import Image
+
+from eduguard.postgres.database import connect, read_value
+
+CLASS_PHOTO = Path(__file__).parents[2] / "seed_data" / "photos" / "classes" / "class-1b-lenguaje.jpg"
+School = Any  # of conftest.py
+NewPhoto = Callable[..., Path]
+
+
+def test_photos_get_the_next_numbers_and_again_nothing_changes(
+    school: School, new_photo: NewPhoto, photo: Path, tmp_path: Path
+) -> None:
+    other = new_photo(tmp_path / "other.jpg", "student-001", 2)
+    flags = ("student-001", str(photo), str(other))
+    done = school.inv("enrol", *flags)
+    assert "2 photos: 2 enrolled, 0 enrolled already (student-001-photo-4, student-001-photo-5)" in done.stdout
+    school.assert_enrolled("student-001-photo-4", "student-001-photo-5")
+    assert school.bucket.read_sha256("students/student-001/photo-4.jpg")
+    before = school.rows()
+    assert "2 photos: 0 enrolled, 2 enrolled already" in school.inv("enrol", *flags).stdout
+    assert school.rows() == before == school.faces()
+
+
+@pytest.mark.parametrize(
+    ("picture", "message"),
+    [
+        ("nobody", "student-001-photo-4: 0 faces found, one expected"),
+        ("class", "student-001-photo-4: 6 faces found, one expected"),
+    ],
+)
+def test_a_picture_without_exactly_one_face_is_refused_and_nothing_of_it_stays(
+    school: School, tmp_path: Path, picture: str, message: str
+) -> None:
+    file = CLASS_PHOTO
+    if picture == "nobody":
+        file = tmp_path / "nobody.jpg"
+        Image.new("RGB", (400, 300), "grey").save(file)
+    done = school.inv("enrol", "student-001", str(file), check=False)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert (school.faces(), school.keys(), school.rows()) == ([], [], [])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is no JPEG picture"),
+        (b"GIF89a", "is no JPEG picture"),
+        (b"png", "is no JPEG picture"),
+        (b"truncated", "is no JPEG picture"),
+        (b"tiny", "60 x 60 pixels; 80 are the least"),
+        (None, "No such file"),
+    ],
+)
+def test_a_file_that_is_no_photo_is_refused_before_anything_is_sent(
+    school: School, new_photo: NewPhoto, photo: Path, content: bytes | None, message: str
+) -> None:
+    out = io.BytesIO()
+    if content == b"png":
+        Image.new("RGB", (200, 200)).save(out, "PNG")
+    elif content == b"tiny":
+        Image.new("RGB", (60, 60)).save(out, "JPEG")
+    elif content == b"truncated":
+        out.write(photo.read_bytes()[:5000])
+    good = new_photo(photo.parent / "good.jpg", "student-001", 2)
+    photo.unlink() if content is None else photo.write_bytes(out.getvalue() or content)
+    done = school.inv("enrol", "student-001", str(good), str(photo), check=False)
+    assert (done.returncode, message in done.stderr, "Traceback" in done.stderr) == (1, True, False), done.stderr
+    assert (school.faces(), school.keys(), school.rows()) == ([], [], [])
+
+
+def test_an_unknown_student_and_a_missing_photo_are_named(school: School, photo: Path) -> None:
+    done = school.inv("enrol", "student-999", str(photo), check=False)
+    assert (done.returncode, "No such student: student-999" in done.stderr) == (1, True)
+    done = school.inv("enrol", "student-001", check=False)
+    assert (done.returncode, "PHOTO is missing\n  inv enrol STUDENT PHOTO…\n" in done.stderr) == (1, True)
+
+
+def test_a_folder_is_enrolled_side_by_side_under_its_own_numbers(
+    school: School, new_photo: NewPhoto, tmp_path: Path
+) -> None:
+    names = []
+    for student in ("student-001", "student-002", "student-003"):
+        for number in (1, 2):
+            new_photo(tmp_path / "students" / student / f"photo-{number + 6}.jpg", student, number)
+            names.append(f"{student}-photo-{number + 6}")
+    assert "6 photos: 6 enrolled" in school.inv("enrol", "--from", str(tmp_path)).stdout
+    school.assert_enrolled(*names)
+    assert "6 enrolled already" in school.inv("enrol", "--from", str(tmp_path)).stdout
+    new_photo(tmp_path / "students" / "student-001" / "photo-7.jpg", "student-001", 3)
+    done = school.inv("enrol", "--from", str(tmp_path), check=False)
+    assert "0 enrolled, 5 enrolled already, 1 refused" in done.stderr
+    assert "student-001 has another photo 7" in done.stderr
+    school.assert_enrolled(*names)
+
+
+def test_two_enrolments_of_one_student_at_once_never_take_one_number(
+    school: School, new_photo: NewPhoto, tmp_path: Path
+) -> None:
+    photos = [new_photo(tmp_path / f"{number}.jpg", "student-001", number) for number in (1, 2, 3)]
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(lambda file: school.inv("enrol", "student-001", str(file)), photos * 2))
+    school.assert_enrolled(*(f"student-001-photo-{number}" for number in (4, 5, 6)))
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from eduguard.postgres.database import Database, connect
+from eduguard.aws.bucket import open_bucket
+from eduguard.aws.rekognition import open_collection
+from eduguard.students.enrolment import Cloud, Request, enrol_photo
+url, endpoint, name, photo, last = sys.argv[1:]
+access = dict(region="us-east-1", endpoint=endpoint,
+    credentials={"aws_access_key_id": "local", "aws_secret_access_key": "local"})
+cloud = Cloud(collection=open_collection(name, **access), bucket=open_bucket(name, **access), by_reference=True)
+cloud.collection.create()
+cloud.bucket.ensure_exists()
+with connect(Database.from_url(url), purpose="enrol") as conn:
+    enrol_photo(conn, Request(student_id="student-001", file=Path(photo)), cloud=cloud, faces={},
+        tell=lambda step: step == last and os.kill(os.getpid(), signal.SIGKILL))
+"""
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("step", ["reserved", "stored", "indexed", "inserted", "committed"])
+def test_enrolment_killed_at_any_step_is_finished_by_the_next_run(school: School, photo: Path, step: str) -> None:
+    arguments = [school.database.url, school.endpoint, school.name, str(photo), step]
+    killed = subprocess.run([sys.executable, "-c", KILLED, *arguments], check=False, timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    assert bool(school.rows()) is (step == "committed")
+    assert bool(school.keys()) is (step != "reserved")
+    assert bool(school.faces()) is (step not in {"reserved", "stored"})
+    school.inv("enrol", "student-001", str(photo))
+    school.assert_enrolled("student-001-photo-4")
+
+
+def test_enrolment_of_a_picture_that_is_refused_and_killed_leaves_nothing_after_the_next_run(school: School) -> None:
+    arguments = [school.database.url, school.endpoint, school.name, str(CLASS_PHOTO), "stored"]
+    killed = subprocess.run([sys.executable, "-c", KILLED, *arguments], check=False, timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    assert school.keys() == ["students/student-001/photo-4.jpg"]
+    done = school.inv("enrol", "student-001", str(CLASS_PHOTO), check=False)
+    assert (done.returncode, "6 faces found, one expected" in done.stderr) == (1, True), done.stderr
+    school.assert_enrolled()
+
+
+def test_a_sample_photo_that_was_drawn_anew_is_named_and_replaces_nothing(
+    school: School, new_photo: NewPhoto, tmp_path: Path
+) -> None:
+    seeds = tmp_path / "seeds"
+    shutil.copytree(CLASS_PHOTO.parents[2], seeds)
+    own = {"INVOKE_SEED_FOLDER": str(seeds)}
+    school.inv("enrol", **own)
+    faces, kept = school.faces(), school.bucket.download("students/student-001/photo-1.jpg")
+    drawn = new_photo(seeds / "photos" / "students" / "student-001" / "photo-1.jpg", "student-001", 2)
+    assert drawn.read_bytes() != kept
+    done = school.inv("enrol", check=False, **own)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "18 photos: 0 uploaded, 0 faces indexed; " in done.stderr
+    assert str(drawn) in done.stderr
+    assert "`inv unenrol student-001`, `inv enrol`, `inv seed-full`" in done.stderr
+    assert (school.faces(), school.bucket.download("students/student-001/photo-1.jpg")) == (faces, kept)
+    school.inv("unenrol", "student-001", "--yes")
+    assert "18 photos: 3 uploaded, 3 faces indexed" in school.inv("enrol", **own).stdout
+    assert "all in the bucket and in the collection already" in school.inv("enrol", **own).stdout
+    assert school.bucket.download("students/student-001/photo-1.jpg") == drawn.read_bytes()
+
+
+def test_a_picture_that_a_request_cannot_carry_is_sent_smaller(
+    school: School, photo: Path, cloud_endpoint: str
+) -> None:
+    with Image.open(photo) as image:
+        exif = Image.Exif()
+        exif[0x0112] = 6  # to be turned by 90 degrees to stand upright
+        noise = Image.effect_noise((3000, 3000), 90).convert("RGB")
+        noise.paste(image.resize((1800, 2400)), (100, 100))
+        noise.rotate(90, expand=True).save(photo, quality=97, exif=exif)
+    assert photo.stat().st_size > 5 * 1024 * 1024
+    flags = ("student-001", str(photo))
+    elsewhere = {
+        "INVOKE_TARGETS_LOCAL_S3_ENDPOINT": cloud_endpoint,
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+    }
+    assert "1 enrolled" in school.inv("enrol", *flags, **elsewhere).stdout
+    school.assert_enrolled("student-001-photo-4")
+    assert school.bucket.download("students/student-001/photo-4.jpg") == photo.read_bytes()
+
+
+@pytest.mark.parametrize("means", ["policy", "ACL"])
+def test_nothing_is_enrolled_into_a_bucket_that_everybody_can_read(
+    school: School, photo: Path, cloud_endpoint: str, means: str
+) -> None:
+    client = boto3.client(
+        "s3", region_name="us-east-1", endpoint_url=cloud_endpoint, aws_access_key_id="l", aws_secret_access_key="l"
+    )
+    client.create_bucket(Bucket=school.name)
+    if means == "ACL":
+        client.put_bucket_acl(Bucket=school.name, ACL="public-read")
+    else:
+        statement = {
+            "Effect": "Allow",
+            "Principal": "*",
+            "Action": "s3:GetObject",
+            "Resource": f"arn:aws:s3:::{school.name}/*",
+        }
+        client.put_bucket_policy(
+            Bucket=school.name, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        )
+    done = school.inv("enrol", "student-001", str(photo), check=False)
+    assert done.returncode == 1
+    assert f"Bucket {school.name} is not private: its {means}" in done.stderr
+    assert (school.keys(), school.faces(), school.rows()) == ([], [], [])
+
+
+REMOVED = """
+import os, signal, sys
+from eduguard.postgres.database import Database, connect
+from eduguard.aws.bucket import open_bucket
+from eduguard.aws.rekognition import open_collection
+from eduguard.students.unenrolment import remove_traces
+from eduguard.students.enrolment import Cloud
+url, endpoint, name, last = sys.argv[1:]
+access = dict(region="us-east-1", endpoint=endpoint,
+    credentials={"aws_access_key_id": "local", "aws_secret_access_key": "local"})
+cloud = Cloud(collection=open_collection(name, **access), bucket=open_bucket(name, **access), by_reference=True)
+with connect(Database.from_url(url), purpose="unenrol") as conn:
+    remove_traces(conn, "student-001", cloud, tell=lambda step: step == last and os.kill(os.getpid(), signal.SIGKILL))
+"""
+
+
+def test_unenrol_shows_what_it_removes_and_removes_it_everywhere(
+    school: School, new_photo: NewPhoto, photo: Path, tmp_path: Path
+) -> None:
+    other = new_photo(tmp_path / "other.jpg", "student-002")
+    school.inv("enrol", "student-001", str(photo))
+    school.inv("enrol", "student-002", str(other))
+    refused = school.inv("unenrol", "student-001", check=False)
+    assert refused.returncode == 1
+    assert "nothing was removed (1 faces, 1 photos, 4 rows)" in refused.stderr
+    for line in ("photo  students/student-001/photo-4.jpg", "row    student-001-photo-4", "row    face-001-1"):
+        assert line in refused.stderr
+    school.assert_enrolled("student-001-photo-4", "student-002-photo-4")
+    done = school.inv("unenrol", "student-001", "--yes")
+    assert "1 faces, 1 photos, 4 rows removed" in done.stdout
+    school.assert_enrolled("student-002-photo-4")
+    assert "nothing to remove" in school.inv("unenrol", "student-001", "--yes").stdout
+
+
+def test_unenrol_removes_every_version_of_a_photo(school: School, photo: Path, cloud_endpoint: str) -> None:
+    client = boto3.client(
+        "s3", region_name="us-east-1", endpoint_url=cloud_endpoint, aws_access_key_id="l", aws_secret_access_key="l"
+    )
+    client.create_bucket(Bucket=school.name)
+    client.put_bucket_versioning(Bucket=school.name, VersioningConfiguration={"Status": "Enabled"})
+    school.inv("enrol", "student-001", str(photo))
+    client.put_object(Bucket=school.name, Key="students/student-001/photo-4.jpg", Body=b"second version")
+    school.inv("unenrol", "student-001", "--yes")
+    left = client.list_object_versions(Bucket=school.name)
+    assert left.get("Versions", []) + left.get("DeleteMarkers", []) == []
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("step", ["user", "faces", "photos", "rows", "committed"])
+def test_unenrol_killed_at_any_step_is_finished_by_the_next_run(school: School, photo: Path, step: str) -> None:
+    school.inv("enrol", "student-001", str(photo), "--users")
+    arguments = [school.database.url, school.endpoint, school.name, step]
+    killed = subprocess.run([sys.executable, "-c", REMOVED, *arguments], check=False, timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    assert school.collection.list_users() == set()
+    assert bool(school.faces()) is (step == "user")
+    assert bool(school.keys()) is (step in {"user", "faces"})
+    assert len(school.rows()) == (step != "committed")
+    school.inv("unenrol", "student-001", "--yes")
+    school.assert_enrolled()
+
+
+def users(school: School) -> dict[str, str | None]:
+    return {
+        face.external_image_id: face.user_id for page in school.collection.list_faces() for face in page
+    }  # fmt: skip
+
+
+def test_users_follow_the_external_image_ids_and_are_rebuilt_by_sync(
+    school: School, new_photo: NewPhoto, photo: Path, tmp_path: Path
+) -> None:
+    other = new_photo(tmp_path / "other.jpg", "student-001", 2)
+    flags = ("student-001", str(photo), str(other), "--users")
+    assert "2 faces given to 1 users, 0 unchanged" in school.inv("enrol", *flags).stdout
+    belonging = {"student-001-photo-4": "student-001", "student-001-photo-5": "student-001"}
+    assert users(school) == belonging
+    assert "0 faces given to 0 users, 2 unchanged" in school.inv("sync-faces", "--users").stdout
+    school.collection.delete_user("student-001")
+    assert "2 faces given to 1 users, 0 unchanged" in school.inv("sync-faces", "--users").stdout
+    assert users(school) == belonging
+    assert "2 faces, 2 photos, 5 rows, 1 user removed" in school.inv("unenrol", "student-001", "--yes").stdout
+    assert school.collection.list_users() == set()
+    school.assert_enrolled()
+
+
+def test_a_photo_of_somebody_else_is_not_given_to_a_students_user(
+    school: School, new_photo: NewPhoto, photo: Path, tmp_path: Path
+) -> None:
+    other = new_photo(tmp_path / "other.jpg", "student-002")
+    school.inv("enrol", "student-001", str(photo), "--users")
+    done = school.inv("enrol", "student-001", str(other), "--users", check=False)
+    assert done.returncode == 1
+    assert "1 refused" in done.stderr
+    assert "LOW_MATCH_CONFIDENCE" in done.stderr
+
+
+def test_no_table_has_room_for_a_picture_and_no_message_holds_one(school: School, photo: Path) -> None:
+    query = (
+        "SELECT count(*) FROM information_schema.columns WHERE table_schema = 'public'"
+        " AND (data_type = 'bytea' OR data_type = 'ARRAY')"
+    )
+    with connect(school.database, purpose="tests") as conn:
+        assert read_value(conn, query) == 0
+    photo.write_bytes(CLASS_PHOTO.read_bytes())
+    done = school.inv("enrol", "student-001", str(photo), check=False)
+    assert done.returncode == 1
+    assert len(done.stdout + done.stderr) < 500
+    assert "JFIF" not in done.stdout + done.stderr
+
+
+def test_a_student_whose_faces_are_in_another_collection_is_refused(school: School, photo: Path) -> None:
+    with connect(school.database, purpose="tests") as conn:
+        conn.execute("UPDATE students SET aws_collection_id = %s WHERE id <> 'student-001'", [school.name])
+        conn.execute("UPDATE students SET aws_collection_id = 'elsewhere' WHERE id = 'student-001'")
+    for command in (
+        ("enrol", "student-001", str(photo)),
+        ("unenrol", "student-001", "--yes"),
+    ):
+        done = school.inv(*command, check=False)
+        assert (done.returncode, "student-001 (in elsewhere)" in done.stderr) == (1, True), done.stderr
+        assert "Pass --collection elsewhere" in done.stderr
+    school.assert_enrolled()

@@ -1,0 +1,132 @@
+"""Flags reach the steps of a composite, a step that stands twice runs once, and a failure is one message."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from invoke.program import Program
+
+Run = Callable[..., tuple[int, list[str], str]]
+
+TASKS = """
+from contextlib import contextmanager
+from invoke.tasks import call, task
+from eduguard.errors import EduguardError
+from eduguard.commands.executor import keep_open, plain_settings
+
+@contextmanager
+def held():
+    print("taken")
+    try:
+        yield
+    finally:
+        print("released")
+
+@task
+def migrate(c, next=False):
+    print(f"migrate next={next}")
+
+@task
+def sync(c, collection="", dry_run=False, next=False):
+    print(f"sync {collection} dry_run={dry_run} next={next}")
+
+@task(pre=[call(migrate, next=True), call(sync, next=True)], post=[migrate])
+def full(c, collection="", yes=False):
+    print(f"full {collection} yes={yes}")
+
+@task
+def hold(c):
+    keep_open(held())
+
+@task
+def fail(c):
+    raise EduguardError("it broke", hint="mend it")
+
+@task
+def interrupt(c):
+    raise KeyboardInterrupt
+
+@task
+def show(c):
+    print(sorted(plain_settings(c).items()))
+"""
+SETTINGS = """
+tasks: {executor_class: eduguard.commands.executor.SuiteExecutor}
+target: local
+limit: 3
+targets: {local: {bucket: b}}
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    (tmp_path / "tasks.py").write_text(TASKS)
+    (tmp_path / "invoke.yaml").write_text(SETTINGS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+    def invoke(*arguments: str) -> tuple[int, list[str], str]:
+        status = 0
+        monkeypatch.delitem(sys.modules, "tasks", raising=False)
+        try:
+            Program().run(["inv", *arguments])
+        except SystemExit as error:
+            status = int(error.code or 0)
+        captured = capsys.readouterr()
+        return status, captured.out.splitlines(), captured.err
+
+    return invoke
+
+
+def test_a_flag_of_the_composite_reaches_the_steps_that_take_it(run: Run) -> None:
+    status, lines, _ = run("full", "--collection", "X", "--yes")
+    assert status == 0
+    assert lines == ["migrate next=True", "sync X dry_run=False next=True", "full X yes=True", "migrate next=False"]
+
+
+def test_a_step_that_stands_twice_with_the_same_flags_runs_once(run: Run) -> None:
+    assert run("migrate", "--next", "full")[1].count("migrate next=True") == 1
+
+
+def test_a_step_with_other_flags_is_another_call(run: Run) -> None:
+    assert run("migrate", "full")[1][:2] == ["migrate next=False", "migrate next=True"]
+
+
+def test_a_resource_kept_open_lasts_until_the_last_task_has_ended(run: Run) -> None:
+    assert run("hold", "migrate")[1] == ["taken", "migrate next=False", "released"]
+
+
+def test_a_failure_is_its_message_and_releases_what_was_held(run: Run) -> None:
+    assert run("hold", "fail", "migrate") == (1, ["taken", "released"], "error: it broke\n  mend it\n")
+
+
+def test_an_interruption_has_the_exit_status_of_one(run: Run) -> None:
+    status, lines, message = run("hold", "interrupt", "migrate")
+    assert (status, lines) == (130, ["taken", "released"])
+    assert "interrupted" in message
+
+
+def test_only_the_suites_own_settings_are_handed_on(run: Run) -> None:
+    assert run("show")[1] == ["[('limit', 3), ('target', 'local'), ('targets', {'local': {'bucket': 'b'}})]"]
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [(("--collection", "X"), "--collection X stands with a task"), (("--dry",), "--dry is Invoke's own")],
+)
+def test_a_flag_that_invoke_would_swallow_is_refused(run: Run, flag: tuple[str, ...], message: str) -> None:
+    status, lines, error = run("migrate", *flag)
+    assert (status, lines) == (1, [])
+    assert message in error
+
+
+def test_a_collection_of_invokes_own_may_be_named(run: Run) -> None:
+    assert run("--collection", "tasks", "migrate")[:2] == (0, ["migrate next=False"])
+
+
+def test_an_environment_variable_that_does_not_fit_is_one_message(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INVOKE_LIMIT", "many")
+    status, lines, error = run("show")
+    assert (status, lines) == (1, [])
+    assert "environment variable does not fit its setting" in error

@@ -1,0 +1,85 @@
+"""A server, a role or the environment may give a session settings that our queries and psycopg do not expect."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from eduguard.errors import EduguardError
+from eduguard.fixtures import loading
+from eduguard.migrations import runner
+from eduguard.postgres.database import Database, connect, execute_for, read_value
+from eduguard.rebuild import protection, publication
+from eduguard.rebuild.lock import hold_lock
+from eduguard.sync.scope import Scope, read_rows
+
+ROOT = Path(__file__).parents[2]
+Give = Callable[[str], None]
+
+
+@pytest.fixture
+def give(seeded: Database, monkeypatch: pytest.MonkeyPatch) -> Give:
+    """Give every session of this test a setting."""
+    assert seeded
+    return lambda setting: monkeypatch.setenv("PGOPTIONS", f"-c {setting}")
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "client_encoding=SQL_ASCII",
+        "client_encoding=LATIN1",
+        "DateStyle=German",
+        "DateStyle=SQL",
+        "IntervalStyle=sql_standard",
+        "TimeZone=Pacific/Kiritimati",
+        "standard_conforming_strings=off",
+        "bytea_output=escape",
+        "extra_float_digits=-15",
+        "default_transaction_isolation=serializable",
+    ],
+)
+def test_a_database_is_made_filled_and_read(database: Database, give: Give, setting: str) -> None:
+    give(setting)
+    publication.create_next(database, target="tests", command="tests", template=None, fixtures=None)
+    runner.apply(database.next, ROOT / "migrations")
+    seeds = loading.read_fixtures(ROOT / "seed_data")
+    with connect(database.next, purpose="tests") as conn:
+        assert loading.load_fixtures(conn, seeds, alone=True).summary().startswith("113 rows")
+        assert len(read_rows(conn, Scope(collection="eduguard-school-default"))) == 18
+    publication.publish(database, lambda _: None)
+    state = protection.inspect(database)
+    assert state.origin
+    assert state.origin.created_at.tzinfo
+
+
+@pytest.fixture
+def ascii_database(database: Database) -> Iterator[Database]:
+    """A database as a server makes it that was set up without an encoding."""
+    with connect(database.maintenance, purpose="tests") as conn:
+        execute_for(
+            conn, "CREATE DATABASE {} TEMPLATE template0 ENCODING SQL_ASCII LOCALE 'C' LOCALE_PROVIDER libc", database
+        )
+    return database
+
+
+def test_a_database_without_an_encoding_is_read_and_is_replaced_by_one_with_utf8(ascii_database: Database) -> None:
+    with connect(ascii_database, purpose="tests") as conn:
+        conn.execute("CREATE TABLE pupils AS SELECT 'Muñoz' AS name")
+        assert read_value(conn, "SELECT name FROM pupils") == "Muñoz"
+    publication.create_next(ascii_database, target="tests", command="tests", template=None, fixtures=None)
+    with connect(ascii_database.next, purpose="tests") as conn:
+        assert read_value(conn, "SHOW server_encoding") == "UTF8"
+
+
+def test_the_lock_is_held_while_its_session_is_idle(database: Database, give: Give) -> None:
+    give("idle_session_timeout=50")
+    with hold_lock(database), connect(database.maintenance, purpose="tests") as conn:
+        assert read_value(conn, "SHOW idle_session_timeout") == "0"
+
+
+@pytest.mark.parametrize("setting", ["default_transaction_read_only=on", "transaction_timeout=1"])
+def test_what_a_session_may_not_do_is_one_error(database: Database, give: Give, setting: str) -> None:
+    give(setting)
+    with pytest.raises(EduguardError):
+        publication.create_next(database, target="tests", command="tests", template=None, fixtures=None)
