@@ -1,11 +1,18 @@
-"""External image ids: what we call a face when it is indexed, which never changes; all of it pure."""
+"""External image ids, the keys of photos and the placeholder: how they are spelled, and nothing but that; pure."""
 
 import re
 
+PLACEHOLDER = "placeholder"
+"""the value of student_faces.face_id before the first sync"""
 TEMPORARY = "temp_attendance_"
+PHOTOS = "students/"
+"""how the keys of all students' photos begin"""
+KEY_FORM = "students/{student_id}/photo-{n}.jpg"
+EXTERNAL_IMAGE_ID_FORM = "{student_id}-photo-{n}"
 # The last `-photo-{n}` is the suffix: a student's id may contain the word itself. Characters and length are those that
 # the Rekognition API reference allows in an ExternalImageId.
 _EXTERNAL_IMAGE_ID = re.compile(r"(?=.{1,255}\Z)(?P<student_id>[a-zA-Z0-9_.\-:]+)-photo-(?P<number>[1-9][0-9]*)\Z")
+_KEY = re.compile(r"students/(?P<student_id>[^/]+)/photo-(?P<number>[1-9][0-9]*)\.jpg\Z")
 
 
 def external_image_id(student_id: str, number: int) -> str:
@@ -22,3 +29,21 @@ def split_external_image_id(text: str) -> tuple[str, int] | None:
 def is_student_id(text: str) -> bool:
     """Say whether external image ids can be made of the text."""
     return split_external_image_id(external_image_id(text, 1)) == (text, 1)
+
+
+def photo_key(student_id: str, number: int) -> str:
+    """Return the key of a student's photo in the bucket; number starts at 1."""
+    return f"{PHOTOS}{student_id}/photo-{number}.jpg"
+
+
+def photos_prefix(student_id: str) -> str:
+    """Return how the keys of a student's photos begin."""
+    return f"{PHOTOS}{student_id}/"
+
+
+def split_photo_key(key: str) -> tuple[str, int] | None:
+    """Return student id and photo number, or None where the text is not the key of a student's photo."""
+    match = _KEY.match(key)
+    if match is None or not is_student_id(match["student_id"]):
+        return None
+    return match["student_id"], int(match["number"])

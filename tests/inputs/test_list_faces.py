@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -16,8 +16,11 @@ from eduguard.aws.rekognition import Collection, open_collection
 from eduguard.errors import EduguardError
 from eduguard.postgres.database import Database, connect
 from eduguard.sync.comparison_tables import compare_copied, copying_faces
-from eduguard.sync.plan import Face, plan_sync
+from eduguard.sync.plan import plan_sync
 from eduguard.sync.scope import Scope
+
+if TYPE_CHECKING:
+    from eduguard.aws.types import Face
 
 FACE = {
     "FaceId": "11111111-2222-3333-4444-555555555555",

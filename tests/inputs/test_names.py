@@ -7,11 +7,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from eduguard.aws.types import Face
 from eduguard.errors import EduguardError
 from eduguard.identifiers import external_image_id, is_student_id, split_external_image_id
 from eduguard.students.photos import check_keys
 from eduguard.students.samples import find_photos
-from eduguard.sync.plan import Face, FaceRow, plan_sync
+from eduguard.sync.plan import FaceRow, plan_sync
 
 TEXT = st.text(max_size=40) | st.text("aZ0_.:-/\\ é\x00\n\ud800", max_size=300)
 NAMES = st.from_regex(r"[a-zA-Z0-9_.:\-]{0,20}(-photo-)?[a-z0-9.\-]{0,9}", fullmatch=True)

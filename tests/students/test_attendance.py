@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 
+from eduguard.aws.types import Box
 from eduguard.students.attendance import Roster, name_session, present_students
 from eduguard.students.class_photos import Likeness, Sighting, decide
-from eduguard.students.pictures import Box
 
 BOX = Box(left=0, top=0, width=1, height=1)
 ROSTER = Roster(class_id="c", names={"ana": "Ana", "luz": "Luz"}, owners={})

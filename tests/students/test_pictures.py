@@ -5,7 +5,8 @@ import io
 import pytest
 from PIL import Image
 
-from eduguard.students.pictures import Box, draw_names
+from eduguard.aws.types import Box
+from eduguard.students.pictures import draw_names
 
 SURE = "#2ecc71"
 

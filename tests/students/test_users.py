@@ -1,7 +1,9 @@
 """Who belongs to which user is a pure function of rows and faces."""
 
+from eduguard.aws.types import Face
+from eduguard.identifiers import PLACEHOLDER
 from eduguard.students.users import plan_users
-from eduguard.sync.plan import PLACEHOLDER, Face, FaceRow
+from eduguard.sync.plan import FaceRow
 
 
 def face(face_id: str, user: str | None = None) -> Face:

@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 from psycopg import Connection
 from psycopg.errors import UniqueViolation
 
+from eduguard.aws.types import Face
 from eduguard.errors import EduguardError
+from eduguard.identifiers import PLACEHOLDER
 from eduguard.migrations import runner
 from eduguard.postgres.database import Database, connect, execute_for
 from eduguard.sync import apply, comparison
 from eduguard.sync.comparison import Comparison
-from eduguard.sync.plan import PLACEHOLDER, Change, Face, FaceRow, Plan, plan_sync
+from eduguard.sync.plan import Change, FaceRow, Plan, plan_sync
 from eduguard.sync.scope import Scope, read_rows
 
 ROOT = Path(__file__).parents[2]

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eduguard.identifiers import external_image_id, split_external_image_id
-from eduguard.sync.plan import PLACEHOLDER, Change, Face, FaceRow, Plan, plan_sync
+from eduguard.aws.types import Face
+from eduguard.identifiers import PLACEHOLDER, external_image_id, split_external_image_id
+from eduguard.sync.plan import Change, FaceRow, Plan, plan_sync
 
 
 def flat(plan: Plan) -> tuple[dict[str, int], list[str], list[Change]]:

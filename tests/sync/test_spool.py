@@ -4,8 +4,8 @@ from itertools import pairwise
 
 import pytest
 
+from eduguard.aws.types import Face
 from eduguard.sync import spool
-from eduguard.sync.plan import Face
 from eduguard.sync.spool import Spool
 
 

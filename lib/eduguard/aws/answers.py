@@ -6,8 +6,7 @@ asked for.
 
 from typing import TYPE_CHECKING
 
-from eduguard.aws.types import IndexedFace, Match
-from eduguard.students.pictures import Box
+from eduguard.aws.types import Box, IndexedFace, Match
 
 if TYPE_CHECKING:
     from types_boto3_rekognition.type_defs import BoundingBoxTypeDef, FaceMatchTypeDef, FaceRecordTypeDef

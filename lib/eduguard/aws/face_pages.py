@@ -5,9 +5,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from eduguard.aws.types import CollectionState
+from eduguard.aws.types import CollectionState, Face
 from eduguard.errors import EduguardError
-from eduguard.sync.plan import Face
 
 # The patterns of the API reference, one value a line. What is neither could not be written, or not searched for.
 _FACE_IDS = re.compile(r"(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\n)*")

@@ -5,9 +5,8 @@ from contextlib import AbstractContextManager, contextmanager
 
 from eduguard.aws.ahead import one_ahead
 from eduguard.aws.rekognition import Collection
-from eduguard.aws.types import ListingLostError
+from eduguard.aws.types import Face, ListingLostError
 from eduguard.progress import Step
-from eduguard.sync.plan import Face
 
 Take = Callable[[list[Face]], None]
 

@@ -9,7 +9,9 @@ from eduguard.aws.clients import EXPIRED, PROVIDE, RENEW, open_client
 from eduguard.aws.face_pages import read_page, read_state
 from eduguard.aws.pace import Pace
 from eduguard.aws.types import (
+    Box,
     CollectionState,
+    Face,
     FaceRefusedError,
     IndexedFace,
     ListingLostError,
@@ -17,8 +19,6 @@ from eduguard.aws.types import (
     S3Object,
 )
 from eduguard.errors import EduguardError
-from eduguard.students.pictures import Box
-from eduguard.sync.plan import Face
 
 if TYPE_CHECKING:
     from types_boto3_rekognition import RekognitionClient

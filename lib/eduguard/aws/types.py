@@ -1,8 +1,28 @@
-"""What the Rekognition client takes and returns, beside faces."""
+"""What the clients take and return."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from eduguard.errors import EduguardError
+
+
+class Face(NamedTuple):
+    """One face of a collection; confidence from 0 to 100 that it is a face."""
+
+    face_id: str
+    external_image_id: str | None
+    confidence: float
+    user_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Box:
+    """Where a face is in a picture: ratios of its width and height, which may reach over its edges."""
+
+    left: float
+    top: float
+    width: float
+    height: float
 
 
 class ListingLostError(EduguardError):

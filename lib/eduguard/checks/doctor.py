@@ -6,14 +6,20 @@ from typing import Any, TypeVar
 
 from eduguard.aws.clients import serves
 from eduguard.aws.listing import read_faces
-from eduguard.aws.types import CollectionState
+from eduguard.aws.types import CollectionState, Face
 from eduguard.errors import EduguardError
-from eduguard.identifiers import external_image_id, split_external_image_id
+from eduguard.identifiers import (
+    EXTERNAL_IMAGE_ID_FORM,
+    PHOTOS,
+    external_image_id,
+    split_external_image_id,
+    split_photo_key,
+)
 from eduguard.migrations import runner
 from eduguard.postgres.database import connect
 from eduguard.rebuild import protection
 from eduguard.settings import Settings
-from eduguard.sync.plan import Face, FaceRow, Plan, plan_sync
+from eduguard.sync.plan import FaceRow, Plan, plan_sync
 from eduguard.sync.scope import Scope, read_rows
 from eduguard.targets import target_bucket, target_collection, target_database, target_identity
 
@@ -21,7 +27,6 @@ T = TypeVar("T")
 OK, DRIFT, BROKEN = "ok", "drift", "broken"
 _LARGEST_SKEW = 240.0  # seconds; AWS refuses signatures that are 5 minutes off
 _SHOWN = 5  # ids named for each kind of disagreement
-_PREFIX = "students/"
 _MIGRATE = "inv migrate"
 
 
@@ -135,7 +140,7 @@ def _check_collection(state: CollectionState, faces: list[Face]) -> Finding:
     ours = sum(split_external_image_id(face.external_image_id or "") is not None for face in faces)
     text = f"{state.arn}, {len(faces)} faces, {ours} with an external image id of our form"
     if ours == 0:
-        remedy = "Index the photos anew as {student_id}-photo-{n}: inv enrol"
+        remedy = "Index the photos again as " + EXTERNAL_IMAGE_ID_FORM + ": inv enrol"
         return Finding(step="collection", verdict=DRIFT, text=text, remedy=remedy)
     if len(faces) != state.face_count:
         text += f"; it counts {state.face_count}"
@@ -163,8 +168,8 @@ def _judge_plan(plan: Plan) -> Iterator[Finding]:
 
 def _read_photos(settings: Settings) -> set[str]:
     """Return the external image ids of the photos in the bucket."""
-    keys = target_bucket(settings).sizes(_PREFIX)
-    return {external for external in map(_external_of_key, keys) if external}
+    keys = map(split_photo_key, target_bucket(settings).sizes(PHOTOS))
+    return {external_image_id(*parts) for parts in keys if parts}
 
 
 def _judge_places(rows: set[str], photos: set[str], faces: list[Face]) -> Iterator[Finding]:
@@ -190,17 +195,11 @@ def _judge_state(state: str, ids: list[str]) -> Finding:
     return Finding(step="photos", verdict=DRIFT, text=f"{len(ids)} with only {state}: {named}", remedy=_REMEDIES[state])
 
 
-def _external_of_key(key: str) -> str | None:
-    student, _, name = key.removeprefix(_PREFIX).partition("/")
-    parts = split_external_image_id(f"{student}-{name.removesuffix('.jpg')}")
-    return external_image_id(*parts) if parts and parts[0] == student else None
-
-
 def iam_policies(settings: Settings, account: str) -> dict[str, Any]:
     """Return the least that each job needs, as IAM policies (service authorization reference of Rekognition and S3)."""
     target = settings.target
     collection = f"arn:aws:rekognition:{target.region}:{account}:collection/{target.collection}"
-    objects = f"arn:aws:s3:::{target.bucket}/{_PREFIX}*"
+    objects = f"arn:aws:s3:::{target.bucket}/{PHOTOS}*"
 
     def rekognition(*actions: str) -> dict[str, Any]:
         return _statement([f"rekognition:{action}" for action in actions], collection)

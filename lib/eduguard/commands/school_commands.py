@@ -12,10 +12,11 @@ from invoke.tasks import task
 from eduguard.commands.shared import COLLECTION, JSON, USERS, YES, recognition, settings_of, workflow
 from eduguard.commands.words import Command
 from eduguard.errors import EduguardError
+from eduguard.identifiers import KEY_FORM
 from eduguard.terminal import ask, print_json, print_rows, print_step
 
 DRY_RUN = "only count what would be copied"
-FOLDER = "laid out like the bucket: students/{student_id}/photo-{n}.jpg"
+FOLDER = f"laid out like the bucket: {KEY_FORM}"
 
 
 @task(

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from eduguard.errors import EduguardError
+from eduguard.identifiers import PLACEHOLDER
 from eduguard.students.class_photos import Likeness, Sighting
-from eduguard.sync.plan import PLACEHOLDER
 
 if TYPE_CHECKING:
     from psycopg import Connection

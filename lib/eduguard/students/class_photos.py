@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from eduguard.aws.rekognition import LARGEST_IMAGE, Collection
-from eduguard.students.pictures import Box, Picture, cut_face, fit_picture, open_upright
+from eduguard.aws.types import Box
+from eduguard.students.pictures import Picture, cut_face, fit_picture, open_upright
 
 _AT_ONCE = 8
 

@@ -13,9 +13,15 @@ from eduguard.aws.listing import read_faces
 from eduguard.aws.rekognition import LARGEST_IMAGE, Collection
 from eduguard.aws.types import FaceRefusedError, S3Object
 from eduguard.errors import EduguardError
-from eduguard.identifiers import external_image_id, split_external_image_id
+from eduguard.identifiers import (
+    external_image_id,
+    photo_key,
+    photos_prefix,
+    split_external_image_id,
+    split_photo_key,
+)
 from eduguard.students.pictures import LARGEST_OBJECT, Picture, fit_picture, read_picture
-from eduguard.students.samples import Photo, photo_key
+from eduguard.students.samples import Photo
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -231,12 +237,8 @@ def lock_student(conn: "Connection", student: str) -> None:
 
 def find_keys(bucket: Bucket, student: str) -> dict[int, str]:
     """Return the key of each photo of a student in the bucket, by number; read-only."""
-    keys = {}
-    for key in bucket.sizes(f"students/{student}/photo-"):
-        parts = split_external_image_id(f"{student}-{key.rpartition('/')[2].removesuffix('.jpg')}")
-        if parts and key == photo_key(*parts):
-            keys[parts[1]] = key
-    return keys
+    found = ((key, split_photo_key(key)) for key in bucket.sizes(photos_prefix(student)))
+    return {parts[1]: key for key, parts in found if parts}
 
 
 def _shown(picture: Picture, key: str, cloud: Cloud) -> bytes | S3Object:

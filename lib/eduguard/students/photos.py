@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from eduguard.aws.bucket import JPEG, Bucket
 from eduguard.errors import EduguardError
+from eduguard.identifiers import KEY_FORM, PHOTOS
 from eduguard.students.pictures import SMALLEST_SIDE, read_size
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
 _AT_ONCE = 8
-_STUDENTS = "students/"
 _SHOWN = 20  # names in an error
 # Letters, digits and the few signs of student ids, in segments that do not begin with a dot: no `..`, no absolute path,
 # no backslash, no control character, nothing that two file systems would write differently; file systems take names of
@@ -70,7 +70,7 @@ class CopyPlan:
 def check_photos(conn: "Connection", bucket: Bucket) -> PhotoReport:
     """Compare the rows of student_faces with the students' photos in the bucket; read-only."""
     wanted = {row[0] for row in conn.execute("SELECT photo_url FROM student_faces")}
-    stored = bucket.sizes(_STUDENTS)
+    stored = bucket.sizes(PHOTOS)
 
     def judge(key: str) -> str | None:
         if not stored[key]:
@@ -99,7 +99,7 @@ def check_keys(keys: Iterable[str]) -> None:
     if unsafe:
         raise EduguardError(
             f"{len(unsafe)} keys cannot be files: {', '.join(map(ascii, unsafe[:_SHOWN]))}",
-            hint="Photos are named students/{student_id}/photo-{n}.jpg, without `..` and without a leading slash.",
+            hint=f"Photos are named {KEY_FORM}, without `..` and without a leading slash.",
         )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from eduguard.aws.types import Box
 from eduguard.errors import EduguardError
 
 if TYPE_CHECKING:
@@ -27,16 +28,6 @@ _SHRINK = 0.8
 _MARGIN = 0.4  # of a face's own width and height, on each side of it: recognisers want the whole head
 _FONT = "DejaVuSans.ttf"  # there on most Linux machines
 _LEAST_CUT = 240  # pixels of the shorter side of what is cut out
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Box:
-    """Where a face is in a picture: ratios of its width and height, which may reach over its edges."""
-
-    left: float
-    top: float
-    width: float
-    height: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

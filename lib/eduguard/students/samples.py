@@ -10,14 +10,9 @@ from eduguard.aws.listing import read_faces
 from eduguard.aws.rekognition import Collection
 from eduguard.aws.types import S3Object
 from eduguard.errors import EduguardError
-from eduguard.identifiers import external_image_id, split_external_image_id
+from eduguard.identifiers import KEY_FORM, PHOTOS, external_image_id, photo_key, split_photo_key
 
 _AT_ONCE = 4  # below Rekognition's smallest quota for IndexFaces, 5 a second
-
-
-def photo_key(student_id: str, number: int) -> str:
-    """Return the key of a student's photo in the bucket; number starts at 1."""
-    return f"students/{student_id}/photo-{number}.jpg"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,30 +54,24 @@ def find_photos(folder: Path) -> tuple[Photo, ...]:
     """Return the photos under folder/students, sorted by key; read-only.
 
     Raises:
-        EduguardError: when there are none, or naming each file that is not students/{student_id}/photo-{n}.jpg.
+        EduguardError: when there are none, or naming each file that is not named like a key of the bucket.
     """
-    files = sorted(path for path in folder.glob("students/**/*") if path.is_file() and not path.name.startswith("."))
+    files = sorted(path for path in folder.glob(f"{PHOTOS}**/*") if path.is_file() and not path.name.startswith("."))
     photos = [_photo(folder, file) for file in files]
     strangers = [str(file) for file, photo in zip(files, photos, strict=True) if photo is None]
     if strangers:
         raise EduguardError(
             f"Not a student's photo: {', '.join(strangers)}",
-            hint="Photos are named students/{student_id}/photo-{n}.jpg.",
+            hint=f"Photos are named {KEY_FORM}.",
         )
     if not photos:
-        raise EduguardError(
-            f"No photo in {folder / 'students'}", hint="`seed_folder` in invoke.yaml says where they are."
-        )
+        raise EduguardError(f"No photo in {folder / PHOTOS}", hint="`seed_folder` in invoke.yaml says where they are.")
     return tuple(photo for photo in photos if photo)
 
 
 def _photo(folder: Path, file: Path) -> Photo | None:
-    student = file.parent.name
-    parts = split_external_image_id(f"{student}-{file.stem}")
-    if parts is None:
-        return None
-    photo = Photo(student_id=parts[0], number=parts[1], file=file)
-    return photo if folder / photo.key == file else None
+    parts = split_photo_key(file.relative_to(folder).as_posix())
+    return Photo(student_id=parts[0], number=parts[1], file=file) if parts else None
 
 
 def enrol_photos(photos: Sequence[Photo], *, collection: Collection, bucket: Bucket, by_reference: bool) -> EnrolReport:
@@ -103,7 +92,7 @@ def enrol_photos(photos: Sequence[Photo], *, collection: Collection, bucket: Buc
         collection.create()
     bucket.ensure_exists()
     bucket.check_private()
-    stored = bucket.list_photos("students/")
+    stored = bucket.list_photos(PHOTOS)
     known = {face.external_image_id for face in read_faces(collection)}
     changed = [each for each in photos if each.key in stored and not _is_stored(each, stored[each.key], bucket)]
     upload = [photo for photo in photos if photo.key not in stored]

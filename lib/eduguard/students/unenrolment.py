@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING
 
 from eduguard.aws.listing import read_faces
 from eduguard.aws.rekognition import Collection
-from eduguard.identifiers import split_external_image_id
+from eduguard.identifiers import PLACEHOLDER, photos_prefix, split_external_image_id
 from eduguard.students.enrolment import Cloud, Tell
-from eduguard.sync.plan import PLACEHOLDER
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -55,7 +54,7 @@ def find_traces(conn: "Connection", student: str, cloud: Cloud) -> Traces:
     return Traces(
         student_id=student,
         faces=tuple(sorted(faces)),
-        photos=tuple(sorted(cloud.bucket.sizes(f"students/{student}/"))) if cloud.bucket.exists() else (),
+        photos=tuple(sorted(cloud.bucket.sizes(photos_prefix(student)))) if cloud.bucket.exists() else (),
         rows=tuple(row for row, _ in rows),
         user=student if exists and student in cloud.collection.list_users() else None,
     )

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from eduguard.aws.rekognition import Collection
+from eduguard.aws.types import Face
 from eduguard.errors import EduguardError
-from eduguard.identifiers import split_external_image_id
-from eduguard.sync.plan import PLACEHOLDER, Face, FaceRow
+from eduguard.identifiers import PLACEHOLDER, split_external_image_id
 
 _NOT_FOUND = "FACE_NOT_FOUND"  # also said of a face that was indexed some hundred milliseconds ago
 _PAUSES = (0.5, 1.0, 2.0)  # seconds
@@ -26,20 +26,25 @@ class UserPlan:
         return f"{faces - refused} faces given to {len(self.missing)} users, {self.unchanged} unchanged"
 
 
-def plan_users(rows: Iterable[FaceRow], faces: Iterable[Face]) -> UserPlan:
-    """Compare the faces of rows with the users they belong to; a pure function."""
+def plan_users(rows: Iterable[tuple[str, str]], faces: Iterable[Face]) -> UserPlan:
+    """Compare the faces of rows with the users they belong to; a pure function.
+
+    Args:
+        rows: external image id and FaceId of each.
+        faces: as they were listed.
+    """
     users = {face.face_id: face.user_id for face in faces}
     missing: dict[str, list[str]] = {}
     unchanged = 0
-    for row in rows:
-        parts = split_external_image_id(row.external_image_id)
-        if parts is None or row.face_id == PLACEHOLDER:
+    for external, face_id in rows:
+        parts = split_external_image_id(external)
+        if parts is None or face_id == PLACEHOLDER:
             continue
-        user = users.get(row.face_id)  # a face that was just indexed may not be listed yet
+        user = users.get(face_id)  # a face that was just indexed may not be listed yet
         if user == parts[0]:
             unchanged += 1
         elif user is None:
-            missing.setdefault(parts[0], []).append(row.face_id)
+            missing.setdefault(parts[0], []).append(face_id)
     return UserPlan(
         missing=tuple((student, tuple(sorted(found))) for student, found in sorted(missing.items())),
         unchanged=unchanged,

@@ -5,8 +5,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from eduguard.errors import EduguardError
-from eduguard.identifiers import split_external_image_id
-from eduguard.sync.plan import PLACEHOLDER, Plan
+from eduguard.identifiers import PLACEHOLDER, photo_key, split_external_image_id
+from eduguard.sync.plan import Plan
 from eduguard.sync.scope import ROWS, Scope
 
 if TYPE_CHECKING:
@@ -170,8 +170,7 @@ def adopt_orphans(conn: "Connection", plan: Plan) -> list[str]:
             if parts is None:
                 continue
             face = min(faces, key=lambda face: (-face.confidence, face.face_id))
-            photo = f"students/{parts[0]}/photo-{parts[1]}.jpg"
-            if conn.execute(_ADOPT, [external, external, face.face_id, photo, parts[0]]).rowcount:
+            if conn.execute(_ADOPT, [external, external, face.face_id, photo_key(*parts), parts[0]]).rowcount:
                 adopted.append(external)
     return adopted
 

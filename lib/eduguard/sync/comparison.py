@@ -5,8 +5,10 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from eduguard.aws.listing import Take
+from eduguard.aws.types import Face
+from eduguard.identifiers import PLACEHOLDER
 from eduguard.sync.comparison_tables import compare_copied, copying_faces
-from eduguard.sync.plan import PLACEHOLDER, Face, FaceRow, Plan, plan_sync
+from eduguard.sync.plan import FaceRow, Plan, plan_sync
 from eduguard.sync.scope import Scope, read_rows
 
 if TYPE_CHECKING:

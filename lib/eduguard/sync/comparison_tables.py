@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from eduguard.aws.listing import Take
-from eduguard.sync.plan import PLACEHOLDER, Face, FaceRow, Group, Plan, plan_groups
+from eduguard.aws.types import Face
+from eduguard.identifiers import PLACEHOLDER
+from eduguard.sync.plan import FaceRow, Group, Plan, plan_groups
 from eduguard.sync.scope import ROWS, Scope
 
 if TYPE_CHECKING:

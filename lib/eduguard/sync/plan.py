@@ -5,10 +5,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from eduguard.identifiers import TEMPORARY, split_external_image_id
+from eduguard.aws.types import Face
+from eduguard.identifiers import PLACEHOLDER, TEMPORARY, split_external_image_id
 from eduguard.sync.spool import Spool
-
-PLACEHOLDER = "placeholder"
 
 
 class FaceRow(NamedTuple):
@@ -16,15 +15,6 @@ class FaceRow(NamedTuple):
 
     external_image_id: str
     face_id: str
-
-
-class Face(NamedTuple):
-    """One face of a collection; confidence from 0 to 100 that it is a face."""
-
-    face_id: str
-    external_image_id: str | None
-    confidence: float
-    user_id: str | None = None
 
 
 class Group(NamedTuple):

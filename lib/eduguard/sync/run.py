@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from eduguard.aws import ahead
 from eduguard.aws.listing import Take, begin_listing, read_listing
 from eduguard.aws.rekognition import Collection
-from eduguard.aws.types import CollectionState
+from eduguard.aws.types import CollectionState, Face
 from eduguard.errors import EduguardError
 from eduguard.postgres.database import Database, connect
 from eduguard.progress import Progress, Step
 from eduguard.sync import apply
 from eduguard.sync.comparison import Comparison
-from eduguard.sync.plan import Face, Plan
+from eduguard.sync.plan import Plan
 from eduguard.sync.scope import Scope, keep_students, read_students
 
 if TYPE_CHECKING:

@@ -4,9 +4,10 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from eduguard.aws.types import Face
 from eduguard.errors import EduguardError
 from eduguard.identifiers import split_external_image_id
-from eduguard.sync.plan import Face, FaceRow
+from eduguard.sync.plan import FaceRow
 
 if TYPE_CHECKING:
     from psycopg import Connection
