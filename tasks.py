@@ -119,7 +119,7 @@ def migration_new(c: Context, name: str) -> None:
 @task(help={"next": NEXT})
 def seed(c: Context, next: bool = False) -> None:
     """Load the fixtures: rows are inserted or updated, and FaceIds that sync wrote are kept."""
-    print_step("seed", workflow().seed(settings_of(c), in_next=next, command=command_line()))
+    print_step("seed", workflow().seed(settings_of(c), in_next=next))
 
 
 @task(

@@ -21,8 +21,7 @@ from pathlib import Path
 
 import bare_invoke
 import reset_tools
-from eduguard.postgres import embedded
-from eduguard.postgres.database import Database, connect, execute_for, read_value
+from eduguard.postgres import Database, connect, embedded, execute_for
 from eduguard.postgres.programs import find_binaries
 from eduguard.rebuild import clones, templates
 from reset_tools import Place
@@ -52,6 +51,7 @@ class Way:
     prepare: Callable[[], object] = lambda: None
 
 
+LEAST = "a bare Invoke task"  # what the others are compared with
 Ways = dict[str, Way]
 
 
@@ -62,6 +62,7 @@ def main() -> None:
     parser.add_argument("--tools", type=Path, default=Path("/nonexistent"), help="the folder of reset_tools.sh")
     parser.add_argument("--students", type=int, nargs="+", default=SIZES)
     parser.add_argument("--without", nargs="*", default=[], help="leave these out, such as Django")
+    parser.add_argument("--only", nargs="*", default=[], help="only these and the bare task, such as 'inv reset, warm'")
     options = parser.parse_args()
     compileall.compile_dir(ROOT / "lib", quiet=1)  # as `make` does: Invoke itself writes no .pyc files
     with tempfile.TemporaryDirectory(prefix="eduguard-bench-") as folder, server(Path(folder)) as url:
@@ -69,7 +70,7 @@ def main() -> None:
             with tempfile.TemporaryDirectory(dir=folder, prefix="size-") as size, list_faces(students) as endpoint:
                 places = Places(Path(size), Path(folder), options.tools.resolve(), students)
                 live = Database.from_url(url).named("eduguard")
-                chosen = ways(places, live, endpoint, set(options.without))
+                chosen = ways(places, live, endpoint, set(options.without), set(options.only))
                 report(places.rows, options.rounds, live, chosen)
 
 
@@ -127,24 +128,19 @@ class Places:
         )
 
 
-def ways(places: Places, live: Database, endpoint: str, without: set[str]) -> Ways:
+def ways(places: Places, live: Database, endpoint: str, without: set[str], only: set[str]) -> Ways:
     """Return what is measured by name, each set up and run once before."""
 
     def run(command: str) -> None:
         inv(places, endpoint, command)
 
-    def reset_then_outdate() -> None:
-        run("reset")
-        outdate_templates(live)
-
     chosen: Ways = {
         "inv reset, warm": Way(once=lambda: run("reset"), facts=NO_ROWS, prepare=lambda: run("reset")),
         "inv full, warm": Way(once=lambda: run("full"), facts=OURS, prepare=lambda: run("full")),
-        "inv seed-full, warm": Way(once=lambda: run("seed-full"), facts=OURS, prepare=lambda: run("reset")),
+        "inv seed-full": Way(once=lambda: run("seed-full"), facts=OURS, prepare=lambda: run("reset")),
         "inv reset, cold": Way(once=lambda: run("reset"), facts=NO_ROWS, prepare=lambda: outdate_templates(live)),
         "inv full, cold": Way(once=lambda: run("full"), facts=OURS, prepare=lambda: outdate_templates(live)),
-        "inv seed-full, cold": Way(once=lambda: run("seed-full"), facts=OURS, prepare=reset_then_outdate),
-        "a bare Invoke task": Way(
+        LEAST: Way(
             once=bare_invoke.once(bare := places.place("invoke")),
             facts=NO_ROWS,
             prepare=bare_invoke.prepare(bare),
@@ -154,40 +150,32 @@ def ways(places: Places, live: Database, endpoint: str, without: set[str]) -> Wa
         "clone, FILE_COPY": Way(once=reset_tools.clone(places.place("file"), "FILE_COPY")),
     }
     for name, (make, program) in TOOLS.items():
-        if name in without:
+        if name in without or only:
             continue
         if not (places.tools / program).exists():
             print(f"{name}: not installed: sh benchmarks/reset_tools.sh FOLDER, then --tools FOLDER")
             continue
         chosen[name] = Way(once=make(places.place(name.partition(" ")[0].strip(",").lower())))
+    if only:
+        chosen = {name: way for name, way in chosen.items() if name in {*only, LEAST}}
     for way in chosen.values():
         way.prepare()
         way.once()
-    for _ in range(6):  # until every way of cloning has been tried
-        run("full")
     return chosen
 
 
 def outdate_templates(live: Database) -> None:
-    """Give the templates names that no hash of files has, as if a file had changed since; what was measured is kept."""
+    """Give the templates names that no hash of files has, as if a file had changed since."""
     with connect(live.maintenance, purpose="bench") as conn:
-        for kept in clones.list_kept(conn, live, templates.prefix(live)):
+        for kept in clones.list_aside(conn, live, templates.prefix(live)).kept:
             outdated = live.aside(templates.prefix(live) + secrets.token_hex(12))
             execute_for(conn, "ALTER DATABASE {} RENAME TO {}", kept.database, outdated)
 
 
 def settle(live: Database) -> float:
-    """Wait for what a way has left the server to do and to write to disk, which must not slow down the next.
-
-    Returns:
-        the seconds.
-    """
-    # A session that was left ends with what it was left with, which it may not have begun yet.
-    under_way = "SELECT count(*) FROM pg_stat_activity WHERE application_name ~ '^eduguard (lock|drop)'"
+    """Have written to disk what a way has left in memory, which must not slow down the next; return the seconds."""
     began = time.perf_counter()
     with connect(live.maintenance, purpose="bench") as conn:
-        while read_value(conn, under_way):
-            time.sleep(0.005)
         conn.execute("CHECKPOINT")
     return time.perf_counter() - began
 
@@ -221,11 +209,13 @@ def report(rows: int, rounds: int, live: Database, chosen: Ways) -> None:
             times[name].append(time.perf_counter() - began)
             later[name].append(settle(live))
     print(f"\n{rows:,} rows, {rounds} rounds; whole processes, and what the server goes on doing after them")
-    print(f"{'way':<26}{'median':>10}{'least':>10}{'after it':>10}  rows  at once  old one kept")
+    bare = statistics.median(times[LEAST])
+    print(f"{'way':<26}{'median':>10}{'least':>10}{'after it':>10}{'x bare':>8}  rows  at once  old one kept")
     for name, taken in times.items():
         has_rows, at_once, kept = chosen[name].facts
         figures = (statistics.median(taken), min(taken), statistics.median(later[name]))
         shown = "".join(f"{1000 * seconds:>7.0f} ms" for seconds in figures)
+        shown += f"{figures[0] / bare:>8.2f}"
         print(f"{name:<26}{shown}  {has_rows:<4}  {at_once:<7}  {kept}", flush=True)
 
 

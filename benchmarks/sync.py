@@ -19,8 +19,7 @@ from pathlib import Path
 
 import cloud
 from eduguard.migrations import runner
-from eduguard.postgres import embedded
-from eduguard.postgres.database import Database, connect, execute_for
+from eduguard.postgres import Database, connect, embedded, execute_for
 from eduguard.postgres.programs import find_binaries
 from list_faces_server import face_id
 

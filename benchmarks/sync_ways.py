@@ -16,7 +16,7 @@ import psycopg
 
 from eduguard.aws.rekognition import open_collection
 from eduguard.commands.executor import tune_interpreter
-from eduguard.postgres.database import Database
+from eduguard.postgres import Database
 from eduguard.progress import Progress
 from eduguard.sync.run import Options, reconcile
 

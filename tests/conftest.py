@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -21,9 +20,8 @@ import yaml
 from eduguard.aws import local_cloud
 from eduguard.fixtures import loading
 from eduguard.migrations import runner
-from eduguard.postgres import embedded
-from eduguard.postgres.database import Database, connect, execute_for, read_value
-from eduguard.rebuild import clones, snapshots, templates
+from eduguard.postgres import Database, connect, embedded, execute_for
+from eduguard.rebuild import snapshots, templates
 from eduguard.settings import Settings, load_settings
 
 ROOT = Path(__file__).parents[1]
@@ -33,7 +31,6 @@ KEYS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
 _NUMBERS = count(1)
 
 Inv = Callable[..., subprocess.CompletedProcess[str]]
-Settle = Callable[[Database], None]
 
 # `pytest --hypothesis-profile deep tests/inputs` looks for hours' worth of inputs; the suite takes a sample of them.
 hypothesis.settings.register_profile("suite", max_examples=50, deadline=None)
@@ -78,33 +75,19 @@ def cloud_endpoint(state_folder: Path) -> str:
     return local_cloud.ensure_running(state_folder / "cloud")
 
 
-@pytest.fixture(scope="session")
-def settle() -> Settle:
-    """Wait for what commands that have ended left a database's server to finish."""
-    # A session that was left ends with what it was left with, which it may not have begun yet.
-    under_way = "SELECT count(*) FROM pg_stat_activity WHERE application_name ~ '^eduguard (lock|drop)'"
-
-    def wait(database: Database) -> None:
-        with connect(database.maintenance, purpose="tests") as conn:
-            while read_value(conn, under_way):
-                time.sleep(0.01)
-
-    return wait
-
-
 @pytest.fixture
-def database(server_url: str, settle: Settle) -> Iterator[Database]:
+def database(server_url: str) -> Iterator[Database]:
     """The name of a database that does not exist yet; whatever a test makes under it is dropped, unless the test fails."""
     named = Database.from_url(server_url).named(f"test_{os.getpid()}_{next(_NUMBERS)}")
     yield named
-    settle(named)
     with connect(named.maintenance, purpose="tests") as conn:
         for each in (named, named.next, named.previous, named.discarded):
             execute_for(conn, "DROP DATABASE IF EXISTS {} WITH (FORCE)", each)
         templates.retire(conn, named, kept=0)
-        saved = [kept.database for kept in clones.list_kept(conn, named, snapshots.prefix(named))]
-        for each in (*templates.list_unwanted(conn, named), *saved):
-            clones.drop(conn, each)
+        for each in templates.list_unwanted(conn, named):
+            execute_for(conn, "DROP DATABASE {} WITH (FORCE)", each)
+    for snapshot in snapshots.list_snapshots(named):
+        snapshots.delete(named, snapshot)
 
 
 @pytest.fixture

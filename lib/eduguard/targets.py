@@ -5,8 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eduguard.postgres import embedded
-from eduguard.postgres.database import Database
+from eduguard.postgres import Database, embedded
 from eduguard.settings import LOCAL, Settings
 from eduguard.state_folder import state_folder
 

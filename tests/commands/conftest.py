@@ -11,7 +11,7 @@ import pytest
 from eduguard.aws.bucket import Bucket, open_bucket
 from eduguard.aws.rekognition import Collection, open_collection
 from eduguard.checks.verification import disguise
-from eduguard.postgres.database import Database, connect, execute_for, read_value
+from eduguard.postgres import Database, connect, execute_for, read_value
 
 ROOT = Path(__file__).parents[2]
 PHOTOS = ROOT / "seed_data" / "photos"

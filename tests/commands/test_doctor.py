@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eduguard.checks.doctor import compare_places
-from eduguard.postgres.database import Database, connect
+from eduguard.postgres import Database, connect
 
 Inv = Callable[..., subprocess.CompletedProcess[str]]
 

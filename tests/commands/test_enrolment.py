@@ -15,7 +15,7 @@ import boto3
 import pytest
 from PIL import Image
 
-from eduguard.postgres.database import connect, read_value
+from eduguard.postgres import connect, read_value
 
 CLASS_PHOTO = Path(__file__).parents[2] / "seed_data" / "photos" / "classes" / "class-1b-lenguaje.jpg"
 School = Any  # of conftest.py
@@ -121,7 +121,7 @@ def test_two_enrolments_of_one_student_at_once_never_take_one_number(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from eduguard.postgres.database import Database, connect
+from eduguard.postgres import Database, connect
 from eduguard.aws.bucket import open_bucket
 from eduguard.aws.rekognition import open_collection
 from eduguard.students.enrolment import Cloud, Request, enrol_photo
@@ -231,7 +231,7 @@ def test_nothing_is_enrolled_into_a_bucket_that_everybody_can_read(
 
 REMOVED = """
 import os, signal, sys
-from eduguard.postgres.database import Database, connect
+from eduguard.postgres import Database, connect
 from eduguard.aws.bucket import open_bucket
 from eduguard.aws.rekognition import open_collection
 from eduguard.students.unenrolment import remove_traces

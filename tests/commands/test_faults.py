@@ -20,8 +20,7 @@ import psutil
 import pytest
 
 from eduguard.aws import local_cloud
-from eduguard.postgres import embedded
-from eduguard.postgres.database import Database, connect, read_value
+from eduguard.postgres import Database, connect, embedded, read_value
 from eduguard.postgres.programs import find_binaries
 from eduguard.state_folder import server_account
 
@@ -30,7 +29,6 @@ INV = ROOT / ".venv" / "bin" / "inv"
 COLLECTION = {"INVOKE_TARGETS_LOCAL_COLLECTION": "tests", "INVOKE_TARGETS_LOCAL_BUCKET": "tests"}
 Inv = Callable[..., subprocess.CompletedProcess[str]]
 Record = Callable[[str, object], None]
-Settle = Callable[[Database], None]
 # What our programs and PostgreSQL's call a file until it is whole.
 UNFINISHED = re.compile(r"unfinished|xlogtemp|pgsql_tmp.|\.(tmp|part)\Z")
 WHOLE_ROWS = """
@@ -76,11 +74,8 @@ def whole_rows(database: Database) -> str:
 class Survival:
     """The rows of a database before a fault, and what must hold after it."""
 
-    def __init__(
-        self, inv: Inv, database: Database, folder: Path, scratch: Path, record: Record, settle: Settle
-    ) -> None:
+    def __init__(self, inv: Inv, database: Database, folder: Path, scratch: Path, record: Record) -> None:
         self.inv, self.database, self._folder, self._scratch, self._record = inv, database, folder, scratch, record
-        self._settle = settle
         self.before, self.untouched = checksum(database), whole_rows(database)
 
     def check(self, done: subprocess.CompletedProcess[str] | None = None, *, published: bool = False) -> None:
@@ -94,7 +89,6 @@ class Survival:
         self._record("survived", self.database.name)
 
     def _check_no_database_is_left(self) -> None:
-        self._settle(self.database)
         named = json.loads(self.inv("status", "--json").stdout)["database"]["beside"]
         assert self.database.next.name not in named
         with connect(self.database.maintenance, purpose="tests") as conn:
@@ -138,9 +132,8 @@ def survival(
     state_folder: Path,
     scratch: Path,
     record_property: Record,
-    settle: Settle,
 ) -> Survival:
-    return Survival(inv, full, state_folder, scratch, record_property, settle)
+    return Survival(inv, full, state_folder, scratch, record_property)
 
 
 @pytest.fixture
@@ -292,16 +285,12 @@ def own_folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def own(
-    own_folder: Path, scratch: Path, run_inv: Callable[[Database], Inv], record_property: Record, settle: Settle
-) -> Survival:
+def own(own_folder: Path, scratch: Path, run_inv: Callable[[Database], Inv], record_property: Record) -> Survival:
     """A full database on a server of the test's own."""
-    return full_in(own_folder, scratch, run_inv, record_property, settle)
+    return full_in(own_folder, scratch, run_inv, record_property)
 
 
-def full_in(
-    folder: Path, scratch: Path, run_inv: Callable[[Database], Inv], record: Record, settle: Settle
-) -> Survival:
+def full_in(folder: Path, scratch: Path, run_inv: Callable[[Database], Inv], record: Record) -> Survival:
     url = embedded.ensure_running(folder / "postgres", settings=["fsync=off"])
     database = Database.from_url(url).named("eduguard")
     plain = run_inv(database)
@@ -310,7 +299,7 @@ def full_in(
         return plain(*arguments, **({"DATABASE_URL": "", "INVOKE_STATE_FOLDER": str(folder)} | options))
 
     inv("full")
-    return Survival(inv, database, folder, scratch, record, settle)
+    return Survival(inv, database, folder, scratch, record)
 
 
 def stop_at_once(folder: Path) -> None:
@@ -410,9 +399,9 @@ FILLS = {
 
 @pytest.mark.parametrize("filled", FILLS)
 def test_a_small_disk_is_full(
-    small_disk: Path, scratch: Path, project: Any, run_inv: Any, record_property: Record, settle: Settle, filled: str
+    small_disk: Path, scratch: Path, project: Any, run_inv: Any, record_property: Record, filled: str
 ) -> None:
-    own = full_in(small_disk, scratch, run_inv, record_property, settle)
+    own = full_in(small_disk, scratch, run_inv, record_property)
     add_migration(project, FILLS[filled])
     ballast = fill_but(small_disk, 40)
     done = own.inv("full", check=False, **project)

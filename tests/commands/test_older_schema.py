@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from eduguard.postgres.database import Database, connect
+from eduguard.postgres import Database, connect
 
 ROOT = Path(__file__).parents[2]
 Inv = Callable[..., subprocess.CompletedProcess[str]]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from eduguard.postgres.database import Database, connect
+from eduguard.postgres import Database, connect
 
 ROOT = Path(__file__).parents[2]
 INV = Path(sys.executable).parent / "inv"

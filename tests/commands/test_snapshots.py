@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from eduguard.postgres.database import Database, connect
+from eduguard.postgres import Database, connect
 from eduguard.postgres.programs import find_binaries
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from eduguard.postgres.database import Database
+from eduguard.postgres import Database
 
 Inv = Callable[..., subprocess.CompletedProcess[str]]
 

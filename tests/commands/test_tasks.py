@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from eduguard.postgres.database import Database, connect, exists
+from eduguard.postgres import Database, connect, exists
 
 ROOT = Path(__file__).parents[2]
 Inv = Callable[..., subprocess.CompletedProcess[str]]

@@ -13,7 +13,7 @@ from psycopg import Connection
 
 from eduguard.errors import EduguardError
 from eduguard.fixtures import loading
-from eduguard.postgres.database import Database, connect, execute_for
+from eduguard.postgres import Database, connect, execute_for
 
 TABLE = """
 CREATE TABLE kinds (

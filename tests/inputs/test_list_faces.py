@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from eduguard.aws import rekognition
 from eduguard.aws.rekognition import Collection, open_collection
 from eduguard.errors import EduguardError
-from eduguard.postgres.database import Database, connect
+from eduguard.postgres import Database, connect
 from eduguard.sync.comparison_tables import compare_copied, copying_faces
 from eduguard.sync.plan import plan_sync
 from eduguard.sync.scope import Scope

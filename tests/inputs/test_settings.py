@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from eduguard.aws.bucket import open_bucket
 from eduguard.aws.rekognition import open_collection
 from eduguard.errors import EduguardError
-from eduguard.postgres.database import Database
+from eduguard.postgres import Database
 from eduguard.settings import EMBEDDED, LOCAL, load_settings
 
 ROOT = Path(__file__).parents[2]

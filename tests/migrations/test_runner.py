@@ -9,7 +9,7 @@ import pytest
 
 from eduguard.errors import EduguardError
 from eduguard.migrations import runner
-from eduguard.postgres.database import Database, connect, read_value
+from eduguard.postgres import Database, connect, read_value
 
 ROOT = Path(__file__).parents[2]
 IDS = [file.stem for file in sorted((ROOT / "migrations").glob("[0-9]*[a-z].sql")) if ".rollback" not in file.name]
@@ -226,7 +226,7 @@ def test_a_kill_before_the_record_of_a_concurrent_index_leaves_it_pending(
     runner.apply(empty_database, folder, to="0004")
     script = (
         "import os, sys; from pathlib import Path; from eduguard.migrations import runner, yoyo_backend\n"
-        "from eduguard.postgres.database import Database\n"
+        "from eduguard.postgres import Database\n"
         "class Killed(yoyo_backend.Backend):\n"
         "    def execute_values(self, query, *values):\n"
         "        os.kill(os.getpid(), 9)\n"
@@ -276,7 +276,7 @@ def test_a_select_in_a_migration_prints_nothing(
 def test_a_run_killed_in_a_migration_leaves_nothing_of_it(empty_database: Database, folder: Path) -> None:
     file = add(folder, "0104_slow", "CREATE TABLE half (id int);\nSELECT pg_sleep(60);")
     script = (
-        "import sys; from pathlib import Path; from eduguard.migrations import runner; from eduguard.postgres.database import Database\n"
+        "import sys; from pathlib import Path; from eduguard.migrations import runner; from eduguard.postgres import Database\n"
         "runner.apply(Database.from_url(sys.argv[1]), Path(sys.argv[2]))"
     )
     process = subprocess.Popen([sys.executable, "-c", script, empty_database.url, str(folder)])

@@ -8,7 +8,7 @@ import pytest
 from eduguard.errors import EduguardError
 from eduguard.fixtures import loading
 from eduguard.migrations import runner
-from eduguard.postgres.database import Database, connect, execute_for, read_value
+from eduguard.postgres import Database, connect, execute_for, read_value
 from eduguard.rebuild import protection, publication
 from eduguard.rebuild.lock import hold_lock
 from eduguard.sync.scope import Scope, read_rows

@@ -4,7 +4,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from eduguard.postgres.database import Database
+from eduguard.postgres import Database
 
 TEXT = st.text(alphabet=st.characters(exclude_categories=("Cs", "Cc")), max_size=12)
 HOSTS = st.sampled_from(["::1", "a,b", "@abstract", "/a b/s", "fe80::1%eth0", "db.example.org"])

@@ -13,8 +13,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from eduguard.errors import EduguardError
-from eduguard.postgres import embedded
-from eduguard.postgres.database import Database, connect, execute_for
+from eduguard.postgres import Database, connect, embedded, execute_for
 from eduguard.rebuild import protection
 
 ROOT = Path(__file__).parents[2]
@@ -213,7 +212,7 @@ def test_a_password_is_in_no_stream_and_no_argument_list(
 
 def test_a_password_is_in_no_exception() -> None:
     script = (
-        "import sys; from eduguard.postgres.database import Database, connect\n"
+        "import sys; from eduguard.postgres import Database, connect\n"
         "with connect(Database.from_url(sys.argv[1]), purpose='x'): pass\n"
     )
     url = "postgresql://me:s3cr3t-word@127.0.0.1:9/school"

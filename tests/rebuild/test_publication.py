@@ -1,19 +1,18 @@
 """The next database replaces the live one in one step, and nothing is replaced that should not be."""
 
-import contextvars
-import os
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from eduguard.errors import EduguardError
-from eduguard.postgres.database import Database, connect, create_as, execute_for, exists, read_value
+from eduguard.postgres import Database, connect, create_as, execute_for, exists, read_value
 from eduguard.rebuild import lock, protection, publication
 
 
@@ -158,7 +157,7 @@ def test_a_publish_killed_at_any_statement_leaves_one_of_the_two_serving(databas
     create(database, "3")
     script = (
         "import os, signal, sys, psycopg\n"
-        "from eduguard.rebuild import publication; from eduguard.postgres.database import Database\n"
+        "from eduguard.rebuild import publication; from eduguard.postgres import Database\n"
         "left = int(sys.argv[2]); plain = psycopg.Connection.execute\n"
         "def execute(self, query, *rest, **options):\n"
         "    global left\n"
@@ -178,33 +177,51 @@ def test_a_publish_killed_at_any_statement_leaves_one_of_the_two_serving(databas
     assert present(database) == {"", "_previous", "_discarded"}
 
 
+HOLD = """
+import sys
+from eduguard.rebuild import lock
+from eduguard.postgres import Database, connect
+database = Database.from_url(sys.argv[1])
+with lock.hold_lock(database), connect(database.maintenance, purpose='') as conn:
+    print('holds it', flush=True)
+    conn.execute('SELECT pg_sleep(%s)', [sys.argv[2]])
+"""
+
+
+@contextmanager
+def held_elsewhere(database: Database, seconds: int) -> Iterator[subprocess.Popen[str]]:
+    """The lock of the database is held by another process, in a statement."""
+    command = [sys.executable, "-c", HOLD, database.url, str(seconds)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == "holds it\n"
+        time.sleep(0.2)  # until it waits for the statement
+        yield holder
+        holder.kill()
+
+
 def test_only_one_command_at_a_time_rebuilds_a_database(database: Database) -> None:
-    with lock.hold_lock(database):
-        with pytest.raises(
-            EduguardError, match=rf"session [0-9]+ \(eduguard lock, process {os.getpid()} on .*, since 20"
+    with held_elsewhere(database, 60) as holder:
+        with (
+            pytest.raises(
+                EduguardError, match=rf"session [0-9]+ \(eduguard lock \w+, process {holder.pid} on .*, since 20"
+            ),
+            lock.hold_lock(database),
         ):
-            contextvars.Context().run(lock.hold_lock(database).__enter__)
-        with lock.hold_lock(database.named("another")), lock.hold_lock(database):
             pass
+        with lock.hold_lock(database.named("another")):
+            pass
+
+
+def test_a_process_that_holds_the_lock_may_ask_for_it_again(database: Database) -> None:
+    with lock.hold_lock(database), lock.hold_lock(database.named("another")), lock.hold_lock(database):
+        pass
     with lock.hold_lock(database):
         pass
 
 
 def test_the_lock_of_a_command_that_was_killed_in_a_statement_is_waited_for(database: Database) -> None:
-    script = (
-        "import sys\n"
-        "from eduguard.rebuild import lock\n"
-        "from eduguard.postgres.database import Database, connect\n"
-        "database = Database.from_url(sys.argv[1])\n"
-        "with lock.hold_lock(database), connect(database.maintenance, purpose='') as conn:\n"
-        "    print('holds it', flush=True)\n"
-        "    conn.execute('SELECT pg_sleep(2)')\n"
-    )
-    command = [sys.executable, "-c", script, database.url]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
-        assert holder.stdout
-        assert holder.stdout.readline() == "holds it\n"
-        time.sleep(0.2)  # until it waits for the statement
+    with held_elsewhere(database, 2) as holder:
         holder.kill()
     with lock.hold_lock(database):
         pass

@@ -15,7 +15,7 @@ from eduguard.aws.types import Face
 from eduguard.errors import EduguardError
 from eduguard.identifiers import PLACEHOLDER
 from eduguard.migrations import runner
-from eduguard.postgres.database import Database, connect, execute_for
+from eduguard.postgres import Database, connect, execute_for
 from eduguard.sync import apply, comparison
 from eduguard.sync.comparison import Comparison
 from eduguard.sync.plan import Change, FaceRow, Plan, plan_sync

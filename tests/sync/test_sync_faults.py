@@ -10,7 +10,7 @@ import pytest
 from eduguard.aws import rekognition
 from eduguard.aws.rekognition import Collection, open_collection
 from eduguard.errors import EduguardError
-from eduguard.postgres.database import Database, connect
+from eduguard.postgres import Database, connect
 from eduguard.progress import Progress, Step
 from eduguard.sync import comparison
 from eduguard.sync.run import Options, Outcome, reconcile

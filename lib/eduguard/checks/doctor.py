@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from eduguard import migrations
 from eduguard.aws.clients import serves
 from eduguard.aws.listing import read_faces
 from eduguard.aws.types import CollectionState, Face
@@ -15,8 +16,7 @@ from eduguard.identifiers import (
     split_external_image_id,
     split_photo_key,
 )
-from eduguard.migrations import runner
-from eduguard.postgres.database import connect
+from eduguard.postgres import connect
 from eduguard.rebuild import protection
 from eduguard.settings import Settings
 from eduguard.sync.plan import FaceRow, Plan, plan_sync
@@ -119,7 +119,7 @@ def _check_database(settings: Settings) -> Finding:
     if not state.exists:
         text = f"{database.name} does not exist on {state.server}"
         return Finding(step="database", verdict=BROKEN, text=text, remedy="inv full")
-    pending = runner.plan(database, settings.migrations_folder).pending
+    pending = migrations.plan(database, settings.migrations_folder).pending
     if pending:
         return Finding(step="database", verdict=DRIFT, text=f"pending: {', '.join(pending)}", remedy=_MIGRATE)
     with connect(database, purpose="doctor") as conn:

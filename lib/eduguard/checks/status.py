@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from eduguard.migrations import runner
-from eduguard.postgres.database import Database, connect
+from eduguard import migrations
+from eduguard.postgres import Database, connect
 from eduguard.rebuild import protection, publication
 from eduguard.settings import Settings
 from eduguard.sync.apply import count_school
@@ -58,7 +58,7 @@ def _add_database(report: Report, database: Database, settings: Settings) -> Non
     report["database"]["beside"] = publication.list_beside(database)
     if not state.exists:
         return
-    plan = runner.plan(database, settings.migrations_folder)
+    plan = migrations.plan(database, settings.migrations_folder)
     report["migrations"] = {"applied": list(plan.applied), "pending": list(plan.pending)}
     with connect(database, purpose="status") as conn:
         report["rows"] = protection.count_rows(conn)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from eduguard.errors import EduguardError
-from eduguard.postgres.database import connect
+from eduguard.postgres import connect
 from eduguard.progress import Progress
 from eduguard.settings import Settings
 from eduguard.students import attendance

@@ -6,7 +6,7 @@ from pathlib import Path
 from eduguard.aws.listing import read_faces
 from eduguard.errors import EduguardError
 from eduguard.identifiers import is_student_id
-from eduguard.postgres.database import connect
+from eduguard.postgres import connect
 from eduguard.progress import Progress
 from eduguard.settings import Settings
 from eduguard.students import enrolment, photos, samples, unenrolment, users

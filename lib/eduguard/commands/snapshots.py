@@ -1,45 +1,102 @@
-"""The commands for snapshots; tasks.py lists them all."""
+"""The commands for snapshots: copies of the database under names of your own."""
+
+from typing import TYPE_CHECKING
 
 from invoke.context import Context
 from invoke.tasks import task
 
 from eduguard.commands.shared import CONFIRM, command_line, settings_of
 from eduguard.commands.words import Command
+from eduguard.errors import EduguardError
+from eduguard.settings import Settings
 from eduguard.terminal import ask, print_note, print_step
+
+if TYPE_CHECKING:
+    from eduguard.rebuild.snapshots import Snapshot
+
+_OLDER = "; it has other migrations than the folder: `inv migrate --plan` shows them"
 
 
 @task(name="snapshot save", klass=Command, words="NAME", help={"name": "of the snapshot"})
 def snapshot_save(c: Context, name: str) -> None:
     """Keep a copy of the database under a name."""
-    from eduguard.rebuild import snapshots
+    from eduguard import migrations
+    from eduguard.rebuild import lock, snapshots
+    from eduguard.targets import target_database
 
-    print_step("saved", snapshots.save(settings_of(c), name))
+    settings = settings_of(c)
+    live, collection = target_database(settings), settings.target.collection
+    with lock.hold_lock(live):
+        count = _face_count(settings)
+        facts = {"migrations": migrations.hash_applied(live), "collection": collection, "face_count": count}
+        saved = snapshots.save(live, name, facts, print_note)
+    print_step("saved", f"{name}: {live.name}, {saved.size / 1e6:.1f} MB, {_faces(count)} in {collection}")
 
 
 @task(name="snapshot list")
 def snapshot_list(c: Context) -> None:
     """List the snapshots, and say when the collection has moved on since."""
     from eduguard.rebuild import snapshots
+    from eduguard.targets import target_database
 
-    lines = list(snapshots.list_lines(settings_of(c)))
-    for line in lines:
-        print_step("snapshot", line)
-    if not lines:
+    settings = settings_of(c)
+    found = snapshots.list_snapshots(target_database(settings))
+    for each in found:
+        made = f"{each.made_at:%Y-%m-%d %H:%M} UTC, {each.size / 1e6:.1f} MB"
+        print_step("snapshot", f"{each.name}: {made}{_moved(settings, each)}")
+    if not found:
         print_note("There is no snapshot; `inv snapshot save NAME` makes one.")
 
 
 @task(name="snapshot restore", klass=Command, words="NAME", help={"name": "of the snapshot", "confirm": CONFIRM})
 def snapshot_restore(c: Context, name: str, confirm: str = "") -> None:
     """Put a snapshot in the place of the database, which is kept for `undo`."""
-    from eduguard.rebuild import snapshots
+    from eduguard import migrations
+    from eduguard.rebuild import lock, protection, publication, snapshots
+    from eduguard.targets import target_database
 
-    line = snapshots.restore(settings_of(c), name, confirm=confirm, command=command_line(), ask=ask)
-    print_step("restored", line)
+    settings = settings_of(c)
+    live, target = target_database(settings), settings.target
+    with lock.hold_lock(live):
+        snapshot = snapshots.find(live, name)
+        protection.check_replaceable(protection.inspect(live), live, target.protection, confirm=confirm, ask=ask)
+        publication.create_next(live, target=target.name, command=command_line(), template=snapshot.kept)
+        swap = publication.publish(live, print_note)
+    is_current = snapshot.kept.facts["migrations"] == migrations.hash_folder(settings.migrations_folder)
+    remarks = _moved(settings, snapshot) + ("" if is_current else _OLDER)
+    print_step("restored", f"{name} is {live.name} now{swap.summary()}{remarks}; `inv undo` brings the one before back")
 
 
 @task(name="snapshot delete", klass=Command, words="NAME", help={"name": "of the snapshot"})
 def snapshot_delete(c: Context, name: str) -> None:
     """Delete a snapshot."""
     from eduguard.rebuild import snapshots
+    from eduguard.targets import target_database
 
-    print_step("deleted", snapshots.delete(settings_of(c), name))
+    live = target_database(settings_of(c))
+    snapshots.delete(live, snapshots.find(live, name))
+    print_step("deleted", f"{name} deleted")
+
+
+def _moved(settings: Settings, snapshot: "Snapshot") -> str:
+    collection, then = snapshot.kept.facts["collection"], snapshot.kept.facts["face_count"]
+    if collection != settings.target.collection:
+        return f"; its FaceIds are of collection {collection}: run `inv sync-faces`"
+    if (now := _face_count(settings)) != then:
+        return f"; {collection} moved on from {_faces(then)} to {_faces(now)}: run `inv sync-faces`"
+    return ""
+
+
+def _face_count(settings: Settings) -> int | None:
+    from eduguard.targets import target_collection
+
+    try:
+        state = target_collection(settings).describe()
+    except EduguardError as error:
+        print_note(f"{settings.target.collection} was not asked: {error}")
+        return None
+    return state.face_count if state else 0
+
+
+def _faces(count: int | None) -> str:
+    return "an unknown number of faces" if count is None else f"{count} faces"

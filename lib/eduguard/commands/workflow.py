@@ -1,13 +1,12 @@
 """The steps of the workflow: each opens what it needs, does one thing, and returns the line that says so."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
+from eduguard import migrations
 from eduguard.errors import EduguardError
-from eduguard.migrations import runner
-from eduguard.postgres import sessions
-from eduguard.postgres.database import Database, connect
+from eduguard.postgres import Database, connect, sessions
 from eduguard.rebuild import lock, protection, publication, templates
 from eduguard.settings import Settings
 from eduguard.targets import (
@@ -83,24 +82,22 @@ def lock_database(settings: Settings) -> AbstractContextManager[None]:
 def rebuild(settings: Settings, *, confirm: str, command: str, ask: Ask, seeded: bool, to: str) -> str:
     """Check everything that can be checked, then make the next database: a template's clone, or empty.
 
-    The fixtures are checked whether they are to be loaded now or by the command after this one; those that a template
-    was made of have been loaded, and those that the live database's mark tells of have been read.
+    The fixtures are checked where they are to be loaded: those that a template was made of have been.
     """
     live, target = target_database(settings), settings.target
     state = protection.inspect(live)
     protection.check_replaceable(state, live, target.protection, confirm=confirm, ask=ask)
-    runner.check_folder(settings.migrations_folder)
+    migrations.check_folder(settings.migrations_folder)
     with connect(live.maintenance, purpose="rebuild") as conn:
-        with_fixtures, empty = templates.find(conn, live, settings)
-    checked: str | None = templates.hash_fixtures(settings)
-    if not with_fixtures and not (state.origin and state.origin.fixtures == checked):
-        from eduguard.fixtures import loading
+        found = templates.find(conn, live, settings)
+    for stranger in found.strangers:
+        print_note(f"passes over {stranger}")
+    if seeded and not found.seeded:
+        from eduguard import fixtures
 
-        loading.read_fixtures(settings.seed_folder)
-        if checked != templates.hash_fixtures(settings):
-            checked = None  # a file changed, and may have before it was read
-    template = None if to else (with_fixtures or empty) if seeded else empty
-    publication.create_next(live, target=target.name, command=command, template=template, fixtures=checked)
+        fixtures.read_fixtures(settings.seed_folder)
+    template = None if to else (found.seeded or found.empty) if seeded else found.empty
+    publication.create_next(live, target=target.name, command=command, template=template)
     return f"{live.next.name} {'cloned from a template' if template else 'made'} beside {live.name}"
 
 
@@ -108,14 +105,14 @@ def migrate(settings: Settings, *, in_next: bool, to: str = "") -> str:
     """Apply the pending migrations, all or up to one."""
     database = _chosen(settings, in_next=in_next)
     inputs = templates.hash_inputs(settings, seeded=False) if in_next and not to else ""
-    applied = runner.apply(database, settings.migrations_folder, to=to)
+    applied = migrations.apply(database, settings.migrations_folder, to=to)
     done = f"{len(applied)} applied, {applied[0]} to {applied[-1]}" if applied else "nothing is pending"
     return f"{database.name}: {done}{_keep_template(settings, inputs, seeded=False) if applied else ''}"
 
 
 def plan_migrations(settings: Settings) -> Iterator[str]:
     """Yield a line for each migration, applied or pending, in order; read-only."""
-    plan = runner.plan(target_database(settings), settings.migrations_folder)
+    plan = migrations.plan(target_database(settings), settings.migrations_folder)
     yield from (f"{name} applied" for name in plan.applied)
     yield from (f"{name} pending" for name in plan.pending)
 
@@ -124,25 +121,22 @@ def roll_back(settings: Settings, *, count: int, confirm: str, ask: Ask) -> str:
     """Undo the newest applied migrations, where the database may be replaced: what they made is lost."""
     live = target_database(settings)
     protection.check_replaceable(protection.inspect(live), live, settings.target.protection, confirm=confirm, ask=ask)
-    undone = runner.roll_back(live, settings.migrations_folder, count=count)
+    undone = migrations.roll_back(live, settings.migrations_folder, count=count)
     return f"{live.name}: {', '.join(undone)} rolled back" if undone else f"{live.name}: nothing is applied"
 
 
 def new_migration(settings: Settings, name: str) -> str:
     """Create the next migration and its rollback file."""
-    up, down = runner.create(settings.migrations_folder, name)
+    up, down = migrations.create(settings.migrations_folder, name)
     return f"{up} and {down.name}"
 
 
-def seed(settings: Settings, *, in_next: bool, command: str) -> str:
+def seed(settings: Settings, *, in_next: bool) -> str:
     """Load the fixtures, unless this command line has cloned a template with just these in it.
-
-    A live database that is as a reset has left it is replaced by a clone of such a template, where there is one.
 
     Args:
         settings: of the target.
         in_next: into the next database, not the live one.
-        command: for the mark of a clone.
 
     Raises:
         EduguardError: when the files are not those the database was cloned for, or as the fixtures do.
@@ -151,13 +145,11 @@ def seed(settings: Settings, *, in_next: bool, command: str) -> str:
     inputs = templates.hash_inputs(settings, seeded=True) if in_next else ""
     if in_next and _is_seeded_clone(settings, inputs):
         return f"{database.name}: cloned with the fixtures in it"
-    if not in_next and (swap := _replace_untouched(settings, command)):
-        return f"{database.name}: a clone with the fixtures in it, for nothing was in it yet{swap.summary()}"
-    from eduguard.fixtures import loading
+    from eduguard import fixtures
 
-    seeds = loading.read_fixtures(settings.seed_folder)
+    seeds = fixtures.read_fixtures(settings.seed_folder)
     with connect(database, purpose="seed") as conn:
-        report = loading.load_fixtures(conn, seeds, alone=in_next or sessions.is_alone(conn, database))
+        report = fixtures.load_fixtures(conn, seeds, alone=in_next or sessions.is_alone(conn, database))
     kept = _keep_template(settings, inputs, seeded=True) if report.has_changed else ""
     return f"{database.name}: {report.summary()}{kept}"
 
@@ -210,7 +202,7 @@ def publish(settings: Settings, *, to: str = "") -> str:
     live = target_database(settings)
     protection.check_not_refused(live, settings.target.protection)
     with lock.hold_lock(live):
-        pending = runner.plan(live.next, settings.migrations_folder).pending
+        pending = migrations.plan(live.next, settings.migrations_folder).pending
         if pending and not to:
             raise EduguardError(
                 f"{live.next.name} is not finished: {', '.join(pending)} pending",
@@ -266,26 +258,6 @@ def _is_seeded_clone(settings: Settings, inputs: str) -> bool:
             hint="Run the command again; `inv rebuild` makes the next database anew.",
         )
     return cloned_for == inputs and lock.is_being_made(live)
-
-
-def _replace_untouched(settings: Settings, command: str) -> publication.Swap | None:
-    # None where it cannot be: then the fixtures are loaded into the database that is there, which needs much less.
-    live, target = target_database(settings), settings.target
-    with suppress(EduguardError):
-        state = protection.inspect(live)
-        recorded = state.origin.fingerprint if state.origin else None
-        if not recorded or not protection.needs_no_consent(state, target.protection):
-            return None
-        with lock.hold_lock(live):
-            with connect(live.maintenance, purpose="seed") as conn:
-                template, _ = templates.find(conn, live, settings)
-            if template is None or not recorded.startswith(templates.hash_inputs(settings, seeded=False)):
-                return None
-            fixtures = templates.hash_fixtures(settings)
-            return publication.replace_untouched(
-                live, recorded, target=target.name, command=command, template=template, fixtures=fixtures
-            )
-    return None
 
 
 def _keep_template(settings: Settings, inputs: str, *, seeded: bool) -> str:

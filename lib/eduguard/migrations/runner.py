@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from eduguard.errors import EduguardError
 from eduguard.migrations.statements import split_statements
-from eduguard.postgres.database import Database, connect, read_value
+from eduguard.postgres import Database, connect, read_value
 
 if TYPE_CHECKING:
     import psycopg

@@ -19,7 +19,7 @@ from yoyo.migrations import Migration, default_migration_table
 
 from eduguard.errors import EduguardError
 from eduguard.migrations.statements import split_statements
-from eduguard.postgres.database import ENCODING, set_up
+from eduguard.postgres.connection import ENCODING, set_up
 
 __all__ = ["Backend", "Migration", "open_backend", "read_migrations"]
 

@@ -1,1 +1,6 @@
-"""PostgreSQL: the names and URLs of databases, connections, sessions, and the embedded server."""
+"""PostgreSQL: the names and URLs of databases, connections to them, sessions of others, and the embedded server."""
+
+from eduguard.postgres.connection import APPLICATION, connect, create_as, execute_for, exists, read_value
+from eduguard.postgres.database import Database
+
+__all__ = ["APPLICATION", "Database", "connect", "create_as", "execute_for", "exists", "read_value"]

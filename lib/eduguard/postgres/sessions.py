@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from eduguard.errors import EduguardError
-from eduguard.postgres.database import APPLICATION, Database, connect_alone, read_value
+from eduguard.postgres.connection import APPLICATION, connect, read_value
+from eduguard.postgres.database import Database
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -50,7 +51,7 @@ def kept_out(databases: Sequence[Database], note: Callable[[str], None]) -> Iter
         EduguardError: for a session that the role may not end, or a prepared transaction, which nobody can.
     """
     names = [database.name for database in databases]
-    with connect_alone(databases[0].maintenance, purpose="watches") as watcher:
+    with connect(databases[0].maintenance, purpose="watches") as watcher:
         _refuse_prepared(watcher, names)
         ended = _end_sessions(watcher, names, note)
         done = threading.Event()

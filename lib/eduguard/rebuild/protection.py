@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from eduguard.errors import EduguardError
-from eduguard.postgres.database import Database, connect, exists, read_value
+from eduguard.postgres import Database, connect, exists, read_value
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -18,11 +18,7 @@ WHERE c.relkind IN ('r', 'p', 'f', 'm') AND NOT c.relispartition
 AND c.relname !~ '^_?yoyo_' AND n.nspname NOT IN ('eduguard', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%'
 ORDER BY 1
 """
-# A mark made by an earlier version of ours has fewer columns.
-_ORIGIN = """
-SELECT target, command, created_at, to_jsonb(o) ->> 'fixtures', to_jsonb(o) ->> 'fingerprint'
-FROM eduguard.origin o LIMIT 1
-"""
+_ORIGIN = "SELECT target, command, created_at FROM eduguard.origin LIMIT 1"
 _STARTED = "SELECT pg_postmaster_start_time()"  # to the microsecond: two servers hardly share it
 _INVALID = -2  # DATCONNLIMIT_INVALID_DB: what PostgreSQL marks a database with before it drops it
 
@@ -34,10 +30,6 @@ class Origin:
     target: str
     command: str
     created_at: datetime
-    fixtures: str | None
-    """the hash of the fixtures that were read when it was made, and were well-formed"""
-    fingerprint: str | None
-    """what it was like with nothing but the migrations in it, if a template was made of it then"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +184,4 @@ def _read_origin(conn: "Connection") -> Origin | None:
     if read_value(conn, "SELECT to_regclass('eduguard.origin')") is None:
         return None
     row = conn.execute(_ORIGIN).fetchone()
-    return (
-        Origin(target=row[0], command=row[1], created_at=row[2], fixtures=row[3], fingerprint=row[4]) if row else None
-    )
+    return Origin(target=row[0], command=row[1], created_at=row[2]) if row else None

@@ -13,24 +13,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from eduguard.errors import EduguardError
-from eduguard.postgres.database import Database, connect, create_as, execute_for, exists, read_value
+from eduguard.postgres import Database, connect, create_as, execute_for, exists, read_value
 from eduguard.postgres.sessions import Session, kept_out, unheard
-from eduguard.rebuild import clones, lock, spares, templates, untouched
+from eduguard.rebuild import clones, templates
 from eduguard.rebuild.clones import Kept
 from eduguard.rebuild.protection import is_expendable
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
-_LOOKS = 3  # attempts to see a database untouched and nobody write until it is replaced, on a server that others use
 Note = Callable[[str], None]
+# A clone holds the mark of what it was cloned from, which an earlier version may have made.
+_MARK = """
+CREATE SCHEMA IF NOT EXISTS eduguard;
+DROP TABLE IF EXISTS eduguard.origin;
+CREATE TABLE eduguard.origin (target text NOT NULL, command text NOT NULL, created_at timestamptz NOT NULL, inputs text)
+"""
 _OWNER = """
 SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s AND NOT pg_has_role(datdba, 'USAGE')
 """
-
-
-class _WrittenError(Exception):
-    """Somebody may have written to the database that was to be replaced."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,7 @@ def list_beside(database: Database) -> list[str]:
         key = f"{zlib.crc32(database.name.encode()):08x}"
         aside = conn.execute(
             "SELECT datname FROM pg_database WHERE datname ~ %s ORDER BY 1",
-            [f"^eduguard_(template|spare|snapshot)_{key}_"],
+            [f"^eduguard_(template|snapshot)_{key}_"],
         )
         return [*beside, *(name for (name,) in aside)]
 
@@ -66,19 +67,17 @@ def read_clone(database: Database) -> str | None:
         return inputs
 
 
-def create_next(
-    database: Database, *, target: str, command: str, template: Kept | None = None, fixtures: str | None = None
-) -> None:
+def create_next(database: Database, *, target: str, command: str, template: Kept | None = None) -> None:
     """Make a database beside this one, empty or a clone, marked as ours.
 
-    What an earlier run left there is dropped; what the last publish discarded is as soon as the new one is there.
+    What an earlier run left there, what the last publish discarded, and retired templates are dropped before: a DROP
+    DATABASE waits for a checkpoint, which takes long after so much was written as a new database is made of.
 
     Args:
         database: the live one.
         target: for the mark.
         command: for the mark.
         template: what is cloned.
-        fixtures: for the mark, the hash of the fixtures that have been read and are well-formed.
 
     Raises:
         EduguardError: when a database that we did not make is in the way, now or of the publish, or when the role may
@@ -91,10 +90,10 @@ def create_next(
         for each in (database.previous, database.discarded):
             _require_expendable(conn, each)
         _drop_ours(conn, database.next)
-        lock.finish_drops(database)
+        _drop_unwanted(conn, [database.discarded, *templates.list_unwanted(conn, database)])
         try:
             if template:
-                _clone(conn, template, database)
+                clones.clone(conn, template, database.next)
             else:
                 create_as(conn, "CREATE DATABASE {} TEMPLATE template0 ENCODING UTF8", database.next)
         except errors.InsufficientPrivilege as error:
@@ -102,29 +101,18 @@ def create_next(
                 f"The role {conn.info.user} may not create databases on this server",
                 hint=f"An administrator can grant it: ALTER ROLE {conn.info.user} CREATEDB",
             ) from error
-        lock.begin_drops(database, [database.discarded, *templates.list_unwanted(conn, database)])
     with connect(database.next, purpose="rebuild") as conn, conn.transaction():
+        conn.execute(_MARK)
         inputs = template.facts.get("inputs") if template else None
-        if template is None or not spares.has_spares(template):  # a snapshot's mark may be an earlier version's
-            conn.execute("CREATE SCHEMA IF NOT EXISTS eduguard")
-            conn.execute("DROP TABLE IF EXISTS eduguard.origin")
-            conn.execute(
-                "CREATE TABLE eduguard.origin (target text NOT NULL, command text NOT NULL, "
-                "created_at timestamptz NOT NULL, inputs text, fixtures text, fingerprint text)"
-            )
-            conn.execute("INSERT INTO eduguard.origin VALUES ('', '', now())")
-        conn.execute(
-            "UPDATE eduguard.origin SET (target, command, created_at, inputs, fixtures) = (%s, %s, now(), %s, %s)",
-            [target, command, inputs, fixtures],
-        )
+        conn.execute("INSERT INTO eduguard.origin VALUES (%s, %s, now(), %s)", [target, command, inputs])
 
 
-def _clone(conn: "Connection", template: Kept, database: Database) -> None:
-    has_spares = spares.has_spares(template)
-    if not has_spares or not spares.take(conn, template, database.next):
-        template = clones.clone(conn, template, database.next)
-    if has_spares:
-        lock.will_clone(database, template)
+def _drop_unwanted(conn: "Connection", unwanted: Sequence[Database]) -> None:
+    from psycopg import Error
+
+    for each in unwanted:
+        with suppress(Error):  # somebody else's, or in use: who needs its name fails, and says so
+            execute_for(conn, "DROP DATABASE IF EXISTS {} WITH (FORCE)", each)
 
 
 def _require_owner(conn: "Connection", database: Database) -> None:
@@ -161,7 +149,6 @@ def publish(database: Database, note: Note = unheard) -> Swap:
     with connect(database.maintenance, purpose="publish") as conn:
         if not exists(conn, database.next):
             raise EduguardError(f"There is no {database.next.name} to publish", hint="`inv rebuild` makes it.")
-        lock.finish_drops(database)
         _require_expendable(conn, database.previous)
         _drop_ours(conn, database.discarded)
         renames = [(database.next, database)]
@@ -170,46 +157,6 @@ def publish(database: Database, note: Note = unheard) -> Swap:
             if exists(conn, database.previous):
                 renames.insert(0, (database.previous, database.discarded))
         return _rename(conn, renames, note)
-
-
-def replace_untouched(
-    database: Database, as_recorded: str, *, target: str, command: str, template: Kept, fixtures: str
-) -> Swap | None:
-    """Put a template's clone in the place of a database that nothing was written to since it was made, and drop that.
-
-    The previous database stays what `undo` brings back. PostgreSQL keeps everybody out of a database that it renames,
-    and counts up the IDs of the transactions that write, on the whole server: where that of the rename follows the one
-    in which the database was looked at, nobody has written anything between the two.
-
-    Args:
-        database: the live one.
-        as_recorded: its fingerprint when it was made.
-        target: for the mark.
-        command: for the mark.
-        template: what is cloned.
-        fixtures: for the mark, the hash of the fixtures in the template.
-
-    Returns:
-        what it took, or None where it cannot be shown that nothing would be lost; then nothing is changed.
-
-    Raises:
-        EduguardError: as `create_next` does.
-    """
-    with connect(database.maintenance, purpose="replace") as conn:
-        if exists(conn, database.next) or untouched.observe(database, as_recorded) is None:
-            return None
-        create_next(database, target=target, command=command, template=template, fixtures=fixtures)
-        lock.finish_drops(database)
-        _drop_ours(conn, database.discarded)
-        try:
-            for _ in range(_LOOKS):
-                if (observed := untouched.observe(database, as_recorded)) is None:
-                    break
-                with suppress(_WrittenError):
-                    return _rename_unless_written(conn, database, observed)
-        finally:
-            _drop_ours(conn, database.next)  # where it is not in the live one's place
-        return None
 
 
 def undo(database: Database, note: Note = unheard) -> Swap:
@@ -221,7 +168,6 @@ def undo(database: Database, note: Note = unheard) -> Swap:
     with connect(database.maintenance, purpose="undo") as conn:
         if not exists(conn, database.previous):
             raise EduguardError(f"There is no {database.previous.name} to bring back", hint="One publish keeps one.")
-        lock.finish_drops(database)
         _drop_ours(conn, database.discarded)
         renames = [
             (database, database.discarded),
@@ -231,25 +177,10 @@ def undo(database: Database, note: Note = unheard) -> Swap:
         return _rename(conn, renames if exists(conn, database) else renames[1:2], note)
 
 
-def _rename(
-    conn: "Connection",
-    renames: Sequence[tuple[Database, Database]],
-    note: Note,
-    check: Callable[[], None] = lambda: None,
-) -> Swap:
-    # The check is made when nobody can be in the databases any more, and may raise.
+def _rename(conn: "Connection", renames: Sequence[tuple[Database, Database]], note: Note) -> Swap:
     with kept_out([before for before, _ in renames], note) as ended:
         began = time.perf_counter()
         with conn.transaction():
             for before, after in renames:
                 execute_for(conn, "ALTER DATABASE {} RENAME TO {}", before, after)
-            check()
     return Swap(ended=ended, pause=time.perf_counter() - began)
-
-
-def _rename_unless_written(conn: "Connection", database: Database, observed: int) -> Swap:
-    def check() -> None:
-        if read_value(conn, untouched.TRANSACTION_ID) != observed + 1:
-            raise _WrittenError
-
-    return _rename(conn, [(database, database.discarded), (database.next, database)], unheard, check)

@@ -10,7 +10,7 @@ from eduguard.aws.listing import Take, begin_listing, read_listing
 from eduguard.aws.rekognition import Collection
 from eduguard.aws.types import CollectionState, Face
 from eduguard.errors import EduguardError
-from eduguard.postgres.database import Database, connect
+from eduguard.postgres import Database, connect
 from eduguard.progress import Progress, Step
 from eduguard.sync import apply
 from eduguard.sync.comparison import Comparison
