@@ -1,5 +1,7 @@
 """A server, a role or the environment may give a session settings that our queries and psycopg do not expect."""
 
+import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -41,7 +43,7 @@ def give(seeded: Database, monkeypatch: pytest.MonkeyPatch) -> Give:
 )
 def test_a_database_is_made_filled_and_read(database: Database, give: Give, setting: str) -> None:
     give(setting)
-    publication.create_next(database, target="tests", command="tests", template=None, fixtures=None)
+    publication.create_next(database, target="tests", command="tests")
     runner.apply(database.next, ROOT / "migrations")
     seeds = loading.read_fixtures(ROOT / "seed_data")
     with connect(database.next, purpose="tests") as conn:
@@ -67,19 +69,22 @@ def test_a_database_without_an_encoding_is_read_and_is_replaced_by_one_with_utf8
     with connect(ascii_database, purpose="tests") as conn:
         conn.execute("CREATE TABLE pupils AS SELECT 'Muñoz' AS name")
         assert read_value(conn, "SELECT name FROM pupils") == "Muñoz"
-    publication.create_next(ascii_database, target="tests", command="tests", template=None, fixtures=None)
+    publication.create_next(ascii_database, target="tests", command="tests")
     with connect(ascii_database.next, purpose="tests") as conn:
         assert read_value(conn, "SHOW server_encoding") == "UTF8"
 
 
 def test_the_lock_is_held_while_its_session_is_idle(database: Database, give: Give) -> None:
     give("idle_session_timeout=50")
-    with hold_lock(database), connect(database.maintenance, purpose="tests") as conn:
-        assert read_value(conn, "SHOW idle_session_timeout") == "0"
+    with hold_lock(database):
+        time.sleep(0.2)
+        with connect(database.maintenance, purpose="tests") as conn:
+            holders = "SELECT count(*) FROM pg_stat_activity WHERE application_name ~ %s"
+            assert read_value(conn, holders, f"^eduguard lock .*process {os.getpid()} ") == 1
 
 
 @pytest.mark.parametrize("setting", ["default_transaction_read_only=on", "transaction_timeout=1"])
 def test_what_a_session_may_not_do_is_one_error(database: Database, give: Give, setting: str) -> None:
     give(setting)
     with pytest.raises(EduguardError):
-        publication.create_next(database, target="tests", command="tests", template=None, fixtures=None)
+        publication.create_next(database, target="tests", command="tests")
