@@ -11,10 +11,7 @@ from eduguard.settings import LOCAL, Settings
 from eduguard.state_folder import state_folder
 
 if TYPE_CHECKING:
-    from eduguard.aws.bucket import Bucket
-    from eduguard.aws.pace import Pace
-    from eduguard.aws.rekognition import Collection
-    from eduguard.aws.types import Identity
+    from eduguard.aws import Bucket, Collection, Identity, Pace
 
 EMBEDDED_DATABASE = "eduguard"
 # The local cloud takes any; the operator's own are never sent to it.
@@ -65,7 +62,7 @@ def target_collection(settings: Settings) -> "Collection":
 
     All collections of one region share its pace: AWS counts requests by account and region.
     """
-    from eduguard.aws.rekognition import open_collection
+    from eduguard.aws import open_collection
 
     target = settings.target
     rate = target.requests_per_second
@@ -80,7 +77,7 @@ def target_collection(settings: Settings) -> "Collection":
 
 def target_identity(settings: Settings) -> "Identity":
     """Return whose credentials the target's collection is asked with."""
-    from eduguard.aws.clients import identify
+    from eduguard.aws import identify
 
     target = settings.target
     return identify(
@@ -92,7 +89,7 @@ def target_identity(settings: Settings) -> "Identity":
 
 def target_bucket(settings: Settings) -> "Bucket":
     """Return the target's bucket, whose local cloud runs from now on if it is there."""
-    from eduguard.aws.bucket import open_bucket
+    from eduguard.aws import open_bucket
 
     target = settings.target
     return open_bucket(
@@ -124,7 +121,7 @@ def _forget_other_servers() -> None:
 
 @cache
 def _pace(endpoint: str | None, region: str, rate: float) -> "Pace":  # noqa: ARG001 -- one for each endpoint and region
-    from eduguard.aws.pace import Pace
+    from eduguard.aws import Pace
 
     return Pace(rate)
 

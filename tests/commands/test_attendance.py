@@ -13,8 +13,7 @@ from uuid import uuid4
 import pytest
 from PIL import Image
 
-from eduguard.aws.bucket import open_bucket
-from eduguard.aws.rekognition import Collection, open_collection
+from eduguard.aws import Collection, open_bucket, open_collection
 from eduguard.postgres.database import Database, connect, execute_for, read_value
 from eduguard.students.samples import enrol_photos, find_photos
 from eduguard.sync.apply import apply_plan

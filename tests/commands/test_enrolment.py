@@ -122,8 +122,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from eduguard.postgres.database import Database, connect
-from eduguard.aws.bucket import open_bucket
-from eduguard.aws.rekognition import open_collection
+from eduguard.aws import open_bucket, open_collection
 from eduguard.students.enrolment import Cloud, Request, enrol_photo
 url, endpoint, name, photo, last = sys.argv[1:]
 access = dict(region="us-east-1", endpoint=endpoint,
@@ -232,8 +231,7 @@ def test_nothing_is_enrolled_into_a_bucket_that_everybody_can_read(
 REMOVED = """
 import os, signal, sys
 from eduguard.postgres.database import Database, connect
-from eduguard.aws.bucket import open_bucket
-from eduguard.aws.rekognition import open_collection
+from eduguard.aws import open_bucket, open_collection
 from eduguard.students.unenrolment import remove_traces
 from eduguard.students.enrolment import Cloud
 url, endpoint, name, last = sys.argv[1:]

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 
-from eduguard.aws.types import Box
+from eduguard.aws import Box
 from eduguard.students.attendance import Roster, name_session, present_students
 from eduguard.students.class_photos import Likeness, Sighting, decide
 

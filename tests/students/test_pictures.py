@@ -5,7 +5,7 @@ import io
 import pytest
 from PIL import Image
 
-from eduguard.aws.types import Box
+from eduguard.aws import Box
 from eduguard.students.pictures import draw_names
 
 SURE = "#2ecc71"

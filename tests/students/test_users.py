@@ -1,6 +1,6 @@
 """Who belongs to which user is a pure function of rows and faces."""
 
-from eduguard.aws.types import Face
+from eduguard.aws import Face
 from eduguard.identifiers import PLACEHOLDER
 from eduguard.students.users import plan_users
 from eduguard.sync.plan import FaceRow

@@ -24,7 +24,7 @@ _NOT_OFFERED = {"NotImplemented", "MethodNotAllowed", "501", "405"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoredPhoto:
+class StoredObject:
     """One object as the bucket lists it; the etag is the MD5 of most objects, and of some it is none."""
 
     size: int
@@ -59,17 +59,17 @@ class Bucket:
         with self._translated("list"):
             return {item["Key"]: item["Size"] for page in pages for item in page.get("Contents", [])}
 
-    def list_photos(self, prefix: str = "") -> dict[str, StoredPhoto]:
+    def list_objects(self, prefix: str = "") -> dict[str, StoredObject]:
         """Return what the listing says of every object whose key begins with prefix; read-only."""
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
         with self._translated("list"):
             return {
-                item["Key"]: StoredPhoto(size=item["Size"], etag=item.get("ETag", "").strip('"'))
+                item["Key"]: StoredObject(size=item["Size"], etag=item.get("ETag", "").strip('"'))
                 for page in pages
                 for item in page.get("Contents", [])
             }
 
-    def holds(self, key: str, stored: StoredPhoto, jpeg: bytes) -> bool:
+    def holds(self, key: str, stored: StoredObject, jpeg: bytes) -> bool:
         """Say whether an object, as it was listed, is this very picture; read-only."""
         if len(jpeg) != stored.size:
             return False

@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from email.utils import parsedate_to_datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,6 +74,8 @@ def identify(*, region: str, endpoint: str | None, credentials: dict[str, str] |
     Raises:
         EduguardError: without credentials, or when AWS does not take them.
     """
+    from email.utils import parsedate_to_datetime
+
     from botocore.exceptions import BotoCoreError, ClientError
 
     client = open_client("sts", region=region, endpoint=endpoint, credentials=credentials)

@@ -4,9 +4,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from eduguard.aws.clients import serves
-from eduguard.aws.listing import read_faces
-from eduguard.aws.types import CollectionState, Face
+from eduguard.aws import CollectionState, Face, read_faces, serves
 from eduguard.errors import EduguardError
 from eduguard.identifiers import (
     EXTERNAL_IMAGE_ID_FORM,

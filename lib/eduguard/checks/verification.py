@@ -5,8 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from eduguard.aws.bucket import Bucket
-from eduguard.aws.rekognition import Collection
+from eduguard.aws import Bucket, Collection
 from eduguard.errors import EduguardError
 from eduguard.students.pictures import encode, open_upright
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from eduguard.aws.listing import read_faces
+from eduguard.aws import read_faces
 from eduguard.errors import EduguardError
 from eduguard.identifiers import is_student_id
 from eduguard.postgres.database import connect

@@ -4,8 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from eduguard.aws.rekognition import LARGEST_IMAGE, Collection
-from eduguard.aws.types import Box
+from eduguard.aws import LARGEST_IMAGE, Box, Collection
 from eduguard.students.pictures import Picture, cut_face, fit_picture, open_upright
 
 _AT_ONCE = 8

@@ -8,10 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eduguard.aws.bucket import Bucket
-from eduguard.aws.listing import read_faces
-from eduguard.aws.rekognition import LARGEST_IMAGE, Collection
-from eduguard.aws.types import FaceRefusedError, S3Object
+from eduguard.aws import LARGEST_IMAGE, Bucket, Collection, FaceRefusedError, S3Object, read_faces
 from eduguard.errors import EduguardError
 from eduguard.identifiers import (
     external_image_id,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eduguard.aws.bucket import JPEG, Bucket
+from eduguard.aws import JPEG, Bucket
 from eduguard.errors import EduguardError
 from eduguard.identifiers import KEY_FORM, PHOTOS
 from eduguard.students.pictures import SMALLEST_SIDE, read_size
@@ -106,7 +106,7 @@ def check_keys(keys: Iterable[str]) -> None:
 def plan_pull(folder: Path, bucket: Bucket) -> CopyPlan:
     """Say which photos of the bucket the folder lacks or has otherwise; read-only."""
     _check_folder(folder)
-    stored = bucket.list_photos()
+    stored = bucket.list_objects()
     check_keys(stored)
     for key in stored:
         _check_inside(folder, folder / key)
@@ -123,7 +123,7 @@ def plan_push(folder: Path, bucket: Bucket) -> CopyPlan:
     files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
     keys = {path.relative_to(folder).as_posix(): path for path in files}
     check_keys(keys)
-    stored = bucket.list_photos()
+    stored = bucket.list_objects()
     wrong = sorted(key for key, path in keys.items() if read_size(path.read_bytes()) is None)
     if wrong:
         raise EduguardError(f"No JPEG pictures: {', '.join(wrong[:_SHOWN])}", hint="Export them again as JPEG.")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eduguard.aws.types import Box
+from eduguard.aws import Box
 from eduguard.errors import EduguardError
 
 if TYPE_CHECKING:

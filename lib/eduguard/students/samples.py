@@ -5,10 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from eduguard.aws.bucket import Bucket, StoredPhoto
-from eduguard.aws.listing import read_faces
-from eduguard.aws.rekognition import Collection
-from eduguard.aws.types import S3Object
+from eduguard.aws import Bucket, Collection, S3Object, StoredObject, read_faces
 from eduguard.errors import EduguardError
 from eduguard.identifiers import KEY_FORM, PHOTOS, external_image_id, photo_key, split_photo_key
 
@@ -92,7 +89,7 @@ def enrol_photos(photos: Sequence[Photo], *, collection: Collection, bucket: Buc
         collection.create()
     bucket.ensure_exists()
     bucket.check_private()
-    stored = bucket.list_photos(PHOTOS)
+    stored = bucket.list_objects(PHOTOS)
     known = {face.external_image_id for face in read_faces(collection)}
     changed = [each for each in photos if each.key in stored and not _is_stored(each, stored[each.key], bucket)]
     upload = [photo for photo in photos if photo.key not in stored]
@@ -111,7 +108,7 @@ def enrol_photos(photos: Sequence[Photo], *, collection: Collection, bucket: Buc
     return report
 
 
-def _is_stored(photo: Photo, stored: StoredPhoto, bucket: Bucket) -> bool:
+def _is_stored(photo: Photo, stored: StoredObject, bucket: Bucket) -> bool:
     return bucket.holds(photo.key, stored, photo.file.read_bytes())
 
 

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from eduguard.aws.listing import read_faces
-from eduguard.aws.rekognition import Collection
+from eduguard.aws import Collection, read_faces
 from eduguard.identifiers import PLACEHOLDER, photos_prefix, split_external_image_id
 from eduguard.students.enrolment import Cloud, Tell
 

@@ -4,8 +4,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from eduguard.aws.rekognition import Collection
-from eduguard.aws.types import Face
+from eduguard.aws import Collection, Face
 from eduguard.errors import EduguardError
 from eduguard.identifiers import PLACEHOLDER, split_external_image_id
 
