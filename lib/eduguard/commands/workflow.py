@@ -231,15 +231,15 @@ def undo(settings: Settings) -> str:
 
 def verify(settings: Settings, *, one_each: bool) -> str:
     """Search the collection for each enrolled photo and expect its own student."""
-    from eduguard.checks import verification
+    from eduguard import checks
 
     bucket, collection = target_bucket(settings), target_collection(settings)
     with connect(target_database(settings), purpose="verify") as conn:
-        photos = verification.read_enrolled_photos(conn, one_each=one_each)
-        recognitions = verification.recognise_photos(
+        photos = checks.read_enrolled_photos(conn, one_each=one_each)
+        recognitions = checks.recognise_photos(
             conn, photos, collection=collection, bucket=bucket, threshold=settings.match_threshold
         )
-    return verification.require_right(recognitions)
+    return checks.require_right(recognitions)
 
 
 def summary(settings: Settings) -> str:
