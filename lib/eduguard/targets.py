@@ -12,6 +12,7 @@ from eduguard.state_folder import state_folder
 
 if TYPE_CHECKING:
     from eduguard.aws import Bucket, Collection, Identity, Pace
+    from eduguard.students import Storage
 
 EMBEDDED_DATABASE = "eduguard"
 # The local cloud takes any; the operator's own are never sent to it.
@@ -100,10 +101,19 @@ def target_bucket(settings: Settings) -> "Bucket":
     )
 
 
-def rekognition_reads_bucket(settings: Settings) -> bool:
-    """Say whether Rekognition can read the bucket: one cloud, one region (IndexFaces API reference, S3Object)."""
+def target_storage(settings: Settings) -> "Storage":
+    """Return where the target's photos and faces are kept.
+
+    Rekognition can read the bucket itself in one cloud and one region (IndexFaces API reference, S3Object).
+    """
+    from eduguard.students import Storage
+
     target = settings.target
-    return target.s3_endpoint == target.rekognition_endpoint and target.bucket_region == target.region
+    return Storage(
+        collection=target_collection(settings),
+        bucket=target_bucket(settings),
+        by_reference=target.s3_endpoint == target.rekognition_endpoint and target.bucket_region == target.region,
+    )
 
 
 @cache  # the steps of one command line find the server once
