@@ -91,14 +91,18 @@ def test_a_face_that_was_just_indexed_is_given_to_its_user_as_soon_as_it_is_foun
     assert owners(collection) == {face_id: "ana"}
 
 
-def test_refused_faces_are_counted_and_only_those_that_were_not_found_are_tried_again(collection: Collection) -> None:
+def test_refused_faces_are_counted_and_only_those_that_were_not_found_are_tried_again(
+    collection: Collection, relay: Callable[..., str]
+) -> None:
     faces = [index(collection, "student-001", number, f"ana-photo-{number}") for number in (1, 2)]
     stranger, gone = index(collection, "student-002", 1, "ana-photo-3"), str(uuid4())
     collection.create_user("ana")
     assert collection.associate_faces("ana", faces[:1]) == {}
+    opened, asked = unseen(relay, collection, gone, times=0)
     plan = UserPlan(missing=(("ana", (faces[1], stranger, gone)),), unchanged=1)
     with pytest.raises(EduguardError) as raised:
-        apply_users(collection, plan)
+        apply_users(opened, plan)
     named = f"{stranger} (LOW_MATCH_CONFIDENCE), {gone} (FACE_NOT_FOUND)"
     assert raised.value.message == f"1 faces given to 1 users, 1 unchanged; 2 refused: {named}"
     assert owners(collection) == {faces[0]: "ana", faces[1]: "ana", stranger: None}
+    assert asked == [[faces[1], stranger, gone], [gone], [gone], [gone]]
