@@ -15,7 +15,7 @@ from eduguard.errors import EduguardError
 if TYPE_CHECKING:
     from types_boto3_rekognition.type_defs import BoundingBoxTypeDef, FaceMatchTypeDef, FaceRecordTypeDef
 
-# The patterns of the API reference, one value a line. What is neither could not be written, or not searched for.
+# The patterns of the API reference, one value a line. Other values could not be written, or not searched for.
 _FACE_IDS = re.compile(r"(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\n)*")
 _EXTERNAL_IMAGE_IDS = re.compile(r"(?:[a-zA-Z0-9_.\-:]{1,255}\n)*")
 _MOST_FACES = 2**53  # far beyond any collection; JSON's numbers are exact up to here
@@ -25,7 +25,7 @@ def read_state(answer: Mapping[str, Any], where: str) -> CollectionState:
     """Return what an answer to DescribeCollection says.
 
     Raises:
-        EduguardError: when it is no answer that Rekognition can have given.
+        EduguardError: when Rekognition cannot have given this answer.
     """
     count, arn = answer.get("FaceCount"), answer.get("CollectionARN")
     if type(count) is not int or not 0 <= count <= _MOST_FACES or not isinstance(arn, str):
@@ -37,7 +37,7 @@ def read_page(page: Any, where: str) -> list[Face]:
     """Return the faces of one answer to ListFaces.
 
     Raises:
-        EduguardError: when it is no answer that Rekognition can have given.
+        EduguardError: when Rekognition cannot have given this answer.
     """
     try:
         faces = [

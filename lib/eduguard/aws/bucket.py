@@ -25,7 +25,7 @@ _NOT_OFFERED = {"NotImplemented", "MethodNotAllowed", "501", "405"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredObject:
-    """One object as the bucket lists it; the etag is the MD5 of most objects, and of some it is none."""
+    """One object as the bucket lists it; the etag of most objects is their MD5."""
 
     size: int
     etag: str
@@ -83,7 +83,7 @@ class Bucket:
         self.put(key, file.read_bytes())
 
     def put(self, key: str, jpeg: bytes) -> None:
-        """Put a JPEG under a key, and its SHA-256 beside it."""
+        """Put a JPEG under a key, with its SHA-256 as metadata."""
         metadata = {_SHA256: hashlib.sha256(jpeg).hexdigest()}
         with self._translated(f"upload {key} to"):
             self._client.put_object(
@@ -96,7 +96,7 @@ class Bucket:
             )
 
     def read_sha256(self, key: str) -> str:
-        """Return the SHA-256 of an object: the one kept beside it, else that of its bytes; read-only."""
+        """Return the SHA-256 of an object: the one in its metadata, or that of its bytes; read-only."""
         with self._translated(f"read {key} of"):
             kept = self._client.head_object(Bucket=self.name, Key=key)["Metadata"].get(_SHA256)
         return kept or hashlib.sha256(self.download(key)).hexdigest()
@@ -134,7 +134,7 @@ class Bucket:
             raise
 
     def check_private(self) -> str | None:
-        """Return None for a private bucket, or a note where the endpoint offers none of the calls that tell; read-only.
+        """Return None for a private bucket, or a note if the endpoint implements no call that tells it; read-only.
 
         Raises:
             EduguardError: when the public can read the bucket, or when it may not be asked.

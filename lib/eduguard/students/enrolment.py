@@ -109,7 +109,7 @@ def check_students(conn: "Connection", students: Iterable[str]) -> None:
 def check_collection(conn: "Connection", students: Iterable[str], collection: str) -> None:
     """Refuse a collection in which these students' faces are not kept; read-only.
 
-    A collection that no student names stands in for all of them, as it does for sync.
+    A collection that no student names has the faces of all students, as it does for sync.
     """
     elsewhere = conn.execute(
         "SELECT id, aws_collection_id FROM students"

@@ -94,7 +94,7 @@ def check_photos(conn: "Connection", bucket: Bucket) -> PhotoReport:
 
 
 def check_keys(keys: Iterable[str]) -> None:
-    """Refuse keys that are no safe relative paths of JPEG files, by name."""
+    """Refuse keys that are not safe relative paths of JPEG files, by name."""
     unsafe = sorted(key for key in keys if not _SAFE_KEY.match(key))
     if unsafe:
         raise EduguardError(

@@ -47,7 +47,7 @@ def read_picture(file: Path) -> Picture:
     """Return a JPEG file, decoded once to know that it can be; read-only.
 
     Raises:
-        EduguardError: for a file that cannot be read, is no JPEG, is damaged, too small or too large.
+        EduguardError: for a file that cannot be read, is not a JPEG, is damaged, too small or too large.
     """
     try:
         if file.exists() and not file.is_file():  # a pipe or a device may never end
@@ -65,7 +65,7 @@ def read_picture(file: Path) -> Picture:
 
 
 def read_size(head: bytes) -> tuple[int, int] | None:
-    """Return width and height of a JPEG of which the first bytes are given, or None where it is none; read-only."""
+    """Return width and height of a JPEG by its first bytes, or None if it is not a JPEG; read-only."""
     try:
         with _opened(head, "") as image:
             return image.size

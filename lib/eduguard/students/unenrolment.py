@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traces:
-    """What bears a student's face, wherever it is; every tuple is sorted."""
+    """What is kept of a student's face, wherever it is; every tuple is sorted."""
 
     student_id: str
     faces: tuple[str, ...]
@@ -48,7 +48,7 @@ def find_traces(conn: "Connection", student: str, storage: Storage) -> Traces:
     rows = conn.execute(query, [student]).fetchall()
     exists = storage.collection.describe() is not None
     owners = _owners(storage.collection) if exists else {}
-    # A face that was just indexed may not be listed yet; one that bears another student's id is not this student's.
+    # A face that was just indexed may not be listed yet; one with another student's id is not this student's.
     unlisted = {face for _, face in rows if exists and face != PLACEHOLDER} - owners.keys()
     faces = unlisted | {face for face, owner in owners.items() if owner == student}
     return Traces(

@@ -1,4 +1,4 @@
-"""Rekognition's users: one a student, with all the faces that bear the student's external image ids."""
+"""Rekognition's users: one for each student, with all the faces that have the student's external image ids."""
 
 import time
 from collections.abc import Iterable
