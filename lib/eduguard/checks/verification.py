@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from eduguard.aws import Bucket, Collection
 from eduguard.errors import EduguardError
-from eduguard.students import encode, open_upright
+from eduguard.jpeg import encode, open_upright
 
 if TYPE_CHECKING:
     from psycopg import Connection

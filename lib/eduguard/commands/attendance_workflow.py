@@ -9,6 +9,7 @@ from typing import Any
 
 from eduguard import students
 from eduguard.errors import EduguardError
+from eduguard.jpeg import open_upright
 from eduguard.postgres.database import connect
 from eduguard.progress import Progress
 from eduguard.settings import Settings
@@ -122,6 +123,6 @@ def _annotate(output: Path, picture: Picture, sightings: Sequence[Sighting], ros
         )
         names.append((each.box, label, _UNSURE if label == "?" else _SURE))
     try:
-        output.write_bytes(students.draw_names(students.open_upright(picture.content), names))
+        output.write_bytes(students.draw_names(open_upright(picture.content), names))
     except OSError as error:
         raise EduguardError(f"Cannot write {output}: {error.strerror}") from error

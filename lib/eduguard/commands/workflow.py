@@ -61,11 +61,11 @@ def enrol_samples(settings: Settings, *, if_empty: bool, ask: Ask) -> str | None
     Raises:
         EduguardError: for a picture without exactly one face.
     """
-    from eduguard.students import enrol_samples, find_photos
-
     target = settings.target
     if if_empty and (state := target_collection(settings).describe()) and state.face_count:
         return None
+    from eduguard.students import enrol_samples, find_photos
+
     photos = find_photos(settings.photos_folder)
     if not target.has_local_cloud and ask(f"Send {len(photos)} sample photos to {target}? [y/N]") != "y":
         return "no photo was sent; `inv enrol --yes` sends the sample photos without asking"

@@ -34,7 +34,7 @@ from eduguard.students.photos import (
     pull,
     push,
 )
-from eduguard.students.pictures import Picture, draw_names, encode, open_upright, read_picture
+from eduguard.students.pictures import Picture, draw_names, read_picture
 from eduguard.students.samples import FolderPhoto, enrol_samples, find_photos
 from eduguard.students.storage import Storage, check_private, prepare_bucket
 from eduguard.students.unenrolment import find_traces, remove_traces
@@ -57,7 +57,6 @@ __all__ = [
     "check_students",
     "describe_rest",
     "draw_names",
-    "encode",
     "enrol_samples",
     "enrol_students",
     "find_files",
@@ -65,7 +64,6 @@ __all__ = [
     "find_sightings",
     "find_traces",
     "name_session",
-    "open_upright",
     "plan_pull",
     "plan_push",
     "plan_users",

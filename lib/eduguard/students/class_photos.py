@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from eduguard.aws import LARGEST_IMAGE, Box, Collection
-from eduguard.students.pictures import Picture, cut_face, fit_picture, open_upright
+from eduguard.jpeg import fit_picture, open_upright
+from eduguard.students.pictures import Picture, cut_face
 
 _AT_ONCE = 8
 

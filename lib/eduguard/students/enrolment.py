@@ -17,7 +17,8 @@ from eduguard.identifiers import (
     split_external_image_id,
     split_photo_key,
 )
-from eduguard.students.pictures import LARGEST_OBJECT, Picture, fit_picture, read_picture
+from eduguard.jpeg import fit_picture
+from eduguard.students.pictures import LARGEST_OBJECT, Picture, read_picture
 from eduguard.students.samples import FolderPhoto
 from eduguard.students.storage import Note, Storage, prepare_storage
 

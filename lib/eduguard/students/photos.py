@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from eduguard.aws import JPEG, Bucket
 from eduguard.errors import EduguardError
 from eduguard.identifiers import KEY_FORM, PHOTOS
-from eduguard.students.pictures import SMALLEST_SIDE, read_size
+from eduguard.jpeg import read_size
+from eduguard.students.pictures import SMALLEST_SIDE
 
 if TYPE_CHECKING:
     from psycopg import Connection
