@@ -17,7 +17,6 @@ from eduguard.students.class_photos import (
     search_by_users,
 )
 from eduguard.students.enrolment import (
-    Enrolment,
     Request,
     check_collection,
     check_students,
@@ -35,15 +34,13 @@ from eduguard.students.photos import (
     push,
 )
 from eduguard.students.pictures import Picture, draw_names, read_picture
-from eduguard.students.samples import FolderPhoto, enrol_samples, find_photos
+from eduguard.students.samples import enrol_samples, find_photos
 from eduguard.students.storage import Storage, check_private, prepare_bucket
 from eduguard.students.unenrolment import find_traces, remove_traces
 from eduguard.students.users import apply_users, plan_users
 
 __all__ = [
     "UNKNOWN",
-    "Enrolment",
-    "FolderPhoto",
     "PhotoReport",
     "Picture",
     "Request",
