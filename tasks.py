@@ -78,7 +78,7 @@ def down(c: Context) -> None:
 @task(help={"json": JSON, "collection": COLLECTION})
 def status(c: Context, json: bool = False, collection: str = "") -> None:
     """Show servers, migrations, row counts, placeholders left and the collection's face count; read-only."""
-    from eduguard.checks.status import read_report
+    from eduguard.checks import read_report
 
     report = read_report(settings_of(c, collection))
     print_json(report) if json else print_table(report)
@@ -200,21 +200,21 @@ def sync_faces(
 @task(help={"collection": COLLECTION, "json": JSON, "iam": "print the least-privilege IAM policy of each job instead"})
 def doctor(c: Context, collection: str = "", json: bool = False, iam: bool = False) -> None:
     """Say what is wrong, from credentials to photos, and which command mends it; exit 0 well, 2 drift, 1 broken."""
-    from eduguard.checks import doctor as practice
+    from eduguard.checks import BROKEN, DRIFT, OK, examine, iam_policies, worst
     from eduguard.targets import target_identity
 
     settings = settings_of(c, collection)
     if iam:
-        print_json(practice.iam_policies(settings, target_identity(settings).account))
+        print_json(iam_policies(settings, target_identity(settings).account))
         return
     findings = []
-    for finding in practice.examine(settings):
+    for finding in examine(settings):
         findings.append(finding)
         if not json:
             print_step("doctor", str(finding))
     if json:
-        print_json({"verdict": practice.worst(findings), "findings": [asdict(finding) for finding in findings]})
-    if code := {practice.OK: 0, practice.DRIFT: 2, practice.BROKEN: 1}[practice.worst(findings)]:
+        print_json({"verdict": worst(findings), "findings": [asdict(finding) for finding in findings]})
+    if code := {OK: 0, DRIFT: 2, BROKEN: 1}[worst(findings)]:
         raise Exit(code=code)
 
 

@@ -1,13 +1,17 @@
 """One PostgreSQL server and one local cloud for a test run, both real and in a folder of their own; one database a test."""
 
+import http.client
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
 from typing import IO, Any
@@ -31,6 +35,7 @@ KEYS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
 _NUMBERS = count(1)
 
 Inv = Callable[..., subprocess.CompletedProcess[str]]
+Answer = Callable[[BaseHTTPRequestHandler, bytes], tuple[int, bytes] | None]
 
 # `pytest --hypothesis-profile deep tests/inputs` looks for hours' worth of inputs; the suite takes a sample of them.
 hypothesis.settings.register_profile("suite", max_examples=50, deadline=None)
@@ -200,6 +205,52 @@ def faults(cloud_endpoint: str) -> Iterator[Callable[..., None]]:
 
     yield put
     put()
+
+
+@pytest.fixture
+def relay(cloud_endpoint: str) -> Iterator[Callable[[Answer], str]]:
+    """Serve the local cloud at another address, where a test answers some of the requests itself."""
+    own = {"connection", "content-length", "date", "expect", "host", "server", "transfer-encoding"}
+
+    def serve(servers: ExitStack, answer: Answer) -> str:
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                if ours := answer(self, body):
+                    self.reply(ours[0], {}, ours[1])
+                    return
+                cloud = http.client.HTTPConnection(cloud_endpoint.removeprefix("http://"))
+                kept = {name: value for name, value in self.headers.items() if name.lower() not in own}
+                cloud.request(self.command, self.path, body, kept)
+                with cloud.getresponse() as said:
+                    self.reply(said.status, dict(said.headers), said.read())
+                cloud.close()
+
+            def reply(self, status: int, headers: dict[str, str], body: bytes) -> None:
+                self.send_response(status)
+                for name, value in headers.items():
+                    if name.lower() not in own:
+                        self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = do  # noqa: N815
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        server = servers.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        servers.callback(thread.join)
+        servers.callback(server.shutdown)
+        return f"http://127.0.0.1:{server.server_port}"
+
+    with ExitStack() as servers:
+        yield lambda answer: serve(servers, answer)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

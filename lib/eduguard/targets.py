@@ -10,10 +10,8 @@ from eduguard.settings import LOCAL, Settings
 from eduguard.state_folder import state_folder
 
 if TYPE_CHECKING:
-    from eduguard.aws.bucket import Bucket
-    from eduguard.aws.pace import Pace
-    from eduguard.aws.rekognition import Collection
-    from eduguard.aws.types import Identity
+    from eduguard.aws import Bucket, Collection, Identity, Pace
+    from eduguard.students import Storage
 
 EMBEDDED_DATABASE = "eduguard"
 # The local cloud takes any; the operator's own are never sent to it.
@@ -64,7 +62,7 @@ def target_collection(settings: Settings) -> "Collection":
 
     All collections of one region share its pace: AWS counts requests by account and region.
     """
-    from eduguard.aws.rekognition import open_collection
+    from eduguard.aws import open_collection
 
     target = settings.target
     rate = target.requests_per_second
@@ -79,7 +77,7 @@ def target_collection(settings: Settings) -> "Collection":
 
 def target_identity(settings: Settings) -> "Identity":
     """Return whose credentials the target's collection is asked with."""
-    from eduguard.aws.clients import identify
+    from eduguard.aws import identify
 
     target = settings.target
     return identify(
@@ -91,7 +89,7 @@ def target_identity(settings: Settings) -> "Identity":
 
 def target_bucket(settings: Settings) -> "Bucket":
     """Return the target's bucket, whose local cloud runs from now on if it is there."""
-    from eduguard.aws.bucket import open_bucket
+    from eduguard.aws import open_bucket
 
     target = settings.target
     return open_bucket(
@@ -102,10 +100,19 @@ def target_bucket(settings: Settings) -> "Bucket":
     )
 
 
-def rekognition_reads_bucket(settings: Settings) -> bool:
-    """Say whether Rekognition can read the bucket: one cloud, one region (IndexFaces API reference, S3Object)."""
+def target_storage(settings: Settings) -> "Storage":
+    """Return where the target's photos and faces are kept.
+
+    Rekognition can read the bucket itself in one cloud and one region (IndexFaces API reference, S3Object).
+    """
+    from eduguard.students import Storage
+
     target = settings.target
-    return target.s3_endpoint == target.rekognition_endpoint and target.bucket_region == target.region
+    return Storage(
+        collection=target_collection(settings),
+        bucket=target_bucket(settings),
+        by_reference=target.s3_endpoint == target.rekognition_endpoint and target.bucket_region == target.region,
+    )
 
 
 @cache  # the steps of one command line find the server once
@@ -123,7 +130,7 @@ def _forget_other_servers() -> None:
 
 @cache
 def _pace(endpoint: str | None, region: str, rate: float) -> "Pace":  # noqa: ARG001 -- one for each endpoint and region
-    from eduguard.aws.pace import Pace
+    from eduguard.aws import Pace
 
     return Pace(rate)
 

@@ -8,8 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from eduguard.aws.bucket import Bucket, open_bucket
-from eduguard.aws.rekognition import Collection, open_collection
+from eduguard.aws import Bucket, Collection, open_bucket, open_collection
 from eduguard.checks.verification import disguise
 from eduguard.postgres import Database, connect, execute_for, read_value
 

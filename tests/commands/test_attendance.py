@@ -13,10 +13,9 @@ from uuid import uuid4
 import pytest
 from PIL import Image
 
-from eduguard.aws.bucket import open_bucket
-from eduguard.aws.rekognition import Collection, open_collection
+from eduguard.aws import Collection, open_bucket, open_collection
 from eduguard.postgres import Database, connect, execute_for, read_value
-from eduguard.students.samples import enrol_photos, find_photos
+from eduguard.students import Storage, enrol_samples, find_photos
 from eduguard.sync.apply import apply_plan
 from eduguard.sync.plan import plan_sync
 from eduguard.sync.scope import Scope, read_rows
@@ -37,7 +36,8 @@ def samples(seeded: Database, cloud_endpoint: str) -> Collection:
     """The faces of the sample photos in a collection of this module."""
     name, access = f"attendance-{uuid4().hex[:12]}", {"endpoint": cloud_endpoint, **LOCAL}
     collection, bucket = open_collection(name, **access), open_bucket(name, **access)
-    enrol_photos(find_photos(PHOTOS), collection=collection, bucket=bucket, by_reference=True)
+    storage = Storage(collection=collection, bucket=bucket, by_reference=True)
+    enrol_samples(find_photos(PHOTOS), storage=storage, note=lambda _: None)
     return collection
 
 

@@ -8,10 +8,7 @@ from typing import Any
 
 import boto3
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from eduguard.checks.doctor import compare_places
 from eduguard.postgres import Database, connect
 
 Inv = Callable[..., subprocess.CompletedProcess[str]]
@@ -148,14 +145,3 @@ def test_the_policies_name_the_collection_and_nothing_wider(inv: Inv, full: Data
     (statement,) = policies["sync"]["Statement"]
     assert statement["Resource"] == "arn:aws:rekognition:us-east-1:123456789012:collection/tests"
     assert statement["Action"] == ["rekognition:DescribeCollection", "rekognition:ListFaces"]
-
-
-IDS = st.sets(st.sampled_from([f"s-photo-{n}" for n in range(1, 6)]))
-
-
-@given(IDS, IDS, IDS)
-def test_every_id_is_in_exactly_one_state(rows: set[str], photos: set[str], faces: set[str]) -> None:
-    states = compare_places(rows, photos, faces)
-    named = [external for ids in states.values() for external in ids]
-    assert sorted(named) == sorted(rows | photos | faces)
-    assert set(states) <= {"row", "photo", "face", "row + photo", "row + face", "photo + face", "row + photo + face"}

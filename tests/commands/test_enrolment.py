@@ -20,6 +20,7 @@ from eduguard.postgres import connect, read_value
 CLASS_PHOTO = Path(__file__).parents[2] / "seed_data" / "photos" / "classes" / "class-1b-lenguaje.jpg"
 School = Any  # of conftest.py
 NewPhoto = Callable[..., Path]
+SMALL = {b"tiny": (60, 60), b"narrow": (79, 200), b"low": (200, 79)}
 
 
 def test_photos_get_the_next_numbers_and_again_nothing_changes(
@@ -64,6 +65,8 @@ def test_a_picture_without_exactly_one_face_is_refused_and_nothing_of_it_stays(
         (b"png", "is no JPEG picture"),
         (b"truncated", "is no JPEG picture"),
         (b"tiny", "60 x 60 pixels; 80 are the least"),
+        (b"narrow", "79 x 200 pixels; 80 are the least"),
+        (b"low", "200 x 79 pixels; 80 are the least"),
         (None, "No such file"),
     ],
 )
@@ -73,8 +76,8 @@ def test_a_file_that_is_no_photo_is_refused_before_anything_is_sent(
     out = io.BytesIO()
     if content == b"png":
         Image.new("RGB", (200, 200)).save(out, "PNG")
-    elif content == b"tiny":
-        Image.new("RGB", (60, 60)).save(out, "JPEG")
+    elif content in SMALL:
+        Image.new("RGB", SMALL[content]).save(out, "JPEG")
     elif content == b"truncated":
         out.write(photo.read_bytes()[:5000])
     good = new_photo(photo.parent / "good.jpg", "student-001", 2)
@@ -122,17 +125,17 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from eduguard.postgres import Database, connect
-from eduguard.aws.bucket import open_bucket
-from eduguard.aws.rekognition import open_collection
-from eduguard.students.enrolment import Cloud, Request, enrol_photo
+from eduguard.aws import open_bucket, open_collection
+from eduguard.students import Request, Storage
+from eduguard.students.enrolment import enrol_photo
 url, endpoint, name, photo, last = sys.argv[1:]
 access = dict(region="us-east-1", endpoint=endpoint,
     credentials={"aws_access_key_id": "local", "aws_secret_access_key": "local"})
-cloud = Cloud(collection=open_collection(name, **access), bucket=open_bucket(name, **access), by_reference=True)
-cloud.collection.create()
-cloud.bucket.ensure_exists()
+storage = Storage(collection=open_collection(name, **access), bucket=open_bucket(name, **access), by_reference=True)
+storage.collection.create()
+storage.bucket.ensure_exists()
 with connect(Database.from_url(url), purpose="enrol") as conn:
-    enrol_photo(conn, Request(student_id="student-001", file=Path(photo)), cloud=cloud, faces={},
+    enrol_photo(conn, Request(student_id="student-001", file=Path(photo)), storage=storage, faces={},
         tell=lambda step: step == last and os.kill(os.getpid(), signal.SIGKILL))
 """
 
@@ -229,19 +232,37 @@ def test_nothing_is_enrolled_into_a_bucket_that_everybody_can_read(
     assert (school.keys(), school.faces(), school.rows()) == ([], [], [])
 
 
+@pytest.mark.parametrize("form", ["a student", "a folder", "the sample photos", "a push"])
+def test_a_bucket_that_may_be_public_for_all_its_endpoint_says_is_noted(
+    school: School, new_photo: NewPhoto, tmp_path: Path, relay: Any, form: str
+) -> None:
+    unknown = ("publicAccessBlock", "policyStatus", "acl")  # what Cloudflare R2 does not implement
+    refusal = b"<Error><Code>NotImplemented</Code><Message>not implemented</Message></Error>"
+    endpoint = relay(lambda request, _: (501, refusal) if request.path.partition("?")[2] in unknown else None)
+    file = new_photo(tmp_path / "students" / "student-001" / "photo-7.jpg", "student-001")
+    commands = {
+        "a student": ("enrol", "student-001", str(file)),
+        "a folder": ("enrol", "--from", str(tmp_path)),
+        "the sample photos": ("enrol", "--yes"),
+        "a push": ("photos", "push", str(tmp_path)),
+    }
+    access = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+    done = school.inv(*commands[form], INVOKE_TARGETS_LOCAL_S3_ENDPOINT=endpoint, **access)
+    assert done.stderr.count(f"bucket {school.name}: its endpoint cannot say whether it is public") == 1
+    assert school.keys() != []
+
+
 REMOVED = """
 import os, signal, sys
 from eduguard.postgres import Database, connect
-from eduguard.aws.bucket import open_bucket
-from eduguard.aws.rekognition import open_collection
-from eduguard.students.unenrolment import remove_traces
-from eduguard.students.enrolment import Cloud
+from eduguard.aws import open_bucket, open_collection
+from eduguard.students import Storage, remove_traces
 url, endpoint, name, last = sys.argv[1:]
 access = dict(region="us-east-1", endpoint=endpoint,
     credentials={"aws_access_key_id": "local", "aws_secret_access_key": "local"})
-cloud = Cloud(collection=open_collection(name, **access), bucket=open_bucket(name, **access), by_reference=True)
+storage = Storage(collection=open_collection(name, **access), bucket=open_bucket(name, **access), by_reference=True)
 with connect(Database.from_url(url), purpose="unenrol") as conn:
-    remove_traces(conn, "student-001", cloud, tell=lambda step: step == last and os.kill(os.getpid(), signal.SIGKILL))
+    remove_traces(conn, "student-001", storage, tell=lambda step: step == last and os.kill(os.getpid(), signal.SIGKILL))
 """
 
 

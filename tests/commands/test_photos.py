@@ -62,7 +62,8 @@ def test_check_tells_missing_extra_wrong_and_small_photos(
     school: School, samples: Path, client: Any, tmp_path: Path
 ) -> None:
     push(school, samples)
-    Image.new("RGB", (79, 200)).save(tmp_path / "small.jpg")
+    Image.new("RGB", (79, 200)).save(tmp_path / "narrow.jpg")
+    Image.new("RGB", (200, 79)).save(tmp_path / "low.jpg")
     client.delete_object(Bucket=school.name, Key="students/student-001/photo-1.jpg")
     client.put_object(Bucket=school.name, Key="students/student-001/photo-9.jpg", Body=b"extra")
     client.put_object(
@@ -72,17 +73,18 @@ def test_check_tells_missing_extra_wrong_and_small_photos(
         Bucket=school.name, Key="students/student-002/photo-2.jpg", ContentType="text/html",
         Body=(samples / "students/student-002/photo-2.jpg").read_bytes(),
     )  # fmt: skip
-    school.bucket.upload("students/student-003/photo-1.jpg", tmp_path / "small.jpg")
+    school.bucket.upload("students/student-003/photo-1.jpg", tmp_path / "narrow.jpg")
     client.put_object(Bucket=school.name, Key="students/student-003/photo-2.jpg", Body=b"")
+    school.bucket.upload("students/student-003/photo-3.jpg", tmp_path / "low.jpg")
     done = school.inv("photos", "check", "--json", check=False)
     assert done.returncode == 1
-    assert "6 problems with photos" in done.stderr
+    assert "7 problems with photos" in done.stderr
     assert json.loads(done.stdout) == {
         "photos": 18,
         "missing": ["students/student-001/photo-1.jpg"],
         "extra": ["students/student-001/photo-9.jpg"],
         "wrong_type": ["students/student-002/photo-1.jpg", "students/student-002/photo-2.jpg"],
-        "too_small": ["students/student-003/photo-1.jpg", "students/student-003/photo-2.jpg"],
+        "too_small": [f"students/student-003/photo-{number}.jpg" for number in (1, 2, 3)],
     }
     table = school.inv("photos", "check", check=False).stdout
     assert "missing     students/student-001/photo-1.jpg" in table
@@ -124,3 +126,9 @@ def test_what_is_no_photo_is_not_pushed(school: School, samples: Path) -> None:
     done = school.inv("photos", "push", str(samples), check=False)
     assert (done.returncode, "No JPEG pictures: students/student-001/photo-4.jpg" in done.stderr) == (1, True)
     assert school.keys() == []
+
+
+def test_a_folder_that_does_not_exist_is_named_and_no_bucket_is_made(school: School, tmp_path: Path) -> None:
+    done = school.inv("photos", "push", str(tmp_path / "mistyped"), check=False)
+    assert (done.returncode, f"There is no folder {tmp_path / 'mistyped'}" in done.stderr) == (1, True)
+    assert not school.bucket.exists()

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from eduguard.aws.types import Face
 from eduguard.errors import EduguardError
 from eduguard.identifiers import external_image_id, is_student_id, split_external_image_id
+from eduguard.students import find_photos
 from eduguard.students.photos import check_keys
-from eduguard.students.samples import find_photos
 from eduguard.sync.plan import FaceRow, plan_sync
 
 TEXT = st.text(max_size=40) | st.text("aZ0_.:-/\\ é\x00\n\ud800", max_size=300)

@@ -11,7 +11,8 @@ from PIL import Image
 
 from eduguard.checks.verification import disguise
 from eduguard.errors import EduguardError
-from eduguard.students.pictures import fit_picture, open_upright, read_picture, read_size
+from eduguard.jpeg import fit_picture, open_upright, read_size
+from eduguard.students import read_picture
 
 PHOTO = Path(__file__).parents[2] / "seed_data" / "photos" / "students" / "student-001" / "photo-1.jpg"
 

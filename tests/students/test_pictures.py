@@ -5,8 +5,8 @@ import io
 import pytest
 from PIL import Image
 
-from eduguard.aws.types import Box
-from eduguard.students.pictures import draw_names
+from eduguard.aws import Box
+from eduguard.students import draw_names
 
 SURE = "#2ecc71"
 

@@ -1,1 +1,47 @@
-"""Rekognition and S3, or what stands in for them: every call is made here."""
+"""Rekognition and S3, or what stands in for them: every call is made here.
+
+boto3 is imported when the first client is opened.
+"""
+
+from eduguard.aws.bucket import JPEG, Bucket, StoredObject, open_bucket
+from eduguard.aws.clients import identify, serves
+from eduguard.aws.listing import Take, begin_listing, read_faces, read_listing
+from eduguard.aws.pace import Pace
+from eduguard.aws.rekognition import LARGEST_IMAGE, Collection, open_collection
+from eduguard.aws.types import (
+    Box,
+    CollectionState,
+    Face,
+    FaceRefusedError,
+    Identity,
+    IndexedFace,
+    ListingLostError,
+    Match,
+    S3Object,
+)
+
+__all__ = [
+    "JPEG",
+    "LARGEST_IMAGE",
+    "Box",
+    "Bucket",
+    "Collection",
+    "CollectionState",
+    "Face",
+    "FaceRefusedError",
+    "Identity",
+    "IndexedFace",
+    "ListingLostError",
+    "Match",
+    "Pace",
+    "S3Object",
+    "StoredObject",
+    "Take",
+    "begin_listing",
+    "identify",
+    "open_bucket",
+    "open_collection",
+    "read_faces",
+    "read_listing",
+    "serves",
+]

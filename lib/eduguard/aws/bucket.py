@@ -24,8 +24,8 @@ _NOT_OFFERED = {"NotImplemented", "MethodNotAllowed", "501", "405"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoredPhoto:
-    """One object as the bucket lists it; the etag is the MD5 of most objects, and of some it is none."""
+class StoredObject:
+    """One object as the bucket lists it; the etag of most objects is their MD5."""
 
     size: int
     etag: str
@@ -59,17 +59,17 @@ class Bucket:
         with self._translated("list"):
             return {item["Key"]: item["Size"] for page in pages for item in page.get("Contents", [])}
 
-    def list_photos(self, prefix: str = "") -> dict[str, StoredPhoto]:
+    def list_objects(self, prefix: str = "") -> dict[str, StoredObject]:
         """Return what the listing says of every object whose key begins with prefix; read-only."""
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
         with self._translated("list"):
             return {
-                item["Key"]: StoredPhoto(size=item["Size"], etag=item.get("ETag", "").strip('"'))
+                item["Key"]: StoredObject(size=item["Size"], etag=item.get("ETag", "").strip('"'))
                 for page in pages
                 for item in page.get("Contents", [])
             }
 
-    def holds(self, key: str, stored: StoredPhoto, jpeg: bytes) -> bool:
+    def holds(self, key: str, stored: StoredObject, jpeg: bytes) -> bool:
         """Say whether an object, as it was listed, is this very picture; read-only."""
         if len(jpeg) != stored.size:
             return False
@@ -83,7 +83,7 @@ class Bucket:
         self.put(key, file.read_bytes())
 
     def put(self, key: str, jpeg: bytes) -> None:
-        """Put a JPEG under a key, and its SHA-256 beside it."""
+        """Put a JPEG under a key, with its SHA-256 as metadata."""
         metadata = {_SHA256: hashlib.sha256(jpeg).hexdigest()}
         with self._translated(f"upload {key} to"):
             self._client.put_object(
@@ -96,7 +96,7 @@ class Bucket:
             )
 
     def read_sha256(self, key: str) -> str:
-        """Return the SHA-256 of an object: the one kept beside it, else that of its bytes; read-only."""
+        """Return the SHA-256 of an object: the one in its metadata, or that of its bytes; read-only."""
         with self._translated(f"read {key} of"):
             kept = self._client.head_object(Bucket=self.name, Key=key)["Metadata"].get(_SHA256)
         return kept or hashlib.sha256(self.download(key)).hexdigest()
@@ -134,7 +134,7 @@ class Bucket:
             raise
 
     def check_private(self) -> str | None:
-        """Return None for a private bucket, or a note where the endpoint offers none of the calls that tell; read-only.
+        """Return None for a private bucket, or a note if the endpoint implements no call that tells it; read-only.
 
         Raises:
             EduguardError: when the public can read the bucket, or when it may not be asked.

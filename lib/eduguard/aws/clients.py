@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from email.utils import parsedate_to_datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,6 +74,8 @@ def identify(*, region: str, endpoint: str | None, credentials: dict[str, str] |
     Raises:
         EduguardError: without credentials, or when AWS does not take them.
     """
+    from email.utils import parsedate_to_datetime
+
     from botocore.exceptions import BotoCoreError, ClientError
 
     client = open_client("sts", region=region, endpoint=endpoint, credentials=credentials)
@@ -98,8 +99,8 @@ def _session(*, is_own: bool) -> "Session":
     import boto3
     import botocore.session
 
-    # A profile that is gone, or a file that cannot be read, is no reason not to reach an endpoint of ours. A session
-    # variable is a key of the file, a variable of the environment, a default and a type (botocore's session.py).
+    # An endpoint of ours is reached even if a profile is gone or a file cannot be read. A session variable is a key of
+    # the file, a variable of the environment, a default and a type (botocore's session.py).
     unset = (None, None, None, None)
     core = botocore.session.get_session(dict.fromkeys(_FILES, unset) if is_own else None)
     loader = core.get_component("data_loader")
@@ -114,7 +115,7 @@ def _translated() -> Iterator[None]:
 
     try:
         yield
-    except (BotoCoreError, ValueError) as error:  # ValueError where it is no number, or no URL
+    except (BotoCoreError, ValueError) as error:  # ValueError for a number or a URL that is not one
         raise EduguardError(
             f"boto3 cannot make a client: {error}",
             hint="AWS_PROFILE and other AWS_ variables, ~/.aws/config and ~/.aws/credentials are what it reads.",

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from eduguard.aws.answers import read_box, read_indexed, read_match, read_number, read_text
+from eduguard.aws.answers import read_box, read_indexed, read_match, read_number, read_page, read_state, read_text
 from eduguard.aws.clients import EXPIRED, PROVIDE, RENEW, open_client
-from eduguard.aws.face_pages import read_page, read_state
 from eduguard.aws.pace import Pace
 from eduguard.aws.types import (
     Box,

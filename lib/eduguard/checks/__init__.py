@@ -1,1 +1,20 @@
 """Look at everything and say what is wrong: doctor, status, verify. Read-only."""
+
+from eduguard.checks.doctor import BROKEN, DRIFT, OK, Finding, examine, worst
+from eduguard.checks.iam import iam_policies
+from eduguard.checks.status import read_report
+from eduguard.checks.verification import read_enrolled_photos, recognise_photos, require_right
+
+__all__ = [
+    "BROKEN",
+    "DRIFT",
+    "OK",
+    "Finding",
+    "examine",
+    "iam_policies",
+    "read_enrolled_photos",
+    "read_report",
+    "recognise_photos",
+    "require_right",
+    "worst",
+]

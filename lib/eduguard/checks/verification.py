@@ -5,10 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from eduguard.aws.bucket import Bucket
-from eduguard.aws.rekognition import Collection
+from eduguard.aws import Bucket, Collection
 from eduguard.errors import EduguardError
-from eduguard.students.pictures import encode, open_upright
+from eduguard.jpeg import encode, open_upright
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -28,7 +27,7 @@ class EnrolledPhoto:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recognition:
-    """Whom a photo was taken for: the student of the best match's row, or None, and how similar the faces are."""
+    """Which student a photo was recognised as (of the best match's row, or None), and how similar the faces are."""
 
     photo: EnrolledPhoto
     student_id: str | None
@@ -82,10 +81,10 @@ def recognise_photos(
 
 
 def disguise(jpeg: bytes, name: str = "The picture") -> bytes:
-    """Return the picture cropped on each side and encoded anew, so that no byte of the file is recognised.
+    """Return the picture cropped on each side and encoded again, so that no byte of the file is recognised.
 
     Raises:
-        EduguardError: naming a picture that is no JPEG.
+        EduguardError: naming a picture that is not a JPEG.
     """
     upright = open_upright(jpeg, name)
     margin_x, margin_y = round(upright.width * _MARGIN), round(upright.height * _MARGIN)

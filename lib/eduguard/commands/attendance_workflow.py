@@ -7,15 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from eduguard import students
 from eduguard.errors import EduguardError
+from eduguard.jpeg import open_upright
 from eduguard.postgres import connect
 from eduguard.progress import Progress
 from eduguard.settings import Settings
-from eduguard.students import attendance
-from eduguard.students.attendance import Roster
-from eduguard.students.class_photos import Sighting, find_sightings, search_by_faces, search_by_users
-from eduguard.students.enrolment import check_collection
-from eduguard.students.pictures import Picture, draw_names, open_upright, read_picture
+from eduguard.students import Picture, Roster, Sighting
 from eduguard.targets import target_collection, target_database
 
 _MOST_PHOTOS = 10
@@ -29,27 +27,27 @@ def take(
     pictures, starts_at, outputs = _read_pictures(files), _read_time(at), _outputs(annotate, files)
     database, collection = target_database(settings), target_collection(settings)
     with connect(database, purpose="attendance") as conn:
-        roster = attendance.read_roster(conn, class_id)
-        check_collection(conn, roster.names, settings.target.collection)
-    search = search_by_users if with_users else search_by_faces
+        roster = students.read_roster(conn, class_id)
+        students.check_collection(conn, roster.names, settings.target.collection)
+    search = students.search_by_users if with_users else students.search_by_faces
     with Progress() as progress:
-        sightings = find_sightings(
+        sightings = students.find_sightings(
             pictures,
             collection=collection,
             search=search(collection, roster.owners),
             threshold=settings.match_threshold,
             advance=progress.begin("attendance", len(pictures), "photos").advance,
         )
-    present = attendance.present_students(sightings, roster)
-    session = attendance.name_session(
+    present = students.present_students(sightings, roster)
+    session = students.name_session(
         class_id, starts_at, (picture.sha256 for picture in pictures), now=datetime.now(UTC)
     )
     for number, output in enumerate(outputs):
         _annotate(output, pictures[number], [each for each in sightings if each.photo == number], roster)
     with connect(database, purpose="attendance") as conn:
-        session_id, changed = attendance.record(conn, session, roster, present)
-        rest = attendance.describe_rest(sightings, roster)
-        unknown = sum(face["reason"] == attendance.UNKNOWN for face in rest)
+        session_id, changed = students.record(conn, session, roster, present)
+        rest = students.describe_rest(sightings, roster)
+        unknown = sum(face["reason"] == students.UNKNOWN for face in rest)
         counts = {"faces": len(sightings), "unknown": unknown, "not_counted": rest, "changed": changed}
         return _report(conn, session_id) | counts
 
@@ -72,7 +70,7 @@ def summarise(report: Mapping[str, Any]) -> str:
 
 
 def _report(conn: Any, session_id: str) -> dict[str, Any]:
-    session, entries = attendance.read_session(conn, session_id)
+    session, entries = students.read_session(conn, session_id)
     statuses = [entry.status for entry in entries]
     return {
         "session": session.id,
@@ -90,7 +88,7 @@ def _read_pictures(files: Sequence[str]) -> list[Picture]:
             f"{len(files)} photos; at most {_MOST_PHOTOS} are taken",
             hint="Take the others with the same --at: they add to the session.",
         )
-    return [read_picture(Path(file)) for file in files]
+    return [students.read_picture(Path(file)) for file in files]
 
 
 def _read_time(text: str) -> datetime | None:
@@ -125,6 +123,6 @@ def _annotate(output: Path, picture: Picture, sightings: Sequence[Sighting], ros
         )
         names.append((each.box, label, _UNSURE if label == "?" else _SURE))
     try:
-        output.write_bytes(draw_names(open_upright(picture.content), names))
+        output.write_bytes(students.draw_names(open_upright(picture.content), names))
     except OSError as error:
         raise EduguardError(f"Cannot write {output}: {error.strerror}") from error

@@ -3,17 +3,16 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from eduguard.aws.listing import read_faces
+from eduguard import students
+from eduguard.aws import read_faces
 from eduguard.errors import EduguardError
 from eduguard.identifiers import is_student_id
 from eduguard.postgres import connect
 from eduguard.progress import Progress
 from eduguard.settings import Settings
-from eduguard.students import enrolment, photos, samples, unenrolment, users
-from eduguard.students.enrolment import Cloud, Request
-from eduguard.students.photos import PhotoReport
+from eduguard.students import PhotoReport, Request
 from eduguard.sync.scope import Scope, read_rows
-from eduguard.targets import rekognition_reads_bucket, target_bucket, target_collection, target_database
+from eduguard.targets import target_bucket, target_collection, target_database, target_storage
 from eduguard.terminal import print_note
 
 Ask = Callable[[str], str | None]
@@ -26,34 +25,34 @@ def enrol_photos(settings: Settings, *, student: str, files: Sequence[str]) -> s
 
 def enrol_folder(settings: Settings, folder: str) -> str:
     """Enrol every photo of a folder laid out like the bucket; a photo keeps the number in its name."""
-    return _enrol(settings, enrolment.requests_of(samples.find_photos(Path(folder))))
+    return _enrol(settings, students.requests_of(students.find_photos(Path(folder))))
 
 
 def _enrol(settings: Settings, requests: Sequence[Request]) -> str:
-    database, cloud = target_database(settings), open_cloud(settings)
+    database, storage = target_database(settings), target_storage(settings)
     with connect(database, purpose="enrol") as conn:
-        students = [request.student_id for request in requests]
-        enrolment.check_students(conn, students)
-        enrolment.check_collection(conn, students, settings.target.collection)
-    prepare(cloud)
+        ids = [request.student_id for request in requests]
+        students.check_students(conn, ids)
+        students.check_collection(conn, ids, settings.target.collection)
     with Progress() as progress:
-        outcomes = enrolment.enrol_students(
+        enrolments = students.enrol_students(
             requests,
             connect=lambda: connect(database, purpose="enrol"),
-            cloud=cloud,
+            storage=storage,
+            note=print_note,
             advance=progress.begin("enrol", len(requests), "photos").advance,
         )
-    return enrolment.summarise(outcomes)
+    return students.summarise(enrolments)
 
 
 def unenrol(settings: Settings, *, student: str, ask: Ask) -> str:
     """Remove a student's faces, photos and rows, after showing them."""
     if not is_student_id(student):
         raise EduguardError(f"{student!r} is not a student's id", hint="inv unenrol STUDENT")
-    cloud = open_cloud(settings)
+    storage = target_storage(settings)
     with connect(target_database(settings), purpose="unenrol") as conn:
-        enrolment.check_collection(conn, [student], settings.target.collection)
-        traces = unenrolment.find_traces(conn, student, cloud)
+        students.check_collection(conn, [student], settings.target.collection)
+        traces = students.find_traces(conn, student, storage)
         if traces.is_empty:
             return f"{student}: no face, no photo and no row; nothing to remove"
         print_note(f"{settings.target}, bucket {settings.target.bucket}\n{traces}")
@@ -61,39 +60,37 @@ def unenrol(settings: Settings, *, student: str, ask: Ask) -> str:
             raise EduguardError(
                 f"{student}: nothing was removed ({traces.counts()})", hint="Type the id, or pass --yes."
             )
-        return f"{student}: {unenrolment.remove_traces(conn, student, cloud).counts()} removed"
+        return f"{student}: {students.remove_traces(conn, student, storage).counts()} removed"
 
 
 def check_photos(settings: Settings) -> PhotoReport:
     """Compare rows and bucket; read-only."""
     bucket = target_bucket(settings)
     with connect(target_database(settings), purpose="photos check") as conn:
-        return photos.check_photos(conn, bucket)
+        return students.check_photos(conn, bucket)
 
 
 def pull_photos(settings: Settings, *, folder: Path, dry_run: bool) -> str:
     """Copy the photos that a folder lacks, or has otherwise, from the bucket."""
     bucket = target_bucket(settings)
-    plan = photos.plan_pull(folder, bucket)
+    plan = students.plan_pull(folder, bucket)
     if dry_run:
         return plan.summary(done="to pull")
     with Progress() as progress:
-        photos.pull(plan, folder, bucket, advance=progress.begin("pull", len(plan.keys), "photos").advance)
+        students.pull(plan, folder, bucket, advance=progress.begin("pull", len(plan.keys), "photos").advance)
     return plan.summary(done="pulled")
 
 
 def push_photos(settings: Settings, *, folder: Path, dry_run: bool) -> str:
     """Copy the photos that the bucket lacks, or has otherwise, from a folder; the bucket must be private."""
-    bucket = target_bucket(settings)
-    if not dry_run:
-        bucket.ensure_exists()
-    if note := bucket.check_private():
-        print_note(note)
-    plan = photos.plan_push(folder, bucket)
+    files, bucket = students.find_files(folder), target_bucket(settings)
     if dry_run:
-        return plan.summary(done="to push")
+        students.check_private(bucket, print_note)
+        return students.plan_push(files, bucket).summary(done="to push")
+    students.prepare_bucket(bucket, print_note)
+    plan = students.plan_push(files, bucket)
     with Progress() as progress:
-        photos.push(plan, folder, bucket, advance=progress.begin("push", len(plan.keys), "photos").advance)
+        students.push(plan, files, bucket, advance=progress.begin("push", len(plan.keys), "photos").advance)
     return plan.summary(done="pushed")
 
 
@@ -102,23 +99,5 @@ def sync_users(settings: Settings, *, in_next: bool) -> str:
     live, collection = target_database(settings), target_collection(settings)
     listed = read_faces(collection)
     with connect(live.next if in_next else live, purpose="users") as conn:
-        plan = users.plan_users(read_rows(conn, Scope(collection=collection.name)), listed)
-    return users.apply_users(collection, plan)
-
-
-def open_cloud(settings: Settings) -> Cloud:
-    """Return the target's collection and bucket; nothing is sent yet."""
-    return Cloud(
-        collection=target_collection(settings),
-        bucket=target_bucket(settings),
-        by_reference=rekognition_reads_bucket(settings),
-    )
-
-
-def prepare(cloud: Cloud) -> None:
-    """Make collection and bucket where they do not exist, and refuse a bucket that is not private."""
-    if cloud.collection.describe() is None:
-        cloud.collection.create()
-    cloud.bucket.ensure_exists()
-    if note := cloud.bucket.check_private():
-        print_note(note)
+        plan = students.plan_users(read_rows(conn, Scope(collection=collection.name)), listed)
+    return students.apply_users(collection, plan)

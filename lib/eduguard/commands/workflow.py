@@ -11,11 +11,11 @@ from eduguard.rebuild import lock, protection, publication, templates
 from eduguard.settings import Settings
 from eduguard.targets import (
     cloud_folder,
-    rekognition_reads_bucket,
     stop_database,
     target_bucket,
     target_collection,
     target_database,
+    target_storage,
 )
 from eduguard.terminal import print_note
 
@@ -60,18 +60,15 @@ def enrol_samples(settings: Settings, *, if_empty: bool, ask: Ask) -> str | None
     Raises:
         EduguardError: for a picture without exactly one face.
     """
-    from eduguard.students import samples
-
-    target, collection = settings.target, target_collection(settings)
-    if if_empty and (state := collection.describe()) and state.face_count:
+    target = settings.target
+    if if_empty and (state := target_collection(settings).describe()) and state.face_count:
         return None
-    photos = samples.find_photos(settings.photos_folder)
+    from eduguard.students import enrol_samples, find_photos
+
+    photos = find_photos(settings.photos_folder)
     if not target.has_local_cloud and ask(f"Send {len(photos)} sample photos to {target}? [y/N]") != "y":
         return "no photo was sent; `inv enrol --yes` sends the sample photos without asking"
-    report = samples.enrol_photos(
-        photos, collection=collection, bucket=target_bucket(settings), by_reference=rekognition_reads_bucket(settings)
-    )
-    return report.summary()
+    return enrol_samples(photos, storage=target_storage(settings), note=print_note).summary()
 
 
 def lock_database(settings: Settings) -> AbstractContextManager[None]:
@@ -223,15 +220,15 @@ def undo(settings: Settings) -> str:
 
 def verify(settings: Settings, *, one_each: bool) -> str:
     """Search the collection for each enrolled photo and expect its own student."""
-    from eduguard.checks import verification
+    from eduguard import checks
 
     bucket, collection = target_bucket(settings), target_collection(settings)
     with connect(target_database(settings), purpose="verify") as conn:
-        photos = verification.read_enrolled_photos(conn, one_each=one_each)
-        recognitions = verification.recognise_photos(
+        photos = checks.read_enrolled_photos(conn, one_each=one_each)
+        recognitions = checks.recognise_photos(
             conn, photos, collection=collection, bucket=bucket, threshold=settings.match_threshold
         )
-    return verification.require_right(recognitions)
+    return checks.require_right(recognitions)
 
 
 def summary(settings: Settings) -> str:

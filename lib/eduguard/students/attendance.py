@@ -152,7 +152,7 @@ def read_session(conn: "Connection", session_id: str) -> tuple[Session, list[Ent
 
 
 def describe_rest(sightings: Sequence[Sighting], roster: Roster) -> list[dict[str, object]]:
-    """Return the faces that count for nobody of the class, with whom each resembles most."""
+    """Return the faces that count for nobody in the class, each with the student it resembles most."""
     return [
         {
             "photo": each.photo + 1,

@@ -1,19 +1,19 @@
-"""Whom a class photo shows: its faces are found, cut out and searched for side by side, and none is ever indexed."""
+"""Who is in a class photo: its faces are found, cut out and searched for side by side; none is ever indexed."""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from eduguard.aws.rekognition import LARGEST_IMAGE, Collection
-from eduguard.aws.types import Box
-from eduguard.students.pictures import Picture, cut_face, fit_picture, open_upright
+from eduguard.aws import LARGEST_IMAGE, Box, Collection
+from eduguard.jpeg import fit_picture, open_upright
+from eduguard.students.pictures import Picture, cut_face
 
 _AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Likeness:
-    """A student whom a face resembles; similarity from 0 to 100."""
+    """A student that a face resembles; similarity from 0 to 100."""
 
     student_id: str
     face_id: str
@@ -22,7 +22,7 @@ class Likeness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
-    """One face of a photo: where it is, whom it resembles most, and whether it is taken for that student."""
+    """One face of a photo: where it is, which student it resembles most, and whether it counts for that student."""
 
     photo: int
     box: Box

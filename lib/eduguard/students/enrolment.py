@@ -8,10 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eduguard.aws.bucket import Bucket
-from eduguard.aws.listing import read_faces
-from eduguard.aws.rekognition import LARGEST_IMAGE, Collection
-from eduguard.aws.types import FaceRefusedError, S3Object
+from eduguard.aws import LARGEST_IMAGE, Bucket, Collection, FaceRefusedError, S3Object, read_faces
 from eduguard.errors import EduguardError
 from eduguard.identifiers import (
     external_image_id,
@@ -20,8 +17,10 @@ from eduguard.identifiers import (
     split_external_image_id,
     split_photo_key,
 )
-from eduguard.students.pictures import LARGEST_OBJECT, Picture, fit_picture, read_picture
-from eduguard.students.samples import Photo
+from eduguard.jpeg import fit_picture
+from eduguard.students.pictures import LARGEST_OBJECT, Picture, read_picture
+from eduguard.students.samples import FolderPhoto
+from eduguard.students.storage import Note, Storage, prepare_storage
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -52,16 +51,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cloud:
-    """Where photos and faces go; by_reference lets Rekognition read the bucket itself."""
-
-    collection: Collection
-    bucket: Bucket
-    by_reference: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Enrolment:
     """What became of one photo: its external image id, or why it was refused."""
 
     request: Request
@@ -70,7 +60,7 @@ class Outcome:
     refusal: EduguardError | None = None
 
 
-def requests_of(photos: Iterable[Photo]) -> list[Request]:
+def requests_of(photos: Iterable[FolderPhoto]) -> list[Request]:
     """Return the photos of a folder, each with the number in its name."""
     return [Request(student_id=photo.student_id, file=photo.file, number=photo.number) for photo in photos]
 
@@ -120,7 +110,7 @@ def check_students(conn: "Connection", students: Iterable[str]) -> None:
 def check_collection(conn: "Connection", students: Iterable[str], collection: str) -> None:
     """Refuse a collection in which these students' faces are not kept; read-only.
 
-    A collection that no student names stands in for all of them, as it does for sync.
+    A collection that no student names has the faces of all students, as it does for sync.
     """
     elsewhere = conn.execute(
         "SELECT id, aws_collection_id FROM students"
@@ -139,43 +129,55 @@ def enrol_students(
     requests: Sequence[Request],
     *,
     connect: Callable[[], AbstractContextManager["Connection"]],
-    cloud: Cloud,
+    storage: Storage,
+    note: Note,
     advance: Callable[[], None],
-) -> list[Outcome]:
+) -> list[Enrolment]:
     """Enrol photos of many students side by side, the photos of one student in order.
 
     A photo that is refused stops no other. Run again after a crash, this goes on where it stopped.
+
+    Args:
+        requests: the photos.
+        connect: opens a connection to the database, one for each student.
+        storage: its bucket and its collection are created if they do not exist.
+        note: prints what cannot be known of the bucket.
+        advance: is called after each photo.
+
+    Raises:
+        EduguardError: for a bucket that is not private, or a file that is not a photo: nothing was sent.
     """
     for request in requests:
         read_picture(request.file)  # all are checked before one is sent; bytes are read again when their turn comes
-    faces = face_numbers(cloud.collection)
+    prepare_storage(storage, note)
+    faces = face_numbers(storage.collection)
     students: dict[str, list[Request]] = {}
     for request in requests:
         students.setdefault(request.student_id, []).append(request)
 
-    def enrol_all(of_one: list[Request]) -> list[Outcome]:
-        outcomes = []
+    def enrol_all(of_one: list[Request]) -> list[Enrolment]:
+        enrolments = []
         with connect() as conn:
             for request in of_one:
-                outcomes.append(enrol_or_refuse(conn, request, cloud=cloud, faces=faces))
+                enrolments.append(enrol_or_refuse(conn, request, storage=storage, faces=faces))
                 advance()
-        return outcomes
+        return enrolments
 
     with ThreadPoolExecutor(_AT_ONCE) as threads:
-        return [outcome for outcomes in threads.map(enrol_all, students.values()) for outcome in outcomes]
+        return [enrolment for enrolments in threads.map(enrol_all, students.values()) for enrolment in enrolments]
 
 
-def enrol_or_refuse(conn: "Connection", request: Request, *, cloud: Cloud, faces: Numbers) -> Outcome:
-    """Enrol one photo; a refusal of the picture becomes part of the outcome."""
+def enrol_or_refuse(conn: "Connection", request: Request, *, storage: Storage, faces: Numbers) -> Enrolment:
+    """Enrol one photo; a refusal of the picture becomes part of the enrolment."""
     try:
-        return enrol_photo(conn, request, cloud=cloud, faces=faces)
+        return enrol_photo(conn, request, storage=storage, faces=faces)
     except FaceRefusedError as error:
-        return Outcome(request=request, refusal=error)
+        return Enrolment(request=request, refusal=error)
 
 
 def enrol_photo(
-    conn: "Connection", request: Request, *, cloud: Cloud, faces: Numbers, tell: Tell = lambda _: None
-) -> Outcome:
+    conn: "Connection", request: Request, *, storage: Storage, faces: Numbers, tell: Tell = lambda _: None
+) -> Enrolment:
     """Put one photo into the bucket, index its face, insert its row and commit, in this order.
 
     The student's row is locked meanwhile, so that two at once never take the same number. Whatever a crash leaves is
@@ -187,19 +189,19 @@ def enrol_photo(
     """
     student, picture = request.student_id, read_picture(request.file)
     with conn.transaction():
-        place = _reserve(conn, request, picture, bucket=cloud.bucket, faces=faces.get(student, frozenset()))
+        place = _reserve(conn, request, picture, bucket=storage.bucket, faces=faces.get(student, frozenset()))
         name = external_image_id(student, place.number)
         tell("reserved")
         if place.is_enrolled:
-            return Outcome(request=request, external_image_id=name)
+            return Enrolment(request=request, external_image_id=name)
         key = photo_key(student, place.number)
         if not place.is_stored:
-            cloud.bucket.put(key, picture.content)
+            storage.bucket.put(key, picture.content)
         tell("stored")
         try:
-            face = cloud.collection.index_face(_shown(picture, key, cloud), name)
+            face = storage.collection.index_face(_shown(picture, key, storage), name)
         except FaceRefusedError:
-            cloud.bucket.delete([key])
+            storage.bucket.delete([key])
             raise
         tell("indexed")
         conn.execute(
@@ -210,7 +212,7 @@ def enrol_photo(
         )
         tell("inserted")
     tell("committed")
-    return Outcome(request=request, external_image_id=name, is_new=True)
+    return Enrolment(request=request, external_image_id=name, is_new=True)
 
 
 def _reserve(conn: "Connection", request: Request, picture: Picture, *, bucket: Bucket, faces: frozenset[int]) -> Place:
@@ -241,23 +243,23 @@ def find_keys(bucket: Bucket, student: str) -> dict[int, str]:
     return {parts[1]: key for key, parts in found if parts}
 
 
-def _shown(picture: Picture, key: str, cloud: Cloud) -> bytes | S3Object:
-    if cloud.by_reference and len(picture.content) <= LARGEST_OBJECT:
-        return S3Object(bucket=cloud.bucket.name, key=key)
+def _shown(picture: Picture, key: str, storage: Storage) -> bytes | S3Object:
+    if storage.by_reference and len(picture.content) <= LARGEST_OBJECT:
+        return S3Object(bucket=storage.bucket.name, key=key)
     return fit_picture(picture.content, limit=LARGEST_IMAGE)
 
 
-def summarise(outcomes: Sequence[Outcome]) -> str:
+def summarise(enrolments: Sequence[Enrolment]) -> str:
     """Return the counts as one line.
 
     Raises:
         EduguardError: naming each photo that was refused.
     """
-    counts = Counter("refused" if each.refusal else "enrolled" if each.is_new else "known" for each in outcomes)
-    line = f"{len(outcomes)} photos: {counts['enrolled']} enrolled, {counts['known']} enrolled already"
-    refused = [each for each in outcomes if each.refusal]
+    counts = Counter("refused" if each.refusal else "enrolled" if each.is_new else "known" for each in enrolments)
+    line = f"{len(enrolments)} photos: {counts['enrolled']} enrolled, {counts['known']} enrolled already"
+    refused = [each for each in enrolments if each.refusal]
     if refused:
         named = "\n  ".join(f"{each.request.file}: {each.refusal}" for each in refused)
         raise EduguardError(f"{line}, {len(refused)} refused:\n  {named}")
-    names = ", ".join(sorted(each.external_image_id or "" for each in outcomes if each.is_new))
+    names = ", ".join(sorted(each.external_image_id or "" for each in enrolments if each.is_new))
     return f"{line}" + (f" ({names})" if names and counts["enrolled"] <= _SHOWN else "")

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eduguard.aws.bucket import JPEG, Bucket
+from eduguard.aws import JPEG, Bucket
 from eduguard.errors import EduguardError
 from eduguard.identifiers import KEY_FORM, PHOTOS
-from eduguard.students.pictures import SMALLEST_SIDE, read_size
+from eduguard.jpeg import read_size
+from eduguard.students.pictures import SMALLEST_SIDE
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -94,7 +95,7 @@ def check_photos(conn: "Connection", bucket: Bucket) -> PhotoReport:
 
 
 def check_keys(keys: Iterable[str]) -> None:
-    """Refuse keys that are no safe relative paths of JPEG files, by name."""
+    """Refuse keys that are not safe relative paths of JPEG files, by name."""
     unsafe = sorted(key for key in keys if not _SAFE_KEY.match(key))
     if unsafe:
         raise EduguardError(
@@ -104,9 +105,9 @@ def check_keys(keys: Iterable[str]) -> None:
 
 
 def plan_pull(folder: Path, bucket: Bucket) -> CopyPlan:
-    """Say which photos of the bucket the folder lacks or has otherwise; read-only."""
+    """Say which photos of the bucket are missing from the folder or different there; read-only."""
     _check_folder(folder)
-    stored = bucket.list_photos()
+    stored = bucket.list_objects()
     check_keys(stored)
     for key in stored:
         _check_inside(folder, folder / key)
@@ -115,19 +116,28 @@ def plan_pull(folder: Path, bucket: Bucket) -> CopyPlan:
     )
 
 
-def plan_push(folder: Path, bucket: Bucket) -> CopyPlan:
-    """Say which photos of the folder the bucket lacks or has otherwise; read-only."""
+def find_files(folder: Path) -> dict[str, Path]:
+    """Return the photos of a folder by the key that each has in the bucket; read-only.
+
+    Raises:
+        EduguardError: when there is no such folder, or naming each file that is not a JPEG or cannot be a key.
+    """
     _check_folder(folder)
     if not folder.is_dir():
         raise EduguardError(f"There is no folder {folder}")
-    files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
-    keys = {path.relative_to(folder).as_posix(): path for path in files}
-    check_keys(keys)
-    stored = bucket.list_photos()
-    wrong = sorted(key for key, path in keys.items() if read_size(path.read_bytes()) is None)
+    paths = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    files = {path.relative_to(folder).as_posix(): path for path in paths}
+    check_keys(files)
+    wrong = sorted(key for key, path in files.items() if read_size(path.read_bytes()) is None)
     if wrong:
         raise EduguardError(f"No JPEG pictures: {', '.join(wrong[:_SHOWN])}", hint="Export them again as JPEG.")
-    return _plan(keys, lambda key: key in stored and bucket.holds(key, stored[key], keys[key].read_bytes()))
+    return files
+
+
+def plan_push(files: Mapping[str, Path], bucket: Bucket) -> CopyPlan:
+    """Say which files are missing from the bucket or different there; read-only."""
+    stored = bucket.list_objects()
+    return _plan(files, lambda key: key in stored and bucket.holds(key, stored[key], files[key].read_bytes()))
 
 
 def pull(plan: CopyPlan, folder: Path, bucket: Bucket, *, advance: Callable[[], None]) -> None:
@@ -149,11 +159,11 @@ def pull(plan: CopyPlan, folder: Path, bucket: Bucket, *, advance: Callable[[], 
         list(threads.map(copy, plan.keys))
 
 
-def push(plan: CopyPlan, folder: Path, bucket: Bucket, *, advance: Callable[[], None]) -> None:
+def push(plan: CopyPlan, files: Mapping[str, Path], bucket: Bucket, *, advance: Callable[[], None]) -> None:
     """Copy photos into the bucket; a run can go on where one ended."""
 
     def copy(key: str) -> None:
-        bucket.upload(key, folder / key)
+        bucket.upload(key, files[key])
         advance()
 
     with ThreadPoolExecutor(_AT_ONCE) as threads:

@@ -1,17 +1,15 @@
-"""Pictures as files and as bytes: checked, made small enough, cut; nothing is kept and nothing is printed of them."""
+"""Photos as files, checked; faces cut out of them, and names drawn on them; nothing is kept and nothing is printed."""
 
 import hashlib
-import io
 import unicodedata
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eduguard.aws.types import Box
+from eduguard.aws import Box
 from eduguard.errors import EduguardError
+from eduguard.jpeg import encode, opened
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -20,11 +18,6 @@ if TYPE_CHECKING:
 SMALLEST_SIDE = 80  # pixels; Rekognition takes nothing smaller (guidelines and quotas)
 LARGEST_OBJECT = 15 * 1024 * 1024  # bytes; Rekognition takes no larger picture from a bucket
 _LARGEST_FILE = 64 * 1024 * 1024  # bytes; no photo, whatever it says
-_MOST_PIXELS = 100_000_000  # decoded, 300 MB; a small file can say that it has any number of them
-_QUALITY = 90
-_ORIENTATION = 0x0112  # the EXIF tag; 1 is upright, and 2 to 8 become so by these members of PIL's Transpose
-_UPRIGHT = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
-_SHRINK = 0.8
 _MARGIN = 0.4  # of a face's own width and height, on each side of it: recognisers want the whole head
 _FONT = "DejaVuSans.ttf"  # there on most Linux machines
 _LEAST_CUT = 240  # pixels of the shorter side of what is cut out
@@ -47,7 +40,7 @@ def read_picture(file: Path) -> Picture:
     """Return a JPEG file, decoded once to know that it can be; read-only.
 
     Raises:
-        EduguardError: for a file that cannot be read, is no JPEG, is damaged, too small or too large.
+        EduguardError: for a file that cannot be read, is not a JPEG, is damaged, too small or too large.
     """
     try:
         if file.exists() and not file.is_file():  # a pipe or a device may never end
@@ -57,71 +50,11 @@ def read_picture(file: Path) -> Picture:
         content = file.read_bytes()
     except OSError as error:
         raise EduguardError(f"Cannot read {file}: {error.strerror}") from error
-    with _opened(content, str(file)) as image:
+    with opened(content, str(file)) as image:
         if min(image.size) < SMALLEST_SIDE:
             raise EduguardError(f"{file} has {image.width} x {image.height} pixels; {SMALLEST_SIDE} are the least")
         image.load()
     return Picture(file=file, content=content)
-
-
-def read_size(head: bytes) -> tuple[int, int] | None:
-    """Return width and height of a JPEG of which the first bytes are given, or None where it is none; read-only."""
-    try:
-        with _opened(head, "") as image:
-            return image.size
-    except EduguardError:
-        return None
-
-
-def fit_picture(jpeg: bytes, *, limit: int) -> bytes:
-    """Return the picture upright and in at most limit bytes; the very same bytes where it is both."""
-    with _opened(jpeg, "The picture") as image:
-        if len(jpeg) <= limit and image.getexif().get(_ORIENTATION, 1) == 1:
-            return jpeg
-        fitted = _upright(image)
-    while len(small := encode(fitted)) > limit:
-        fitted = fitted.resize((round(fitted.width * _SHRINK), round(fitted.height * _SHRINK)))
-    return small
-
-
-def open_upright(jpeg: bytes, name: str = "The picture") -> "Image":
-    """Return the decoded picture with its EXIF orientation applied."""
-    with _opened(jpeg, name) as image:
-        return _upright(image)
-
-
-def encode(image: "Image") -> bytes:
-    """Return the picture as a JPEG without any metadata."""
-    out = io.BytesIO()
-    image.save(out, format="JPEG", quality=_QUALITY)
-    return out.getvalue()
-
-
-def _upright(image: "Image") -> "Image":
-    from PIL.Image import Transpose
-
-    step = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
-    return (image if step is None else image.transpose(Transpose(step))).convert("RGB")
-
-
-@contextmanager
-def _opened(jpeg: bytes, name: str) -> Iterator["Image"]:
-    from PIL import Image
-
-    warnings.filterwarnings("ignore", module=r"PIL\.")  # of broken EXIF, which decides nothing but the orientation
-    try:
-        with Image.open(io.BytesIO(jpeg), formats=["JPEG"]) as image:
-            if image.width * image.height > _MOST_PIXELS:
-                raise EduguardError(
-                    f"{name} has {image.width} x {image.height} pixels; {_MOST_PIXELS:,} in all are the most",
-                    hint="Export it smaller.",
-                )
-            yield image
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise EduguardError(
-            f"{name} is no JPEG picture that can be decoded",
-            hint="Export it again as JPEG (HEIC and PNG are not taken).",
-        ) from error
 
 
 def cut_face(image: "Image", boxes: Sequence[Box], number: int) -> bytes:

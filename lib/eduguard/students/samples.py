@@ -1,22 +1,20 @@
-"""Enrol photos: put each into the bucket and index its one face under its external image id."""
+"""Enrol the sample photos: put each into the bucket and index its one face; their rows are in the fixtures."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from eduguard.aws.bucket import Bucket, StoredPhoto
-from eduguard.aws.listing import read_faces
-from eduguard.aws.rekognition import Collection
-from eduguard.aws.types import S3Object
+from eduguard.aws import Bucket, S3Object, StoredObject, read_faces
 from eduguard.errors import EduguardError
 from eduguard.identifiers import KEY_FORM, PHOTOS, external_image_id, photo_key, split_photo_key
+from eduguard.students.storage import Note, Storage, prepare_storage
 
 _AT_ONCE = 4  # below Rekognition's smallest quota for IndexFaces, 5 a second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Photo:
+class FolderPhoto:
     """One photo of a student in a folder laid out like the bucket."""
 
     student_id: str
@@ -35,7 +33,7 @@ class Photo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EnrolReport:
+class SamplesReport:
     """How many photos were uploaded and faces indexed; the others were there."""
 
     photos: int
@@ -50,8 +48,8 @@ class EnrolReport:
         return f"{self.photos} photos: {self.uploaded} uploaded, {self.indexed} faces indexed"
 
 
-def find_photos(folder: Path) -> tuple[Photo, ...]:
-    """Return the photos under folder/students, sorted by key; read-only.
+def find_photos(folder: Path) -> tuple[FolderPhoto, ...]:
+    """Return the photos of the students in a folder, sorted by key; read-only.
 
     Raises:
         EduguardError: when there are none, or naming each file that is not named like a key of the bucket.
@@ -69,53 +67,50 @@ def find_photos(folder: Path) -> tuple[Photo, ...]:
     return tuple(photo for photo in photos if photo)
 
 
-def _photo(folder: Path, file: Path) -> Photo | None:
+def _photo(folder: Path, file: Path) -> FolderPhoto | None:
     parts = split_photo_key(file.relative_to(folder).as_posix())
-    return Photo(student_id=parts[0], number=parts[1], file=file) if parts else None
+    return FolderPhoto(student_id=parts[0], number=parts[1], file=file) if parts else None
 
 
-def enrol_photos(photos: Sequence[Photo], *, collection: Collection, bucket: Bucket, by_reference: bool) -> EnrolReport:
+def enrol_samples(photos: Sequence[FolderPhoto], *, storage: Storage, note: Note) -> SamplesReport:
     """Upload and index what is missing; a second run changes nothing.
 
     Args:
         photos: what should be in the bucket and in the collection.
-        collection: made if it does not exist.
-        bucket: made if it does not exist.
-        by_reference: let Rekognition read the bucket, which must be of AWS and in the collection's region; else the
-            picture itself is sent.
+        storage: its bucket and its collection are created if they do not exist.
+        note: prints what cannot be known of the bucket.
 
     Raises:
-        EduguardError: for a picture without exactly one face; those before it stay enrolled, and the next run goes on.
-            After all others are enrolled: naming each photo under whose key the bucket has another one, which stays.
+        EduguardError: for a bucket that is not private. For a picture without exactly one face; those before it stay
+            enrolled, and the next run goes on. After all others are enrolled: naming each photo under whose key the
+            bucket has another one, which stays.
     """
-    if collection.describe() is None:
-        collection.create()
-    bucket.ensure_exists()
-    bucket.check_private()
-    stored = bucket.list_photos(PHOTOS)
+    prepare_storage(storage, note)
+    bucket, collection = storage.bucket, storage.collection
+    stored = bucket.list_objects(PHOTOS)
     known = {face.external_image_id for face in read_faces(collection)}
     changed = [each for each in photos if each.key in stored and not _is_stored(each, stored[each.key], bucket)]
     upload = [photo for photo in photos if photo.key not in stored]
     index = [photo for photo in photos if photo.external_image_id not in known and photo not in changed]
 
-    def index_photo(photo: Photo) -> None:
-        picture = S3Object(bucket=bucket.name, key=photo.key) if by_reference else photo.file.read_bytes()
-        collection.index_face(picture, photo.external_image_id)
+    def index_photo(photo: FolderPhoto) -> None:
+        reference = S3Object(bucket=bucket.name, key=photo.key)
+        collection.index_face(reference if storage.by_reference else photo.file.read_bytes(), photo.external_image_id)
 
     with ThreadPoolExecutor(_AT_ONCE) as threads:
         list(threads.map(lambda photo: bucket.upload(photo.key, photo.file), upload))
         list(threads.map(index_photo, index))
-    report = EnrolReport(photos=len(photos), uploaded=len(upload), indexed=len(index), changed=len(changed))
+    report = SamplesReport(photos=len(photos), uploaded=len(upload), indexed=len(index), changed=len(changed))
     if changed:
         raise _changed(report, changed, bucket)
     return report
 
 
-def _is_stored(photo: Photo, stored: StoredPhoto, bucket: Bucket) -> bool:
+def _is_stored(photo: FolderPhoto, stored: StoredObject, bucket: Bucket) -> bool:
     return bucket.holds(photo.key, stored, photo.file.read_bytes())
 
 
-def _changed(report: EnrolReport, photos: Sequence[Photo], bucket: Bucket) -> EduguardError:
+def _changed(report: SamplesReport, photos: Sequence[FolderPhoto], bucket: Bucket) -> EduguardError:
     named = "\n  ".join(str(photo.file) for photo in photos)
     student = photos[0].student_id
     return EduguardError(

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from eduguard.aws.listing import read_faces
-from eduguard.aws.rekognition import Collection
+from eduguard.aws import Collection, read_faces
 from eduguard.identifiers import PLACEHOLDER, photos_prefix, split_external_image_id
-from eduguard.students.enrolment import Cloud, Tell
+from eduguard.students.enrolment import Tell
+from eduguard.students.storage import Storage
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traces:
-    """What bears a student's face, wherever it is; every tuple is sorted."""
+    """What is kept of a student's face, wherever it is; every tuple is sorted."""
 
     student_id: str
     faces: tuple[str, ...]
@@ -42,21 +42,21 @@ class Traces:
         return "\n".join(f"{kind:<6} {name}" for kind, names in groups for name in names)
 
 
-def find_traces(conn: "Connection", student: str, cloud: Cloud) -> Traces:
+def find_traces(conn: "Connection", student: str, storage: Storage) -> Traces:
     """Find a student's faces, photos and rows, each by itself: none needs another to be found; read-only."""
     query = "SELECT id, face_id FROM student_faces WHERE student_id = %s ORDER BY id"
     rows = conn.execute(query, [student]).fetchall()
-    exists = cloud.collection.describe() is not None
-    owners = _owners(cloud.collection) if exists else {}
-    # A face that was just indexed may not be listed yet; one that bears another student's id is not this student's.
+    exists = storage.collection.describe() is not None
+    owners = _owners(storage.collection) if exists else {}
+    # A face that was just indexed may not be listed yet; one with another student's id is not this student's.
     unlisted = {face for _, face in rows if exists and face != PLACEHOLDER} - owners.keys()
     faces = unlisted | {face for face, owner in owners.items() if owner == student}
     return Traces(
         student_id=student,
         faces=tuple(sorted(faces)),
-        photos=tuple(sorted(cloud.bucket.sizes(photos_prefix(student)))) if cloud.bucket.exists() else (),
+        photos=tuple(sorted(storage.bucket.sizes(photos_prefix(student)))) if storage.bucket.exists() else (),
         rows=tuple(row for row, _ in rows),
-        user=student if exists and student in cloud.collection.list_users() else None,
+        user=student if exists and student in storage.collection.list_users() else None,
     )
 
 
@@ -65,7 +65,7 @@ def _owners(collection: Collection) -> dict[str, str]:
     return {face_id: found[0] if found else "" for face_id, found in parts}
 
 
-def remove_traces(conn: "Connection", student: str, cloud: Cloud, *, tell: Tell = lambda _: None) -> Traces:
+def remove_traces(conn: "Connection", student: str, storage: Storage, *, tell: Tell = lambda _: None) -> Traces:
     """Remove what is there of a student's face and return it.
 
     The student is not recognised any more from the first step on, and rows, which say what else there is, go last: run
@@ -73,13 +73,13 @@ def remove_traces(conn: "Connection", student: str, cloud: Cloud, *, tell: Tell 
     """
     with conn.transaction():
         conn.execute("SELECT FROM students WHERE id = %s FOR NO KEY UPDATE", [student])
-        traces = find_traces(conn, student, cloud)
+        traces = find_traces(conn, student, storage)
         if traces.user:
-            cloud.collection.delete_user(traces.user)  # Rekognition deletes no face that belongs to a user
+            storage.collection.delete_user(traces.user)  # Rekognition deletes no face that belongs to a user
         tell("user")
-        cloud.collection.delete_faces(list(traces.faces))
+        storage.collection.delete_faces(list(traces.faces))
         tell("faces")
-        cloud.bucket.delete(traces.photos)
+        storage.bucket.delete(traces.photos)
         tell("photos")
         conn.execute("DELETE FROM student_faces WHERE student_id = %s", [student])
         tell("rows")

@@ -1,11 +1,10 @@
-"""Rekognition's users: one a student, with all the faces that bear the student's external image ids."""
+"""Rekognition's users: one for each student, with all the faces that have the student's external image ids."""
 
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from eduguard.aws.rekognition import Collection
-from eduguard.aws.types import Face
+from eduguard.aws import Collection, Face
 from eduguard.errors import EduguardError
 from eduguard.identifiers import PLACEHOLDER, split_external_image_id
 

@@ -1,0 +1,51 @@
+"""What each job may do in AWS: the least it needs, and nothing wider."""
+
+from typing import Any
+
+from eduguard.identifiers import PHOTOS
+from eduguard.settings import Settings
+
+
+def iam_policies(settings: Settings, account: str) -> dict[str, Any]:
+    """Return the least that each job needs, as IAM policies (service authorization reference of Rekognition and S3)."""
+    target = settings.target
+    collection = f"arn:aws:rekognition:{target.region}:{account}:collection/{target.collection}"
+    objects = f"arn:aws:s3:::{target.bucket}/{PHOTOS}*"
+
+    def rekognition(*actions: str) -> dict[str, Any]:
+        return _statement([f"rekognition:{action}" for action in actions], collection)
+
+    def bucket(*actions: str) -> dict[str, Any]:
+        return _statement([f"s3:{action}" for action in actions], f"arn:aws:s3:::{target.bucket}")
+
+    reads = rekognition("DescribeCollection", "ListFaces")
+    return {
+        "sync": _policy(reads),
+        "sync --prune": _policy(rekognition("DescribeCollection", "ListFaces", "DeleteFaces")),
+        "sync --users": _policy(
+            rekognition("DescribeCollection", "ListFaces", "ListUsers", "CreateUser", "AssociateFaces")
+        ),
+        "enrol": _policy(
+            rekognition("DescribeCollection", "ListFaces", "IndexFaces", "DeleteFaces"),
+            _statement(["rekognition:CreateCollection", "s3:ListAllMyBuckets"], "*"),
+            _statement(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], objects),
+            bucket("ListBucket", "GetBucketPolicyStatus", "GetBucketPublicAccessBlock", "GetBucketAcl"),
+        ),
+        "unenrol": _policy(
+            rekognition("DescribeCollection", "ListFaces", "DeleteFaces", "ListUsers", "DeleteUser"),
+            _statement(["s3:DeleteObject", "s3:DeleteObjectVersion"], objects),
+            bucket("ListBucket", "ListBucketVersions"),
+        ),
+        "attendance": _policy(
+            rekognition("SearchFacesByImage", "SearchUsersByImage"), _statement(["rekognition:DetectFaces"], "*")
+        ),
+        "doctor": _policy(reads, bucket("ListBucket")),
+    }
+
+
+def _statement(actions: list[str], resource: str) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": actions, "Resource": resource}
+
+
+def _policy(*statements: dict[str, Any]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
