@@ -31,17 +31,7 @@ def connect(database: Database, *, purpose: str) -> Iterator["Connection"]:
     """
     import psycopg
 
-    try:
-        conn = psycopg.connect(
-            database.url,
-            autocommit=True,
-            application_name=f"{APPLICATION} {purpose}",
-            connect_timeout=_CONNECT_TIMEOUT,
-            client_encoding=ENCODING,
-        )
-    except psycopg.OperationalError as error:
-        raise EduguardError(f"Cannot connect to {database.shown_url}: {error}", hint=_hint(str(error))) from error
-    with conn:
+    with _open(database, purpose) as conn:
         if conn.info.server_version < _OLDEST_VERSION:
             raise EduguardError(
                 f"{database.shown_url} is PostgreSQL {conn.info.server_version // 10000}",
@@ -56,6 +46,25 @@ def connect(database: Database, *, purpose: str) -> Iterator["Connection"]:
             ) from error
         except psycopg.Error as error:
             raise EduguardError(f"{database.name}: {str(error).strip()}", hint="Nothing half-done is left.") from error
+
+
+def _open(database: Database, purpose: str) -> "Connection":
+    from psycopg import OperationalError, connect
+
+    try:
+        return connect(
+            database.url,
+            autocommit=True,
+            application_name=f"{APPLICATION} {purpose}",
+            connect_timeout=_CONNECT_TIMEOUT,
+            client_encoding=ENCODING,
+        )
+    except OperationalError as error:
+        # libpq gives no code for a failed connection, and its words may be of any language; they name the database.
+        if database.fallback and f'"{database.name}"' in str(error):
+            with suppress(EduguardError):
+                return _open(database.fallback, purpose)
+        raise EduguardError(f"Cannot connect to {database.shown_url}: {error}", hint=_hint(str(error))) from error
 
 
 def set_up(conn: "Connection") -> None:
