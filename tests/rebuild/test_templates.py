@@ -12,6 +12,7 @@ from eduguard.errors import EduguardError
 from eduguard.postgres import Database, connect, execute_for, exists, read_value
 from eduguard.rebuild import clones, lock, protection, publication, templates
 from eduguard.rebuild.clones import Kept
+from eduguard.rebuild.properties import read_properties
 from eduguard.settings import Settings
 
 
@@ -165,12 +166,20 @@ def test_the_newest_three_are_kept(database: Database, settings: Settings) -> No
     assert find(database, settings) is None
 
 
-def test_a_database_with_settings_of_its_own_is_no_template(database: Database, settings: Settings) -> None:
+def test_a_clone_has_the_settings_and_grants_of_its_template(database: Database, settings: Settings) -> None:
     publication.create_next(database, protection.inspect(database), command="tests")
     with connect(database.maintenance, purpose="tests") as conn:
         execute_for(conn, "ALTER DATABASE {} SET work_mem = '5MB'", database.next)
-    assert "no template" in templates.keep(database, templates.hash_inputs(settings, seeded=False), seeded=False)
-    assert find(database, settings) is None
+        execute_for(conn, "REVOKE CONNECT ON DATABASE {} FROM public", database.next)
+        before = read_properties(conn, database.next)
+    assert (
+        templates.keep(database, templates.hash_inputs(settings, seeded=False), seeded=False) == "; kept as a template"
+    )
+    state = protection.inspect(database)
+    publication.create_next(database, state, command="tests", template=find(database, settings))
+    with connect(database.maintenance, purpose="tests") as conn:
+        assert read_properties(conn, database.next) == before
+        assert before[("setting", "", "work_mem")] == "5MB"
 
 
 def test_the_fixtures_of_a_seeded_clone_are_not_read_again_by_the_command_that_made_it(

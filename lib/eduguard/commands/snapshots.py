@@ -61,7 +61,7 @@ def snapshot_restore(c: Context, name: str, confirm: str = "") -> None:
         snapshot = snapshots.find(live, name)
         state = protection.inspect(live)
         protection.check_replaceable(state, live, target.protection, confirm=confirm, ask=ask)
-        publication.create_next(live, state, command=command_line(), template=snapshot.kept)
+        publication.create_next(live, state, command=command_line(), template=snapshot.kept, note=print_note)
         swap = publication.publish(live, print_note)
     is_current = snapshot.kept.facts["migrations"] == migrations.hash_folder(settings.migrations_folder)
     remarks = _moved(settings, snapshot) + ("" if is_current else _OLDER)

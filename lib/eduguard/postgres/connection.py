@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from typing import LiteralString
 
     from psycopg import Connection
+    from psycopg.sql import Composed
 
 APPLICATION = "eduguard"  # how application_name begins in our sessions
 ENCODING = "UTF8"  # of our databases, and of our sessions whatever the server or PGCLIENTENCODING say
@@ -81,16 +82,19 @@ def execute_for(conn: "Connection", statement: "LiteralString", *databases: Data
     conn.execute(sql.SQL(statement).format(*(sql.Identifier(database.name) for database in databases)))
 
 
-def create_as(conn: "Connection", statement: "LiteralString", *databases: Database) -> None:
+def create_as(
+    conn: "Connection", statement: "LiteralString", *databases: Database, options: "Composed | None" = None
+) -> None:
     """Execute a CREATE DATABASE as `execute_for` does, and have a checkpoint made when it is broken off.
 
     PostgreSQL 15 to 18 can be unable to recover from a crash after a CREATE DATABASE that was broken off, until its
     next checkpoint is complete.
     """
-    from psycopg import Error
+    from psycopg import Error, sql
 
     try:
-        execute_for(conn, statement, *databases)
+        names = (sql.Identifier(database.name) for database in databases)
+        conn.execute(sql.SQL(" ").join([sql.SQL(statement).format(*names), options or sql.SQL("").format()]))
     except BaseException:
         with suppress(Error):  # only some roles may ask for one
             conn.execute("CHECKPOINT")

@@ -4,11 +4,13 @@ A mark counts only where it was written: it names its server, the database's oid
 that pg_dump, a template or a rename has carried elsewhere counts for nothing.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from eduguard.postgres import Database, read_value
+from eduguard.rebuild.properties import Properties, dump_properties, load_properties
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -19,19 +21,25 @@ CREATE SCHEMA IF NOT EXISTS eduguard;
 DROP TABLE IF EXISTS eduguard.origin;
 CREATE TABLE eduguard.origin (
     target text NOT NULL, command text NOT NULL, created_at timestamptz NOT NULL, inputs text,
-    live text NOT NULL, server text, database oid NOT NULL, replaces oid
+    live text NOT NULL, server text, database oid NOT NULL, replaces oid, written jsonb, properties jsonb
 )
 """
 _WRITE = """
-INSERT INTO eduguard.origin (target, command, created_at, inputs, live, server, database, replaces)
-SELECT %s, %s, now(), %s, %s, %s, oid, %s FROM pg_database WHERE datname = current_database()
+INSERT INTO eduguard.origin (target, command, created_at, inputs, live, server, database, replaces, written)
+SELECT %s, %s, now(), %s, %s, %s, oid, %s, %s FROM pg_database WHERE datname = current_database()
 """
 # A mark of an earlier version has fewer columns.
 _READ = """
 SELECT o.target, o.command, o.created_at, j ->> 'inputs', j ->> 'live', j ->> 'server', (j ->> 'database')::oid,
-       (j ->> 'replaces')::oid, d.oid
+       (j ->> 'replaces')::oid, j -> 'written', j -> 'properties', d.oid
 FROM eduguard.origin o, to_jsonb(o) j, pg_database d WHERE d.datname = current_database() LIMIT 1
 """
+_WRITTEN = """
+SELECT schemaname || '.' || relname, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_user_tables
+WHERE n_tup_ins + n_tup_upd + n_tup_del > 0 AND schemaname <> 'eduguard' ORDER BY 1
+"""
+
+Written = Mapping[str, tuple[int, int, int]]  # rows inserted, updated, deleted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +55,10 @@ class Mark:
     """the live database that it was made for; None: an earlier version wrote the mark"""
     replaces: int | None
     """the oid of the live database that was looked at before it was made; None: there was none"""
+    written: Written
+    """what had been written into that live database, by table"""
+    properties: Properties | None
+    """what was set on the database when it was published; None: it was not, or by an earlier version"""
     is_in_place: bool
 
     def is_of(self, live: Database) -> bool:
@@ -59,10 +71,30 @@ class Mark:
         return self.is_in_place and (self.live, self.target) == (live.name, live.target)
 
 
-def write_mark(conn: "Connection", live: Database, *, command: str, inputs: str | None, replaces: int | None) -> None:
+def write_mark(
+    conn: "Connection", live: Database, *, command: str, inputs: str | None, replaces: int | None, written: Written
+) -> None:
     """Mark the database of a connection as made for a live one, within a transaction."""
+    from psycopg.types.json import Jsonb
+
     conn.execute(_MAKE)
-    conn.execute(_WRITE, [live.target, command, inputs, live.name, read_server(conn), replaces])
+    conn.execute(_WRITE, [live.target, command, inputs, live.name, read_server(conn), replaces, Jsonb(dict(written))])
+
+
+def record_properties(conn: "Connection", properties: Properties) -> None:
+    """Keep in the mark what is set on the database before anything is carried over from the one it replaces."""
+    from psycopg.types.json import Jsonb
+
+    conn.execute("UPDATE eduguard.origin SET properties = %s", [Jsonb(dump_properties(properties))])
+
+
+def read_written(conn: "Connection") -> Written:
+    """Return how many rows have been inserted, updated and deleted in each table since its statistics began; read-only.
+
+    A session tells the statistics at its end, or within a second (PostgreSQL manual 27.2).
+    """
+    rows = conn.execute(_WRITTEN).fetchall()
+    return {table: (inserted, updated, deleted) for table, inserted, updated, deleted in rows}
 
 
 def read_mark(conn: "Connection") -> Mark | None:
@@ -72,7 +104,7 @@ def read_mark(conn: "Connection") -> Mark | None:
     found = conn.execute(_READ).fetchone()
     if found is None:
         return None
-    target, command, created_at, inputs, live, server, database, replaces, oid = found
+    target, command, created_at, inputs, live, server, database, replaces, written, properties, oid = found
     return Mark(
         target=target,
         command=command,
@@ -80,6 +112,8 @@ def read_mark(conn: "Connection") -> Mark | None:
         inputs=inputs,
         live=live,
         replaces=replaces,
+        written={table: tuple(counts) for table, counts in (written or {}).items()},
+        properties=None if properties is None else load_properties(properties),
         is_in_place=database == oid and server is not None and server == read_server(conn),
     )
 

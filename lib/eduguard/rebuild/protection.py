@@ -2,12 +2,12 @@
 
 import ipaddress
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from eduguard.errors import EduguardError
 from eduguard.postgres import Database, connect, read_value
-from eduguard.rebuild.mark import Mark, read_mark
+from eduguard.rebuild.mark import Mark, Written, read_mark, read_written
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -45,6 +45,7 @@ class DatabaseState:
     is_ours: bool = False
     """we made it, here and for this target"""
     is_empty: bool = False
+    written: Written = field(default_factory=dict)
 
     @property
     def exists(self) -> bool:
@@ -78,6 +79,7 @@ def inspect(database: Database) -> DatabaseState:
             mark=mark,
             is_ours=mark is not None and mark.is_of(database),
             is_empty=_is_empty(conn),
+            written=read_written(conn),
         )
 
 

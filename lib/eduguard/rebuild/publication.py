@@ -9,7 +9,8 @@ import time
 import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 from eduguard.errors import EduguardError
@@ -17,8 +18,17 @@ from eduguard.postgres import Database, connect, create_as, execute_for, exists,
 from eduguard.postgres.sessions import Session, kept_out, unheard
 from eduguard.rebuild import clones, templates
 from eduguard.rebuild.clones import Kept
-from eduguard.rebuild.mark import Mark, read_mark, write_mark
-from eduguard.rebuild.protection import DatabaseState, is_expendable
+from eduguard.rebuild.mark import Mark, Written, read_mark, read_written, record_properties, write_mark
+from eduguard.rebuild.properties import (
+    Properties,
+    apply_changes,
+    create_like,
+    find_changes,
+    find_refused,
+    fresh_properties,
+    read_properties,
+)
+from eduguard.rebuild.protection import DatabaseState, count_rows, is_expendable
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -35,11 +45,13 @@ class Swap:
 
     ended: tuple[Session, ...]
     pause: float  # seconds in which nobody could connect
+    live: str = ""
+    """the database that is live now: when and by what it was made, and its rows"""
 
     def summary(self) -> str:
-        """Return the pause and the sessions ended as the end of a line."""
+        """Return the pause, the sessions ended and what is live now as the end of a line."""
         ended = f", {len(self.ended)} sessions ended: {', '.join(map(str, self.ended))}" if self.ended else ""
-        return f" ({1000 * self.pause:.1f} ms in which nobody could connect{ended})"
+        return f" ({self.live}; {1000 * self.pause:.1f} ms in which nobody could connect{ended})"
 
 
 def list_beside(database: Database) -> list[str]:
@@ -61,7 +73,9 @@ def read_clone(database: Database) -> str | None:
         return mark.inputs if mark else None
 
 
-def create_next(database: Database, state: DatabaseState, *, command: str, template: Kept | None = None) -> None:
+def create_next(
+    database: Database, state: DatabaseState, *, command: str, template: Kept | None = None, note: Note = unheard
+) -> None:
     """Make a database beside this one, empty or a clone, marked as ours.
 
     What an earlier run left there, what the last publish discarded, and retired templates are dropped before: a DROP
@@ -72,6 +86,7 @@ def create_next(database: Database, state: DatabaseState, *, command: str, templ
         state: what was seen of it: only the very database that was looked at is replaced by the publish.
         command: for the mark.
         template: what is cloned.
+        note: is told of what is set on the live database and cannot be carried over.
 
     Raises:
         EduguardError: when a database that we did not make is in the way, now or of the publish, or when the role may
@@ -83,13 +98,15 @@ def create_next(database: Database, state: DatabaseState, *, command: str, templ
         _require_owner(conn, database)
         for each in (database.previous, database.discarded):
             _require_expendable(conn, database, each)
+        _note_refused(conn, database, state, note)
         _drop_ours(conn, database, database.next)
         _drop_unwanted(conn, [database.discarded, *templates.list_unwanted(conn, database)])
         try:
             if template:
                 clones.clone(conn, template, database.next)
             else:
-                create_as(conn, "CREATE DATABASE {} TEMPLATE template0 ENCODING UTF8", database.next)
+                options = create_like(conn, database)
+                create_as(conn, "CREATE DATABASE {} TEMPLATE template0", database.next, options=options)
         except errors.InsufficientPrivilege as error:
             raise EduguardError(
                 f"The role {conn.info.user} may not create databases on this server",
@@ -97,7 +114,14 @@ def create_next(database: Database, state: DatabaseState, *, command: str, templ
             ) from error
     with connect(database.next, purpose="rebuild") as conn, conn.transaction():
         inputs = template.facts.get("inputs") if template else None
-        write_mark(conn, database, command=command, inputs=inputs, replaces=state.oid)
+        write_mark(conn, database, command=command, inputs=inputs, replaces=state.oid, written=state.written)
+
+
+def _note_refused(conn: "Connection", database: Database, state: DatabaseState, note: Note) -> None:
+    if state.exists:
+        made = state.mark.properties if state.is_ours and state.mark else None
+        for statement in find_refused(conn, database, made or fresh_properties(conn)):
+            note(f"{conn.info.user} may not carry this over; an administrator can, after the publish: {statement}")
 
 
 def _drop_unwanted(conn: "Connection", unwanted: Sequence[Database]) -> None:
@@ -143,25 +167,67 @@ def publish(database: Database, note: Note = unheard) -> Swap:
     with connect(database.maintenance, purpose="publish") as conn:
         if not exists(conn, database.next):
             raise EduguardError(f"There is no {database.next.name} to publish", hint="`inv rebuild` makes it.")
-        mark = _read_next(database)
+        mark = _read_next(conn, database)
         _require_expendable(conn, database, database.previous)
         _drop_ours(conn, database, database.discarded)
         renames = [(database.next, database)]
-        if exists(conn, database):
-            renames.insert(0, (database, database.previous))
-            if exists(conn, database.previous):
-                renames.insert(0, (database.previous, database.discarded))
-        return _rename(conn, renames, note, lambda: _require_replaced(conn, database, mark))
+        if not exists(conn, database):
+            return _finish(_rename(conn, renames, note, lambda: _require_replaced(conn, database, mark)), database)
+        made = _read_made(conn, database)
+        renames.insert(0, (database, database.previous))
+        if exists(conn, database.previous):
+            renames.insert(0, (database.previous, database.discarded))
+
+        def check() -> None:
+            _require_replaced(conn, database, mark)
+            old, new = read_properties(conn, database.previous), read_properties(conn, database)
+            apply_changes(conn, database, find_changes(old, made, new))
+
+        swap = _finish(_rename(conn, renames, note, check), database)
+        _note_written(database.previous, mark.written, note)
+        return swap
 
 
-def _read_next(database: Database) -> Mark:
-    with connect(database.next, purpose="publish") as conn:
-        mark = read_mark(conn)
-    if mark is None or not mark.is_of(database):
-        raise EduguardError(
-            f"EduGuard DB did not make {database.next.name} for {database.name}", hint="`inv rebuild` makes one."
-        )
+def _read_next(conn: "Connection", database: Database) -> Mark:
+    properties = read_properties(conn, database.next)
+    with connect(database.next, purpose="publish") as inside:
+        mark = read_mark(inside)
+        if mark is None or not mark.is_of(database):
+            raise EduguardError(
+                f"EduGuard DB did not make {database.next.name} for {database.name}", hint="`inv rebuild` makes one."
+            )
+        if mark.live is not None:
+            record_properties(inside, properties)
     return mark
+
+
+def _read_made(conn: "Connection", database: Database) -> Properties:
+    with connect(database, purpose="publish") as inside:
+        mark = read_mark(inside)
+    is_known = mark is not None and mark.is_of(database)
+    return (mark.properties if mark and is_known else None) or fresh_properties(conn)
+
+
+def _finish(swap: Swap, database: Database) -> Swap:
+    """Add what is live now."""
+    with connect(database, purpose="publish") as conn:
+        mark, rows = read_mark(conn), sum(count_rows(conn).values())
+    made = f"made {mark.created_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC by `{mark.command}`, " if mark else ""
+    return replace(swap, live=f"{made}{rows:,} rows")
+
+
+def _note_written(previous: Database, before: Written, note: Note) -> None:
+    """Name the tables that somebody has written to since the database was looked at: what is live lacks these rows."""
+    with connect(previous, purpose="publish") as conn:
+        now = read_written(conn)
+    for table, counts in now.items():
+        since = [max(0, count - known) for count, known in zip(counts, before.get(table, (0, 0, 0)), strict=True)]
+        if any(since):
+            inserted, updated, deleted = since
+            note(
+                f"{previous.name}: {table} was written to meanwhile: {inserted} rows inserted, {updated} updated, "
+                f"{deleted} deleted; what is live now lacks them"
+            )
 
 
 def _require_replaced(conn: "Connection", database: Database, mark: Mark) -> None:
@@ -184,12 +250,18 @@ def undo(database: Database, note: Note = unheard) -> Swap:
         if not exists(conn, database.previous):
             raise EduguardError(f"There is no {database.previous.name} to bring back", hint="One publish keeps one.")
         _drop_ours(conn, database, database.discarded)
+        if not exists(conn, database):
+            return _finish(_rename(conn, [(database.previous, database)], note), database)
+        with connect(database, purpose="undo") as inside:
+            written = read_written(inside)
         renames = [
             (database, database.discarded),
             (database.previous, database),
             (database.discarded, database.previous),
         ]
-        return _rename(conn, renames if exists(conn, database) else renames[1:2], note)
+        swap = _finish(_rename(conn, renames, note), database)
+        _note_written(database.previous, written, note)
+        return swap
 
 
 def _rename(
