@@ -4,7 +4,8 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Set as AbstractSet
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ class Target:
     bucket: str
     protection: str
     requests_per_second: float | None
+    maintenance_database: str | None = None
 
     @property
     def is_embedded(self) -> bool:
@@ -121,10 +123,13 @@ def _load_target(values: Mapping[str, Any], environment: Mapping[str, str], file
             hint="Choose one with INVOKE_TARGET=NAME, or add it under `targets` in invoke.yaml.",
         )
     target = targets[name]
-    _check_keys(target, {field.name for field in fields(Target)} - {"name"}, f"target {name} in {files}")
+    names = {field.name for field in fields(Target)} - {"name"}
+    newer = {field.name for field in fields(Target) if field.default is not MISSING}
+    _check_keys(target, names, f"target {name} in {files}", may_miss=newer)
     return Target(
         name=name,
         database_url=_database_url(target, name, environment),
+        maintenance_database=_optional_text(target, "maintenance_database"),
         rekognition_endpoint=_endpoint(target, "rekognition_endpoint"),
         s3_endpoint=_endpoint(target, "s3_endpoint"),
         region=_matching(target, "region", _REGION),
@@ -146,9 +151,11 @@ def _database_url(values: Mapping[str, Any], target: str, environment: Mapping[s
     return url
 
 
-def _check_keys(values: Mapping[str, Any], expected: set[str], where: str) -> None:
+def _check_keys(
+    values: Mapping[str, Any], expected: set[str], where: str, *, may_miss: AbstractSet[str] = frozenset()
+) -> None:
     names = set(map(str, values))
-    problems = [f"missing: {key}" for key in sorted(expected - names)]
+    problems = [f"missing: {key}" for key in sorted(expected - names - may_miss)]
     for key in sorted(names - expected):
         near = difflib.get_close_matches(key, expected, n=1)
         problems.append(f"unknown: {key}" + (f" (did you mean {near[0]}?)" if near else ""))

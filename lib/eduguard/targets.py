@@ -1,6 +1,7 @@
 """What a target's settings name, opened: its database, its collection, its bucket; started first where it is local."""
 
 import os
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,8 +32,8 @@ def cloud_folder(settings: Settings) -> Path:
 def target_database(settings: Settings) -> Database:
     """Return the target's database, whose server runs from now on if it is the embedded one."""
     if not settings.target.is_embedded:
-        return Database.from_url(settings.target.database_url)
-    return _embedded_database(postgres_folder(settings), settings.postgres_bin)
+        return _of_target(Database.from_url(settings.target.database_url), settings)
+    return _of_target(_embedded_database(postgres_folder(settings), settings.postgres_bin), settings)
 
 
 def stop_database(settings: Settings) -> bool:
@@ -44,10 +45,11 @@ def stop_database(settings: Settings) -> bool:
 def running_database(settings: Settings) -> Database | None:
     """Return the target's database, or None while its embedded server is down; nothing is started."""
     if not settings.target.is_embedded:
-        return Database.from_url(settings.target.database_url)
+        return _of_target(Database.from_url(settings.target.database_url), settings)
     _forget_other_servers()
     status = embedded.read_status(postgres_folder(settings), binaries=settings.postgres_bin)
-    return Database.from_url(status.url).named(EMBEDDED_DATABASE) if status.is_running else None
+    found = Database.from_url(status.url).named(EMBEDDED_DATABASE)
+    return _of_target(found, settings) if status.is_running else None
 
 
 def running_cloud(settings: Settings) -> str | None:
@@ -112,6 +114,16 @@ def target_storage(settings: Settings) -> "Storage":
         collection=target_collection(settings),
         bucket=target_bucket(settings),
         by_reference=target.s3_endpoint == target.rekognition_endpoint and target.bucket_region == target.region,
+    )
+
+
+def _of_target(database: Database, settings: Settings) -> Database:
+    target = settings.target
+    return replace(
+        database,
+        target=target.name,
+        is_embedded=target.is_embedded,
+        maintenance_name=target.maintenance_database,
     )
 
 

@@ -43,7 +43,7 @@ def give(seeded: Database, monkeypatch: pytest.MonkeyPatch) -> Give:
 )
 def test_a_database_is_made_filled_and_read(database: Database, give: Give, setting: str) -> None:
     give(setting)
-    publication.create_next(database, target="tests", command="tests")
+    publication.create_next(database, protection.inspect(database), command="tests")
     runner.apply(database.next, ROOT / "migrations")
     seeds = loading.read_fixtures(ROOT / "seed_data")
     with connect(database.next, purpose="tests") as conn:
@@ -51,8 +51,8 @@ def test_a_database_is_made_filled_and_read(database: Database, give: Give, sett
         assert len(read_rows(conn, Scope(collection="eduguard-school-default"))) == 18
     publication.publish(database, lambda _: None)
     state = protection.inspect(database)
-    assert state.origin
-    assert state.origin.created_at.tzinfo
+    assert state.mark
+    assert state.mark.created_at.tzinfo
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_a_database_without_an_encoding_is_read_and_is_replaced_by_one_with_utf8
     with connect(ascii_database, purpose="tests") as conn:
         conn.execute("CREATE TABLE pupils AS SELECT 'Muñoz' AS name")
         assert read_value(conn, "SELECT name FROM pupils") == "Muñoz"
-    publication.create_next(ascii_database, target="tests", command="tests")
+    publication.create_next(ascii_database, protection.inspect(ascii_database), command="tests")
     with connect(ascii_database.next, purpose="tests") as conn:
         assert read_value(conn, "SHOW server_encoding") == "UTF8"
 
@@ -87,4 +87,4 @@ def test_the_lock_is_held_while_its_session_is_idle(database: Database, give: Gi
 def test_what_a_session_may_not_do_is_one_error(database: Database, give: Give, setting: str) -> None:
     give(setting)
     with pytest.raises(EduguardError):
-        publication.create_next(database, target="tests", command="tests")
+        publication.create_next(database, protection.inspect(database), command="tests")

@@ -246,7 +246,7 @@ def test_a_name_typed_on_a_terminal_decides(filled: Database, state_folder: Path
     os.close(ours)
     os.close(theirs)
     assert (done.returncode, "Type the database's name" in done.stderr) == (status, True), done.stderr
-    assert bool(protection.inspect(filled).origin) is (status == 0)
+    assert bool(protection.inspect(filled).mark) is (status == 0)
 
 
 def test_no_object_shows_a_password() -> None:

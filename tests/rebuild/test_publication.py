@@ -18,7 +18,7 @@ from eduguard.rebuild import lock, protection, publication
 
 def create(database: Database, mark: str) -> None:
     """Make a next database that can be told from others."""
-    publication.create_next(database, target="local", command="tests")
+    publication.create_next(database, protection.inspect(database), command="tests")
     with connect(database.next, purpose="tests") as conn:
         conn.execute("CREATE TABLE marks (mark text)")
         conn.execute("INSERT INTO marks VALUES (%s)", [mark])
@@ -83,8 +83,8 @@ def test_the_mark_says_who_made_the_database(database: Database) -> None:
     create(database, "1")
     publication.publish(database)
     state = protection.inspect(database)
-    assert state.origin
-    assert (state.origin.target, state.origin.command) == ("local", "tests")
+    assert state.mark
+    assert (state.mark.target, state.mark.command) == ("", "tests")
     assert state.is_expendable
 
 
@@ -144,7 +144,7 @@ def test_a_database_of_somebody_else_in_the_way_is_kept(database: Database, plac
     with connect(theirs, purpose="tests") as conn:
         conn.execute("CREATE TABLE theirs (id int)")
     with pytest.raises(EduguardError, match=f"{theirs.name} is in the way"):
-        publication.create_next(database, target="local", command="tests")
+        publication.create_next(database, protection.inspect(database), command="tests")
     assert present(database) == {f"_{place}"}
 
 
@@ -248,7 +248,7 @@ def let_create_databases(plain: Database) -> None:
 def test_a_role_that_may_not_create_databases_is_told_the_grant(plain: Database) -> None:
     role = f"plain_{plain.name}"
     with pytest.raises(EduguardError, match=f"(?s){role} may not create databases.*ALTER ROLE {role} CREATEDB"):
-        publication.create_next(plain, target="local", command="tests")
+        publication.create_next(plain, protection.inspect(plain), command="tests")
 
 
 def test_a_role_that_may_not_rename_the_database_is_told_the_grant_before_anything_is_made(
@@ -256,7 +256,7 @@ def test_a_role_that_may_not_rename_the_database_is_told_the_grant_before_anythi
 ) -> None:
     let_create_databases(plain)
     with pytest.raises(EduguardError, match=f"(?s)belongs to the role postgres.*GRANT postgres TO plain_{plain.name}"):
-        publication.create_next(plain, target="local", command="tests")
+        publication.create_next(plain, protection.inspect(plain), command="tests")
     assert present(empty_database) == {""}
 
 
@@ -310,7 +310,7 @@ def test_undo_works_after_a_publish_that_was_killed_before_it_dropped_the_oldest
     for number in "12":
         create(database, number)
         publication.publish(database)
-    publication.create_next(database, target="local", command="tests")
+    publication.create_next(database, protection.inspect(database), command="tests")
     with connect(database.maintenance, purpose="tests") as conn:
         execute_for(conn, "ALTER DATABASE {} RENAME TO {}", database.next, database.discarded)
     publication.undo(database)
@@ -375,7 +375,7 @@ def test_nothing_overrides_a_refusing_target(database: Database) -> None:
 
 
 def test_a_remote_database_of_ours_needs_its_name(foreign: Database) -> None:
-    state = protection.DatabaseState(exists=True, server="db.example.org:5432", is_local=False)
+    state = protection.DatabaseState(oid=1, server="db.example.org:5432", is_local=False)
     with pytest.raises(EduguardError, match=r"db.example.org:5432 \(1,234 rows"):
         protection.check_replaceable(state, foreign, "open", confirm="", ask=silent)
 

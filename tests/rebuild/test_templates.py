@@ -10,13 +10,14 @@ from psycopg import sql
 from eduguard.commands import workflow
 from eduguard.errors import EduguardError
 from eduguard.postgres import Database, connect, execute_for, exists, read_value
-from eduguard.rebuild import clones, lock, publication, templates
+from eduguard.rebuild import clones, lock, protection, publication, templates
 from eduguard.rebuild.clones import Kept
+from eduguard.rebuild.properties import read_properties
 from eduguard.settings import Settings
 
 
 def make(database: Database, settings: Settings, *, seeded: bool = False) -> str:
-    publication.create_next(database, target="local", command="tests")
+    publication.create_next(database, protection.inspect(database), command="tests")
     with connect(database.next, purpose="tests") as conn:
         conn.execute("CREATE TABLE IF NOT EXISTS marks (mark text)")
     return templates.keep(database, templates.hash_inputs(settings, seeded=seeded), seeded=seeded)
@@ -66,7 +67,9 @@ def test_a_clone_holds_what_the_template_holds_and_has_a_mark_of_its_own(
     database: Database, settings: Settings
 ) -> None:
     make(database, settings)
-    publication.create_next(database, target="local", command="the second", template=find(database, settings))
+    publication.create_next(
+        database, protection.inspect(database), command="the second", template=find(database, settings)
+    )
     with connect(database.next, purpose="tests") as conn:
         assert read_value(conn, "SELECT count(*) FROM marks") == 0
         assert conn.execute("SELECT command FROM eduguard.origin").fetchall() == [("the second",)]
@@ -81,7 +84,7 @@ def test_an_unfinished_template_is_never_found_and_is_dropped_by_the_next_rebuil
     with connect(database.maintenance, purpose="tests") as conn:
         execute_for(conn, "COMMENT ON DATABASE {} IS NULL", kept.database)
         assert find(database, settings) is None
-        publication.create_next(database, target="local", command="tests")
+        publication.create_next(database, protection.inspect(database), command="tests")
         assert not exists(conn, kept.database)
     assert make(database, settings) == "; kept as a template"
 
@@ -163,12 +166,20 @@ def test_the_newest_three_are_kept(database: Database, settings: Settings) -> No
     assert find(database, settings) is None
 
 
-def test_a_database_with_settings_of_its_own_is_no_template(database: Database, settings: Settings) -> None:
-    publication.create_next(database, target="local", command="tests")
+def test_a_clone_has_the_settings_and_grants_of_its_template(database: Database, settings: Settings) -> None:
+    publication.create_next(database, protection.inspect(database), command="tests")
     with connect(database.maintenance, purpose="tests") as conn:
         execute_for(conn, "ALTER DATABASE {} SET work_mem = '5MB'", database.next)
-    assert "no template" in templates.keep(database, templates.hash_inputs(settings, seeded=False), seeded=False)
-    assert find(database, settings) is None
+        execute_for(conn, "REVOKE CONNECT ON DATABASE {} FROM public", database.next)
+        before = read_properties(conn, database.next)
+    assert (
+        templates.keep(database, templates.hash_inputs(settings, seeded=False), seeded=False) == "; kept as a template"
+    )
+    state = protection.inspect(database)
+    publication.create_next(database, state, command="tests", template=find(database, settings))
+    with connect(database.maintenance, purpose="tests") as conn:
+        assert read_properties(conn, database.next) == before
+        assert before[("setting", "", "work_mem")] == "5MB"
 
 
 def test_the_fixtures_of_a_seeded_clone_are_not_read_again_by_the_command_that_made_it(
@@ -202,9 +213,9 @@ def test_a_fixture_edited_after_the_clone_was_made_is_refused(database: Database
 
 
 def test_only_the_command_that_makes_a_database_may_keep_it(database: Database) -> None:
-    publication.create_next(database, target="local", command="tests")
+    publication.create_next(database, protection.inspect(database), command="tests")
     assert not lock.is_being_made(database)
     with lock.hold_lock(database):
         assert not lock.is_being_made(database), "it was made before the command began"
-        publication.create_next(database, target="local", command="tests")
+        publication.create_next(database, protection.inspect(database), command="tests")
         assert lock.is_being_made(database)

@@ -59,8 +59,9 @@ def snapshot_restore(c: Context, name: str, confirm: str = "") -> None:
     live, target = target_database(settings), settings.target
     with lock.hold_lock(live):
         snapshot = snapshots.find(live, name)
-        protection.check_replaceable(protection.inspect(live), live, target.protection, confirm=confirm, ask=ask)
-        publication.create_next(live, target=target.name, command=command_line(), template=snapshot.kept)
+        state = protection.inspect(live)
+        protection.check_replaceable(state, live, target.protection, confirm=confirm, ask=ask)
+        publication.create_next(live, state, command=command_line(), template=snapshot.kept, note=print_note)
         swap = publication.publish(live, print_note)
     is_current = snapshot.kept.facts["migrations"] == migrations.hash_folder(settings.migrations_folder)
     remarks = _moved(settings, snapshot) + ("" if is_current else _OLDER)

@@ -94,7 +94,7 @@ def rebuild(settings: Settings, *, confirm: str, command: str, ask: Ask, seeded:
 
         fixtures.read_fixtures(settings.seed_folder)
     template = None if to else (found.seeded or found.empty) if seeded else found.empty
-    publication.create_next(live, target=target.name, command=command, template=template)
+    publication.create_next(live, state, command=command, template=template, note=print_note)
     return f"{live.next.name} {'cloned from a template' if template else 'made'} beside {live.name}"
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from typing import LiteralString
 
     from psycopg import Connection
+    from psycopg.sql import Composed
 
 APPLICATION = "eduguard"  # how application_name begins in our sessions
 ENCODING = "UTF8"  # of our databases, and of our sessions whatever the server or PGCLIENTENCODING say
@@ -31,17 +32,7 @@ def connect(database: Database, *, purpose: str) -> Iterator["Connection"]:
     """
     import psycopg
 
-    try:
-        conn = psycopg.connect(
-            database.url,
-            autocommit=True,
-            application_name=f"{APPLICATION} {purpose}",
-            connect_timeout=_CONNECT_TIMEOUT,
-            client_encoding=ENCODING,
-        )
-    except psycopg.OperationalError as error:
-        raise EduguardError(f"Cannot connect to {database.shown_url}: {error}", hint=_hint(str(error))) from error
-    with conn:
+    with _open(database, purpose) as conn:
         if conn.info.server_version < _OLDEST_VERSION:
             raise EduguardError(
                 f"{database.shown_url} is PostgreSQL {conn.info.server_version // 10000}",
@@ -58,6 +49,25 @@ def connect(database: Database, *, purpose: str) -> Iterator["Connection"]:
             raise EduguardError(f"{database.name}: {str(error).strip()}", hint="Nothing half-done is left.") from error
 
 
+def _open(database: Database, purpose: str) -> "Connection":
+    from psycopg import OperationalError, connect
+
+    try:
+        return connect(
+            database.url,
+            autocommit=True,
+            application_name=f"{APPLICATION} {purpose}",
+            connect_timeout=_CONNECT_TIMEOUT,
+            client_encoding=ENCODING,
+        )
+    except OperationalError as error:
+        # libpq gives no code for a failed connection, and its words may be of any language; they name the database.
+        if database.fallback and f'"{database.name}"' in str(error):
+            with suppress(EduguardError):
+                return _open(database.fallback, purpose)
+        raise EduguardError(f"Cannot connect to {database.shown_url}: {error}", hint=_hint(str(error))) from error
+
+
 def set_up(conn: "Connection") -> None:
     """Set what migrations and psycopg expect, where the server, the role or the environment have it otherwise."""
     for name, value in _EXPECTED.items():
@@ -72,16 +82,19 @@ def execute_for(conn: "Connection", statement: "LiteralString", *databases: Data
     conn.execute(sql.SQL(statement).format(*(sql.Identifier(database.name) for database in databases)))
 
 
-def create_as(conn: "Connection", statement: "LiteralString", *databases: Database) -> None:
+def create_as(
+    conn: "Connection", statement: "LiteralString", *databases: Database, options: "Composed | None" = None
+) -> None:
     """Execute a CREATE DATABASE as `execute_for` does, and have a checkpoint made when it is broken off.
 
     PostgreSQL 15 to 18 can be unable to recover from a crash after a CREATE DATABASE that was broken off, until its
     next checkpoint is complete.
     """
-    from psycopg import Error
+    from psycopg import Error, sql
 
     try:
-        execute_for(conn, statement, *databases)
+        names = (sql.Identifier(database.name) for database in databases)
+        conn.execute(sql.SQL(" ").join([sql.SQL(statement).format(*names), options or sql.SQL("").format()]))
     except BaseException:
         with suppress(Error):  # only some roles may ask for one
             conn.execute("CHECKPOINT")

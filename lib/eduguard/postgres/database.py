@@ -8,7 +8,8 @@ from typing import Any
 
 from eduguard.errors import EduguardError
 
-MAINTENANCE = "postgres"
+_MAINTENANCE = "postgres"
+_FALLBACK = "template1"  # some hosts offer no database `postgres`
 _LONGEST_NAME = 63 - len("_discarded")  # NAMEDATALEN - 1, less the longest suffix we add
 _HOST = re.compile(r"[a-zA-Z0-9._-]*|[0-9a-fA-F:.]+")  # what may stand before the name in a URL
 _SECRETS = {"password", "sslpassword", "oauth_client_secret"}
@@ -16,10 +17,18 @@ _SECRETS = {"password", "sslpassword", "oauth_client_secret"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
-    """A live database by the URL that leads to it, and the names of the ones beside it."""
+    """A database by the URL that leads to it, and the names of the ones beside it."""
 
     url: str = field(repr=False)  # may hold the password
     name: str
+    target: str = ""
+    """the name of the target it belongs to"""
+    is_embedded: bool = False
+    """it is on the server that we started for this checkout"""
+    maintenance_name: str | None = None
+    """the database to be connected to while others are renamed; None: postgres, else template1"""
+    has_fallback: bool = False
+    """where the server has no database of this name, another one does as well"""
 
     @staticmethod
     def from_url(url: str) -> "Database":
@@ -39,7 +48,7 @@ class Database:
             raise EduguardError(
                 f"The database's name {name!r} is too long: {_LONGEST_NAME} bytes leave room for suffixes"
             )
-        return Database(url=_with_name(self.url, name), name=name)
+        return self.aside(name)
 
     @property
     def next(self) -> "Database":
@@ -59,7 +68,13 @@ class Database:
     @property
     def maintenance(self) -> "Database":
         """Return the database that one is connected to while others are renamed."""
-        return replace(self, url=_with_name(self.url, MAINTENANCE), name=MAINTENANCE)
+        found = self.aside(self.maintenance_name or _MAINTENANCE)
+        return found if self.maintenance_name else replace(found, has_fallback=True)
+
+    @property
+    def fallback(self) -> "Database | None":
+        """Return the database to be connected to where the server has none of this name."""
+        return self.aside(_FALLBACK) if self.has_fallback else None
 
     @property
     def shown_url(self) -> str:
@@ -84,7 +99,7 @@ class Database:
 
     def aside(self, name: str) -> "Database":
         """Return a database that is kept to be cloned, by its full name."""
-        return Database(url=_with_name(self.url, name), name=name)
+        return replace(self, url=_with_name(self.url, name), name=name, has_fallback=False)
 
     def _beside(self, suffix: str) -> "Database":
         return self.aside(f"{self.name}_{suffix}")

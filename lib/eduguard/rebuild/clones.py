@@ -13,6 +13,14 @@ from typing import TYPE_CHECKING, Any
 from eduguard.errors import EduguardError
 from eduguard.postgres import Database, create_as, execute_for, read_value
 from eduguard.postgres.sessions import kept_out
+from eduguard.rebuild.properties import (
+    apply_changes,
+    dump_properties,
+    find_changes,
+    fresh_properties,
+    load_properties,
+    read_properties,
+)
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -88,7 +96,8 @@ def keep(
         raise EduguardError(f"{stranger} is in the way", hint=f"Drop it yourself: DROP DATABASE {aside.name}")
     with kept_out([source], note):
         _copy(conn, source, aside)
-    complete = {**facts, "size": _size(conn, aside), "made_at": time.time()}
+    properties = dump_properties(read_properties(conn, source))
+    complete = {**facts, "size": _size(conn, aside), "made_at": time.time(), "properties": properties}
     with conn.transaction():
         execute_for(conn, "ALTER DATABASE {} ALLOW_CONNECTIONS false", aside)
         _comment(conn, aside, json.dumps(complete))
@@ -96,8 +105,14 @@ def keep(
 
 
 def clone(conn: "Connection", kept: Kept, target: Database) -> None:
-    """Create a database as a copy of a kept one."""
+    """Create a database as a copy of a kept one, with what was set on the one that was kept, its owner aside."""
     _copy(conn, kept.database, target)
+    fresh = fresh_properties(conn)
+    kept_properties = load_properties(kept.facts["properties"]) if "properties" in kept.facts else fresh
+    changes = find_changes(kept_properties, fresh, fresh)
+    changes.pop(("owner",), None)
+    with conn.transaction():
+        apply_changes(conn, target, changes)
 
 
 def disown(conn: "Connection", database: Database) -> None:

@@ -2,12 +2,12 @@
 
 import ipaddress
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from eduguard.errors import EduguardError
-from eduguard.postgres import Database, connect, exists, read_value
+from eduguard.postgres import Database, connect, read_value
+from eduguard.rebuild.mark import Mark, Written, read_mark, read_written
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -18,65 +18,86 @@ WHERE c.relkind IN ('r', 'p', 'f', 'm') AND NOT c.relispartition
 AND c.relname !~ '^_?yoyo_' AND n.nspname NOT IN ('eduguard', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%'
 ORDER BY 1
 """
-_ORIGIN = "SELECT target, command, created_at FROM eduguard.origin LIMIT 1"
+# What somebody has made has an oid from 16384 on (FirstNormalObjectId), in whatever catalogue of the database it is.
+_CATALOGUES = (
+    "pg_class", "pg_proc", "pg_type", "pg_namespace", "pg_extension", "pg_largeobject_metadata", "pg_event_trigger",
+    "pg_foreign_data_wrapper", "pg_foreign_server", "pg_publication", "pg_cast", "pg_collation", "pg_conversion",
+    "pg_operator", "pg_opclass", "pg_opfamily", "pg_language", "pg_default_acl", "pg_statistic_ext",
+    "pg_ts_config", "pg_ts_dict", "pg_ts_parser", "pg_ts_template",
+)  # fmt: skip
+_HAS_OBJECT = "EXISTS (SELECT FROM pg_catalog.{} WHERE oid >= 16384)"
+_HAS_OBJECTS = f"SELECT {' OR '.join(map(_HAS_OBJECT.format, _CATALOGUES))}"
+_OID = "SELECT oid FROM pg_database WHERE datname = %s"
 _STARTED = "SELECT pg_postmaster_start_time()"  # to the microsecond: two servers hardly share it
 _INVALID = -2  # DATCONNLIMIT_INVALID_DB: what PostgreSQL marks a database with before it drops it
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """The mark inside a database that we made."""
-
-    target: str
-    command: str
-    created_at: datetime
+_TEMPLATES = ("template0", "template1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseState:
     """What is known about a database before it is replaced."""
 
-    exists: bool
     server: str
     is_local: bool
-    origin: Origin | None = None
-    is_expendable: bool = True
-    """we made it, or nothing is in it: it may be dropped without asking"""
+    oid: int | None = None
+    """None: it does not exist"""
+    mark: Mark | None = None
+    is_ours: bool = False
+    """we made it, here and for this target"""
+    is_empty: bool = False
+    written: Written = field(default_factory=dict)
+
+    @property
+    def exists(self) -> bool:
+        """Say whether it exists."""
+        return self.oid is not None
+
+    @property
+    def is_expendable(self) -> bool:
+        """Say whether it may be dropped without asking: we made it, or nothing is in it, or it does not exist."""
+        return self.is_ours or self.is_empty or not self.exists
 
 
 def inspect(database: Database) -> DatabaseState:
-    """Look at a database and at the server it is on; read-only.
+    """Look at a live database and at the server it is on; read-only.
 
     Raises:
         EduguardError: when the name leads to another database, or to one of another server, as that of a pooler may.
     """
     with connect(database.maintenance, purpose="inspect") as conn:
-        server, is_local, present = _server(conn), _is_local(conn), exists(conn, database)
+        server, is_local, oid = _server(conn), _is_local(conn), read_value(conn, _OID, database.name)
         started = read_value(conn, _STARTED)
-    if not present:
-        return DatabaseState(exists=False, server=server, is_local=is_local)
+    if oid is None:
+        return DatabaseState(server=server, is_local=is_local)
     with connect(database, purpose="inspect") as conn:
         _check_reached(conn, database, same_server=read_value(conn, _STARTED) == started)
-        origin = _read_origin(conn)
+        mark = read_mark(conn)
         return DatabaseState(
-            exists=True, server=server, is_local=is_local, origin=origin, is_expendable=bool(origin) or _is_empty(conn)
+            server=server,
+            is_local=is_local,
+            oid=oid,
+            mark=mark,
+            is_ours=mark is not None and mark.is_of(database),
+            is_empty=_is_empty(conn),
+            written=read_written(conn),
         )
 
 
-def is_expendable(database: Database) -> bool:
-    """Say whether we made a database, or nothing is in it: it may be dropped without asking; read-only.
+def is_expendable(beside: Database, live: Database) -> bool:
+    """Say whether a database beside a live one may be dropped without asking: it is ours or empty; read-only.
 
     One whose DROP DATABASE was cut off, by a server that was killed, can be dropped and nothing else.
     """
-    with connect(database.maintenance, purpose="inspect") as conn:
-        if read_value(conn, "SELECT datconnlimit = %s FROM pg_database WHERE datname = %s", _INVALID, database.name):
+    with connect(live.maintenance, purpose="inspect") as conn:
+        if read_value(conn, "SELECT datconnlimit = %s FROM pg_database WHERE datname = %s", _INVALID, beside.name):
             return True
-    with connect(database, purpose="inspect") as conn:
-        return _read_origin(conn) is not None or _is_empty(conn)
+    with connect(beside, purpose="inspect") as conn:
+        mark = read_mark(conn)
+        return (mark is not None and mark.is_of(live)) or _is_empty(conn)
 
 
 def _is_empty(conn: "Connection") -> bool:
-    return conn.execute(_TABLES).fetchone() is None
+    return not conn.execute(_HAS_OBJECTS.encode()).fetchone()[0]  # type: ignore[index]  # SELECT returns a row
 
 
 def count_rows(conn: "Connection") -> dict[str, int]:
@@ -104,6 +125,16 @@ def check_not_refused(database: Database, protection: str) -> None:
         )
 
 
+def check_renameable(database: Database) -> None:
+    """Refuse a database that cannot be renamed: a template of PostgreSQL, or the one we are connected to meanwhile."""
+    if database.name in (*_TEMPLATES, database.maintenance.name):
+        raise EduguardError(
+            f"{database.name} is never replaced: PostgreSQL makes databases of the templates, and other databases are "
+            f"renamed from {database.maintenance.name}",
+            hint="Name another database, or set maintenance_database to one that this command may be connected to.",
+        )
+
+
 def needs_no_consent(state: DatabaseState, protection: str) -> bool:
     """Say whether a database may be replaced without asking: it is local and ours or empty, and the target is open."""
     return protection == "open" and state.is_local and state.is_expendable
@@ -128,11 +159,12 @@ def check_replaceable(
         EduguardError: naming host, database and row counts, and how to consent.
     """
     check_not_refused(database, protection)
+    check_renameable(database)
     if needs_no_consent(state, protection):
         return
     if confirm == database.name:
         return
-    reason = "confirmation is asked for" if state.origin else "it was not made by EduGuard DB"
+    reason = "confirmation is asked for" if state.is_ours else _why_not_ours(state)
     question = f"{_describe(state, database)} would be replaced; {reason}.\nType the database's name to go on:"
     answer = confirm or ask(question)
     if answer != database.name:
@@ -140,6 +172,12 @@ def check_replaceable(
             f"{_describe(state, database)} is not replaced: {_why(answer, database)}",
             hint=f"To replace it, pass --confirm {database.name}",
         )
+
+
+def _why_not_ours(state: DatabaseState) -> str:
+    if state.mark is None:
+        return "it was not made by EduGuard DB"
+    return f"its mark was written elsewhere, by {state.mark.command!r} for target {state.mark.target!r}"
 
 
 def _why(answer: str | None, database: Database) -> str:
@@ -178,10 +216,3 @@ def _is_local(conn: "Connection") -> bool:
     if conn.info.hostaddr:
         return ipaddress.ip_address(conn.info.hostaddr).is_loopback
     return conn.info.host.startswith(("/", "@"))
-
-
-def _read_origin(conn: "Connection") -> Origin | None:
-    if read_value(conn, "SELECT to_regclass('eduguard.origin')") is None:
-        return None
-    row = conn.execute(_ORIGIN).fetchone()
-    return Origin(target=row[0], command=row[1], created_at=row[2]) if row else None

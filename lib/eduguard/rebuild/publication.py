@@ -9,7 +9,8 @@ import time
 import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 from eduguard.errors import EduguardError
@@ -17,18 +18,22 @@ from eduguard.postgres import Database, connect, create_as, execute_for, exists,
 from eduguard.postgres.sessions import Session, kept_out, unheard
 from eduguard.rebuild import clones, templates
 from eduguard.rebuild.clones import Kept
-from eduguard.rebuild.protection import is_expendable
+from eduguard.rebuild.mark import Mark, Written, read_mark, read_written, record_properties, write_mark
+from eduguard.rebuild.properties import (
+    Properties,
+    apply_changes,
+    create_like,
+    find_changes,
+    find_refused,
+    fresh_properties,
+    read_properties,
+)
+from eduguard.rebuild.protection import DatabaseState, count_rows, is_expendable
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
 Note = Callable[[str], None]
-# A clone holds the mark of what it was cloned from, which an earlier version may have made.
-_MARK = """
-CREATE SCHEMA IF NOT EXISTS eduguard;
-DROP TABLE IF EXISTS eduguard.origin;
-CREATE TABLE eduguard.origin (target text NOT NULL, command text NOT NULL, created_at timestamptz NOT NULL, inputs text)
-"""
 _OWNER = """
 SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s AND NOT pg_has_role(datdba, 'USAGE')
 """
@@ -40,11 +45,13 @@ class Swap:
 
     ended: tuple[Session, ...]
     pause: float  # seconds in which nobody could connect
+    live: str = ""
+    """the database that is live now: when and by what it was made, and its rows"""
 
     def summary(self) -> str:
-        """Return the pause and the sessions ended as the end of a line."""
+        """Return the pause, the sessions ended and what is live now as the end of a line."""
         ended = f", {len(self.ended)} sessions ended: {', '.join(map(str, self.ended))}" if self.ended else ""
-        return f" ({1000 * self.pause:.1f} ms in which nobody could connect{ended})"
+        return f" ({self.live}; {1000 * self.pause:.1f} ms in which nobody could connect{ended})"
 
 
 def list_beside(database: Database) -> list[str]:
@@ -62,12 +69,13 @@ def list_beside(database: Database) -> list[str]:
 def read_clone(database: Database) -> str | None:
     """Return the hash of the files that the next database, a clone with the fixtures in it, stands for; read-only."""
     with connect(database.next, purpose="seed") as conn:
-        # A mark made by an earlier version of ours has no such column.
-        inputs: str | None = read_value(conn, "SELECT to_jsonb(o) ->> 'inputs' FROM eduguard.origin o LIMIT 1")
-        return inputs
+        mark = read_mark(conn)
+        return mark.inputs if mark else None
 
 
-def create_next(database: Database, *, target: str, command: str, template: Kept | None = None) -> None:
+def create_next(
+    database: Database, state: DatabaseState, *, command: str, template: Kept | None = None, note: Note = unheard
+) -> None:
     """Make a database beside this one, empty or a clone, marked as ours.
 
     What an earlier run left there, what the last publish discarded, and retired templates are dropped before: a DROP
@@ -75,9 +83,10 @@ def create_next(database: Database, *, target: str, command: str, template: Kept
 
     Args:
         database: the live one.
-        target: for the mark.
+        state: what was seen of it: only the very database that was looked at is replaced by the publish.
         command: for the mark.
         template: what is cloned.
+        note: is told of what is set on the live database and cannot be carried over.
 
     Raises:
         EduguardError: when a database that we did not make is in the way, now or of the publish, or when the role may
@@ -88,23 +97,31 @@ def create_next(database: Database, *, target: str, command: str, template: Kept
     with connect(database.maintenance, purpose="rebuild") as conn:
         _require_owner(conn, database)
         for each in (database.previous, database.discarded):
-            _require_expendable(conn, each)
-        _drop_ours(conn, database.next)
+            _require_expendable(conn, database, each)
+        _note_refused(conn, database, state, note)
+        _drop_ours(conn, database, database.next)
         _drop_unwanted(conn, [database.discarded, *templates.list_unwanted(conn, database)])
         try:
             if template:
                 clones.clone(conn, template, database.next)
             else:
-                create_as(conn, "CREATE DATABASE {} TEMPLATE template0 ENCODING UTF8", database.next)
+                options = create_like(conn, database)
+                create_as(conn, "CREATE DATABASE {} TEMPLATE template0", database.next, options=options)
         except errors.InsufficientPrivilege as error:
             raise EduguardError(
                 f"The role {conn.info.user} may not create databases on this server",
                 hint=f"An administrator can grant it: ALTER ROLE {conn.info.user} CREATEDB",
             ) from error
     with connect(database.next, purpose="rebuild") as conn, conn.transaction():
-        conn.execute(_MARK)
         inputs = template.facts.get("inputs") if template else None
-        conn.execute("INSERT INTO eduguard.origin VALUES (%s, %s, now(), %s)", [target, command, inputs])
+        write_mark(conn, database, command=command, inputs=inputs, replaces=state.oid, written=state.written)
+
+
+def _note_refused(conn: "Connection", database: Database, state: DatabaseState, note: Note) -> None:
+    if state.exists:
+        made = state.mark.properties if state.is_ours and state.mark else None
+        for statement in find_refused(conn, database, made or fresh_properties(conn)):
+            note(f"{conn.info.user} may not carry this over; an administrator can, after the publish: {statement}")
 
 
 def _drop_unwanted(conn: "Connection", unwanted: Sequence[Database]) -> None:
@@ -123,19 +140,19 @@ def _require_owner(conn: "Connection", database: Database) -> None:
         )
 
 
-def _require_expendable(conn: "Connection", database: Database) -> None:
+def _require_expendable(conn: "Connection", live: Database, beside: Database) -> None:
     # The last copy of a database that we replaced with its owner's consent, or somebody's own of the same name.
-    if exists(conn, database) and not is_expendable(database):
+    if exists(conn, beside) and not is_expendable(beside, live):
         raise EduguardError(
-            f"The database {database.name} is in the way, and it was not made by EduGuard DB",
-            hint=f"Drop it yourself, or keep it: ALTER DATABASE {database.name} RENAME TO another_name",
+            f"The database {beside.name} is in the way, and EduGuard DB did not make it for {live.name}",
+            hint=f"Drop it yourself, or keep it: ALTER DATABASE {beside.name} RENAME TO another_name",
         )
 
 
-def _drop_ours(conn: "Connection", database: Database) -> None:
-    if exists(conn, database):
-        _require_expendable(conn, database)
-        execute_for(conn, "DROP DATABASE {} WITH (FORCE)", database)
+def _drop_ours(conn: "Connection", live: Database, beside: Database) -> None:
+    if exists(conn, beside):
+        _require_expendable(conn, live, beside)
+        execute_for(conn, "DROP DATABASE {} WITH (FORCE)", beside)
 
 
 def publish(database: Database, note: Note = unheard) -> Swap:
@@ -144,19 +161,83 @@ def publish(database: Database, note: Note = unheard) -> Swap:
     The one that was the previous is discarded: the next rebuild drops it.
 
     Raises:
-        EduguardError: when there is no next database, or the previous one, which is discarded, was not made by us.
+        EduguardError: when there is no next database, when the live one is not the one that was looked at before the
+            next one was made, or when the previous one, which is discarded, was not made by us.
     """
     with connect(database.maintenance, purpose="publish") as conn:
         if not exists(conn, database.next):
             raise EduguardError(f"There is no {database.next.name} to publish", hint="`inv rebuild` makes it.")
-        _require_expendable(conn, database.previous)
-        _drop_ours(conn, database.discarded)
+        mark = _read_next(conn, database)
+        _require_expendable(conn, database, database.previous)
+        _drop_ours(conn, database, database.discarded)
         renames = [(database.next, database)]
-        if exists(conn, database):
-            renames.insert(0, (database, database.previous))
-            if exists(conn, database.previous):
-                renames.insert(0, (database.previous, database.discarded))
-        return _rename(conn, renames, note)
+        if not exists(conn, database):
+            return _finish(_rename(conn, renames, note, lambda: _require_replaced(conn, database, mark)), database)
+        made = _read_made(conn, database)
+        renames.insert(0, (database, database.previous))
+        if exists(conn, database.previous):
+            renames.insert(0, (database.previous, database.discarded))
+
+        def check() -> None:
+            _require_replaced(conn, database, mark)
+            old, new = read_properties(conn, database.previous), read_properties(conn, database)
+            apply_changes(conn, database, find_changes(old, made, new))
+
+        swap = _finish(_rename(conn, renames, note, check), database)
+        _note_written(database.previous, mark.written, note)
+        return swap
+
+
+def _read_next(conn: "Connection", database: Database) -> Mark:
+    properties = read_properties(conn, database.next)
+    with connect(database.next, purpose="publish") as inside:
+        mark = read_mark(inside)
+        if mark is None or not mark.is_of(database):
+            raise EduguardError(
+                f"EduGuard DB did not make {database.next.name} for {database.name}", hint="`inv rebuild` makes one."
+            )
+        if mark.live is not None:
+            record_properties(inside, properties)
+    return mark
+
+
+def _read_made(conn: "Connection", database: Database) -> Properties:
+    with connect(database, purpose="publish") as inside:
+        mark = read_mark(inside)
+    is_known = mark is not None and mark.is_of(database)
+    return (mark.properties if mark and is_known else None) or fresh_properties(conn)
+
+
+def _finish(swap: Swap, database: Database) -> Swap:
+    """Add what is live now."""
+    with connect(database, purpose="publish") as conn:
+        mark, rows = read_mark(conn), sum(count_rows(conn).values())
+    made = f"made {mark.created_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC by `{mark.command}`, " if mark else ""
+    return replace(swap, live=f"{made}{rows:,} rows")
+
+
+def _note_written(previous: Database, before: Written, note: Note) -> None:
+    """Name the tables that somebody has written to since the database was looked at: what is live lacks these rows."""
+    with connect(previous, purpose="publish") as conn:
+        now = read_written(conn)
+    for table, counts in now.items():
+        since = [max(0, count - known) for count, known in zip(counts, before.get(table, (0, 0, 0)), strict=True)]
+        if any(since):
+            inserted, updated, deleted = since
+            note(
+                f"{previous.name}: {table} was written to meanwhile: {inserted} rows inserted, {updated} updated, "
+                f"{deleted} deleted; what is live now lacks them"
+            )
+
+
+def _require_replaced(conn: "Connection", database: Database, mark: Mark) -> None:
+    # Asked within the transaction of the renames: nobody can give the name to another database any more.
+    found = read_value(conn, "SELECT oid FROM pg_database WHERE datname = %s", database.previous.name)
+    if mark.live is not None and found != mark.replaces:
+        raise EduguardError(
+            f"{database.name} is not the database that was looked at before {database.next.name} was made",
+            hint="Nothing was changed. Look at it, and run `inv rebuild` and what follows again.",
+        )
 
 
 def undo(database: Database, note: Note = unheard) -> Swap:
@@ -168,19 +249,31 @@ def undo(database: Database, note: Note = unheard) -> Swap:
     with connect(database.maintenance, purpose="undo") as conn:
         if not exists(conn, database.previous):
             raise EduguardError(f"There is no {database.previous.name} to bring back", hint="One publish keeps one.")
-        _drop_ours(conn, database.discarded)
+        _drop_ours(conn, database, database.discarded)
+        if not exists(conn, database):
+            return _finish(_rename(conn, [(database.previous, database)], note), database)
+        with connect(database, purpose="undo") as inside:
+            written = read_written(inside)
         renames = [
             (database, database.discarded),
             (database.previous, database),
             (database.discarded, database.previous),
         ]
-        return _rename(conn, renames if exists(conn, database) else renames[1:2], note)
+        swap = _finish(_rename(conn, renames, note), database)
+        _note_written(database.previous, written, note)
+        return swap
 
 
-def _rename(conn: "Connection", renames: Sequence[tuple[Database, Database]], note: Note) -> Swap:
+def _rename(
+    conn: "Connection",
+    renames: Sequence[tuple[Database, Database]],
+    note: Note,
+    check: Callable[[], None] = lambda: None,
+) -> Swap:
     with kept_out([before for before, _ in renames], note) as ended:
         began = time.perf_counter()
         with conn.transaction():
             for before, after in renames:
                 execute_for(conn, "ALTER DATABASE {} RENAME TO {}", before, after)
+            check()
     return Swap(ended=ended, pause=time.perf_counter() - began)

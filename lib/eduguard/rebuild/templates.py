@@ -17,6 +17,7 @@ from eduguard.postgres import Database, connect, read_value
 from eduguard.postgres.sessions import unheard
 from eduguard.rebuild import clones
 from eduguard.rebuild.clones import Kept
+from eduguard.rebuild.properties import describe_creation
 from eduguard.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
 
 _KEPT = 3
 _PACKAGE = Path(__file__).parents[1]  # every module of ours may decide what is in a template
-_OWN_SETTINGS = """
-SELECT EXISTS (SELECT FROM pg_database WHERE datname = %s AND datacl IS NOT NULL)
-OR EXISTS (SELECT FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase WHERE d.datname = %s)
-"""
 # Clones that versions before this one made in advance; nothing uses them any more.
 _SPARES = """
 SELECT datname FROM pg_database
@@ -77,8 +74,6 @@ def keep(database: Database, inputs: str, *, seeded: bool) -> str:
     with connect(database.maintenance, purpose="template") as conn:
         name = _name(conn, database, inputs)
         facts = {"seeded": seeded, "inputs": inputs if seeded else None}
-        if read_value(conn, _OWN_SETTINGS, database.next.name, database.next.name):
-            return "; no template, for a clone would lose the database's own settings or grants"
         try:
             # Only our own sessions are in a database that is not published.
             clones.keep(conn, database.next, database.aside(name), facts, unheard)
@@ -108,13 +103,10 @@ def _key(database: Database) -> str:
 
 
 def _name(conn: "Connection", database: Database, inputs: str) -> str:
-    # With the server's version and locale, and the role that would own the tables.
-    server = read_value(
-        conn,
-        "SELECT concat_ws('/', version(), current_user, encoding, datcollate, datctype) "
-        "FROM pg_database WHERE datname = 'template0'",
-    )
-    return prefix(database) + hashlib.sha256(f"{inputs} {server}".encode()).hexdigest()[:24]
+    # With the server's version, the role that would own the tables, and how the live database was created.
+    server = read_value(conn, "SELECT version() || current_user")
+    created = describe_creation(conn, database) or describe_creation(conn, database.aside("template0"))
+    return prefix(database) + hashlib.sha256(f"{inputs} {server} {created}".encode()).hexdigest()[:24]
 
 
 def _hash(what: str, files: Iterable[Path]) -> str:
