@@ -17,6 +17,7 @@ from eduguard.postgres import Database, connect, create_as, execute_for, exists,
 from eduguard.postgres.sessions import Session, kept_out, unheard
 from eduguard.rebuild import clones, templates
 from eduguard.rebuild.clones import Kept
+from eduguard.rebuild.lock import is_being_made
 from eduguard.rebuild.protection import is_expendable
 
 if TYPE_CHECKING:
@@ -59,12 +60,26 @@ def list_beside(database: Database) -> list[str]:
         return [*beside, *(name for (name,) in aside)]
 
 
-def read_clone(database: Database) -> str | None:
-    """Return the hash of the files that the next database, a clone with the fixtures in it, stands for; read-only."""
+def is_seeded_clone(database: Database, inputs: str) -> bool:
+    """Say whether this process made the next database by cloning a template with just these fixtures; read-only.
+
+    Args:
+        database: the live one.
+        inputs: the hash of the fixtures and of all else that decides what is in a template.
+
+    Raises:
+        EduguardError: when it is the clone of a template with other fixtures.
+    """
     with connect(database.next, purpose="seed") as conn:
         # A mark made by an earlier version of ours has no such column.
-        inputs: str | None = read_value(conn, "SELECT to_jsonb(o) ->> 'inputs' FROM eduguard.origin o LIMIT 1")
-        return inputs
+        cloned_for = read_value(conn, "SELECT to_jsonb(o) ->> 'inputs' FROM eduguard.origin o LIMIT 1")
+    if cloned_for not in (None, inputs):
+        raise EduguardError(
+            f"{database.next.name} was cloned before a file changed: a row that is no longer in the fixtures may be in"
+            " it",
+            hint="Run the command again; `inv rebuild` makes the next database anew.",
+        )
+    return cloned_for == inputs and is_being_made(database)
 
 
 def create_next(database: Database, *, target: str, command: str, template: Kept | None = None) -> None:
