@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from invoke.context import Context
 
-from eduguard.commands.executor import plain_settings, runtime_file
+from eduguard.commands.executor import plain_settings
 from eduguard.commands.settings_file import explain_failures, name_files
 from eduguard.settings import Settings, load_settings
 from eduguard.terminal import print_step
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from eduguard.postgres import Database
 
 ROOT = Path(__file__).resolve().parents[3]  # the checkout: the suite is installed editable
-PROJECT_FILE = ROOT / "invoke.yaml"
 
 COLLECTION = "the collection, in place of the target's own"
 CONFIRM = "the database's name: consent to replace one that is not plainly ours"
@@ -26,12 +25,12 @@ TO = "the number of the migration to stop at, such as 0002"
 USERS = "let all faces of a student count together: a Rekognition user each, by external image id"
 YES = "do not ask before photos leave this machine"
 
-explain_failures(PROJECT_FILE, runtime_file)
+explain_failures()
 
 
 def settings_of(c: Context, collection: str = "") -> Settings:
     """Return the settings of this command, with the collection that a flag named."""
-    values, files = plain_settings(c), name_files(PROJECT_FILE, runtime_file())
+    values, files = plain_settings(c), name_files(c.config)
     return load_settings(values, root=ROOT, environment=os.environ, files=files).with_collection(collection)
 
 
