@@ -73,16 +73,6 @@ def test_the_same_faces_come_back_after_a_reset(inv: Inv, full: Database, value:
     assert value(full, CHECKSUM) == before
 
 
-def test_seed_full_clones_after_a_reset_what_full_has_made(inv: Inv, database: Database, value: Any) -> None:
-    inv("full")
-    before = value(database, CHECKSUM)
-    for commands in (("reset", "seed-full"), ("reset",), ("seed-full",)):
-        done = inv(*commands).stdout
-        assert ("a clone with the fixtures in it" in done) is ("seed-full" in commands)
-    assert "18 synced" in done
-    assert value(database, CHECKSUM) == before
-
-
 def test_every_task_run_again_changes_nothing_and_says_so(inv: Inv, full: Database, value: Any) -> None:
     before = value(full, CHECKSUM)
     assert "nothing is pending" in inv("migrate").stdout
