@@ -1,26 +1,26 @@
-# Every target but help and clean wraps the inv task of the same name; the first one also sets .venv up.
+# `make NAME` runs `inv NAME`, whatever the command; the first run also sets .venv up. `make photos-check` is `inv photos check`.
 #   make full        make test        make sync-faces COLLECTION=eduguard-school-default
 #   make photos-pull ARGS=photos
 # ARGS passes anything else on: make full ARGS="--yes", make status ARGS=--json
 
-TASKS := full reset rebuild migrate seed seed-full sync-faces enrol unenrol \
-  publish undo rollback verify status doctor up down bench test
-# Commands of two words: make photos-check is inv photos check.
-TASKS_OF_TWO := photos-check photos-pull photos-push attendance-take attendance-show \
-  migration-new snapshot-save snapshot-list snapshot-restore snapshot-delete
+MAKEFLAGS += --no-builtin-rules
 FLAGS := $(if $(COLLECTION),--collection $(COLLECTION)) $(ARGS)
+# The name of a command of two words has a space in its module: @task(name="photos check").
+words = $(subst -, ,$@)
+command = $(if $(shell grep -ls 'name="$(words)"' lib/eduguard/commands/*.py),$(words),$@)
 
-.PHONY: help clean $(TASKS) $(TASKS_OF_TWO)
+.PHONY: help clean always
 .DEFAULT_GOAL := help
 
 help: .venv/ready
 	@.venv/bin/inv --list
 
-$(TASKS): .venv/ready
-	@.venv/bin/inv $@ $(FLAGS)
+# Any other name; `always`, because a file or folder of that name does not make the command up to date.
+%: .venv/ready always
+	@.venv/bin/inv $(command) $(FLAGS)
 
-$(TASKS_OF_TWO): .venv/ready
-	@.venv/bin/inv $(subst -, ,$@) $(FLAGS)
+# Files that make itself looks for, which are no commands.
+Makefile pyproject.toml constraints.txt: ;
 
 # uv when it is there, else venv and pip; the pins and hashes of constraints.txt either way. Set-up that was interrupted
 # starts again, for the stamp is written last. Servers are stopped first: they run from .venv.

@@ -1,6 +1,5 @@
 """Commands of two words and words without flags become what Invoke parses; what is incomplete is named by its form."""
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -13,8 +12,6 @@ from invoke.tasks import Task, task
 
 from eduguard.commands.words import Command, arrange
 from eduguard.errors import EduguardError
-
-ROOT = Path(__file__).parents[2]
 
 
 @task
@@ -178,12 +175,3 @@ def test_help_shows_the_form_and_its_words(folder: Path, line: str) -> None:
 )
 def test_a_refusal_is_one_message_and_exit_status_1(folder: Path, line: str, message: str) -> None:
     assert run(folder, line) == (1, "", message)
-
-
-def test_make_passes_both_words_on(folder: Path) -> None:
-    shutil.copy(ROOT / "Makefile", folder)
-    done = subprocess.run(
-        ["make", "--dry-run", "--old-file=.venv/ready", "photos-pull", "ARGS=a b"],
-        cwd=folder, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert ".venv/bin/inv photos pull  a b" in done.stdout

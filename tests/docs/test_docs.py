@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -57,10 +58,37 @@ def test_the_help_of_a_composite_is_its_recipe(name: str, tasks: dict[str, str])
     assert [re.sub(r"\(|\)| once", "", step).strip() for step in recipe.split("→")] == steps
 
 
-def test_make_has_a_target_for_every_command(tasks: dict[str, str]) -> None:
-    makefile = (ROOT / "Makefile").read_text()
-    wrapped = " ".join(re.findall(r"^TASKS(?:_OF_TWO)? := (.*?[^\\])$", makefile, flags=re.MULTILINE | re.DOTALL))
-    assert sorted(wrapped.replace("\\", " ").split()) == sorted(name.replace(" ", "-") for name in tasks)
+def make(*arguments: str, folder: Path = ROOT) -> list[str]:
+    """Return what make would run, with .venv ready."""
+    command = ["make", "--dry-run", "--no-print-directory", "--old-file=.venv/ready", *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    return [" ".join(line.split()) for line in done.stdout.splitlines()]
+
+
+def test_make_runs_every_command_by_its_name(tasks: dict[str, str]) -> None:
+    ran = make(*(name.replace(" ", "-") for name in tasks), "COLLECTION=X", "ARGS=a b")
+    assert ran == [f".venv/bin/inv {name} --collection X a b" for name in tasks]
+
+
+def test_make_without_a_name_lists_the_commands() -> None:
+    assert make() == make("help") == [".venv/bin/inv --list"]
+
+
+def test_make_leaves_a_name_that_it_does_not_know_to_invoke() -> None:
+    assert make("migrations", "tests", "no-such/thing") == [
+        f".venv/bin/inv {name}" for name in ("migrations", "tests", "no-such/thing")
+    ]
+
+
+def test_files_and_folders_of_a_commands_name_do_not_stop_make(tmp_path: Path) -> None:
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "reset").mkdir()
+    for name in ("seed", "test.sh", "status.c"):
+        (tmp_path / name).touch()
+    assert make("reset", "seed", "test", "status", folder=tmp_path) == [
+        f".venv/bin/inv {name}" for name in ("reset", "seed", "test", "status")
+    ]
 
 
 @pytest.mark.parametrize("path", setting_paths(SETTINGS), ids=".".join)

@@ -78,15 +78,18 @@ def test_a_kept_file(checkout: Path, sample: Path) -> None:
 
 GIVEN = {  # a file's name: what is in it, and what is said of it
     "text.yaml": ("a: [", "text.yaml:1:5: expected the node content"),
-    "list.yml": ("- 1", "list.yml:1: this is no mapping"),
-    "own.yaml": ("run: 3", "own.yaml: run is Invoke's own"),
+    "list.yml": ("- 1", "list.yml:1: this is not a mapping"),
+    "own.yaml": ("run: 3", "own.yaml: run must be a mapping"),
+    "nested.yaml": ("target: {a: b}", "nested.yaml: target must be a single value"),
+    "number.yaml": ("1: 2", "number.yaml: 1 is not the name of a setting"),
+    "raises.py": ("x = 1 / 0", "raises.py: division by zero"),
     "executor.yaml": ("tasks: {executor_class: a.b}", "executor.yaml: tasks.executor_class is not eduguard"),
-    "text.json": ("{", "text.json:1:2: Expecting property name"),
-    "notes.txt": ("target: local", "notes.txt' is no settings file"),
+    "text.json": ("{", "text.json: Expecting property name enclosed in double quotes: line 1 column 2"),
+    "notes.txt": ("target: local", "notes.txt' is not a settings file"),
     "strange.yaml": ("strange: 1", "strange.yaml: unknown: strange"),
     "typing.yaml": ("target: nowhere", "There is no target 'nowhere' in invoke.yaml and "),
     "missing.yaml": (None, "missing.yaml'"),
-    "": (None, "'.' is no settings file"),
+    "": (None, "'' is not a settings file"),
     "~nobody-here/x.yaml": (None, "'~nobody-here/x.yaml'"),
     "folder.yaml": (None, "Cannot read FILE: Is a directory"),
     "taken.yaml": ("migrations_folder: elsewhere", f"{ROOT}/elsewhere"),
@@ -117,7 +120,7 @@ def test_a_settings_file_named_on_the_command_line(tmp_path: Path, name: str, by
 def test_a_key_that_the_files_of_the_user_bring_is_blamed_on_them_too(tmp_path: Path) -> None:
     (tmp_path / ".invoke.yml").write_text("of_another_project: 1\n")
     done = run_inv("seed", HOME=str(tmp_path))
-    assert "error: Keys of ~/.invoke.yml and invoke.yaml: unknown: of_another_project" in done.stderr
+    assert f"error: Keys of {tmp_path}/.invoke.yml and invoke.yaml: unknown: of_another_project" in done.stderr
 
 
 def test_flags_that_are_no_text_are_refused() -> None:

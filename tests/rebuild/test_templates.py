@@ -2,12 +2,10 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 from psycopg import sql
 
-from eduguard.commands import workflow
 from eduguard.errors import EduguardError
 from eduguard.postgres import Database, connect, execute_for, exists, read_value
 from eduguard.rebuild import clones, lock, protection, publication, templates
@@ -21,14 +19,6 @@ def make(database: Database, settings: Settings, *, seeded: bool = False) -> str
     with connect(database.next, purpose="tests") as conn:
         conn.execute("CREATE TABLE IF NOT EXISTS marks (mark text)")
     return templates.keep(database, templates.hash_inputs(settings, seeded=seeded), seeded=seeded)
-
-
-def on(database: Database, settings: Settings) -> Settings:
-    return replace(settings, target=replace(settings.target, database_url=database.url))
-
-
-def rebuild(settings: Settings) -> None:
-    workflow.rebuild(settings, confirm="", command="tests", ask=lambda _: None, seeded=True, to="")
 
 
 def find(database: Database, settings: Settings, *, seeded: bool = False) -> Kept | None:
@@ -180,36 +170,6 @@ def test_a_clone_has_the_settings_and_grants_of_its_template(database: Database,
     with connect(database.maintenance, purpose="tests") as conn:
         assert read_properties(conn, database.next) == before
         assert before[("setting", "", "work_mem")] == "5MB"
-
-
-def test_the_fixtures_of_a_seeded_clone_are_not_read_again_by_the_command_that_made_it(
-    database: Database, settings: Settings
-) -> None:
-    settings = on(database, settings)
-    with lock.hold_lock(database):
-        rebuild(settings)
-        assert "5 applied" in workflow.migrate(settings, in_next=True)
-        assert "113 inserted" in workflow.seed(settings, in_next=True)
-    with lock.hold_lock(database):
-        rebuild(settings)
-        assert "nothing is pending" in workflow.migrate(settings, in_next=True)
-        assert workflow.seed(settings, in_next=True) == f"{database.next.name}: cloned with the fixtures in it"
-    assert "113 unchanged" in workflow.seed(settings, in_next=True), "another command takes nothing for granted"
-
-
-def test_a_fixture_edited_after_the_clone_was_made_is_refused(database: Database, settings: Settings) -> None:
-    settings = on(database, settings)
-    with lock.hold_lock(database):
-        rebuild(settings)
-        workflow.migrate(settings, in_next=True)
-        workflow.seed(settings, in_next=True)
-        rebuild(settings)
-        file = settings.seed_folder / "11_class_enrollments.yaml"
-        file.write_text(file.read_text().rpartition("- id")[0])
-        with pytest.raises(EduguardError, match="cloned before a file changed"):
-            workflow.seed(settings, in_next=True)
-        rebuild(settings)
-        assert "112 inserted" in workflow.seed(settings, in_next=True)
 
 
 def test_only_the_command_that_makes_a_database_may_keep_it(database: Database) -> None:

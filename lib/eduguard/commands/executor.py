@@ -64,7 +64,7 @@ class SuiteExecutor(Executor):
             with exit_on_failure():
                 signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # a socket that was closed is an error like any other
                 self._refuse_swallowed_flags()
-                require_runtime_file(runtime_file())
+                require_runtime_file(self.config)
                 self._load_environment()
                 with _new_run():
                     done = super().execute(*tasks)
@@ -103,12 +103,6 @@ class SuiteExecutor(Executor):
                 f"An INVOKE_... environment variable does not fit its setting: {error}",
                 hint="Numbers in invoke.yaml take numbers only; `env | grep ^INVOKE_` shows what is set.",
             ) from error
-
-
-def runtime_file() -> str | None:
-    """Return the name of the settings file that `-f` or INVOKE_RUNTIME_CONFIG gives, as Invoke chooses it, or None."""
-    flag = program.args.config.value if "core" in vars(program) else None
-    return os.environ.get("INVOKE_RUNTIME_CONFIG") if flag is None else str(flag)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from eduguard.postgres import Database, connect, create_as, execute_for, exists,
 from eduguard.postgres.sessions import Session, kept_out, unheard
 from eduguard.rebuild import clones, templates
 from eduguard.rebuild.clones import Kept
+from eduguard.rebuild.lock import is_being_made
 from eduguard.rebuild.mark import Mark, Written, read_mark, read_written, record_properties, write_mark
 from eduguard.rebuild.properties import (
     Properties,
@@ -66,11 +67,26 @@ def list_beside(database: Database) -> list[str]:
         return [*beside, *(name for (name,) in aside)]
 
 
-def read_clone(database: Database) -> str | None:
-    """Return the hash of the files that the next database, a clone with the fixtures in it, stands for; read-only."""
+def is_seeded_clone(database: Database, inputs: str) -> bool:
+    """Say whether this process made the next database by cloning a template with just these fixtures; read-only.
+
+    Args:
+        database: the live one.
+        inputs: the hash of the fixtures and of all else that decides what is in a template.
+
+    Raises:
+        EduguardError: when it is the clone of a template with other fixtures.
+    """
     with connect(database.next, purpose="seed") as conn:
         mark = read_mark(conn)
-        return mark.inputs if mark else None
+    cloned_for = mark.inputs if mark else None
+    if cloned_for not in (None, inputs):
+        raise EduguardError(
+            f"{database.next.name} was cloned before a file changed: a row that is no longer in the fixtures may be in"
+            " it",
+            hint="Run the command again; `inv rebuild` makes the next database anew.",
+        )
+    return cloned_for == inputs and is_being_made(database)
 
 
 def create_next(

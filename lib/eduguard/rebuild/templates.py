@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from eduguard.errors import EduguardError
 from eduguard.postgres import Database, connect, read_value
 from eduguard.postgres.sessions import unheard
-from eduguard.rebuild import clones
+from eduguard.rebuild import clones, lock
 from eduguard.rebuild.clones import Kept
 from eduguard.rebuild.properties import describe_creation
 from eduguard.settings import Settings
@@ -40,6 +40,10 @@ class Templates:
     empty: Kept | None
     strangers: tuple[clones.Stranger, ...]
 
+    def choose(self, *, seeded: bool) -> Kept | None:
+        """Return the template to clone, with the fixtures in it if that is wanted and there is one."""
+        return (self.seeded or self.empty) if seeded else self.empty
+
 
 def prefix(database: Database) -> str:
     """Return how the names of this database's templates begin."""
@@ -62,6 +66,26 @@ def find(conn: "Connection", database: Database, settings: Settings) -> Template
     names = [_name(conn, database, hash_inputs(settings, seeded=seeded)) for seeded in (True, False)] if kept else []
     seeded, empty = map(kept.get, names) if names else (None, None)
     return Templates(seeded=seeded, empty=empty, strangers=aside.strangers)
+
+
+def look_up(database: Database, settings: Settings) -> Templates:
+    """Return what `find` finds on the server of this database; read-only."""
+    with connect(database.maintenance, purpose="rebuild") as conn:
+        return find(conn, database, settings)
+
+
+def keep_own(database: Database, settings: Settings, inputs: str, *, seeded: bool) -> str:
+    """Make a template of the next database if this process made it from files that have not changed since.
+
+    Args:
+        database: the live one.
+        settings: name the files.
+        inputs: their hash before they were read; empty where no template is wanted.
+        seeded: the fixtures are in it.
+    """
+    if not inputs or inputs != hash_inputs(settings, seeded=seeded) or not lock.is_being_made(database):
+        return ""
+    return keep(database, inputs, seeded=seeded)
 
 
 def keep(database: Database, inputs: str, *, seeded: bool) -> str:

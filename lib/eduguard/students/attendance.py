@@ -1,14 +1,16 @@
 """Attendance of a class: who is on its roster, who was seen, and the rows that say so."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eduguard.errors import EduguardError
 from eduguard.identifiers import PLACEHOLDER
 from eduguard.students.class_photos import Likeness, Sighting
+from eduguard.students.pictures import Picture
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -163,3 +165,53 @@ def describe_rest(sightings: Sequence[Sighting], roster: Roster) -> list[dict[st
         for each in sightings
         if not (each.is_sure and each.likeness and each.likeness.student_id in roster.names)
     ]
+
+
+def take(
+    conn: "Connection",
+    roster: Roster,
+    pictures: Sequence[Picture],
+    sightings: Sequence[Sighting],
+    *,
+    at: datetime | None,
+) -> dict[str, Any]:
+    """Record who of a class was seen; return the report of the session with the faces that were seen.
+
+    Args:
+        conn: to the live database.
+        roster: of the class.
+        pictures: of the class; they name the session where no time is given.
+        sightings: of all pictures.
+        at: when the class began, if that is known.
+    """
+    session = name_session(roster.class_id, at, (picture.sha256 for picture in pictures), now=datetime.now(UTC))
+    session_id, changed = record(conn, session, roster, present_students(sightings, roster))
+    rest = describe_rest(sightings, roster)
+    unknown = sum(face["reason"] == UNKNOWN for face in rest)
+    counts = {"faces": len(sightings), "unknown": unknown, "not_counted": rest, "changed": changed}
+    return report_session(conn, session_id) | counts
+
+
+def report_session(conn: "Connection", session_id: str) -> dict[str, Any]:
+    """Return the attendance of a session as plain values; read-only."""
+    session, entries = read_session(conn, session_id)
+    statuses = [entry.status for entry in entries]
+    return {
+        "session": session.id,
+        "class": session.class_id,
+        "starts_at": session.starts_at.isoformat(),
+        "present": statuses.count("present") + statuses.count("late"),
+        "absent": statuses.count("absent"),
+        "students": [asdict(entry) for entry in entries],
+    }
+
+
+def summarise_attendance(report: Mapping[str, Any]) -> str:
+    """Return the counts of a report as one line; a pure function."""
+    line = f"{report['session']}: {report['present']} present, {report['absent']} absent"
+    if "faces" not in report:
+        return line
+    done = f"{report['changed']} rows changed" if report["changed"] else "nothing changed"
+    rest = Counter(str(face["reason"]) for face in report["not_counted"])
+    counts = "".join(f", {count} {reason}" for reason, count in sorted(rest.items()))
+    return f"{line}; {report['faces']} faces{counts}; {done}"

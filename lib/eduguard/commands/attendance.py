@@ -1,0 +1,113 @@
+"""The commands for attendance: take it from class photos, show it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from invoke.context import Context
+from invoke.tasks import task
+
+from eduguard.commands.shared import COLLECTION, JSON, settings_of
+from eduguard.commands.words import Command
+from eduguard.errors import EduguardError
+from eduguard.terminal import print_json, print_rows, print_step
+
+_MOST_PHOTOS = 10
+
+
+@task(
+    name="attendance take",
+    klass=Command,
+    words="CLASS PHOTO…",
+    iterable=["photo"],
+    help={
+        "class": "its id, such as class-1b-lenguaje",
+        "photo": "a JPEG file of the class; ten at most",
+        "at": "when the class began, such as 2026-03-09T08:30; without it, the photos name the session",
+        "annotate": "write the photos there, with a frame and a name on each face",
+        "users": "search by all faces of a student together (see enrol --users)",
+        "collection": COLLECTION,
+        "json": JSON,
+    },
+)
+def attendance_take(
+    c: Context,
+    class_: str,
+    photo: Sequence[str],
+    at: str = "",
+    annotate: str = "",
+    users: bool = False,
+    collection: str = "",
+    json: bool = False,
+) -> None:
+    """Recognise the faces of class photos and record who is present; the same photos again change nothing."""
+    from eduguard import students
+    from eduguard.postgres import connect
+    from eduguard.progress import Progress
+    from eduguard.targets import target_collection, target_database
+
+    settings, files = settings_of(c, collection), [Path(each) for each in photo]
+    _check_number(files)
+    pictures, starts_at = list(map(students.read_picture, files)), _read_time(at)
+    outputs = students.name_outputs(annotate, files)
+    database, faces = target_database(settings), target_collection(settings)
+    with connect(database, purpose="attendance") as conn:
+        roster = students.read_roster(conn, class_)
+        students.check_collection(conn, roster.names, settings.target.collection)
+    with Progress() as progress:
+        sightings = students.find_sightings(
+            pictures,
+            collection=faces,
+            search=(students.search_by_users if users else students.search_by_faces)(faces, roster.owners),
+            threshold=settings.match_threshold,
+            advance=progress.begin("attendance", len(pictures), "photos").advance,
+        )
+    students.annotate_photos(outputs, pictures, sightings, roster)
+    with connect(database, purpose="attendance") as conn:
+        _print(students.take(conn, roster, pictures, sightings, at=starts_at), json=json)
+
+
+@task(
+    name="attendance show",
+    klass=Command,
+    words="SESSION",
+    help={"session": "its id, as `inv attendance take` printed it", "json": JSON},
+)
+def attendance_show(c: Context, session: str, json: bool = False) -> None:
+    """Show the attendance of a session; read-only."""
+    from eduguard.postgres import connect
+    from eduguard.students import report_session
+    from eduguard.targets import target_database
+
+    with connect(target_database(settings_of(c)), purpose="attendance") as conn:
+        _print(report_session(conn, session), json=json)
+
+
+def _check_number(files: Sequence[Path]) -> None:
+    if len(files) > _MOST_PHOTOS:
+        raise EduguardError(
+            f"{len(files)} photos; at most {_MOST_PHOTOS} are taken",
+            hint="Take the others with the same --at: they add to the session.",
+        )
+
+
+def _read_time(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text).astimezone() if text else None
+    except ValueError as error:
+        raise EduguardError(f"--at {text!r} is no time", hint="2026-03-09T08:30 or 2026-03-09T08:30-03:00") from error
+
+
+def _print(report: Mapping[str, Any], *, json: bool) -> None:
+    """Print a report of attendance: its students, the faces that count for nobody, and one line of counts."""
+    from eduguard.students import summarise_attendance
+
+    if json:
+        print_json(report)
+        return
+    columns = ("student_id", "name", "status", "confidence", "method")
+    print_rows(columns, [[student[column] for column in columns] for student in report["students"]])
+    if rest := report.get("not_counted"):
+        print_rows(rest[0], [list(face.values()) for face in rest])
+    print_step("attendance", summarise_attendance(report))

@@ -1,0 +1,34 @@
+"""The commands for those who work on the suite itself: measure it, check it."""
+
+import sys
+from pathlib import Path
+from shlex import quote
+
+from invoke.context import Context
+from invoke.tasks import task
+
+from eduguard.commands.shared import ROOT
+
+
+@task(
+    help={
+        "cloud": "measure the local cloud",
+        "reset": "measure a reset beside psql and clones",
+        "sync": "measure a sync beside bare pagination, a bare UPDATE and row by row",
+        "options": "what to pass on, such as --rounds 5",
+    }
+)
+def bench(c: Context, cloud: bool = False, reset: bool = False, sync: bool = False, options: str = "") -> None:
+    """Measure the tasks beside a bare Invoke, or a part beside what one would use instead; print the medians."""
+    script = "cloud.py" if cloud else "reset.py" if reset else "sync.py" if sync else "tasks.py"
+    c.run(f"{quote(sys.executable)} {quote(str(ROOT / 'benchmarks' / script))} {options}", pty=False)
+
+
+@task(help={"options": "what to pass on to pytest"})
+def test(c: Context, options: str = "") -> None:
+    """Check everything: format, lint, imports, types, tests."""
+    commands = ("ruff format --check", "ruff check", "lint-imports", "mypy", f"pytest --numprocesses=4 {options}")
+    folder = Path(sys.executable).parent
+    for command in commands:
+        # `c.cd` would quote spaces only, and no other character that means something to the shell.
+        c.run(f"cd {quote(str(ROOT))} && {quote(str(folder))}/{command}", echo=True)

@@ -1,0 +1,129 @@
+"""The commands that enrol students' photos, and that remove all that bears a student's face."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from invoke.context import Context
+from invoke.tasks import task
+
+from eduguard.commands.shared import COLLECTION, USERS, YES, settings_of
+from eduguard.commands.sync import sync_users
+from eduguard.commands.words import Command
+from eduguard.errors import EduguardError
+from eduguard.identifiers import KEY_FORM, is_student_id
+from eduguard.settings import Settings
+from eduguard.terminal import ask, print_note, print_step
+
+if TYPE_CHECKING:
+    from eduguard.students import Request
+
+Ask = Callable[[str], str | None]
+
+
+@task(
+    klass=Command,
+    words="[STUDENT PHOTO…]",
+    iterable=["photo"],
+    help={
+        "student": "whose photos they are",
+        "photo": "a JPEG file",
+        "from": f"enrol all photos of a folder laid out like the bucket: {KEY_FORM}",
+        "collection": COLLECTION,
+        "users": USERS,
+        "if-empty": "only while the collection has no face",
+        "yes": YES,
+    },
+)
+def enrol(
+    c: Context,
+    student: str = "",
+    photo: Sequence[str] | None = None,
+    from_: str = "",
+    collection: str = "",
+    users: bool = False,
+    if_empty: bool = False,
+    yes: bool = False,
+) -> None:
+    """Enrol photos of a student or, by --from, of many: bucket, face, row; without either the sample photos."""
+    settings, consent = settings_of(c, collection), (lambda _: "y") if yes else ask
+    if student and from_:
+        raise EduguardError("A student and a folder", hint="inv enrol STUDENT PHOTO…, or inv enrol --from FOLDER")
+    if student or from_:
+        line: str | None = _enrol(settings, _read_requests(student, photo or [], from_))
+    else:
+        line = _enrol_samples(settings, if_empty=if_empty, ask=consent)
+    if line:
+        print_step("enrol", line)
+    if users:
+        print_step("users", sync_users(settings, next=False))
+
+
+@task(klass=Command, words="STUDENT", help={"student": "whose", "collection": COLLECTION, "yes": "do not ask"})
+def unenrol(c: Context, student: str, collection: str = "", yes: bool = False) -> None:
+    """Remove all that bears a student's face: faces, photos, rows; shows them and asks first."""
+    from eduguard import students
+    from eduguard.postgres import connect
+    from eduguard.targets import target_database, target_storage
+
+    settings, consent = settings_of(c, collection), (lambda _: student) if yes else ask
+    if not is_student_id(student):
+        raise EduguardError(f"{student!r} is not a student's id", hint="inv unenrol STUDENT")
+    storage = target_storage(settings)
+    with connect(target_database(settings), purpose="unenrol") as conn:
+        students.check_collection(conn, [student], settings.target.collection)
+        traces = students.find_traces(conn, student, storage)
+        if traces.is_empty:
+            print_step("unenrol", f"{student}: no face, no photo and no row; nothing to remove")
+            return
+        print_note(f"{settings.target}, bucket {settings.target.bucket}\n{traces}")
+        if consent(f"Remove {traces.counts()} of {student} for good? Type the student's id:") != student:
+            raise EduguardError(
+                f"{student}: nothing was removed ({traces.counts()})", hint="Type the id, or pass --yes."
+            )
+        removed = students.remove_traces(conn, student, storage)
+    print_step("unenrol", f"{student}: {removed.counts()} removed")
+
+
+def _read_requests(student: str, files: Sequence[str], folder: str) -> "Sequence[Request]":
+    from eduguard.students import Request, find_photos, requests_of
+
+    if folder:
+        return requests_of(find_photos(Path(folder)))
+    return [Request(student_id=student, file=Path(file)) for file in files]
+
+
+def _enrol(settings: Settings, requests: "Sequence[Request]") -> str:
+    from eduguard import students
+    from eduguard.postgres import connect
+    from eduguard.progress import Progress
+    from eduguard.targets import target_database, target_storage
+
+    database, storage = target_database(settings), target_storage(settings)
+    with connect(database, purpose="enrol") as conn:
+        ids = [request.student_id for request in requests]
+        students.check_students(conn, ids)
+        students.check_collection(conn, ids, settings.target.collection)
+    with Progress() as progress:
+        enrolments = students.enrol_students(
+            requests,
+            connect=lambda: connect(database, purpose="enrol"),
+            storage=storage,
+            note=print_note,
+            advance=progress.begin("enrol", len(requests), "photos").advance,
+        )
+    return students.summarise(enrolments)
+
+
+def _enrol_samples(settings: Settings, *, if_empty: bool, ask: Ask) -> str | None:
+    from eduguard.targets import target_collection, target_storage
+
+    target = settings.target
+    if if_empty and (state := target_collection(settings).describe()) and state.face_count:
+        return None
+    from eduguard.students import enrol_samples, find_photos
+
+    photos = find_photos(settings.photos_folder)
+    if not target.has_local_cloud and ask(f"Send {len(photos)} sample photos to {target}? [y/N]") != "y":
+        return "no photo was sent; `inv enrol --yes` sends the sample photos without asking"
+    return enrol_samples(photos, storage=target_storage(settings), note=print_note).summary()

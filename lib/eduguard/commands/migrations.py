@@ -1,0 +1,55 @@
+"""The commands for migrations: apply, plan, roll back, create."""
+
+from invoke.context import Context
+from invoke.tasks import task
+
+from eduguard.commands.shared import CONFIRM, NEXT, TO, chosen_database, settings_of
+from eduguard.commands.words import Command
+from eduguard.terminal import ask, print_step
+
+
+@task(help={"next": NEXT, "plan": "show what is applied and what is pending, and change nothing", "to": TO})
+def migrate(c: Context, next: bool = False, plan: bool = False, to: str = "") -> None:
+    """Apply the pending migrations."""
+    from eduguard import migrations
+    from eduguard.rebuild import templates
+
+    settings = settings_of(c)
+    live, folder = chosen_database(settings), settings.migrations_folder
+    if plan:
+        planned = migrations.plan(live, folder)
+        for line in (
+            *(f"{name} applied" for name in planned.applied),
+            *(f"{name} pending" for name in planned.pending),
+        ):
+            print_step("plan", line)
+        return
+    database = chosen_database(settings, next=next)
+    inputs = templates.hash_inputs(settings, seeded=False) if next and not to else ""
+    applied = migrations.apply(database, folder, to=to)
+    done = f"{len(applied)} applied, {applied[0]} to {applied[-1]}" if applied else "nothing is pending"
+    kept = templates.keep_own(live, settings, inputs, seeded=False) if applied else ""
+    print_step("migrate", f"{database.name}: {done}{kept}")
+
+
+@task(help={"count": "how many", "confirm": CONFIRM})
+def rollback(c: Context, count: int = 1, confirm: str = "") -> None:
+    """Undo the newest applied migration by its rollback file."""
+    from eduguard import migrations
+    from eduguard.rebuild import protection
+
+    settings = settings_of(c)
+    live = chosen_database(settings)
+    protection.check_replaceable(protection.inspect(live), live, settings.target.protection, confirm=confirm, ask=ask)
+    undone = migrations.roll_back(live, settings.migrations_folder, count=count)
+    done = f"{', '.join(undone)} rolled back" if undone else "nothing is applied"
+    print_step("rollback", f"{live.name}: {done}")
+
+
+@task(name="migration new", klass=Command, words="NAME", help={"name": "in small letters and underscores"})
+def migration_new(c: Context, name: str) -> None:
+    """Create the next migration and its rollback file."""
+    from eduguard import migrations
+
+    up, down = migrations.create(settings_of(c).migrations_folder, name)
+    print_step("new", f"{up} and {down.name}")

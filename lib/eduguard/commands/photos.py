@@ -1,0 +1,69 @@
+"""The commands for the photos in the bucket: compare them with the rows, copy them from and into a folder."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from invoke.context import Context
+from invoke.tasks import task
+
+from eduguard.commands.shared import JSON, settings_of
+from eduguard.commands.words import Command
+from eduguard.errors import EduguardError
+from eduguard.identifiers import KEY_FORM
+from eduguard.terminal import print_json, print_note, print_rows, print_step
+
+_COPY = {"folder": f"laid out like the bucket: {KEY_FORM}", "dry-run": "only count what would be copied"}
+
+
+@task(name="photos check", help={"json": JSON})
+def photos_check(c: Context, json: bool = False) -> None:
+    """Compare the rows with the bucket: photos missing, extra, of the wrong type, too small; read-only."""
+    from eduguard.postgres import connect
+    from eduguard.students import check_photos
+    from eduguard.targets import target_bucket, target_database
+
+    settings = settings_of(c)
+    bucket = target_bucket(settings)
+    with connect(target_database(settings), purpose="photos check") as conn:
+        report = check_photos(conn, bucket)
+    if json:
+        print_json(asdict(report))
+    else:
+        print_step("photos", report.summary())
+        print_rows(("problem", "photo"), report.findings()) if report.findings() else None
+    if report.findings():
+        raise EduguardError(
+            f"{len(report.findings())} problems with photos",
+            hint="`inv photos push FOLDER` puts missing ones back; `inv enrol` enrols the ones without a row.",
+        )
+
+
+@task(name="photos pull", klass=Command, words="FOLDER", help=dict(_COPY))
+def photos_pull(c: Context, folder: str, dry_run: bool = False) -> None:
+    """Copy photos from the bucket into a folder: those it lacks or has otherwise."""
+    from eduguard.progress import Progress
+    from eduguard.students import plan_pull, pull
+    from eduguard.targets import target_bucket
+
+    bucket = target_bucket(settings_of(c))
+    plan = plan_pull(Path(folder), bucket)
+    if not dry_run:
+        with Progress() as progress:
+            pull(plan, Path(folder), bucket, advance=progress.begin("pull", len(plan.keys), "photos").advance)
+    print_step("pull", plan.summary(done="to pull" if dry_run else "pulled"))
+
+
+@task(name="photos push", klass=Command, words="FOLDER", help=dict(_COPY))
+def photos_push(c: Context, folder: str, dry_run: bool = False) -> None:
+    """Copy photos from a folder into the bucket: those it lacks or has otherwise."""
+    from eduguard.progress import Progress
+    from eduguard.students import check_private, find_files, plan_push, prepare_bucket, push
+    from eduguard.targets import target_bucket
+
+    files, bucket = find_files(Path(folder)), target_bucket(settings_of(c))
+    (check_private if dry_run else prepare_bucket)(bucket, print_note)
+    plan = plan_push(files, bucket)
+    if not dry_run:
+        with Progress() as progress:
+            push(plan, files, bucket, advance=progress.begin("push", len(plan.keys), "photos").advance)
+    print_step("push", plan.summary(done="to push" if dry_run else "pushed"))

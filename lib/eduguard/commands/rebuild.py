@@ -1,0 +1,71 @@
+"""The commands that replace the database: make the next one, publish it, undo."""
+
+from invoke.context import Context
+from invoke.tasks import task
+
+from eduguard.commands.executor import keep_open
+from eduguard.commands.shared import CONFIRM, TO, command_line, settings_of
+from eduguard.errors import EduguardError
+from eduguard.terminal import ask, print_note, print_step
+
+
+@task(help={"confirm": CONFIRM, "seeded": "clone a template with the fixtures in it, where one fits", "to": TO})
+def rebuild(c: Context, confirm: str = "", seeded: bool = False, to: str = "") -> None:
+    """Make a database beside the current one, empty or a template's clone, after checking what can be checked."""
+    from eduguard import migrations
+    from eduguard.rebuild import lock, protection, publication, templates
+    from eduguard.targets import target_database
+
+    settings = settings_of(c)
+    print_note(str(settings.target))
+    live, target = target_database(settings), settings.target
+    keep_open(lock.hold_lock(live))
+    state = protection.inspect(live)
+    protection.check_replaceable(state, live, target.protection, confirm=confirm, ask=ask)
+    migrations.check_folder(settings.migrations_folder)
+    found = templates.look_up(live, settings)
+    for stranger in found.strangers:
+        print_note(f"passes over {stranger}")
+    if seeded and not found.seeded:  # the fixtures of a template were checked when it was made
+        from eduguard import fixtures
+
+        fixtures.read_fixtures(settings.seed_folder)
+    template = None if to else found.choose(seeded=seeded)
+    publication.create_next(live, state, command=command_line(), template=template, note=print_note)
+    print_step("rebuild", f"{live.next.name} {'cloned from a template' if template else 'made'} beside {live.name}")
+
+
+@task(help={"to": "the number of the migration that the database stops at"})
+def publish(c: Context, to: str = "") -> None:
+    """Put the database that `rebuild` made in the place of the current one, which is kept for `undo`."""
+    from eduguard import migrations
+    from eduguard.rebuild import lock, protection, publication
+    from eduguard.targets import target_database
+
+    settings = settings_of(c)
+    live = target_database(settings)
+    protection.check_not_refused(live, settings.target.protection)
+    with lock.hold_lock(live):
+        pending = migrations.plan(live.next, settings.migrations_folder).pending
+        if pending and not to:
+            raise EduguardError(
+                f"{live.next.name} is not finished: {', '.join(pending)} pending",
+                hint="Run `inv migrate --next` first.",
+            )
+        swap = publication.publish(live, print_note)
+    print_step("publish", f"{live.name} is the new database{swap.summary()}; `inv undo` brings the one before back")
+
+
+@task
+def undo(c: Context) -> None:
+    """Bring the database back that the last publish replaced; once more swaps them again."""
+    from eduguard.rebuild import lock, protection, publication
+    from eduguard.targets import target_database
+
+    settings = settings_of(c)
+    live = target_database(settings)
+    protection.check_not_refused(live, settings.target.protection)
+    with lock.hold_lock(live):
+        swap = publication.undo(live, print_note)
+    again = "`inv undo` once more swaps them back"
+    print_step("undo", f"{live.name} is the database of before again{swap.summary()}; {again}")

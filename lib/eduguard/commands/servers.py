@@ -1,0 +1,34 @@
+"""The commands for the servers on this machine: the embedded PostgreSQL server and the local cloud."""
+
+from invoke.context import Context
+from invoke.tasks import task
+
+from eduguard.commands.shared import settings_of
+from eduguard.terminal import print_step
+
+
+@task
+def up(c: Context) -> None:
+    """Start the embedded PostgreSQL server and the local cloud, where the target uses them."""
+    from eduguard.aws import local_cloud
+    from eduguard.targets import cloud_folder, target_database
+
+    settings = settings_of(c)
+    if settings.target.is_embedded:
+        print_step("up", f"PostgreSQL: {target_database(settings).shown_url}")
+    if settings.target.uses_local_cloud:
+        endpoint = local_cloud.ensure_running(cloud_folder(settings), models=settings.face_models)
+        print_step("up", f"local cloud: {endpoint}")
+
+
+@task
+def down(c: Context) -> None:
+    """Stop the embedded PostgreSQL server and the local cloud; nothing is lost."""
+    from eduguard.aws import local_cloud
+    from eduguard.targets import cloud_folder, stop_database
+
+    settings = settings_of(c)
+    if stop_database(settings):
+        print_step("down", "PostgreSQL stopped")
+    if local_cloud.stop(cloud_folder(settings)):
+        print_step("down", "local cloud stopped")

@@ -1,0 +1,53 @@
+"""Copies of class photos with a frame and a name on each face."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from eduguard.errors import EduguardError
+from eduguard.jpeg import open_upright
+from eduguard.students.attendance import Roster
+from eduguard.students.class_photos import Sighting
+from eduguard.students.pictures import Picture, draw_names
+
+_SURE, _UNSURE = "#2ecc71", "#f5a623"  # green, amber
+
+
+def name_outputs(name: str, photos: Sequence[Path]) -> list[Path]:
+    """Return the file of each copy: the name itself for one photo, numbered names for several; none without a name.
+
+    Raises:
+        EduguardError: when the name is not that of a JPEG file, or when a copy would overwrite a photo.
+    """
+    if not name:
+        return []
+    file = Path(name)
+    if file.suffix.lower() not in {".jpg", ".jpeg"}:
+        raise EduguardError(f"--annotate {name} is no name of a JPEG file", hint="Give it a name like seen.jpg.")
+    several = [file.with_stem(f"{file.stem}-{number}") for number in range(1, len(photos) + 1)]
+    outputs = several if len(photos) > 1 else [file]
+    if clash := {each.resolve() for each in outputs} & {each.resolve() for each in photos}:
+        raise EduguardError(f"{', '.join(map(str, clash))} is a photo to be read", hint="Choose another --annotate.")
+    return outputs
+
+
+def annotate_photos(
+    outputs: Sequence[Path], pictures: Sequence[Picture], sightings: Sequence[Sighting], roster: Roster
+) -> None:
+    """Write a copy of each picture with its faces framed and named.
+
+    Raises:
+        EduguardError: when a file cannot be written.
+    """
+    for number, output in enumerate(outputs):
+        names = [(each.box, *_label(each, roster)) for each in sightings if each.photo == number]
+        try:
+            output.write_bytes(draw_names(open_upright(pictures[number].content), names))
+        except OSError as error:
+            raise EduguardError(f"Cannot write {output}: {error.strerror}") from error
+
+
+def _label(sighting: Sighting, roster: Roster) -> tuple[str, str]:
+    likeness = sighting.likeness
+    if likeness and sighting.is_sure and likeness.student_id in roster.names:
+        return f"{roster.names[likeness.student_id]} {likeness.similarity:.1f}", _SURE
+    return "?", _UNSURE

@@ -1,0 +1,54 @@
+"""A clone with the fixtures in it is not seeded again, unless a file has changed or another command asks for it."""
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from eduguard.postgres import Database
+
+ROOT = Path(__file__).parents[2]
+Inv = Callable[..., subprocess.CompletedProcess[str]]
+STEPS = ("rebuild", "--seeded", "migrate", "--next", "seed", "--next")
+
+
+@pytest.fixture
+def fixtures(tmp_path: Path) -> Path:
+    """A copy of the fixtures that a test may change; each has templates of its own."""
+    folder = tmp_path / "seed_data"
+    shutil.copytree(ROOT / "seed_data", folder)
+    with (folder / "01_stages.yaml").open("a") as file:
+        file.write(f"# {tmp_path}\n")
+    return folder
+
+
+@pytest.fixture
+def run(inv: Inv, fixtures: Path) -> Inv:
+    def on_copy(*arguments: str, **options: bool) -> subprocess.CompletedProcess[str]:
+        return inv(*arguments, INVOKE_SEED_FOLDER=str(fixtures), **options)
+
+    return on_copy
+
+
+def test_the_fixtures_of_a_seeded_clone_are_not_read_again_by_the_command_that_made_it(
+    run: Inv, database: Database
+) -> None:
+    first = run(*STEPS).stdout
+    assert "5 applied" in first
+    assert "113 inserted" in first
+    second = run(*STEPS).stdout
+    assert "nothing is pending" in second
+    assert f"{database.next.name}: cloned with the fixtures in it" in second
+    assert "113 unchanged" in run("seed", "--next").stdout, "another command takes nothing for granted"
+
+
+def test_a_fixture_edited_after_the_clone_was_made_is_refused(run: Inv, fixtures: Path) -> None:
+    run(*STEPS)
+    run("rebuild", "--seeded")
+    file = fixtures / "11_class_enrollments.yaml"
+    file.write_text(file.read_text().rpartition("- id")[0])
+    done = run("seed", "--next", check=False)
+    assert (done.returncode, "cloned before a file changed" in done.stderr) == (1, True), done.stderr
+    assert "112 inserted" in run(*STEPS).stdout
