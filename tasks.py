@@ -160,7 +160,7 @@ def sync_faces(
     users: bool = False,
 ) -> None:
     """Write the collection's FaceIds into student_faces, by external image id: show the plan, apply it, plan again."""
-    from eduguard.sync.run import Options, Outcome
+    from eduguard.sync import Options, Outcome
 
     options = Options(
         student=student,

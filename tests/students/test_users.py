@@ -3,7 +3,7 @@
 from eduguard.aws.types import Face
 from eduguard.identifiers import PLACEHOLDER
 from eduguard.students.users import plan_users
-from eduguard.sync.plan import FaceRow
+from eduguard.sync import FaceRow
 
 
 def face(face_id: str, user: str | None = None) -> Face:

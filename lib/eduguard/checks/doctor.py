@@ -19,8 +19,7 @@ from eduguard.migrations import runner
 from eduguard.postgres.database import connect
 from eduguard.rebuild import protection
 from eduguard.settings import Settings
-from eduguard.sync.plan import FaceRow, Plan, plan_sync
-from eduguard.sync.scope import Scope, read_rows
+from eduguard.sync import FaceRow, Plan, Scope, pair_up, plan_sync, read_rows
 from eduguard.targets import target_bucket, target_collection, target_database, target_identity
 
 T = TypeVar("T")
@@ -56,7 +55,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield _check_collection(state, faces)
     photos = yield from _try("photos", lambda: _read_photos(settings))
     if rows is not None and faces is not None:
-        yield from _judge_plan(plan_sync(rows, faces))
+        yield from _judge_plan(plan_sync(pair_up(rows, faces)))
         if photos is not None:
             yield from _judge_places({row.external_image_id for row in rows}, photos, faces)
 

@@ -12,7 +12,7 @@ from eduguard.settings import Settings
 from eduguard.students import enrolment, photos, samples, unenrolment, users
 from eduguard.students.enrolment import Cloud, Request
 from eduguard.students.photos import PhotoReport
-from eduguard.sync.scope import Scope, read_rows
+from eduguard.sync import Scope, read_rows
 from eduguard.targets import rekognition_reads_bucket, target_bucket, target_collection, target_database
 from eduguard.terminal import print_note
 

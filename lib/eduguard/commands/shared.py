@@ -6,14 +6,17 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from invoke.context import Context
 
 from eduguard.commands.executor import plain_settings, runtime_file
 from eduguard.commands.settings_file import explain_failures, name_files
 from eduguard.settings import Settings, load_settings
-from eduguard.sync.plan import Plan
 from eduguard.terminal import print_step
+
+if TYPE_CHECKING:
+    from eduguard.sync import Plan
 
 ROOT = Path(__file__).resolve().parents[3]  # the checkout: the suite is installed editable
 PROJECT_FILE = ROOT / "invoke.yaml"
@@ -39,10 +42,10 @@ def command_line() -> str:
     return " ".join(["inv", *sys.argv[1:]])
 
 
-def plan_printer(*, verbose: bool, quiet: bool) -> Callable[[Settings, Plan], None]:
+def plan_printer(*, verbose: bool, quiet: bool) -> Callable[[Settings, "Plan"], None]:
     """Return what shows a plan before it is applied: its items, as many as fit."""
 
-    def show(settings: Settings, plan: Plan) -> None:
+    def show(settings: Settings, plan: "Plan") -> None:
         limit = 0 if quiet else plan.shown if verbose else MOST_ITEMS
         for item in islice(plan.items(), limit):
             print_step("plan", item)

@@ -22,8 +22,7 @@ from eduguard.terminal import print_note
 
 if TYPE_CHECKING:
     from eduguard.progress import Progress
-    from eduguard.sync.plan import Plan
-    from eduguard.sync.run import Options, Outcome
+    from eduguard.sync import Options, Outcome, Plan
 
 Ask = Callable[[str], str | None]
 Show = Callable[[Settings, "Plan"], None]
@@ -173,9 +172,9 @@ def sync(settings: Settings, options: "Options", *, in_next: bool, ask: Ask, sho
 def _sync(
     settings: Settings, options: "Options", *, in_next: bool, ask: Ask, show: Show, progress: "Progress"
 ) -> "Outcome":
-    from eduguard.sync.run import reconcile
+    from eduguard.sync import run
 
-    return reconcile(
+    return run(
         _chosen(settings, in_next=in_next),
         target_collection(settings),
         options,
@@ -190,7 +189,7 @@ def sync_all(settings: Settings, options: "Options", *, ask: Ask, show: Show) ->
     from concurrent.futures import ThreadPoolExecutor
 
     from eduguard.progress import Progress
-    from eduguard.sync.apply import read_collections
+    from eduguard.sync import read_collections
 
     with connect(target_database(settings), purpose="sync") as conn:
         names = read_collections(conn)
@@ -244,7 +243,7 @@ def verify(settings: Settings, *, one_each: bool) -> str:
 
 def summary(settings: Settings) -> str:
     """Return what the database holds, as one line."""
-    from eduguard.sync.apply import count_school
+    from eduguard.sync import count_school
 
     database = target_database(settings)
     with connect(database, purpose="summary") as conn:

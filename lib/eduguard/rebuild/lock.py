@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from eduguard.aws import ahead
 from eduguard.errors import EduguardError
 from eduguard.postgres.database import Database, connect, connect_alone, execute_for, lending, read_value
 from eduguard.postgres.sessions import Session
@@ -91,11 +90,7 @@ def begin_drops(database: Database, unwanted: Sequence[Database]) -> None:
                 with suppress(Error):  # somebody else's, or in use: who needs its name fails, and says so
                     execute_for(conn, "DROP DATABASE IF EXISTS {} WITH (FORCE)", each)
 
-    finish_drops(database)
-    if held := _held.get().get(database.name):
-        held.dropped = ahead.begin(drop)
-    else:
-        drop()
+    drop()
 
 
 def finish_drops(database: Database) -> None:

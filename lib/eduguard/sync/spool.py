@@ -16,12 +16,7 @@ class Spool(Generic[Item]):
     """
 
     def __init__(self, make: Callable[[Iterable[Any]], Item], items: Iterable[Item] = ()) -> None:
-        """Make a spool.
-
-        Args:
-            make: makes an item of its values again: `_make` of the named tuple.
-            items: the first ones.
-        """
+        """Make a spool of items; `make` is the `_make` of their named tuple."""
         self._make = make
         self._recent: list[Item] = []
         self._file: IO[bytes] | None = None
