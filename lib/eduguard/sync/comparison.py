@@ -25,9 +25,7 @@ _STUDENTS = """
 SELECT id FROM students
 WHERE (%(student)s = '' OR id = %(student)s) AND (%(grade)s = '' OR grade_id = %(grade)s)
 """
-_COUNTS = """
-SELECT (SELECT count(*) FROM students), count(*), count(*) FILTER (WHERE face_id = %(placeholder)s) FROM student_faces
-"""
+_COUNTS = "SELECT (SELECT count(*) FROM students), count(*), count(*) FILTER (WHERE face_id = %s) FROM student_faces"
 # The lengths are Rekognition's. A table whose rows are certainly short needs no second table for long values, so it is
 # made in half the time.
 _PREPARE = f"""
@@ -93,11 +91,6 @@ class Scope:
     student: str = ""
     grade: str = ""
 
-    @property
-    def is_narrow(self) -> bool:
-        """Say whether it leaves out rows of the collection."""
-        return bool(self.student or self.grade)
-
     def parameters(self) -> dict[str, str]:
         """Return the parameters of the queries that read it."""
         return {"collection": self.collection, "student": self.student, "grade": self.grade}
@@ -111,8 +104,7 @@ def read_collections(conn: "Connection") -> list[str]:
 
 def count_school(conn: "Connection") -> tuple[int, int, int]:
     """Return how many students and rows of faces there are, and how many of those wait for a sync; read-only."""
-    row = conn.execute(_COUNTS, {"placeholder": PLACEHOLDER}).fetchone()
-    return row or (0, 0, 0)
+    return conn.execute(_COUNTS, [PLACEHOLDER]).fetchone() or (0, 0, 0)
 
 
 def read_rows(conn: "Connection", scope: Scope) -> list[FaceRow]:
@@ -126,7 +118,7 @@ def read_students(conn: "Connection", scope: Scope) -> set[str] | None:
     Raises:
         EduguardError: when there are none.
     """
-    if not scope.is_narrow:
+    if not (scope.student or scope.grade):
         return None
     students = {student for (student,) in conn.execute(_STUDENTS, scope.parameters())}
     if not students:
@@ -138,11 +130,7 @@ def read_students(conn: "Connection", scope: Scope) -> set[str] | None:
 
 
 def prepare(conn: "Connection", scope: Scope) -> None:
-    """Make the temporary tables and read one row, while the first page of faces is on its way.
-
-    If the role may not do so, the command fails now, not after the last page. And the first query is slow: the server
-    reads its catalogue then.
-    """
+    """Make the temporary tables and read one row: a role that may not do so learns it before the faces are listed."""
     from psycopg import ClientCursor
 
     ClientCursor(conn).execute(_PREPARE, scope.parameters())

@@ -172,10 +172,7 @@ def pair_up(
 ) -> Iterator[Pair]:
     """Pair rows with faces by external image id, in the order of these ids, faces without one last.
 
-    Args:
-        rows: those to be compared.
-        faces: as they were listed.
-        holders: FaceIds that rows out of the scope hold, and these rows' external image ids.
+    `holders` are the FaceIds that rows out of the scope hold, with the external image ids of these rows.
     """
     held, outside = {row.external_image_id: row.face_id for row in rows}, holders or {}
     listed: dict[str, list[Face]] = {}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from eduguard.aws.listing import begin_listing, read_listing
 from eduguard.aws.rekognition import Collection
-from eduguard.aws.types import CollectionState, Face
+from eduguard.aws.types import CollectionState
 from eduguard.errors import EduguardError
 from eduguard.postgres.database import Database, connect
 from eduguard.progress import Progress
@@ -17,8 +17,6 @@ from eduguard.sync.plan import Plan
 
 if TYPE_CHECKING:
     from psycopg import Connection
-
-    from eduguard.sync.spool import Spool
 
 Ask = Callable[[str], str | None]  # shows a question and returns the answer; None without a terminal
 PRUNABLE = {"duplicates": "duplicate", "orphans": "orphan", "temporary": "temporary"}
@@ -85,13 +83,7 @@ def run(
 ) -> Outcome:
     """Sync one collection with its rows; a second run changes nothing.
 
-    Args:
-        database: of the rows.
-        collection: what is listed.
-        options: the scope, and what else to do.
-        ask: for consent to a mass change and to deleting faces.
-        show: is given the plan before anything is written.
-        progress: is told of each page.
+    `show` is given the plan before anything is written; `ask` asks for consent to a mass change and to deleting faces.
 
     Raises:
         EduguardError: when the collection does not exist, the plan is implausible or stale, or consent is refused.
@@ -138,8 +130,7 @@ def _prune(
 ) -> int:
     if not options.prune:
         return 0
-    found: Spool[Face] = getattr(plan, PRUNABLE[options.prune])
-    face_ids = apply.keep_unused(conn, [face.face_id for face in found])
+    face_ids = apply.keep_unused(conn, [face.face_id for face in getattr(plan, PRUNABLE[options.prune])])
     if not face_ids:
         return 0
     with progress.hidden():

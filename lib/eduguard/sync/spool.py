@@ -42,15 +42,11 @@ class Spool(Generic[Item]):
         position, make = 0, self._make
         while self._file is not None:
             self._file.seek(position)
-            line = self._file.readline()
-            if not line:
+            if not (line := self._file.readline()):
                 break
             position += len(line)
             yield from map(make, json.loads(line))
         yield from self._recent
-
-    def __repr__(self) -> str:
-        return f"<{len(self)} items>"
 
     def __del__(self) -> None:
         if self._file is not None:
