@@ -18,7 +18,7 @@ from eduguard.aws.rekognition import open_collection
 from eduguard.commands.executor import tune_interpreter
 from eduguard.postgres import Database
 from eduguard.progress import Progress
-from eduguard.sync.run import Options, reconcile
+from eduguard.sync import Options, run
 
 ACCESS = {"aws_access_key_id": "any", "aws_secret_access_key": "any"}
 
@@ -49,7 +49,7 @@ def sync(url: str, endpoint: str, collection: str) -> int:
     """Sync as `inv sync-faces` does, which fits Python to its work too."""
     tune_interpreter()
     with Progress() as progress:
-        outcome = reconcile(
+        outcome = run(
             Database.from_url(url),
             open_collection(collection, region="us-east-1", endpoint=endpoint, credentials=ACCESS),
             Options(),

@@ -15,7 +15,7 @@ from eduguard.checks.doctor import (
     judge_region,
 )
 from eduguard.checks.evidence import DatabaseFacts
-from eduguard.sync.plan import FaceRow, plan_sync
+from eduguard.sync import FaceRow, pair_up, plan_sync
 
 IDS = st.sets(st.sampled_from([f"s-photo-{n}" for n in range(1, 6)]))
 
@@ -86,9 +86,9 @@ def test_a_plan_with_every_kind_of_work_names_the_command_for_each() -> None:
         face("s-photo-2", "c"),
         face("temp_attendance_1", "d"),
     ]
-    found = {each.remedy for each in judge_plan(plan_sync(rows, faces))}
+    found = {each.remedy for each in judge_plan(plan_sync(pair_up(rows, faces)))}
     assert {"inv sync-faces", "inv sync-faces --prune temporary"} <= found
-    assert OK not in {each.verdict for each in judge_plan(plan_sync(rows, faces))}
+    assert OK not in {each.verdict for each in judge_plan(plan_sync(pair_up(rows, faces)))}
 
 
 def test_the_gravest_verdict_counts() -> None:

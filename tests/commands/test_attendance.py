@@ -16,9 +16,8 @@ from PIL import Image
 from eduguard.aws import Collection, open_bucket, open_collection
 from eduguard.postgres import Database, connect, execute_for, read_value
 from eduguard.students import Storage, enrol_samples, find_photos
+from eduguard.sync import Scope, pair_up, plan_sync, read_rows
 from eduguard.sync.apply import apply_plan
-from eduguard.sync.plan import plan_sync
-from eduguard.sync.scope import Scope, read_rows
 
 PHOTOS = Path(__file__).parents[2] / "seed_data" / "photos"
 CLASS_PHOTO = PHOTOS / "classes" / "class-1b-lenguaje.jpg"
@@ -48,7 +47,7 @@ def full(samples: Collection, seeded: Database, database: Database) -> Database:
         execute_for(conn, "CREATE DATABASE {} TEMPLATE {}", database, seeded)
     with connect(database, purpose="tests") as conn:
         rows = read_rows(conn, Scope(collection=samples.name))
-        apply_plan(conn, plan_sync(rows, (face for page in samples.list_faces() for face in page)))
+        apply_plan(conn, plan_sync(pair_up(rows, (face for page in samples.list_faces() for face in page))))
     return database
 
 

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -15,12 +15,8 @@ from eduguard.aws import rekognition
 from eduguard.aws.rekognition import Collection, open_collection
 from eduguard.errors import EduguardError
 from eduguard.postgres import Database, connect
-from eduguard.sync.comparison_tables import compare_copied, copying_faces
-from eduguard.sync.plan import plan_sync
-from eduguard.sync.scope import Scope
-
-if TYPE_CHECKING:
-    from eduguard.aws.types import Face
+from eduguard.sync.comparison import Scope, compare, copy_faces, prepare
+from eduguard.sync.plan import pair_up, plan_sync
 
 FACE = {
     "FaceId": "11111111-2222-3333-4444-555555555555",
@@ -103,24 +99,25 @@ def ask(answers: Answers, collection: Collection, server_url: str) -> Iterator[C
         conn.execute("CREATE TEMP TABLE students (id text, aws_collection_id text, grade_id text)")
         conn.execute("CREATE TEMP TABLE student_faces (student_id text, external_image_id text, face_id text)")
 
+        scope = Scope(collection="tests")
+        prepare(conn, scope)
+
         def run(*bodies: bytes, status: int = 200) -> int | None:
             answers.bodies, answers.status, answers.asked = list(bodies), status, 0
-            taken: list[Face] = []
             try:
                 collection.describe()
             except EduguardError as error:
                 assert error.message.count("\n") < 3
             answers.asked = 0
             try:
-                with copying_faces(conn) as add:
-                    for page in collection.list_faces():
-                        add(page)
-                        taken += page
+                pages = list(collection.list_faces())
+                copy_faces(conn, pages)
             except EduguardError as error:
                 assert "collection tests" in error.message
                 return None
-            compared = compare_copied(conn, Scope(collection="tests"), unlink_missing=False)
-            assert compared.counts() == plan_sync([], taken).counts()
+            taken = [face for page in pages for face in page]
+            compared = compare(conn, scope, unlink_missing=False)
+            assert compared.counts() == plan_sync(pair_up([], taken)).counts()
             return len(taken)
 
         yield run

@@ -13,7 +13,7 @@ from eduguard.migrations import runner
 from eduguard.postgres import Database, connect, execute_for, read_value
 from eduguard.rebuild import protection, publication
 from eduguard.rebuild.lock import hold_lock
-from eduguard.sync.scope import Scope, read_rows
+from eduguard.sync import Scope, read_rows
 
 ROOT = Path(__file__).parents[2]
 Give = Callable[[str], None]

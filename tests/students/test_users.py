@@ -1,18 +1,9 @@
-"""Who belongs to which user is a pure function of rows and faces; what Rekognition refuses is tried again, or named."""
+"""Who belongs to which user is a pure function of rows and faces."""
 
-import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
-from uuid import uuid4
-
-import pytest
-
-from eduguard.aws import Collection, Face, open_collection
-from eduguard.errors import EduguardError
+from eduguard.aws.types import Face
 from eduguard.identifiers import PLACEHOLDER
-from eduguard.students.users import UserPlan, apply_users, plan_users
-from eduguard.sync.plan import FaceRow
+from eduguard.students.users import plan_users
+from eduguard.sync import FaceRow
 
 
 def face(face_id: str, user: str | None = None) -> Face:
@@ -38,71 +29,3 @@ def test_faces_of_rows_go_to_the_users_of_their_students() -> None:
 
 def test_a_face_is_never_taken_from_another_user() -> None:
     assert plan_users([row("ana", 1, "a")], [face("a", "luz")]).missing == ()
-
-
-PHOTOS = Path(__file__).parents[2] / "seed_data" / "photos" / "students"
-LOCAL: dict[str, Any] = {
-    "region": "us-east-1",
-    "credentials": {"aws_access_key_id": "local", "aws_secret_access_key": "local"},
-}
-
-
-@pytest.fixture
-def collection(cloud_endpoint: str) -> Iterator[Collection]:
-    opened = open_collection(f"users-{uuid4().hex[:12]}", endpoint=cloud_endpoint, **LOCAL)
-    opened.create()
-    return opened
-
-
-def index(collection: Collection, student: str, number: int, name: str) -> str:
-    return collection.index_face((PHOTOS / student / f"photo-{number}.jpg").read_bytes(), name).face_id
-
-
-def owners(collection: Collection) -> dict[str, str | None]:
-    return {face.face_id: face.user_id for page in collection.list_faces() for face in page}
-
-
-def unseen(
-    relay: Callable[..., str], collection: Collection, face_id: str, times: int
-) -> tuple[Collection, list[list[str]]]:
-    """Return the collection as it is while a face was just indexed: so many times it is FACE_NOT_FOUND."""
-    asked: list[list[str]] = []
-
-    def answer(request: Any, body: bytes) -> tuple[int, bytes] | None:
-        if not request.headers.get("X-Amz-Target", "").endswith(".AssociateFaces"):
-            return None
-        asked.append(json.loads(body)["FaceIds"])
-        if len(asked) > times:
-            return None
-        refused = [{"FaceId": face_id, "Reasons": ["FACE_NOT_FOUND"]}]
-        return 200, json.dumps({"AssociatedFaces": [], "UnsuccessfulFaceAssociations": refused}).encode()
-
-    return open_collection(collection.name, endpoint=relay(answer), **LOCAL), asked
-
-
-def test_a_face_that_was_just_indexed_is_given_to_its_user_as_soon_as_it_is_found(
-    collection: Collection, relay: Callable[..., str]
-) -> None:
-    face_id = index(collection, "student-001", 1, "ana-photo-1")
-    opened, asked = unseen(relay, collection, face_id, times=2)
-    plan = UserPlan(missing=(("ana", (face_id,)),), unchanged=3)
-    assert apply_users(opened, plan) == "1 faces given to 1 users, 3 unchanged"
-    assert asked == [[face_id]] * 3
-    assert owners(collection) == {face_id: "ana"}
-
-
-def test_refused_faces_are_counted_and_only_those_that_were_not_found_are_tried_again(
-    collection: Collection, relay: Callable[..., str]
-) -> None:
-    faces = [index(collection, "student-001", number, f"ana-photo-{number}") for number in (1, 2)]
-    stranger, gone = index(collection, "student-002", 1, "ana-photo-3"), str(uuid4())
-    collection.create_user("ana")
-    assert collection.associate_faces("ana", faces[:1]) == {}
-    opened, asked = unseen(relay, collection, gone, times=0)
-    plan = UserPlan(missing=(("ana", (faces[1], stranger, gone)),), unchanged=1)
-    with pytest.raises(EduguardError) as raised:
-        apply_users(opened, plan)
-    named = f"{stranger} (LOW_MATCH_CONFIDENCE), {gone} (FACE_NOT_FOUND)"
-    assert raised.value.message == f"1 faces given to 1 users, 1 unchanged; 2 refused: {named}"
-    assert owners(collection) == {faces[0]: "ana", faces[1]: "ana", stranger: None}
-    assert asked == [[faces[1], stranger, gone], [gone], [gone], [gone]]

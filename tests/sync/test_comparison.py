@@ -1,4 +1,4 @@
-"""A few faces are compared in memory, more of them inside the database: both ways find the pure plan."""
+"""What PostgreSQL leaves out of a comparison changes nothing: the plan is that of all rows and faces."""
 
 import os
 from collections.abc import Iterator
@@ -16,10 +16,9 @@ from eduguard.errors import EduguardError
 from eduguard.identifiers import PLACEHOLDER
 from eduguard.migrations import runner
 from eduguard.postgres import Database, connect, execute_for
-from eduguard.sync import apply, comparison
-from eduguard.sync.comparison import Comparison
-from eduguard.sync.plan import Change, FaceRow, Plan, plan_sync
-from eduguard.sync.scope import Scope, read_rows
+from eduguard.sync import apply
+from eduguard.sync.comparison import Scope, compare, copy_faces, prepare, read_rows
+from eduguard.sync.plan import Change, FaceRow, Plan, pair_up, plan_sync
 
 ROOT = Path(__file__).parents[2]
 ALL = Scope(collection="any")
@@ -38,15 +37,8 @@ FACES = st.lists(
 )
 
 
-@pytest.fixture(params=["in memory", "in tables"])
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    if request.param == "in tables":
-        monkeypatch.setattr(comparison, "_FEW", 0)
-    return str(request.param)
-
-
 @pytest.fixture
-def conn(way: str, database: Database) -> Iterator[Connection]:
+def conn(database: Database) -> Iterator[Connection]:
     with connect(database.maintenance, purpose="tests") as admin:
         execute_for(admin, "CREATE DATABASE {} TEMPLATE template0", database)
     runner.apply(database, ROOT / "migrations")
@@ -79,29 +71,36 @@ def put_rows(conn: Connection, rows: list[FaceRow], student: str = "s") -> None:
         )
 
 
-def list_faces(conn: Connection, *pages: list[Face], scope: Scope = ALL) -> Comparison:
-    listed = Comparison(conn, scope)
-    with listed.taking_faces() as take:
-        for page in pages:
-            take(page)
-    return listed
+class Listed:
+    """Faces that were copied for a comparison."""
+
+    def __init__(self, conn: Connection, *pages: list[Face], scope: Scope = ALL) -> None:
+        self._conn, self._scope = conn, scope
+        prepare(conn, scope)
+        copy_faces(conn, pages)
+
+    def plan(self, *, unlink_missing: bool = False, in_full: bool = False) -> Plan:
+        return compare(self._conn, self._scope, unlink_missing=unlink_missing, in_full=in_full)
 
 
 def flat(plan: Plan) -> tuple[dict[str, int], list[str], list[Change]]:
     return plan.counts(), list(plan.items()), list(plan.changes())
 
 
-@settings(
+LAWS = settings(
     max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
+
+
+@LAWS
 @given(ROWS, FACES, st.booleans(), st.booleans())
-def test_both_ways_find_the_pure_plan_and_applying_it_leaves_nothing(
+def test_what_the_database_yields_makes_the_plan_of_everything_and_applying_it_leaves_nothing(
     conn: Connection, rows: list[FaceRow], faces: list[Face], unlink: bool, in_full: bool
 ) -> None:
     put_rows(conn, rows)
-    listed = list_faces(conn, faces, faces[:3])  # some are listed twice
+    listed = Listed(conn, faces, faces[:3])  # some are listed twice
     plan = listed.plan(unlink_missing=unlink, in_full=in_full)
-    assert flat(plan) == flat(plan_sync(rows, faces, unlink_missing=unlink, in_full=in_full))
+    assert flat(plan) == flat(plan_sync(pair_up(rows, faces), unlink_missing=unlink, in_full=in_full))
     apply.apply_plan(conn, plan)
     after = read_rows(conn, ALL)
     written = {change.external_image_id: change.after for change in plan.changes()}
@@ -111,12 +110,31 @@ def test_both_ways_find_the_pure_plan_and_applying_it_leaves_nothing(
     assert listed.plan(unlink_missing=unlink).changed == 0
 
 
+@LAWS
+@given(ROWS, st.integers(min_value=0, max_value=5), FACES, st.booleans())
+def test_rows_out_of_the_scope_keep_what_they_hold(
+    conn: Connection, rows: list[FaceRow], outside: int, faces: list[Face], unlink: bool
+) -> None:
+    conn.execute("UPDATE students SET aws_collection_id = 'here' WHERE id = 's'")
+    if not conn.execute("SELECT FROM students WHERE id = 't'").fetchall():
+        add_student(conn, "t", "there")
+    inside, others = rows[outside:], [row._replace(external_image_id=f"t{row[0][1:]}") for row in rows[:outside]]
+    put_rows(conn, [], "t")
+    put_rows(conn, inside, "s")
+    put_rows(conn, others, "t")
+    plan = Listed(conn, faces, scope=Scope(collection="here")).plan(unlink_missing=unlink)
+    holders = {row.face_id: row.external_image_id for row in others if row.face_id != PLACEHOLDER}
+    assert flat(plan) == flat(plan_sync(pair_up(inside, faces, holders=holders), unlink_missing=unlink))
+    apply.apply_plan(conn, plan)
+    assert sorted(read_rows(conn, Scope(collection="there"))) == sorted(others)
+
+
 def test_a_face_that_a_row_of_another_collection_holds_is_in_conflict(conn: Connection) -> None:
     put_rows(conn, [FaceRow("s-photo-1", PLACEHOLDER)])
     conn.execute("UPDATE students SET aws_collection_id = 'here'")
     add_student(conn, "elsewhere", "there")
     put_rows(conn, [FaceRow("elsewhere-photo-1", "f1")], "elsewhere")
-    listed = list_faces(conn, [Face("f1", "s-photo-1", 99.0)], scope=Scope(collection="here"))
+    listed = Listed(conn, [Face("f1", "s-photo-1", 99.0)], scope=Scope(collection="here"))
     for unlink in (False, True):
         plan = listed.plan(unlink_missing=unlink)
         assert [each.holder for each in plan.conflict] == ["elsewhere-photo-1"]
@@ -125,9 +143,9 @@ def test_a_face_that_a_row_of_another_collection_holds_is_in_conflict(conn: Conn
 
 def test_a_face_listed_for_two_rows_is_written_to_one(conn: Connection) -> None:
     put_rows(conn, [FaceRow("s-photo-1", PLACEHOLDER), FaceRow("s-photo-2", PLACEHOLDER)])
-    listed = list_faces(conn, [Face("f1", "s-photo-2", 99.0), Face("f1", "s-photo-1", 99.0)])
+    listed = Listed(conn, [Face("f1", "s-photo-2", 99.0), Face("f1", "s-photo-1", 99.0)])
     for _ in range(2):
-        plan = listed.plan(unlink_missing=False)
+        plan = listed.plan()
         assert [(each.external_image_id, each.holder) for each in plan.conflict] == [("s-photo-2", "s-photo-1")]
         apply.apply_plan(conn, plan)
     assert dict(read_rows(conn, ALL)) == {"s-photo-1": "f1", "s-photo-2": PLACEHOLDER}
@@ -135,7 +153,7 @@ def test_a_face_listed_for_two_rows_is_written_to_one(conn: Connection) -> None:
 
 def test_a_face_that_a_row_took_since_the_plan_is_not_written(conn: Connection) -> None:
     put_rows(conn, [FaceRow("s-photo-1", PLACEHOLDER)])
-    plan = list_faces(conn, [Face("f1", "s-photo-1", 99.0)]).plan(unlink_missing=False)
+    plan = Listed(conn, [Face("f1", "s-photo-1", 99.0)]).plan()
     add_student(conn, "t")
     put_rows(conn, [FaceRow("t-photo-1", "f1")], "t")
     with pytest.raises(EduguardError, match="Two rows would hold one FaceId: .*f1"):
@@ -152,19 +170,19 @@ def uuid_of(number: int) -> str:
 
 
 @pytest.fixture
-def many(conn: Connection) -> Comparison:
+def many(conn: Connection) -> Listed:
     """Many rows with placeholders, and a face listed for each."""
     conn.execute(
         "INSERT INTO student_faces (id, student_id, external_image_id, photo_url) "
         "SELECT n::text, 's', 's-photo-' || n, 'key' FROM generate_series(1, %s) n",
         [MANY],
     )
-    return list_faces(conn, [Face(uuid_of(number), f"s-photo-{number}", 99.0) for number in range(1, MANY + 1)])
+    return Listed(conn, [Face(uuid_of(number), f"s-photo-{number}", 99.0) for number in range(1, MANY + 1)])
 
 
-def test_many_changes_leave_the_indexes_as_they_were(conn: Connection, many: Comparison) -> None:
+def test_many_changes_leave_the_indexes_as_they_were(conn: Connection, many: Listed) -> None:
     before = conn.execute(INDEXES).fetchall()
-    apply.apply_plan(conn, many.plan(unlink_missing=False))
+    apply.apply_plan(conn, many.plan())
     assert conn.execute(INDEXES).fetchall() == before
     held = {row.external_image_id: row.face_id for row in read_rows(conn, ALL)}
     assert held == {f"s-photo-{number}": uuid_of(number) for number in range(1, MANY + 1)}
@@ -172,38 +190,36 @@ def test_many_changes_leave_the_indexes_as_they_were(conn: Connection, many: Com
         conn.execute("UPDATE student_faces SET face_id = %s WHERE id = '2'", [uuid_of(1)])
 
 
-def test_many_rows_may_exchange_their_faces(conn: Connection, many: Comparison) -> None:
-    apply.apply_plan(conn, many.plan(unlink_missing=False))
+def test_many_rows_may_exchange_their_faces(conn: Connection, many: Listed) -> None:
+    apply.apply_plan(conn, many.plan())
     others = [Face(uuid_of(number % MANY + 1), f"s-photo-{number}", 99.0) for number in range(1, MANY + 1)]
-    exchanged = list_faces(conn, others)
-    plan = exchanged.plan(unlink_missing=False)
+    exchanged = Listed(conn, others)
+    plan = exchanged.plan()
     assert len(plan.relink) == MANY
     apply.apply_plan(conn, plan)
-    assert exchanged.plan(unlink_missing=False).counts()["unchanged"] == MANY
+    assert exchanged.plan().counts()["unchanged"] == MANY
 
 
-def test_many_changes_do_not_wait_for_somebody_who_reads(
-    conn: Connection, many: Comparison, database: Database
-) -> None:
-    plan = many.plan(unlink_missing=False)
+def test_many_changes_do_not_wait_for_somebody_who_reads(conn: Connection, many: Listed, database: Database) -> None:
+    plan = many.plan()
     with connect(database, purpose="tests") as reader, reader.transaction():
         reader.execute("SELECT FROM student_faces LIMIT 1")
         apply.apply_plan(conn, plan)
-    assert many.plan(unlink_missing=False).counts()["unchanged"] == MANY
+    assert many.plan().counts()["unchanged"] == MANY
 
 
-def test_many_changes_need_not_be_made_by_the_owner_of_the_table(conn: Connection, many: Comparison) -> None:
-    plan = many.plan(unlink_missing=False)
+def test_many_changes_need_not_be_made_by_the_owner_of_the_table(conn: Connection, many: Listed) -> None:
+    plan = many.plan()
     role = f"writer_{os.getpid()}"
     conn.execute(f"CREATE ROLE {role}; GRANT SELECT, UPDATE ON student_faces, students TO {role}; SET ROLE {role}")
     apply.apply_plan(conn, plan)
     conn.execute(f"DROP TABLE planned; RESET ROLE; DROP OWNED BY {role}; DROP ROLE {role}")
-    assert many.plan(unlink_missing=False).counts()["unchanged"] == MANY
+    assert many.plan().counts()["unchanged"] == MANY
 
 
-def test_a_face_that_a_row_took_since_the_plan_of_many_leaves_all_as_it_was(conn: Connection, many: Comparison) -> None:
+def test_a_face_that_a_row_took_since_the_plan_of_many_leaves_all_as_it_was(conn: Connection, many: Listed) -> None:
     before = conn.execute(INDEXES).fetchall()
-    plan = many.plan(unlink_missing=False)
+    plan = many.plan()
     add_student(conn, "t")
     put_rows(conn, [FaceRow("t-photo-1", uuid_of(2))], "t")
     with pytest.raises(EduguardError, match=f"Two rows would hold one FaceId: .*{uuid_of(2)}"):
@@ -212,40 +228,19 @@ def test_a_face_that_a_row_took_since_the_plan_of_many_leaves_all_as_it_was(conn
     assert conn.execute(INDEXES).fetchall() == before
 
 
-def test_an_error_on_the_way_leaves_no_face_taken(conn: Connection) -> None:
-    listed = list_faces(conn, [Face("f0", "s-photo-1", 99.0)])
+def test_an_error_on_the_way_leaves_no_face_copied(conn: Connection) -> None:
+    listed = Listed(conn, [Face("f0", "s-photo-1", 99.0)])
 
-    def lose() -> None:
-        with listed.taking_faces() as take:
-            take([Face("f1", "s-photo-1", 99.0)])
-            raise EduguardError("lost")
+    def lose() -> Iterator[list[Face]]:
+        yield [Face("f1", "s-photo-1", 99.0)]
+        raise EduguardError("lost")
 
     with pytest.raises(EduguardError, match="lost"):
-        lose()
-    assert listed.plan(unlink_missing=False).shown == 0
+        copy_faces(conn, lose())
+    assert listed.plan().shown == 0
 
 
-def test_faces_taken_again_take_the_place_of_those_before(conn: Connection) -> None:
-    listed = list_faces(conn, [Face("f1", "s-photo-1", 99.0)])
-    with listed.taking_faces() as take:
-        take([Face("f2", "s-photo-1", 99.0)])
-    assert [face.face_id for face in listed.plan(unlink_missing=False).orphan] == ["f2"]
-
-
-@pytest.mark.parametrize(("rows", "faces"), [(2, 2), (3, 2), (2, 3), (3, 0), (0, 3)])
-def test_rows_or_faces_beyond_a_few_are_compared_in_the_database(
-    conn: Connection, monkeypatch: pytest.MonkeyPatch, rows: int, faces: int
-) -> None:
-    monkeypatch.setattr(comparison, "_FEW", 2)
-    put_rows(conn, [FaceRow(f"s-photo-{number}", PLACEHOLDER) for number in range(1, rows + 1)])
-    listed = list_faces(conn, *([Face(f"f{number}", f"s-photo-{number}", 99.0)] for number in range(1, faces + 1)))
-    plan = listed.plan(unlink_missing=False)
-    assert (len(plan.link), len(plan.missing), len(plan.orphan)) == (
-        min(rows, faces),
-        max(rows - faces, 0),
-        max(faces - rows, 0),
-    )
-    copied = conn.execute("SELECT to_regclass('pg_temp.listed') IS NOT NULL").fetchone()
-    assert copied == (max(rows, faces) > 2,)
-    apply.apply_plan(conn, plan)
-    assert listed.plan(unlink_missing=False).changed == 0
+def test_faces_copied_again_take_the_place_of_those_before(conn: Connection) -> None:
+    listed = Listed(conn, [Face("f1", "s-photo-1", 99.0)])
+    assert copy_faces(conn, [[Face("f2", "s-photo-1", 99.0)], [Face("f3", "t-photo-1", 99.0)]], students={"s"}) == 2
+    assert [face.face_id for face in listed.plan().orphan] == ["f2"]

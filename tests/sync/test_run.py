@@ -13,9 +13,10 @@ from eduguard.errors import EduguardError
 from eduguard.postgres import Database, connect
 from eduguard.progress import Progress, Step
 from eduguard.sync import apply
-from eduguard.sync.plan import FaceRow, Plan, plan_sync
-from eduguard.sync.run import Options, Outcome, reconcile
-from eduguard.sync.scope import Scope, read_rows
+from eduguard.sync.comparison import Scope, read_rows
+from eduguard.sync.plan import FaceRow, Plan, pair_up, plan_sync
+from eduguard.sync.run import Options, Outcome
+from eduguard.sync.run import run as run_sync
 
 ROOT = Path(__file__).parents[2]
 PHOTOS = ROOT / "seed_data" / "photos" / "students"
@@ -87,7 +88,7 @@ def run(school: Database) -> Sync:
     def sync_once(
         collection: Collection, *, ask: Any = silent, show: Any = None, progress: Any = None, **options: Any
     ) -> Outcome:
-        return reconcile(
+        return run_sync(
             school,
             collection,
             Options(**options),
@@ -249,6 +250,36 @@ def test_rows_go_back_to_the_placeholder_only_when_asked(
     assert sum(face == "placeholder" for face in held(school).values()) == 17
 
 
+def test_a_dry_run_shows_which_rows_would_go_back_to_the_placeholder(
+    run: Sync, enrol: Enrol, whole: Collection, school: Database
+) -> None:
+    run(whole)
+    before = held(school)
+    small = enrol(**{"student-001-photo-1": "001/1"})
+    items = list(run(small, dry_run=True, unlink_missing=True).plan.items())
+    assert sum("back to the placeholder" in item for item in items) == 17
+    assert held(school) == before
+
+
+@pytest.mark.parametrize(("changed", "is_refused"), [(5, False), (6, True)], ids=["27 per cent", "33 per cent"])
+def test_rows_of_another_face_are_written_unless_they_are_too_many(
+    run: Sync, whole: Collection, school: Database, changed: int, is_refused: bool
+) -> None:
+    run(whole)
+    right = held(school)
+    execute(
+        school,
+        "UPDATE student_faces SET face_id = 'old ' || id WHERE id IN "
+        f"(SELECT id FROM student_faces ORDER BY id LIMIT {changed})",
+    )
+    if is_refused:
+        with pytest.raises(EduguardError, match="6 of 18 linked rows would be relinked or find no face"):
+            run(whole)
+    else:
+        run(whole)
+    assert (held(school) == right) is not is_refused
+
+
 def test_one_student_or_grade_is_synced_alone(run: Sync, whole: Collection, school: Database) -> None:
     assert counts(run(whole, student="student-002")) == {"link": 3}
     assert counts(run(whole, grade="grade-1b")) == {"link": 15, "unchanged": 3}
@@ -297,6 +328,6 @@ def test_an_unknown_kind_to_prune_is_refused() -> None:
 
 def test_applying_nothing_touches_no_row(school: Database) -> None:
     with connect(school, purpose="tests") as conn:
-        plan = plan_sync([FaceRow(external_image_id="a-photo-1", face_id="f")], [])
+        plan = plan_sync(pair_up([FaceRow(external_image_id="a-photo-1", face_id="f")], []))
         apply.apply_plan(conn, plan)
         assert len(read_rows(conn, Scope(collection="any"))) == 18

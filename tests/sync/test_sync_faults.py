@@ -12,8 +12,7 @@ from eduguard.aws.rekognition import Collection, open_collection
 from eduguard.errors import EduguardError
 from eduguard.postgres import Database, connect
 from eduguard.progress import Progress, Step
-from eduguard.sync import comparison
-from eduguard.sync.run import Options, Outcome, reconcile
+from eduguard.sync import Options, Outcome, run
 
 ROOT = Path(__file__).parents[2]
 PHOTOS = ROOT / "seed_data" / "photos" / "students"
@@ -45,12 +44,9 @@ def collection(faces: dict[str, str], cloud_endpoint: str, monkeypatch: pytest.M
 
 
 @pytest.fixture
-def sync(school: Database, monkeypatch: pytest.MonkeyPatch) -> Sync:
-    """Sync with the first page in memory and all in the database from the second on; test_sync.py has all in memory."""
-    monkeypatch.setattr(comparison, "_FEW", 4)
-
+def sync(school: Database) -> Sync:
     def once(collection: Collection, progress: Progress | None = None) -> Outcome:
-        return reconcile(
+        return run(
             school,
             collection,
             Options(),

@@ -5,7 +5,7 @@ boto3 is imported when the first client is opened.
 
 from eduguard.aws.bucket import JPEG, Bucket, StoredObject, open_bucket
 from eduguard.aws.clients import identify, serves
-from eduguard.aws.listing import Take, begin_listing, read_faces, read_listing
+from eduguard.aws.listing import begin_listing, read_faces, read_listing
 from eduguard.aws.pace import Pace
 from eduguard.aws.rekognition import LARGEST_IMAGE, Collection, open_collection
 from eduguard.aws.types import (
@@ -36,7 +36,6 @@ __all__ = [
     "Pace",
     "S3Object",
     "StoredObject",
-    "Take",
     "begin_listing",
     "identify",
     "open_bucket",

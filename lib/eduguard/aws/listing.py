@@ -1,65 +1,84 @@
 """List every face of a collection, to the last page, whatever happens to the listing on the way."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from typing import TypeVar
 
-from eduguard.aws.ahead import one_ahead
 from eduguard.aws.rekognition import Collection
 from eduguard.aws.types import Face, ListingLostError
 from eduguard.progress import Step
 
-Take = Callable[[list[Face]], None]
+T = TypeVar("T")
+Pages = Iterable[list[Face]]
 
 
 def begin_listing(collection: Collection) -> Iterator[list[Face]]:
-    """Ask for the first page of faces at once, and for each next one while one is taken; read-only."""
+    """Ask for the first page of faces at once, and for the next one while a page is taken; read-only."""
     return one_ahead(collection.list_faces())
 
 
 def read_listing(
-    collection: Collection,
-    begin: Callable[[], AbstractContextManager[Take]],
-    *,
-    pages: Iterator[list[Face]] | None = None,
-    step: Step | None = None,
-) -> None:
-    """Hand the faces of a collection over page by page; a listing that is lost on the way is started again once.
+    collection: Collection, take: Callable[[Pages], T], *, pages: Pages | None = None, step: Step | None = None
+) -> T:
+    """Return what is made of the faces of a collection; a listing that is lost on the way is begun again, once.
 
     Args:
         collection: what is listed; read-only.
-        begin: what it returns is entered before the first page, gives what takes the pages, and is left after the last;
-            where the listing starts again, it is left by the error, so that what was taken is void, and begun anew.
+        take: is given all pages. If the listing is lost, the pages raise the error through it, and it is called again.
         pages: the listing, where it was begun before.
         step: is told how far it is.
+
+    Raises:
+        ListingLostError: when the listing is lost twice.
     """
-    pages = pages or begin_listing(collection)
-    for is_last_try in (False, True):
-        try:
-            with begin() as take:
-                for number, page in enumerate(pages, 2):
-                    take(page)
-                    if step:
-                        step.advance(len(page))
-                        step.wait_for(f"page {number}")
-        except ListingLostError as error:
-            if is_last_try:
-                raise
-            if step:
-                step.restart()
-                step.wait_for(f"page 1 again: {error.message}")
-            pages = begin_listing(collection)
-        else:
-            return
+    try:
+        return take(_counted(pages or begin_listing(collection), step))
+    except ListingLostError as error:
+        if step:
+            step.restart()
+            step.wait_for(f"page 1 again: {error.message}")
+    return take(_counted(begin_listing(collection), step))
 
 
 def read_faces(collection: Collection) -> list[Face]:
     """Return every face of a collection; read-only."""
-    faces: list[Face] = []
+    return read_listing(collection, lambda pages: [face for page in pages for face in page])
 
-    @contextmanager
-    def begin() -> Iterator[Take]:
-        faces.clear()
-        yield faces.extend
 
-    read_listing(collection, begin)
-    return faces
+def one_ahead(items: Iterator[T]) -> Iterator[T]:
+    """Begin to get the first item at once; yield each item while the next one is being got."""
+    first = _begin(items)
+
+    def follow() -> Iterator[T]:
+        coming = first
+        while (item := coming.result()) is not None:
+            coming = _begin(items)
+            yield item
+
+    return follow()
+
+
+def _begin(items: Iterator[T]) -> Future[T | None]:
+    """Begin to get the next item in a thread; its result is None after the last one.
+
+    The thread ends with the process: Ctrl-C does not wait for the retries of a request.
+    """
+    coming: Future[T | None] = Future()
+
+    def get() -> None:
+        try:
+            coming.set_result(next(items, None))
+        except BaseException as error:  # noqa: BLE001 -- raised where the result is read
+            coming.set_exception(error)
+
+    threading.Thread(target=get, daemon=True).start()
+    return coming
+
+
+def _counted(pages: Pages, step: Step | None) -> Iterator[list[Face]]:
+    for number, page in enumerate(pages, 2):
+        yield page
+        if step:
+            step.advance(len(page))
+            step.wait_for(f"page {number}")

@@ -8,7 +8,7 @@ from eduguard.checks.evidence import DatabaseFacts, Evidence
 from eduguard.errors import EduguardError
 from eduguard.identifiers import EXTERNAL_IMAGE_ID_FORM, split_external_image_id
 from eduguard.settings import Settings
-from eduguard.sync.plan import Plan, plan_sync
+from eduguard.sync import Plan, pair_up, plan_sync
 
 OK, DRIFT, BROKEN = "ok", "drift", "broken"
 _LARGEST_SKEW = 240.0  # seconds; AWS refuses signatures that are 5 minutes off
@@ -93,7 +93,7 @@ def check_bucket(evidence: Evidence) -> list[Finding]:
 def check_sync(evidence: Evidence) -> list[Finding]:
     """Say whether the rows hold the FaceIds of their faces."""
     rows, faces = evidence.rows, evidence.faces
-    return judge_plan(plan_sync(rows, faces)) if isinstance(rows, list) and isinstance(faces, list) else []
+    return judge_plan(plan_sync(pair_up(rows, faces))) if isinstance(rows, list) and isinstance(faces, list) else []
 
 
 def check_places(evidence: Evidence) -> list[Finding]:

@@ -12,8 +12,7 @@ from eduguard.identifiers import PHOTOS, external_image_id, split_photo_key
 from eduguard.postgres import connect
 from eduguard.rebuild import protection
 from eduguard.settings import Settings
-from eduguard.sync.plan import FaceRow
-from eduguard.sync.scope import Scope, read_rows
+from eduguard.sync import FaceRow, Scope, read_rows
 from eduguard.targets import target_bucket, target_collection, target_database, target_identity
 
 T = TypeVar("T")

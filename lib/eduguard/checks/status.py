@@ -6,7 +6,7 @@ from eduguard import migrations
 from eduguard.postgres import Database, connect
 from eduguard.rebuild import protection, publication
 from eduguard.settings import Settings
-from eduguard.sync.apply import count_school
+from eduguard.sync import count_school
 from eduguard.targets import (
     cloud_folder,
     postgres_folder,

@@ -50,7 +50,7 @@ def command_line() -> str:
 def print_summary(name: str, settings: Settings) -> None:
     """Print what the database holds: the last line of a recipe."""
     from eduguard.postgres import connect
-    from eduguard.sync.apply import count_school
+    from eduguard.sync import count_school
 
     database = chosen_database(settings)
     with connect(database, purpose="summary") as conn:

@@ -14,8 +14,7 @@ from eduguard.settings import Settings
 from eduguard.terminal import ask, print_json, print_note, print_step
 
 if TYPE_CHECKING:
-    from eduguard.sync.plan import Plan
-    from eduguard.sync.run import Outcome
+    from eduguard.sync import Outcome, Plan
 
 Show = Callable[[Settings, "Plan"], None]
 Sync = Callable[[Settings], "Outcome"]
@@ -62,7 +61,7 @@ def sync_faces(
 ) -> None:
     """Write the collection's FaceIds into student_faces, by external image id: show the plan, apply it, plan again."""
     from eduguard.progress import Progress
-    from eduguard.sync.run import Options, reconcile
+    from eduguard.sync import Options, run
     from eduguard.targets import target_collection
 
     options = Options(
@@ -79,7 +78,7 @@ def sync_faces(
     show = _plan_printer(verbose=verbose, quiet=json or next)
 
     def sync(each: Settings) -> "Outcome":
-        return reconcile(
+        return run(
             chosen_database(each, next=next and not all),
             target_collection(each),
             options,
@@ -104,7 +103,7 @@ def sync_users(settings: Settings, *, next: bool) -> str:
     from eduguard.aws import read_faces
     from eduguard.postgres import connect
     from eduguard.students import apply_users, plan_users
-    from eduguard.sync.scope import Scope, read_rows
+    from eduguard.sync import Scope, read_rows
     from eduguard.targets import target_collection
 
     collection = target_collection(settings)
@@ -119,7 +118,7 @@ def _sync_all(settings: Settings, sync: Sync) -> "tuple[list[Outcome], list[Edug
     from concurrent.futures import ThreadPoolExecutor
 
     from eduguard.postgres import connect
-    from eduguard.sync.apply import read_collections
+    from eduguard.sync import read_collections
 
     with connect(chosen_database(settings), purpose="sync") as conn:
         names = read_collections(conn)

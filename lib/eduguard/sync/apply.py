@@ -1,25 +1,22 @@
-"""Apply a plan: write what was planned and nothing else, in one transaction."""
+"""Write what was planned and nothing else, in one transaction."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from eduguard.errors import EduguardError
 from eduguard.identifiers import PLACEHOLDER, photo_key, split_external_image_id
 from eduguard.sync.plan import Plan
-from eduguard.sync.scope import ROWS, Scope
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
-_FEW = 10  # linked rows; fewer than this are never a mass change
-_MASS_CHANGE = 0.3
 _INDEX = "student_faces_face_id"
 _PLANNED = """
 CREATE TEMP TABLE IF NOT EXISTS planned (external_image_id text, before text, after text);
 DELETE FROM planned
 """
-_BULK = 1_000  # rows to be written, and their share of the table, from which making the index anew is the faster way
+_BULK = 1_000  # rows to be written, and their share of the table, from which it is faster to make the index again
 _BULK_SHARE = 0.5
 _ROWS_AND_INDEX = "SELECT count(*), pg_get_indexdef(to_regclass(%s)) FROM student_faces"
 _LET_GO = """
@@ -38,64 +35,10 @@ UPDATE student_faces f SET face_id = p.after,
     indexed_at = CASE WHEN p.after = %(placeholder)s THEN NULL ELSE coalesce(f.indexed_at, now()) END
 FROM planned p WHERE f.external_image_id = p.external_image_id AND f.face_id = p.before
 """
-_COUNTS = """
-SELECT (SELECT count(*) FROM students), count(*), count(*) FILTER (WHERE face_id = %(placeholder)s) FROM student_faces
-"""
 _ADOPT = """
 INSERT INTO student_faces (id, student_id, external_image_id, face_id, photo_url, indexed_at)
 SELECT %s, id, %s, %s, %s, now() FROM students WHERE id = %s ON CONFLICT DO NOTHING
 """
-
-
-def prepare(conn: "Connection", scope: Scope) -> None:
-    """Make the temporary table for what is to be written, and read one row, while the first faces are on their way.
-
-    The role must be allowed to do both: that is tried at once, not after the last page. And the server learns of the
-    tables, which takes it as long as reading a thousand rows.
-    """
-    from psycopg import ClientCursor
-
-    ClientCursor(conn).execute(f"{_PLANNED}; SELECT FROM ({ROWS}) r LIMIT 1", scope.parameters())
-
-
-def read_collections(conn: "Connection") -> list[str]:
-    """Return the collections that students name, sorted; read-only."""
-    query = "SELECT DISTINCT aws_collection_id FROM students ORDER BY 1"
-    return [collection for (collection,) in conn.execute(query)]
-
-
-def count_school(conn: "Connection") -> tuple[int, int, int]:
-    """Return how many students and rows of faces there are, and how many of those wait for a sync; read-only."""
-    row = conn.execute(_COUNTS, {"placeholder": PLACEHOLDER}).fetchone()
-    return row or (0, 0, 0)
-
-
-def check_plausible(
-    plan: Plan, *, place: str, face_count: int, name: str, confirm: str, ask: Callable[[str], str | None]
-) -> None:
-    """Return unless so many rows would lose their FaceId that collection, account or region must be the wrong one.
-
-    Args:
-        plan: what would be done.
-        place: the collection with its account and region, for the message.
-        face_count: as the collection counts its faces.
-        name: the collection's name, which confirms.
-        confirm: the name as passed by a flag, or empty.
-        ask: shows a question and returns the answer, None without a terminal.
-
-    Raises:
-        EduguardError: with the numbers, unless the collection's name is passed or typed.
-    """
-    if plan.linked < _FEW or plan.lost <= _MASS_CHANGE * plan.linked:
-        return
-    numbers = (
-        f"{plan.lost} of {plan.linked} linked rows would be relinked or find no face: {place} has {face_count} faces"
-    )
-    if confirm != name and ask(f"{numbers}.\nType the collection's name to go on:") != name:
-        raise EduguardError(
-            f"{numbers}: is it the right collection, account and region?",
-            hint=f"Nothing was written. If it is, pass --confirm-collection {name}",
-        )
 
 
 def apply_plan(conn: "Connection", plan: Plan) -> None:

@@ -1,76 +1,173 @@
-"""Compare the rows of a scope with faces as they are listed: a page of them in memory, more inside the database."""
+"""Compare the rows of a scope with the faces that were listed, in PostgreSQL: only what differs leaves it."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Container, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from eduguard.aws.listing import Take
-from eduguard.aws.types import Face
-from eduguard.identifiers import PLACEHOLDER
-from eduguard.sync.comparison_tables import compare_copied, copying_faces
-from eduguard.sync.plan import FaceRow, Plan, plan_sync
-from eduguard.sync.scope import Scope, read_rows
+from eduguard.aws import Face
+from eduguard.errors import EduguardError
+from eduguard.identifiers import PLACEHOLDER, split_external_image_id
+from eduguard.sync.plan import MISSING, MOVING, SETTLED, FaceRow, Pair, Plan, plan_sync
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
-_FEW = 4096  # rows, and faces, that are compared in memory: as many as a page of ListFaces has at most
-# One text: psycopg would make an array of strings one by one, which takes longer than the query. The placeholder is
-# left out in the words of the unique index, which is used then.
-_HOLDERS = f"""
-SELECT face_id, external_image_id FROM student_faces
-WHERE face_id <> '{PLACEHOLDER}' AND face_id = ANY (string_to_array(%s, ','))
+_AT_ONCE = 4096  # pairs fetched together
+# A student says which collection holds their faces. A collection that no student names is used for all of them: that is
+# how one set of seeds works with another collection on each target.
+_ROWS = """
+SELECT f.external_image_id, f.face_id FROM student_faces f JOIN students s ON s.id = f.student_id
+WHERE (s.aws_collection_id = %(collection)s
+       OR NOT EXISTS (SELECT FROM students WHERE aws_collection_id = %(collection)s))
+AND (%(student)s = '' OR s.id = %(student)s) AND (%(grade)s = '' OR s.grade_id = %(grade)s)
+"""
+_STUDENTS = """
+SELECT id FROM students
+WHERE (%(student)s = '' OR id = %(student)s) AND (%(grade)s = '' OR grade_id = %(grade)s)
+"""
+_COUNTS = "SELECT (SELECT count(*) FROM students), count(*), count(*) FILTER (WHERE face_id = %s) FROM student_faces"
+# The lengths are Rekognition's. A table whose rows are certainly short needs no second table for long values, so it is
+# made in half the time.
+_PREPARE = f"""
+CREATE TEMP TABLE IF NOT EXISTS listed (
+    external_image_id varchar(255), face_id varchar(36) NOT NULL, confidence float8 NOT NULL
+);
+CREATE TEMP TABLE IF NOT EXISTS pairs (of_row text, of_face text, held text, face_id text, confidence float8);
+SELECT FROM ({_ROWS}) r LIMIT 1
+"""
+# All queries of a comparison see the same rows; there is one join and one sort of up to millions of them.
+_BEGIN = """
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SET LOCAL work_mem = '64MB'; SET LOCAL jit = off;
+DELETE FROM pairs
+"""
+# One pass over the rows counts them and keeps the pairs that do not agree, or all of them where all are to be named.
+_PAIR_UP = f"""
+WITH r AS MATERIALIZED ({_ROWS}), kept AS (
+    INSERT INTO pairs
+    SELECT r.external_image_id, l.external_image_id, r.face_id, l.face_id, l.confidence
+    FROM r FULL JOIN listed l ON l.external_image_id = r.external_image_id
+    WHERE %(in_full)s OR r.face_id IS DISTINCT FROM l.face_id
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM r), (SELECT count(*) FROM kept)
+"""  # noqa: S608 -- no value of a user is in it
+# Beside another face of a row, the row's own face is needed too, if it is listed: then the other one is a duplicate.
+_PAIRS = f"""
+WITH p AS (
+    SELECT * FROM pairs
+    UNION ALL
+    SELECT p.of_row, p.of_row, p.held, own.face_id, own.confidence
+    FROM pairs p JOIN listed own ON own.external_image_id = p.of_row AND own.face_id = p.held
+    WHERE p.face_id <> p.held AND p.held <> '{PLACEHOLDER}'
+), holders AS (
+    SELECT h.face_id, h.external_image_id, CASE
+        WHEN bool_and(r.external_image_id IS NULL) OR bool_or(l.face_id = h.face_id) THEN '{SETTLED}'
+        WHEN count(l.face_id) = 0 THEN '{MISSING}'
+        ELSE '{MOVING}'
+    END AS state
+    FROM pairs p
+    JOIN student_faces h ON h.face_id = p.face_id AND h.face_id <> '{PLACEHOLDER}' AND h.external_image_id <> p.of_row
+    LEFT JOIN ({_ROWS}) r ON r.external_image_id = h.external_image_id
+    LEFT JOIN listed l ON l.external_image_id = h.external_image_id
+    GROUP BY h.face_id, h.external_image_id
+), claims AS (
+    SELECT face_id, min(of_row COLLATE "C") AS claimant FROM pairs WHERE of_row = of_face
+    GROUP BY face_id HAVING min(of_row COLLATE "C") <> max(of_row COLLATE "C")
+)
+SELECT coalesce(p.of_row, p.of_face, ''), coalesce(p.held, ''), coalesce(p.face_id, ''), coalesce(p.confidence, 0),
+    holders.external_image_id, holders.state, claims.claimant
+FROM p
+LEFT JOIN holders ON holders.face_id = p.face_id AND holders.external_image_id <> p.of_row
+LEFT JOIN claims ON claims.face_id = p.face_id
+ORDER BY coalesce(p.of_row, p.of_face) COLLATE "C" NULLS LAST
 """  # noqa: S608 -- no value of a user is in it
 
 
-class Comparison:
-    """The faces listed, beside which the rows of a scope are laid as often as wanted.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """Which rows a sync compares: those of a collection, and of one student or grade where named."""
 
-    A school of a thousand photos is compared sooner than the tables to do so would be made in the database; one of a
-    million is compared in the database, and memory stays flat. The plan is the same.
+    collection: str
+    student: str = ""
+    grade: str = ""
+
+    def parameters(self) -> dict[str, str]:
+        """Return the parameters of the queries that read it."""
+        return {"collection": self.collection, "student": self.student, "grade": self.grade}
+
+
+def read_collections(conn: "Connection") -> list[str]:
+    """Return the collections that students name, sorted; read-only."""
+    query = "SELECT DISTINCT aws_collection_id FROM students ORDER BY 1"
+    return [collection for (collection,) in conn.execute(query)]
+
+
+def count_school(conn: "Connection") -> tuple[int, int, int]:
+    """Return how many students and rows of faces there are, and how many of those wait for a sync; read-only."""
+    return conn.execute(_COUNTS, [PLACEHOLDER]).fetchone() or (0, 0, 0)
+
+
+def read_rows(conn: "Connection", scope: Scope) -> list[FaceRow]:
+    """Return the rows of the scope; read-only."""
+    return list(map(FaceRow._make, conn.execute(_ROWS, scope.parameters())))
+
+
+def read_students(conn: "Connection", scope: Scope) -> set[str] | None:
+    """Return the ids of the students in a narrow scope, whatever their collection; None for all; read-only.
+
+    Raises:
+        EduguardError: when there are none.
     """
+    if not (scope.student or scope.grade):
+        return None
+    students = {student for (student,) in conn.execute(_STUDENTS, scope.parameters())}
+    if not students:
+        raise EduguardError(
+            f"There is no student {scope.student or f'in grade {scope.grade}'}",
+            hint="--student takes the id of a student, --grade the id of a grade.",
+        )
+    return students
 
-    def __init__(self, conn: "Connection", scope: Scope) -> None:
-        """Begin without a face."""
-        self._conn, self._scope = conn, scope
-        self._few: list[Face] | None = []
 
-    @contextmanager
-    def taking_faces(self) -> Iterator[Take]:
-        """Take faces page by page, and forget those taken before; an error that leaves the block leaves none."""
-        self._few, few, copy = [], list[Face](), None
-        with ExitStack() as copying:
+def prepare(conn: "Connection", scope: Scope) -> None:
+    """Make the temporary tables and read one row: a role that may not do so learns it before the faces are listed."""
+    from psycopg import ClientCursor
 
-            def take(faces: list[Face]) -> None:
-                nonlocal copy
-                if copy is None and len(few) + len(faces) <= _FEW:
-                    few.extend(faces)
-                    return
-                if copy is None:
-                    copy = copying.enter_context(copying_faces(self._conn))
-                    copy(few)
-                copy(faces)
+    ClientCursor(conn).execute(_PREPARE, scope.parameters())
 
-            yield take
-        self._few = few if copy is None else None
 
-    def plan(self, *, unlink_missing: bool, in_full: bool = False) -> Plan:
-        """Return the plan for the rows as they are now.
+def copy_faces(conn: "Connection", pages: Iterable[list[Face]], *, students: Container[str] | None = None) -> int:
+    """Copy faces, page by page, for the next comparisons in this session; return how many were listed.
 
-        It is what `plan_sync` makes of rows, faces and the rows out of the scope that hold a FaceId of these. One that
-        passes to such a row in the same moment is found when it is to be written.
-        """
-        if self._few is not None:
-            rows = read_rows(self._conn, self._scope, limit=_FEW + 1)
-            if len(rows) <= _FEW:
-                holders = self._read_holders(rows, self._few)
-                return plan_sync(rows, self._few, holders=holders, unlink_missing=unlink_missing, in_full=in_full)
-            with copying_faces(self._conn) as copy:
-                copy(self._few)
-            self._few = None
-        return compare_copied(self._conn, self._scope, unlink_missing=unlink_missing, in_full=in_full)
+    The server takes a page in while the next one is on its way. The faces copied before are forgotten; after an error
+    there are none. Where students are named, only their faces are copied.
+    """
+    listed = 0
+    conn.execute("DELETE FROM listed")
+    with conn.cursor().copy("COPY listed FROM STDIN (FORMAT BINARY)") as copy:
+        copy.set_types(["varchar", "varchar", "float8"])
+        for page in pages:
+            listed += len(page)
+            for face_id, external, confidence, _ in page:
+                if students is None or _student_of(external) in students:
+                    copy.write_row((external, face_id, float(confidence)))
+    return listed
 
-    def _read_holders(self, rows: Sequence[FaceRow], faces: Sequence[Face]) -> dict[str, str]:
-        """Return those of the FaceIds that no row of the scope holds and another does, with its external image id."""
-        wanted = {face.face_id for face in faces}.difference(row.face_id for row in rows)
-        return dict(self._conn.execute(_HOLDERS, [",".join(wanted)]).fetchall()) if wanted else {}
+
+def compare(conn: "Connection", scope: Scope, *, unlink_missing: bool, in_full: bool = False) -> Plan:
+    """Return the plan for the rows of a scope, as they are now, and the faces that were copied.
+
+    Only the pairs that do not agree leave the database, as a stream: memory stays flat. A FaceId that passes to a row
+    out of the scope in the same moment is found when it is to be written.
+    """
+    parameters = {**scope.parameters(), "in_full": in_full}
+    with conn.transaction():
+        conn.execute(_BEGIN)
+        rows, kept = conn.execute(_PAIR_UP, parameters).fetchone() or (0, 0)
+        found = conn.cursor().stream(_PAIRS, parameters, size=_AT_ONCE) if kept else ()
+        return plan_sync(map(Pair._make, found), rows=rows, unlink_missing=unlink_missing, in_full=in_full)
+
+
+def _student_of(external: str | None) -> str:
+    parts = split_external_image_id(external or "")
+    return parts[0] if parts else ""

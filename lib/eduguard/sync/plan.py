@@ -1,13 +1,22 @@
-"""Rows, faces, and the plan that makes the rows of a scope agree with the faces of a collection: all of it pure."""
+"""Pair rows with faces by external image id, and plan what makes the rows agree with the faces; all of it pure."""
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
-from eduguard.aws.types import Face
+from eduguard.aws import Face
 from eduguard.identifiers import PLACEHOLDER, TEMPORARY, split_external_image_id
 from eduguard.sync.spool import Spool
+
+# What becomes of a FaceId that another row holds:
+SETTLED = "settled"  # that row keeps it: it is out of the scope, or the face is listed for it too
+MISSING = "missing"  # no face is listed for that row
+MOVING = "moving"  # only other faces are listed for that row
+_FEW = 10  # linked rows; fewer than these are never a mass change
+_MASS_CHANGE = 30  # per cent of the linked rows
 
 
 class FaceRow(NamedTuple):
@@ -17,12 +26,27 @@ class FaceRow(NamedTuple):
     face_id: str
 
 
-class Group(NamedTuple):
-    """What bears one external image id: a row, faces, or both."""
+class Pair(NamedTuple):
+    """A row beside a face with its external image id; or a row without a face, or a face without a row."""
 
-    external_image_id: str | None
-    row: FaceRow | None
-    faces: list[Face]
+    external_image_id: str
+    """empty for a face that has none"""
+    held: str
+    """what the row holds, a FaceId or the placeholder; empty without a row"""
+    face_id: str
+    """empty without a face"""
+    confidence: float
+    holder: str | None = None
+    """the external image id of another row that holds this FaceId"""
+    holder_state: str | None = None
+    """SETTLED, MISSING or MOVING"""
+    claimant: str | None = None
+    """where the face is listed for several rows: the lowest of their external image ids"""
+
+    @property
+    def face(self) -> Face:
+        """Return the face of a pair that has one."""
+        return Face(self.face_id, self.external_image_id or None, self.confidence)
 
 
 class Change(NamedTuple):
@@ -42,43 +66,31 @@ class Conflict(NamedTuple):
     holder: str
 
 
-def _changes() -> Spool[Change]:
-    return Spool(Change._make)
-
-
-def _rows() -> Spool[FaceRow]:
-    return Spool(FaceRow._make)
-
-
-def _faces() -> Spool[Face]:
-    return Spool(Face._make)
-
-
 @dataclass(slots=True, kw_only=True, eq=False)
 class Plan:
     """What sync would do and what it found; every spool is in the order of external image ids."""
 
-    link: Spool[Change] = field(default_factory=_changes)
+    link: Spool[Change] = field(default_factory=lambda: Spool(Change._make))
     """rows that hold the placeholder and have a face"""
-    relink: Spool[Change] = field(default_factory=_changes)
+    relink: Spool[Change] = field(default_factory=lambda: Spool(Change._make))
     """rows whose face has another FaceId than they hold"""
-    unlink: Spool[Change] = field(default_factory=_changes)
+    unlink: Spool[Change] = field(default_factory=lambda: Spool(Change._make))
     """rows without a face that go back to the placeholder, where that was asked for"""
     unchanged: int = 0
-    unchanged_rows: Spool[FaceRow] = field(default_factory=_rows)
+    unchanged_rows: Spool[FaceRow] = field(default_factory=lambda: Spool(FaceRow._make))
     """which these are, where that was asked for"""
-    missing: Spool[FaceRow] = field(default_factory=_rows)
+    missing: Spool[FaceRow] = field(default_factory=lambda: Spool(FaceRow._make))
     """rows without a face"""
     missing_linked: int = 0
     """those of them that hold a FaceId"""
     conflict: Spool[Conflict] = field(default_factory=lambda: Spool(Conflict._make))
-    orphan: Spool[Face] = field(default_factory=_faces)
+    orphan: Spool[Face] = field(default_factory=lambda: Spool(Face._make))
     """faces of our form without a row"""
-    duplicate: Spool[Face] = field(default_factory=_faces)
+    duplicate: Spool[Face] = field(default_factory=lambda: Spool(Face._make))
     """faces that lost against another one of the same external image id"""
-    foreign: Spool[Face] = field(default_factory=_faces)
+    foreign: Spool[Face] = field(default_factory=lambda: Spool(Face._make))
     """faces whose external image id is not of our form, or that have none"""
-    temporary: Spool[Face] = field(default_factory=_faces)
+    temporary: Spool[Face] = field(default_factory=lambda: Spool(Face._make))
     """faces that an attendance run left behind"""
 
     def changes(self) -> Iterator[Change]:
@@ -111,6 +123,11 @@ class Plan:
         """Return how many rows hold a FaceId."""
         return self.unchanged + len(self.relink) + self.missing_linked
 
+    @property
+    def is_mass_change(self) -> bool:
+        """Say whether so many rows would lose their FaceId that it is probably the wrong collection."""
+        return self.linked >= _FEW and 100 * self.lost > _MASS_CHANGE * self.linked
+
     def counts(self) -> dict[str, int]:
         """Return the number of items by kind, in the order in which they are shown."""
         changes = {kind: len(getattr(self, kind)) for kind in ("link", "relink", "unlink")}
@@ -126,13 +143,11 @@ class Plan:
     def summary(self, *, applied: bool) -> str:
         """Return the counts as one line."""
         in_collection_only = len(self.orphan) + len(self.duplicate) + len(self.foreign) + len(self.temporary)
-        parts = [
-            f"{self.changed} {'synced' if applied else 'to sync'}",
-            f"{self.unchanged} unchanged",
-            f"{len(self.missing)} not in collection",
-            f"{in_collection_only} in collection only",
-        ]
-        return ", ".join([*parts, *([f"{len(self.conflict)} in conflict"] if self.conflict else [])])
+        conflicts = f", {len(self.conflict)} in conflict" if self.conflict else ""
+        return (
+            f"{self.changed} {'synced' if applied else 'to sync'}, {self.unchanged} unchanged, "
+            f"{len(self.missing)} not in collection, {in_collection_only} in collection only{conflicts}"
+        )
 
     def items(self) -> Iterator[str]:
         """Yield a line for each item: = unchanged, + link, * relink, - missing or unlink, ! what asks for a look."""
@@ -152,15 +167,38 @@ class Plan:
                 yield f"! {kind} {face.face_id}: {face.external_image_id or 'no external image id'}"
 
 
+def pair_up(
+    rows: Iterable[FaceRow], faces: Iterable[Face], *, holders: Mapping[str, str] | None = None
+) -> Iterator[Pair]:
+    """Pair rows with faces by external image id, in the order of these ids, faces without one last.
+
+    `holders` are the FaceIds that rows out of the scope hold, with the external image ids of these rows.
+    """
+    held, outside = {row.external_image_id: row.face_id for row in rows}, holders or {}
+    listed: dict[str, list[Face]] = {}
+    for face in faces:
+        listed.setdefault(face.external_image_id or "", []).append(face)
+    holding = {face_id: external for external, face_id in held.items()} | dict(outside)
+    claims = ((face.face_id, external) for external in sorted(held, reverse=True) for face in listed.get(external, ()))
+    claimants = dict(claims)  # the last one, that is the lowest external image id, is kept
+    for external in sorted({*held, *listed}, key=lambda external: (not external, external)):
+        row = held.get(external, "")
+        for face_id, _, confidence, _ in listed.get(external, ()):
+            holder = holding.get(face_id) if row else None
+            if holder is None or holder == external:
+                yield Pair(external, row, face_id, confidence, claimant=claimants.get(face_id))
+                continue
+            others = {face.face_id for face in listed.get(holder, ())}
+            state = SETTLED if face_id in outside or face_id in others else MOVING if others else MISSING
+            yield Pair(external, row, face_id, confidence, holder, state, claimants.get(face_id))
+        if external not in listed:
+            yield Pair(external, row, "", 0.0)
+
+
 def plan_sync(
-    rows: Iterable[FaceRow],
-    faces: Iterable[Face],
-    *,
-    holders: Mapping[str, str] | None = None,
-    unlink_missing: bool = False,
-    in_full: bool = False,
+    pairs: Iterable[Pair], *, rows: int | None = None, unlink_missing: bool = False, in_full: bool = False
 ) -> Plan:
-    """Compare rows with faces; a pure function, whose result does not depend on the order of its arguments.
+    """Make the plan from pairs; it does not depend on the order in which faces were listed.
 
     Where several faces carry one external image id, the one the row already has stays; without it the face with the
     highest confidence is taken, then the one with the lowest FaceId; the others are duplicates. A face that is listed
@@ -168,122 +206,84 @@ def plan_sync(
     ids of several rows stays with the row that has it; without it the lowest of these ids has a claim to it.
 
     Args:
-        rows: those to be compared.
-        faces: as they were listed.
-        holders: the FaceIds that other rows hold, and these rows' external image ids.
+        pairs: in the order of external image ids; each is read once.
+        rows: how many there are, where some that agree with their faces are left out of the pairs.
         unlink_missing: rows without a face go back to the placeholder.
-        in_full: the plan names the rows that stay as they are.
+        in_full: the plan names the rows that stay as they are; then the pairs have all of them.
     """
-    by_id: dict[str | None, FaceRow] = {row.external_image_id: row for row in rows}
-    listed: dict[str | None, list[Face]] = {}
-    for face in faces:
-        listed.setdefault(face.external_image_id, []).append(face)
-    groups = [
-        Group(external, row, same)
-        for external, same in listed.items()
-        if (row := by_id.get(external)) is None or in_full or len(same) > 1 or same[0].face_id != row.face_id
-    ]
-    alone = [row for external, row in by_id.items() if external not in listed]
-    groups = sorted([*groups, *(Group(row.external_image_id, row, []) for row in alone)], key=_external)
-    kept = _owners(listed, by_id) | dict(holders or {})
-    if not unlink_missing:
-        kept |= {row.face_id: row.external_image_id for row in alone if row.face_id != PLACEHOLDER}
-    return plan_groups(lambda: groups, rows=len(by_id), kept=kept, unlink_missing=unlink_missing, in_full=in_full)
-
-
-def plan_groups(
-    read: Callable[[], Iterable[Group]], *, rows: int, kept: Mapping[str, str], unlink_missing: bool, in_full: bool
-) -> Plan:
-    """Make the plan of the groups that may not agree; pure.
-
-    Args:
-        read: returns the groups in the order of external image ids, the one without an id last; called more than
-            once where rows stand in each other's way.
-        rows: how many there are in all: those that stand in no group agree with their faces.
-        kept: the FaceIds that only one row may hold, and the external image ids of these rows.
-        unlink_missing: rows without a face go back to the placeholder.
-        in_full: the plan names the rows that stay as they are; then all of them stand in a group.
-    """
-    kept = dict(kept)
-    while True:
-        plan = _Draft(kept, unlink_missing=unlink_missing, in_full=in_full).finish(read(), rows)
-        # A row in conflict keeps its FaceId too, which another row may be waiting for.
-        more = {each.before: each.external_image_id for each in plan.conflict if each.before != PLACEHOLDER}
-        if more.items() <= kept.items():
-            return plan
-        kept |= more
-
-
-def _owners(listed: Mapping[str | None, list[Face]], rows: Mapping[str | None, FaceRow]) -> dict[str, str]:
-    claims = {(face.face_id, row) for external, same in listed.items() if (row := rows.get(external)) for face in same}
-    if len(claims) == len({face_id for face_id, _ in claims}):
-        return {}
-    owners = {face_id: row.external_image_id for face_id, row in sorted(claims, reverse=True)}
-    return owners | {face_id: row.external_image_id for face_id, row in claims if row.face_id == face_id}
-
-
-class _Draft:
-    def __init__(self, kept: Mapping[str, str], *, unlink_missing: bool, in_full: bool) -> None:
-        self._kept, self._unlink_missing, self._in_full = kept, unlink_missing, in_full
-        self._plan = Plan()
-
-    def finish(self, groups: Iterable[Group], rows: int) -> Plan:
-        add_row, sort_out, grouped = self._add_row, self._sort_out, 0
-        for _, row, faces in groups:
-            if row is None:
-                sort_out(faces)
-            else:
-                grouped += 1
-                add_row(row, faces)
-        self._plan.unchanged += rows - grouped
-        return self._plan
-
-    def _add_row(self, row: FaceRow, faces: list[Face]) -> None:
-        if not faces:
-            self._add_missing(row)
-            return
-        face = faces[0]
-        if len(faces) > 1:
-            face, *rivals = sorted(_distinct(faces), key=lambda face: _preference(face, row))
-            for rival in rivals:
-                self._plan.duplicate.append(rival)
-        external, before, after = row.external_image_id, row.face_id, face.face_id
-        if before == after:
-            self._plan.unchanged += 1
-            if self._in_full:
-                self._plan.unchanged_rows.append(row)
-        elif self._kept.get(after, external) != external:
-            self._plan.conflict.append(Conflict(external, before, after, self._kept[after]))
-        elif before == PLACEHOLDER:
-            self._plan.link.append(Change(external, before, after))
+    plan = Plan()
+    for external, group in groupby(pairs, itemgetter(0)):
+        same = list(group)
+        if not same[0].held:
+            _sort_out(plan, external, same)
+        elif not same[0].face_id:
+            _add_missing(plan, same[0], unlink_missing=unlink_missing)
         else:
-            self._plan.relink.append(Change(external, before, after))
-
-    def _add_missing(self, row: FaceRow) -> None:
-        self._plan.missing.append(row)
-        if row.face_id != PLACEHOLDER:
-            self._plan.missing_linked += 1
-            if self._unlink_missing:
-                self._plan.unlink.append(Change(row.external_image_id, row.face_id, PLACEHOLDER))
-
-    def _sort_out(self, faces: list[Face]) -> None:
-        external = faces[0].external_image_id
-        if external is not None and split_external_image_id(external):
-            spool = self._plan.orphan
-        else:
-            spool = self._plan.temporary if external and external.startswith(TEMPORARY) else self._plan.foreign
-        for face in _distinct(faces):
-            spool.append(face)
+            _add_row(plan, same, unlink_missing=unlink_missing, in_full=in_full)
+    if rows is not None:
+        plan.unchanged += rows - plan.rows
+    _spread_conflicts(plan)
+    return plan
 
 
-def _distinct(faces: list[Face]) -> list[Face]:
-    ordered = sorted(faces, key=lambda face: (face.face_id, face.confidence))
-    return list({face.face_id: face for face in ordered}.values())
+def _sort_out(plan: Plan, external: str, pairs: list[Pair]) -> None:
+    others = plan.temporary if external.startswith(TEMPORARY) else plan.foreign
+    spool = plan.orphan if split_external_image_id(external) else others
+    for pair in _distinct(pairs):
+        spool.append(pair.face)
 
 
-def _preference(face: Face, row: FaceRow) -> tuple[bool, float, str]:
-    return (face.face_id != row.face_id, -face.confidence, face.face_id)
+def _add_missing(plan: Plan, pair: Pair, *, unlink_missing: bool) -> None:
+    row = FaceRow(pair.external_image_id, pair.held)
+    plan.missing.append(row)
+    if row.face_id != PLACEHOLDER:
+        plan.missing_linked += 1
+        if unlink_missing:
+            plan.unlink.append(Change(*row, PLACEHOLDER))
 
 
-def _external(item: Group) -> tuple[bool, str]:
-    return (item.external_image_id is None, item.external_image_id or "")
+def _add_row(plan: Plan, pairs: list[Pair], *, unlink_missing: bool, in_full: bool) -> None:
+    pair = pairs[0]
+    if len(pairs) > 1:
+        pair, *rivals = sorted(_distinct(pairs), key=_preference)
+        for rival in rivals:
+            plan.duplicate.append(rival.face)
+    external, before, after = pair[:3]
+    if before == after:
+        plan.unchanged += 1
+        if in_full:
+            plan.unchanged_rows.append(FaceRow(external, before))
+    elif owner := _owner(pair, unlink_missing=unlink_missing):
+        plan.conflict.append(Conflict(external, before, after, owner))
+    elif before == PLACEHOLDER:
+        plan.link.append(Change(external, before, after))
+    else:
+        plan.relink.append(Change(external, before, after))
+
+
+def _owner(pair: Pair, *, unlink_missing: bool) -> str | None:
+    """Return the other row that keeps the FaceId of this pair, or has a claim to it."""
+    if pair.holder_state == SETTLED or (pair.holder_state == MISSING and not unlink_missing):
+        return pair.holder
+    return None if pair.claimant == pair.external_image_id else pair.claimant
+
+
+def _spread_conflicts(plan: Plan) -> None:
+    """Turn changes into conflicts where they wait for a row in conflict: that row keeps its FaceId too."""
+    conflicts: Iterable[Conflict] = plan.conflict
+    while kept := {each.before: each.external_image_id for each in conflicts if each.before != PLACEHOLDER}:
+        changes = heapq.merge(plan.link, plan.relink)
+        conflicts = [Conflict(*change, kept[change.after]) for change in changes if change.after in kept]
+        if conflicts:
+            plan.link = Spool(Change._make, (change for change in plan.link if change.after not in kept))
+            plan.relink = Spool(Change._make, (change for change in plan.relink if change.after not in kept))
+            plan.conflict = Spool(Conflict._make, heapq.merge(plan.conflict, conflicts))
+
+
+def _distinct(pairs: list[Pair]) -> list[Pair]:
+    ordered = sorted(pairs, key=lambda pair: (pair.face_id, pair.confidence))
+    return list({pair.face_id: pair for pair in ordered}.values())
+
+
+def _preference(pair: Pair) -> tuple[bool, float, str]:
+    return (pair.face_id != pair.held, -pair.confidence, pair.face_id)

@@ -1,28 +1,22 @@
 """Sync one collection: list, plan, show, judge, apply exactly what was shown, and plan again."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from eduguard.aws import ahead
-from eduguard.aws.listing import Take, begin_listing, read_listing
-from eduguard.aws.rekognition import Collection
-from eduguard.aws.types import CollectionState, Face
+from eduguard.aws import Collection, CollectionState, begin_listing, read_listing
 from eduguard.errors import EduguardError
 from eduguard.postgres import Database, connect
-from eduguard.progress import Progress, Step
+from eduguard.progress import Progress
 from eduguard.sync import apply
-from eduguard.sync.comparison import Comparison
+from eduguard.sync.comparison import Scope, compare, copy_faces, prepare, read_students
 from eduguard.sync.plan import Plan
-from eduguard.sync.scope import Scope, keep_students, read_students
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
-    from eduguard.sync.spool import Spool
-
-Ask = Callable[[str], str | None]
+Ask = Callable[[str], str | None]  # shows a question and returns the answer; None without a terminal
 PRUNABLE = {"duplicates": "duplicate", "orphans": "orphan", "temporary": "temporary"}
 
 
@@ -76,7 +70,7 @@ class Outcome:
         }
 
 
-def reconcile(
+def run(
     database: Database,
     collection: Collection,
     options: Options,
@@ -87,103 +81,68 @@ def reconcile(
 ) -> Outcome:
     """Sync one collection with its rows; a second run changes nothing.
 
-    Args:
-        database: of the rows.
-        collection: what is listed.
-        options: the scope, and what else to do.
-        ask: for consent to a mass change and to deleting faces.
-        show: is given the plan before anything is written.
-        progress: is told of each page.
+    `show` is given the plan before anything is written; `ask` asks for consent to a mass change and to deleting faces.
 
     Raises:
         EduguardError: when the collection does not exist, the plan is implausible or stale, or consent is refused.
     """
-    pages = begin_listing(collection)
-    with connect(database, purpose="sync") as conn:
-        describing = ahead.begin(collection.require)  # not before: it would only hold up the listing
-        return _reconcile(conn, collection, options, describing, pages, ask=ask, show=show, progress=progress)
-
-
-def _reconcile(
-    conn: "Connection",
-    collection: Collection,
-    options: Options,
-    describing: Callable[[], CollectionState],
-    pages: Iterator[list[Face]],
-    *,
-    ask: Ask,
-    show: Callable[[Plan], None],
-    progress: Progress,
-) -> Outcome:
     scope = Scope(collection=collection.name, student=options.student, grade=options.grade)
-    apply.prepare(conn, scope)
-    state = describing()
-    students = read_students(conn, scope) if scope.is_narrow else None
-    step = progress.begin(collection.name, state.face_count, "faces")
-    comparison = Comparison(conn, scope)
-    listed = _take_listing(comparison, collection, students, pages=pages, step=step)
-    plan = comparison.plan(unlink_missing=options.unlink_missing, in_full=options.in_full)
-    with progress.hidden():
-        show(plan)
-    outcome = Outcome(collection=collection.name, plan=plan, applied=False, miscounted=listed - state.face_count)
-    if options.dry_run:
-        return outcome
-
-    def ask_alone(question: str) -> str | None:
+    pages = begin_listing(collection)  # the first one is on its way while the database is connected
+    with connect(database, purpose="sync") as conn:
+        prepare(conn, scope)
+        state, students = collection.require(), read_students(conn, scope)
+        step = progress.begin(collection.name, state.face_count, "faces")
+        listed = read_listing(collection, partial(copy_faces, conn, students=students), pages=pages, step=step)
+        plan = compare(conn, scope, unlink_missing=options.unlink_missing, in_full=options.in_full)
+        outcome = Outcome(collection=collection.name, plan=plan, applied=False, miscounted=listed - state.face_count)
         with progress.hidden():
-            return ask(question)
-
-    apply.check_plausible(
-        plan, place=state.arn, face_count=state.face_count, name=collection.name, confirm=options.confirm, ask=ask_alone
-    )
-    apply.apply_plan(conn, plan)
-    adopted = apply.adopt_orphans(conn, plan) if options.adopt else []
-    pruned = _prune(conn, collection, options, plan, ask=ask_alone)
-    is_touched = plan.changed or adopted or pruned  # where nothing was done, there is nothing to find again
-    if is_touched and (left := comparison.plan(unlink_missing=options.unlink_missing).changed):
-        raise EduguardError(f"{left} rows changed while they were synced", hint="Run `inv sync-faces` again.")
+            show(plan)
+        if options.dry_run:
+            return outcome
+        if plan.is_mass_change and options.confirm != collection.name:
+            _confirm(plan, collection, state, ask=ask, progress=progress)
+        apply.apply_plan(conn, plan)
+        adopted = apply.adopt_orphans(conn, plan) if options.adopt else []
+        pruned = _prune(conn, collection, options, plan, ask=ask, progress=progress)
+        if plan.changed or adopted or pruned:
+            _check_nothing_is_left(conn, scope, options)
     return replace(outcome, applied=True, adopted=len(adopted), pruned=pruned)
 
 
-def _take_listing(
-    comparison: Comparison,
-    collection: Collection,
-    students: set[str] | None,
-    *,
-    pages: Iterator[list[Face]],
-    step: Step,
+def _confirm(plan: Plan, collection: Collection, state: CollectionState, *, ask: Ask, progress: Progress) -> None:
+    numbers = (
+        f"{plan.lost} of {plan.linked} linked rows would be relinked or find no face: "
+        f"{state.arn} has {state.face_count} faces"
+    )
+    with progress.hidden():
+        answer = ask(f"{numbers}.\nType the collection's name to go on:")
+    if answer != collection.name:
+        raise EduguardError(
+            f"{numbers}: is it the right collection, account and region?",
+            hint=f"Nothing was written. If it is, pass --confirm-collection {collection.name}",
+        )
+
+
+def _prune(
+    conn: "Connection", collection: Collection, options: Options, plan: Plan, *, ask: Ask, progress: Progress
 ) -> int:
-    """Take the faces, all or those of some students, for the comparison; return how many were listed."""
-    listed = 0
-
-    @contextmanager
-    def begin() -> Iterator[Take]:
-        nonlocal listed
-        listed = 0
-        with comparison.taking_faces() as add:
-
-            def take(page: list[Face]) -> None:
-                nonlocal listed
-                listed += len(page)
-                add(page if students is None else keep_students(page, students))
-
-            yield take
-
-    read_listing(collection, begin, pages=pages, step=step)
-    return listed
-
-
-def _prune(conn: "Connection", collection: Collection, options: Options, plan: Plan, *, ask: Ask) -> int:
     if not options.prune:
         return 0
-    found: Spool[Face] = getattr(plan, PRUNABLE[options.prune])
-    face_ids = apply.keep_unused(conn, [face.face_id for face in found])
+    face_ids = apply.keep_unused(conn, [face.face_id for face in getattr(plan, PRUNABLE[options.prune])])
     if not face_ids:
         return 0
-    if ask(f"Delete {len(face_ids)} {options.prune} from collection {collection.name}? [y/N]") != "y":
+    with progress.hidden():
+        answer = ask(f"Delete {len(face_ids)} {options.prune} from collection {collection.name}? [y/N]")
+    if answer != "y":
         raise EduguardError(
             f"{len(face_ids)} {options.prune} were not deleted from {collection.name}",
             hint="The FaceIds are written; `--yes` deletes without asking.",
         )
     collection.delete_faces(face_ids)
     return len(face_ids)
+
+
+def _check_nothing_is_left(conn: "Connection", scope: Scope, options: Options) -> None:
+    left = compare(conn, scope, unlink_missing=options.unlink_missing).changed
+    if left:
+        raise EduguardError(f"{left} rows changed while they were synced", hint="Run `inv sync-faces` again.")

@@ -16,12 +16,7 @@ class Spool(Generic[Item]):
     """
 
     def __init__(self, make: Callable[[Iterable[Any]], Item], items: Iterable[Item] = ()) -> None:
-        """Make a spool.
-
-        Args:
-            make: makes an item of its values again: `_make` of the named tuple.
-            items: the first ones.
-        """
+        """Make a spool of items; `make` is the `_make` of their named tuple."""
         self._make = make
         self._recent: list[Item] = []
         self._file: IO[bytes] | None = None
@@ -47,15 +42,11 @@ class Spool(Generic[Item]):
         position, make = 0, self._make
         while self._file is not None:
             self._file.seek(position)
-            line = self._file.readline()
-            if not line:
+            if not (line := self._file.readline()):
                 break
             position += len(line)
             yield from map(make, json.loads(line))
         yield from self._recent
-
-    def __repr__(self) -> str:
-        return f"<{len(self)} items>"
 
     def __del__(self) -> None:
         if self._file is not None:
