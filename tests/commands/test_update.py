@@ -1,0 +1,84 @@
+"""What version 1749bac has left works after the update: its servers, its databases beside the live one, its marks."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eduguard.aws import local_cloud
+from eduguard.postgres import Database, connect, embedded, read_value
+
+ROOT = Path(__file__).parents[2]
+INV = Path(sys.executable).parent / "inv"
+EARLIER = "1749bac"
+ROWS = "SELECT md5(string_agg(f::text, ',' ORDER BY id)) FROM (SELECT id, student_id, face_id FROM student_faces) f"
+BESIDE = "SELECT array_agg(datname::text ORDER BY 1) FROM pg_database WHERE datname LIKE 'eduguard%'"
+
+
+@pytest.fixture(scope="module")
+def earlier() -> Iterator[Path]:
+    """The code of the earlier version, from the history of this checkout."""
+    archived = subprocess.run(["git", "archive", EARLIER], cwd=ROOT, capture_output=True, check=False)
+    if archived.returncode:
+        pytest.skip(f"this checkout has no history back to {EARLIER}: git fetch --unshallow")
+    with tempfile.TemporaryDirectory(prefix="eduguard-earlier-") as folder:
+        Path(folder).chmod(0o711)
+        with tarfile.open(fileobj=BytesIO(archived.stdout)) as files:
+            files.extractall(folder, filter="data")
+        yield Path(folder)
+
+
+@pytest.fixture
+def state() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="eduguard-"))
+    folder.chmod(0o711)
+    yield folder
+    embedded.stop(folder / "postgres")
+    local_cloud.stop(folder / "cloud")
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def inv(state: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a command of one version on the state folder that both use; nobody is there to type a name."""
+
+    def run(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = os.environ | {"INVOKE_STATE_FOLDER": str(state), "PYTHONPATH": str(checkout / "lib")}
+        done = subprocess.run(
+            [INV, *arguments], cwd=checkout, env=environment, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, check=False, timeout=300,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{done.args}\n{done.stdout}{done.stderr}"
+        return done
+
+    return run
+
+
+def ask(state: Path, name: str, query: Any) -> Any:
+    with connect(Database.from_url(embedded.ensure_running(state / "postgres")).named(name), purpose="tests") as conn:
+        return read_value(conn, query)
+
+
+def test_a_state_folder_of_an_earlier_version_works_without_typing_a_name(
+    earlier: Path, state: Path, inv: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    for command in ("full", "full", "full"):  # a live database, one before it, one discarded, templates, a spare
+        inv(earlier, command)
+    before = ask(state, "eduguard", ROWS)
+    assert "18 faces" in inv(ROOT, "doctor").stdout
+    inv(ROOT, "reset")
+    assert not any("spare" in name for name in ask(state, "postgres", BESIDE))
+    inv(ROOT, "undo")
+    assert ask(state, "eduguard", ROWS) == before, "the database of the earlier version did not come back"
+    full = inv(ROOT, "full")
+    assert "0 placeholders" in full.stdout
+    assert "enrol " not in full.stdout, "a face was indexed again"
+    assert ask(state, "eduguard", ROWS) == before
