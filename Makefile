@@ -4,7 +4,7 @@
 # ARGS passes anything else on: make full ARGS="--yes", make status ARGS=--json
 
 TASKS := full reset rebuild migrate seed seed-full sync-faces enrol unenrol \
-  publish undo rollback verify status doctor up down bench test
+  publish undo rollback verify status doctor env up down bench test
 # Commands of two words: make photos-check is inv photos check.
 TASKS_OF_TWO := photos-check photos-pull photos-push attendance-take attendance-show \
   migration-new snapshot-save snapshot-list snapshot-restore snapshot-delete

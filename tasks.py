@@ -26,7 +26,7 @@ from eduguard.commands import (
     settings_of,
     workflow,
 )
-from eduguard.console import ask, prepare_streams, print_json, print_note, print_step, print_table
+from eduguard.console import ask, prepare_streams, print_exports, print_json, print_note, print_step, print_table
 from eduguard.invocation import end_when_unread, keep_open, tune_interpreter
 from eduguard.school_commands import (
     attendance_show,
@@ -73,6 +73,15 @@ def down(c: Context) -> None:
     """Stop the embedded PostgreSQL server and the local cloud; nothing is lost."""
     for line in workflow().stop_servers(settings_of(c)):
         print_step("down", line)
+
+
+@task(help={"shell": "print commands of the shell, which is the default", "json": JSON})
+def env(c: Context, shell: bool = False, json: bool = False) -> None:
+    """Print what leads the AWS CLI and SDKs to the local cloud, with its key: `eval "$(inv env --shell)"`."""
+    from eduguard.services import local_cloud_variables
+
+    variables = local_cloud_variables(settings_of(c))
+    print_json(variables) if json and not shell else print_exports(variables)
 
 
 @task(help={"json": JSON, "collection": COLLECTION})

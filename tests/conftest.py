@@ -1,17 +1,23 @@
 """One PostgreSQL server and one local cloud for a test run, both real and in a folder of their own; one database a test."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
+import boto3
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from hypothesis import settings
 
 from eduguard import clones, cloud, fixtures, migrations, postgres, snapshots, templates
@@ -64,8 +70,53 @@ def server_url(state_folder: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def cloud_endpoint(state_folder: Path) -> str:
+def local_cloud(state_folder: Path) -> cloud.LocalCloud:
     return cloud.ensure_running(state_folder / "cloud")
+
+
+@pytest.fixture(scope="session")
+def cloud_endpoint(local_cloud: cloud.LocalCloud) -> str:
+    return local_cloud.endpoint
+
+
+@pytest.fixture(scope="session")
+def cloud_access(local_cloud: cloud.LocalCloud) -> dict[str, Any]:
+    """Where the local cloud is and its key, as collections and buckets are opened."""
+    return {"region": "us-east-1", "endpoint": local_cloud.endpoint, "credentials": local_cloud.credentials}
+
+
+@pytest.fixture(scope="session")
+def cloud_client(local_cloud: cloud.LocalCloud) -> Callable[[str], Any]:
+    """Make a client of boto3 for a service of the local cloud."""
+
+    def make(service: str) -> Any:
+        return boto3.client(
+            service, region_name="us-east-1", endpoint_url=local_cloud.endpoint, **local_cloud.credentials
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def cloud_variables(local_cloud: cloud.LocalCloud) -> dict[str, str]:
+    """The key of the local cloud as AWS's own chain finds it."""
+    return {name.upper(): value for name, value in local_cloud.credentials.items()}
+
+
+@pytest.fixture(scope="session")
+def tell_cloud(local_cloud: cloud.LocalCloud) -> Callable[..., None]:
+    """Put faults in force in the local cloud, and no others."""
+
+    def put(**faults: Any) -> None:
+        url, body = f"{local_cloud.endpoint}/localcloud/faults", json.dumps(faults).encode()
+        request = AWSRequest("PUT", url, data=body)
+        key = Credentials(local_cloud.access_key_id, local_cloud.secret_access_key)
+        SigV4Auth(key, "localcloud", "us-east-1").add_auth(request)
+        headers = dict(request.headers.items())
+        with urllib.request.urlopen(urllib.request.Request(url, data=body, method="PUT", headers=headers)) as answer:
+            assert answer.status == 200
+
+    return put
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,7 @@ def start_servers(settings: Settings) -> Iterator[str]:
     if settings.target.is_embedded:
         yield f"PostgreSQL: {target_database(settings).shown_url}"
     if settings.target.uses_local_cloud:
-        yield f"local cloud: {cloud.ensure_running(cloud_folder(settings), models=settings.face_models)}"
+        yield f"local cloud: {cloud.ensure_running(cloud_folder(settings), models=settings.face_models).endpoint}"
 
 
 def stop_servers(settings: Settings) -> Iterator[str]:

@@ -1,39 +1,52 @@
-"""The pages of our own: whether the server is well, and which faults it has been told to make."""
+"""The pages of our own: whether the server is the one it should be, and which faults it has been told to make."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from flask import Request, Response
 
+from localcloud import VERSION
 from localcloud.errors import LocalCloudError
+from localcloud.health import PATH as HEALTH_PATH
 from localcloud.rekognition.faults import Faults, FaultSwitch, read_faults
-from localcloud.state import HEALTH_PATH
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from wsgiref.types import WSGIEnvironment
 
+    from localcloud.credentials import Credentials
+
 FAULTS_PATH: Final = "/localcloud/faults"
+_NONCE: Final = re.compile(r"nonce=([0-9a-f]{32,128})")
 
 
 class Control:
     """Answers the paths below /localcloud/."""
 
-    def __init__(self, *, health: dict[str, Any], switch: FaultSwitch) -> None:
-        self._health = health
+    def __init__(self, *, credentials: Credentials, folder: Path, switch: FaultSwitch) -> None:
+        self._credentials = credentials
+        self._folder = folder
         self._switch = switch
 
+    def answer_anybody(self, environ: WSGIEnvironment) -> Response | None:
+        """Answer a request that needs no key, for it asks whether the server has it; None if it is another one."""
+        if environ.get("PATH_INFO") != HEALTH_PATH:
+            return None
+        found = _NONCE.fullmatch(environ.get("QUERY_STRING", ""))
+        if environ["REQUEST_METHOD"] != "GET" or not found:
+            return _json({"error": f"GET {HEALTH_PATH}?nonce=, 32 to 128 hexadecimal digits"}, HTTPStatus.BAD_REQUEST)
+        address = f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
+        proof = self._credentials.proof(found[1], address, self._folder)
+        return _json({"service": "localcloud", "version": VERSION, "proof": proof})
+
     def answer(self, environ: WSGIEnvironment) -> Response | None:
-        """Answer a request for one of our pages; None if it is for somebody else."""
-        path = environ.get("PATH_INFO")
-        if path == HEALTH_PATH:
-            return _json(self._health)
-        if path == FAULTS_PATH:
-            return self._faults(Request(environ))
-        return None
+        """Answer a request for one of our pages that the key has signed; None if it is for somebody else."""
+        return self._faults(Request(environ)) if environ.get("PATH_INFO") == FAULTS_PATH else None
 
     def _faults(self, request: Request) -> Response:
         """GET shows the faults in force, PUT replaces them all, DELETE ends them."""

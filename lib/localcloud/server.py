@@ -46,6 +46,7 @@ def serve(
         LocalCloudError: the folder is served already, or the port is taken.
     """
     os.environ.update(_ENVIRONMENT)
+    os.chdir(state.folder)  # by which `stop` knows this process, and which keeps no other folder busy
     with state.served_here() as is_here:
         signal.signal(signal.SIGTERM, _end)
         ending = threading.Event()
@@ -86,6 +87,8 @@ def _end(_number: int, _frame: object) -> NoReturn:
 def _application(
     state: State, models: Path | None, faults: Mapping[str, str]
 ) -> tuple[Dispatcher, list[Callable[[], None]]]:
+    from localcloud import credentials
+    from localcloud.access.gate import Gate
     from localcloud.control import Control
     from localcloud.dispatcher import Dispatcher
     from localcloud.rekognition import models as rekognition
@@ -93,6 +96,7 @@ def _application(
     from localcloud.rekognition.images import MOST_PIXELS
     from localcloud.rekognition.service import Service
     from localcloud.s3.guard import BucketGuard
+    from localcloud.s3.names import bucket_of
 
     os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(MOST_PIXELS)  # OpenCV reads it once, when it is loaded
     switch = FaultSwitch(read_faults(faults))
@@ -100,9 +104,11 @@ def _application(
     folder = state.folder / "rekognition"
     service = Service(folder=folder, models=models, buckets_turn=guard.turn, switch=switch)
     rekognition.install(service)
-    health = {"service": "localcloud", "state": str(state.folder), "pid": os.getpid(), "version": VERSION}
+    key = credentials.ensure(state.key_file)
     dispatcher = Dispatcher(
-        control=Control(health=health, switch=switch), guards={"s3": guard.wrap, "moto_api": guard.take_turns}
+        control=Control(credentials=key, folder=state.folder, switch=switch),
+        gate=Gate(key, bucket_of),
+        guards={"s3": guard.wrap, "moto_api": guard.take_turns},
     )
     for name in _SERVICES:
         dispatcher.warm(name)

@@ -1,13 +1,10 @@
 """A seeded school to be synced, a client of the local cloud, and its faults."""
 
-import json
 import shutil
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 import yaml
 
@@ -15,12 +12,11 @@ from eduguard.database import Database, connect, execute_for
 from eduguard.settings import Settings, load_settings
 
 ROOT = Path(__file__).parents[2]
-KEYS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
 
 
 @pytest.fixture(scope="session")
-def client(cloud_endpoint: str) -> Any:
-    return boto3.client("rekognition", region_name="us-east-1", endpoint_url=cloud_endpoint, **KEYS)
+def client(cloud_client: Callable[[str], Any]) -> Any:
+    return cloud_client("rekognition")
 
 
 @pytest.fixture
@@ -41,14 +37,7 @@ def school(database: Database, seeded: Database) -> Database:
 
 
 @pytest.fixture
-def faults(cloud_endpoint: str) -> Iterator[Callable[..., None]]:
+def faults(tell_cloud: Callable[..., None]) -> Iterator[Callable[..., None]]:
     """Put faults in force, and no others; they end with the test."""
-
-    def put(**values: object) -> None:
-        body = json.dumps(values).encode()
-        request = urllib.request.Request(f"{cloud_endpoint}/localcloud/faults", data=body, method="PUT")
-        with urllib.request.urlopen(request) as answer:
-            assert answer.status == 200
-
-    yield put
-    put()
+    yield tell_cloud
+    tell_cloud()

@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, unquote
 
+from moto.moto_server.werkzeug_app import BackendRequest
 from moto.s3.models import s3_backends
 from werkzeug.test import run_wsgi_app
 
@@ -25,14 +26,24 @@ if TYPE_CHECKING:
     from pathlib import Path
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from flask import Flask
+
 _CHANGES: Final = frozenset({"PUT", "POST", "DELETE"})
 # What moto reads of a request that configures a bucket.
 _KEPT_VARIABLES: Final = ("REQUEST_METHOD", "PATH_INFO", "QUERY_STRING", "RAW_URI", "REQUEST_URI", "CONTENT_TYPE")
-_SIGNATURE: Final = re.compile(r"(Signature=)[0-9a-f]+")  # not kept: nobody checks it
+_SIGNATURE: Final = re.compile(r"(Signature=)[0-9a-f]+")  # not kept: it was checked, and it is nobody's business
 _FAILURE: Final = (
     b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>InternalError</Code>'
     b"<Message>The local cloud could not use its state folder; its log says why.</Message></Error>"
 )
+
+
+class _S3Request(BackendRequest):
+    """A request whose body is a form only where S3 takes one; every other body is kept as it is."""
+
+    @property
+    def want_form_data_parsed(self) -> bool:
+        return self.method == "POST" and self.mimetype == "multipart/form-data"
 
 
 class BucketGuard:
@@ -45,12 +56,12 @@ class BucketGuard:
         self._touched = backend.Touched()
         backend.install(self._touched)
 
-    def wrap(self, application: WSGIApplication) -> WSGIApplication:
+    def wrap(self, application: Flask) -> WSGIApplication:
         """Return the application that loads, serves and saves."""
+        application.request_class = _S3Request
         self._application = application
 
         def guarded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-            _read_body(environ)
             try:
                 with self.turn():
                     chunks, status, headers = self._answer(application, environ)
@@ -140,17 +151,6 @@ class BucketGuard:
         if place is not None and row["subresource"] == "":
             made = s3_backends[place[1]][place[0]].buckets[row["bucket"]]
             made.creation_date = dt.datetime.fromisoformat(row["made"])
-
-
-def _read_body(environ: WSGIEnvironment) -> None:
-    """Read the whole body before anybody waits for the turn of a slow client."""
-    stream = environ["wsgi.input"]
-    if environ.get("wsgi.input_terminated"):
-        body = stream.read()
-    else:
-        body = stream.read(int(environ.get("CONTENT_LENGTH") or 0))
-    environ.update(_wsgi_variables(body))
-    environ.pop("HTTP_TRANSFER_ENCODING", None)
 
 
 def _wsgi_variables(body: bytes) -> dict[str, Any]:
