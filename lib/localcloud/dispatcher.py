@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
-from xml.sax.saxutils import escape
 
-from flask import Response, request
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from werkzeug.exceptions import HTTPException
 
+from localcloud import failures
 from localcloud.access import refusal
 from localcloud.access.refusal import RefusedError
-from localcloud.log import note_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -26,7 +21,6 @@ if TYPE_CHECKING:
     from localcloud.control import Control
 
 _TARGET_PREFIX: Final = "RekognitionService."
-_FAILURE_CODES: Final = {404: "UnknownOperationException", 405: "MethodNotAllowed", 501: "NotImplemented"}
 _LOCAL_NAMES: Final = frozenset({"127.0.0.1", "localhost"})
 # moto's other pages read and change everything, and one writes every picture to a file.
 _MOTO_PAGES: Final = "/moto-api"
@@ -111,26 +105,5 @@ def _is_local_name(name: str) -> bool:
 def _create_app(service: Any) -> Flask:
     application = create_backend_app(service)
     # Without this moto's framework would answer with a page of HTML.
-    application.register_error_handler(Exception, _answer_failure)
+    application.register_error_handler(Exception, failures.answer)
     return application
-
-
-def _answer_failure(error: Exception) -> Response:
-    """Answer what moto did not, in the shape of the protocol that was spoken."""
-    status = _status_of(error)
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        note_failure(error)
-    code = _FAILURE_CODES.get(status, "InternalServerError")
-    message = str(error) or type(error).__name__
-    if "X-Amz-Target" in request.headers:
-        body, kind = json.dumps({"__type": code, "message": message}), refusal.JSON
-    else:
-        body, kind = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>", "application/xml"
-    return Response(body, status=status, content_type=kind)
-
-
-def _status_of(error: Exception) -> int:
-    """Return the status of an error; other errors than HTTP's may have a code that is no status."""
-    if isinstance(error, HTTPException) and HTTPStatus.BAD_REQUEST <= (error.code or 0) < 600:  # noqa: PLR2004
-        return int(error.code or 0)
-    return int(HTTPStatus.NOT_IMPLEMENTED if isinstance(error, NotImplementedError) else 500)

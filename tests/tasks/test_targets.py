@@ -81,7 +81,9 @@ def test_the_environment_of_the_local_cloud_leads_boto3_there(
     inv: Inv, cloud_variables: dict[str, str], cloud_endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown = json.loads(inv("env", "--json").stdout)
-    assert shown == {"AWS_ENDPOINT_URL": cloud_endpoint, **cloud_variables} | dict.fromkeys(("AWS_DEFAULT_REGION", "AWS_REGION"), "us-east-1")
+    assert shown == {"AWS_ENDPOINT_URL": cloud_endpoint, **cloud_variables} | dict.fromkeys(
+        ("AWS_DEFAULT_REGION", "AWS_REGION"), "us-east-1"
+    )
     lines = inv("env", "--shell").stdout.splitlines()
     assert lines == inv("env").stdout.splitlines()
     assert lines == [*(f"export {name}={value}" for name, value in shown.items()), "unset AWS_SESSION_TOKEN"]

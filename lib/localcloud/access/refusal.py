@@ -11,10 +11,11 @@ from xml.sax.saxutils import escape
 
 from flask import Response
 
+from localcloud.failures import JSON
+
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
-JSON: Final = "application/x-amz-json-1.1"
 _FORBIDDEN: Final = int(HTTPStatus.FORBIDDEN)
 _BAD_REQUEST: Final = int(HTTPStatus.BAD_REQUEST)
 

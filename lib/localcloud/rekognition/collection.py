@@ -70,7 +70,7 @@ def list_collections(call: Call) -> Json:
 
 def delete_collection(call: Call) -> Json:
     """Delete a collection with its faces and users."""
-    with call.store.writing() as connection:
+    with call.store.removing() as connection:
         found = find_collection(connection, call.collection_name)
         if found is None:
             raise collection_missing(call.collection_name)

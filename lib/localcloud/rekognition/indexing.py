@@ -84,7 +84,7 @@ def index_faces(call: Call) -> Json:
 def delete_faces(call: Call) -> Json:
     """Delete faces by id; say which were not there or belong to a user."""
     wanted = list(dict.fromkeys(call.parameters["FaceIds"]))
-    with call.store.writing() as connection:
+    with call.store.removing() as connection:
         collection = call.collection_row(connection)
         rows = connection.execute(
             "SELECT face.id, face_id, engine, user.user_id FROM face LEFT JOIN user ON user.id = face.user"
