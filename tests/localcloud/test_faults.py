@@ -56,6 +56,9 @@ def test_requests_are_refused(rekognition: Any, calm: Faults, error_of: ErrorOf,
     calm(**{fault: 1})
     answer = error_of(rekognition.list_collections)
     assert (answer[0], answer[2]) == (code, 400)
+    if fault == "deny":
+        who = "arn:aws:sts::123456789012:assumed-role/localcloud/session"
+        assert answer[1] == f"User: {who} is not authorized to perform: rekognition:ListCollections"
     rekognition.list_collections()
 
 

@@ -1,5 +1,6 @@
 """A server is started once, found again, and answers AWS-shaped errors to everything it does not like."""
 
+import http.client
 import json
 import os
 import shutil
@@ -16,6 +17,8 @@ from typing import Any
 
 import psutil
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -273,3 +276,42 @@ def test_it_starts_and_answers_quickly(own_state: Path, launch: Callable[[Path],
     began = time.perf_counter()
     launch(own_state).client("rekognition").list_collections()
     assert time.perf_counter() - began < 5  # the goal of 1.2 s is measured by the benchmark, on a quiet machine
+
+
+def test_headers_are_those_of_aws_and_the_connection_stays_open(cloud: Any):
+    request = AWSRequest("POST", f"{cloud.endpoint}/", data=b"{}")
+    request.headers["X-Amz-Target"] = "RekognitionService.ListCollections"
+    SigV4Auth(cloud.key, "rekognition", "us-east-1").add_auth(request)
+    connection = http.client.HTTPConnection(cloud.endpoint.removeprefix("http://"), timeout=10)
+    for _ in range(3):
+        connection.request("POST", "/", b"{}", dict(request.headers.items()))
+        answer = connection.getresponse()
+        assert [name.lower() for name, _ in answer.getheaders()] == [
+            "x-amzn-requestid",
+            "content-type",
+            "content-length",
+            "date",
+        ]
+        assert json.loads(answer.read())["CollectionIds"] is not None
+        assert connection.sock is not None
+    connection.close()
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_rekognition_answers_posts_only(cloud: Any, method: str):
+    status, answer = cloud.send("/", method=method, **target("ListCollections"))
+    assert (status, json.loads(answer)["__type"]) == (404, "UnknownOperationException")
+
+
+@pytest.mark.parametrize(
+    ("name", "scope", "code"),
+    [
+        ("DynamoDB_20120810.ListTables", "rekognition", "UnknownOperationException"),
+        ("RekognitionService", "rekognition", "UnknownOperationException"),
+        ("RekognitionService.ListCollections", "s3", "InvalidSignatureException"),
+        ("RekognitionService.ListCollections", "dynamodb", "InvalidSignatureException"),
+    ],
+)
+def test_targets_and_signatures_of_other_services_are_refused(cloud: Any, name: str, scope: str, code: str):
+    status, answer = cloud.send("/", method="POST", body=b"{}", X_Amz_Target=name, scope=scope)
+    assert (status, json.loads(answer)["__type"]) == (400, code)
