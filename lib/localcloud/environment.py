@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from localcloud.state import Endpoint
+    from localcloud.credentials import Credentials
 
 REGION: Final = "us-east-1"
 
 
-def variables(running: Endpoint) -> dict[str, str]:
+def variables(endpoint: str, credentials: Credentials, region: str = REGION) -> dict[str, str]:
     """Return endpoint, key and region by the names that AWS's own programs read."""
     return {
-        "AWS_ENDPOINT_URL": running.url,
-        "AWS_ACCESS_KEY_ID": running.credentials.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": running.credentials.secret_access_key,
-        "AWS_DEFAULT_REGION": REGION,  # of the AWS CLI and boto3
-        "AWS_REGION": REGION,  # of the other SDKs
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": credentials.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
+        "AWS_DEFAULT_REGION": region,  # of the AWS CLI and boto3
+        "AWS_REGION": region,  # of the other SDKs
     }
 
 

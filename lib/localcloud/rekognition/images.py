@@ -16,7 +16,7 @@ from localcloud.rekognition.exceptions import SMALL_IMAGE, RekognitionError, inv
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from localcloud.rekognition.engine import Image
+    from localcloud.rekognition.faces import Image
 
 _LARGEST_OBJECT: Final = 15 * 1024 * 1024  # bytes; the limit of 5 MB for bytes in a request is in the service model
 _SMALLEST_SIDE: Final = 80  # pixels

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from localcloud.rekognition.call import Call, Json
     from localcloud.rekognition.detection import Portrait
-    from localcloud.rekognition.engine import Embedding, Image
+    from localcloud.rekognition.engine import Embedding
+    from localcloud.rekognition.faces import Image
 
 DEFAULT_FILTER: Final = "AUTO"
 UNNAMED_REPEATS_ARE_NEW: Final = True  # reports differ for a picture that comes again without an ExternalImageId
