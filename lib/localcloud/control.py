@@ -93,7 +93,7 @@ class Control:
 def _object(body: bytes) -> dict[str, Any]:
     try:
         value = json.loads(body)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise LocalCloudError(f"The body is not JSON: {error}") from error
     if not isinstance(value, dict):
         raise LocalCloudError('The body is a JSON object such as {"throttle": 3}')

@@ -16,7 +16,7 @@ from werkzeug.test import run_wsgi_app
 
 from localcloud import failures
 from localcloud.errors import LocalCloudError
-from localcloud.log import note
+from localcloud.log import note, note_failure
 from localcloud.s3 import backend, digests, settings
 from localcloud.s3.names import bucket_of, key_of
 from localcloud.s3.store import ObjectStore
@@ -152,9 +152,12 @@ def _is_version_of_none(header: tuple[str, str]) -> bool:
 
 
 def _answer_unreadable(error: Exception) -> Response:
-    """Answer that XML cannot be read: moto finds that out by stumbling over what is missing."""
+    """Answer that XML or a number cannot be read: moto finds that out by stumbling over what is missing or odd."""
     has_xml = request.method in _CHANGES and request.args and isinstance(request.environ["wsgi.input"], io.BytesIO)
     if isinstance(error, ExpatError) or (has_xml and request.environ["wsgi.input"].getbuffer().nbytes):
         message = "The XML you provided was not well-formed or did not validate against our published schema"
         return failures.xml_error("MalformedXML", message, 400)
+    if isinstance(error, ValueError):
+        note_failure(error)
+        return failures.xml_error("InvalidArgument", "An argument is not of the form that is expected", 400)
     return failures.answer(error)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import sqlite3
     from wsgiref.types import WSGIApplication, WSGIEnvironment
 
+    from moto.s3.models import FakeBucket
+
     from localcloud.s3.store import ObjectStore
 
 # What moto reads of a request that configures a bucket.
@@ -53,7 +55,7 @@ def save(connection: sqlite3.Connection, bucket: str, environ: WSGIEnvironment, 
             for variable, value in environ.items()
             if isinstance(value, str) and (variable in _KEPT_VARIABLES or variable.startswith(("HTTP_", "SERVER_")))
         }
-        made = dt.datetime.now(dt.UTC).isoformat()
+        made = _bucket(bucket).creation_date.isoformat()
         connection.execute(
             "INSERT INTO setting (bucket, subresource, request, body, made) VALUES (?, ?, ?, ?, ?)"
             " ON CONFLICT (bucket, subresource) DO UPDATE SET request = excluded.request, body = excluded.body"
@@ -70,10 +72,13 @@ def _correct_name(store: ObjectStore, row: sqlite3.Row, bucket: str) -> None:
 
 
 def _restore_creation(row: sqlite3.Row, bucket: str) -> None:
-    place = s3_backends.bucket_accounts.get(bucket)
-    if place is not None and row["subresource"] == "":
-        made = s3_backends[place[1]][place[0]].buckets[bucket]
-        made.creation_date = dt.datetime.fromisoformat(row["made"])
+    if bucket in s3_backends.bucket_accounts and row["subresource"] == "":
+        _bucket(bucket).creation_date = dt.datetime.fromisoformat(row["made"])
+
+
+def _bucket(name: str) -> FakeBucket:
+    partition, account = s3_backends.bucket_accounts[name]
+    return s3_backends[account][partition].buckets[name]
 
 
 def _subresource(environ: WSGIEnvironment) -> str:
