@@ -15,7 +15,7 @@ from eduguard.commands.migrations import migrate, migration_new, rollback
 from eduguard.commands.photos import photos_check, photos_pull, photos_push
 from eduguard.commands.rebuild import publish, rebuild, undo
 from eduguard.commands.seed import seed
-from eduguard.commands.servers import down, up
+from eduguard.commands.servers import down, env, up
 from eduguard.commands.shared import COLLECTION, CONFIRM, TO, YES, print_summary, settings_of
 from eduguard.commands.snapshots import snapshot_delete, snapshot_list, snapshot_restore, snapshot_save
 from eduguard.commands.sync import sync_faces
@@ -29,6 +29,7 @@ __all__ = [  # every command: Invoke finds it in this module by its name
     "doctor",
     "down",
     "enrol",
+    "env",
     "full",
     "migrate",
     "migration_new",

@@ -16,6 +16,9 @@ from uuid import uuid4
 import boto3
 import numpy as np
 import psutil
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from localcloud.rekognition import engine
 from localcloud.rekognition.store import Store
@@ -25,7 +28,6 @@ PHOTO = ROOT / "seed_data" / "photos" / "students" / "student-001" / "photo-1.jp
 ACCOUNT, REGION = "123456789012", "us-east-1"
 _PAGE = 4096
 _AT_ONCE = 20_000  # rows written in one transaction
-_SIGNED = f"AWS4-HMAC-SHA256 Credential=any/20260101/{REGION}/rekognition/aws4_request, SignedHeaders=host, Signature=0"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -50,27 +52,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def measure_requests(state: Path, sizes: list[int], rounds: int) -> None:
     """Time each kind of request."""
     server = json.loads(localcloud("start", state))
-    port = int(server["endpoint"].rpartition(":")[2])
-    client = boto3.client(
-        "rekognition",
-        endpoint_url=server["endpoint"],
-        region_name=REGION,
-        aws_access_key_id="any",
-        aws_secret_access_key="any",  # noqa: S106 -- nobody checks it
-    )
+    port, access = int(server["endpoint"].rpartition(":")[2]), read_access(state)
+    client = boto3.client("rekognition", endpoint_url=server["endpoint"], region_name=REGION, **access)
+    send = Sender(port, access)
     image = {"Bytes": PHOTO.read_bytes()}
-    report("moto's DetectText", times(rounds, lambda: send(port, "DetectText", {"Image": {"Bytes": "aGk="}})))
+    report("moto's DetectText", times(rounds, lambda: send("DetectText", {"Image": {"Bytes": "aGk="}})))
     report("moto's DetectText, boto3", times(rounds, lambda: client.detect_text(Image=image)))
     for size in sizes:
         name = f"faces-{size}"
-        first = json.loads(send(port, "ListFaces", {"CollectionId": name, "MaxResults": 1}))["Faces"][0]["FaceId"]
+        first = json.loads(send("ListFaces", {"CollectionId": name, "MaxResults": 1}))["Faces"][0]["FaceId"]
         page = {"CollectionId": name, "MaxResults": _PAGE}
         query = {"CollectionId": name, "FaceId": first}
         listed, found = f"ListFaces {min(size, _PAGE):,} of {size:,}", f"SearchFaces in {size:,}"
-        report(listed, times(rounds, lambda page=page: send(port, "ListFaces", page)))
+        report(listed, times(rounds, lambda page=page: send("ListFaces", page)))
         report(f"{listed}, boto3", times(rounds, lambda page=page: client.list_faces(**page)))
-        report(f"{found}, first", times(1, lambda query=query: send(port, "SearchFaces", query), warm=0))
-        report(found, times(rounds, lambda query=query: send(port, "SearchFaces", query)))
+        report(f"{found}, first", times(1, lambda query=query: send("SearchFaces", query), warm=0))
+        report(found, times(rounds, lambda query=query: send("SearchFaces", query)))
         by_image = f"SearchFacesByImage in {size:,}, boto3"
         report(by_image, times(rounds, lambda n=name: client.search_faces_by_image(CollectionId=n, Image=image)))
         report(f"IndexFaces into {size:,}, boto3", times(rounds, lambda n=name: index(client, n, image)))
@@ -100,17 +97,32 @@ def _times(rounds: int, work: Callable[[], object]) -> Iterator[float]:
         yield time.perf_counter() - began
 
 
-def send(port: int, operation: str, parameters: dict[str, Any]) -> bytes:
-    """Send one request without an SDK; return the body of the answer."""
-    connection = http.client.HTTPConnection("127.0.0.1", port)
-    headers = {"X-Amz-Target": f"RekognitionService.{operation}", "Authorization": _SIGNED}
-    connection.request("POST", "/", json.dumps(parameters), headers)
-    answer = connection.getresponse()
-    body = answer.read()
-    connection.close()
-    if answer.status != http.HTTPStatus.OK:
-        raise RuntimeError(body)
-    return body
+class Sender:
+    """Sends requests without an SDK, whose time would be measured too."""
+
+    def __init__(self, port: int, access: dict[str, str]) -> None:
+        self._port = port
+        self._key = Credentials(access["aws_access_key_id"], access["aws_secret_access_key"])
+
+    def __call__(self, operation: str, parameters: dict[str, Any]) -> bytes:
+        """Send one request; return the body of the answer."""
+        request = AWSRequest("POST", f"http://127.0.0.1:{self._port}/", data=json.dumps(parameters))
+        request.headers["X-Amz-Target"] = f"RekognitionService.{operation}"
+        SigV4Auth(self._key, "rekognition", REGION).add_auth(request)
+        connection = http.client.HTTPConnection("127.0.0.1", self._port)
+        connection.request("POST", "/", request.data, dict(request.headers.items()))
+        answer = connection.getresponse()
+        body = answer.read()
+        connection.close()
+        if answer.status != http.HTTPStatus.OK:
+            raise RuntimeError(body)
+        return body
+
+
+def read_access(state: Path) -> dict[str, str]:
+    """Return the key of a local cloud, as boto3 takes it."""
+    key = json.loads((state / "key.json").read_text())
+    return {f"aws_{name}": value for name, value in key.items()}
 
 
 def start(state: Path) -> float:
@@ -118,7 +130,7 @@ def start(state: Path) -> float:
     localcloud("stop", state)
     began = time.perf_counter()
     server = json.loads(localcloud("start", state))
-    send(int(server["endpoint"].rpartition(":")[2]), "ListCollections", {})
+    Sender(int(server["endpoint"].rpartition(":")[2]), read_access(state))("ListCollections", {})
     return time.perf_counter() - began
 
 

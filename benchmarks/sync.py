@@ -6,6 +6,7 @@ filled already. Both are measured in the same run, in turns with ours, each from
 
 import argparse
 import json
+import os
 import re
 import statistics
 import subprocess
@@ -120,6 +121,7 @@ def measure(bench: Bench, faces: int, rounds: int, *, with_cloud: bool) -> None:
         if with_cloud:
             cloud.fill(state, faces)
             endpoints[", local cloud"] = json.loads(cloud.localcloud("start", state))["endpoint"]
+            os.environ.update({name.upper(): value for name, value in cloud.read_access(state).items()})
         try:
             for number in range(rounds):
                 for server, endpoint in endpoints.items():

@@ -20,8 +20,12 @@ import boto3
 import hypothesis
 import pytest
 import yaml
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
-from eduguard.aws import local_cloud
+from eduguard.aws import local_cloud as cloud
+from eduguard.aws.local_cloud import LocalCloud
 from eduguard.fixtures import loading
 from eduguard.migrations import runner
 from eduguard.postgres import Database, connect, embedded, execute_for
@@ -31,7 +35,6 @@ from eduguard.settings import Settings, load_settings
 ROOT = Path(__file__).parents[1]
 INV = Path(sys.executable).parent / "inv"
 COLLECTION = "tests"
-KEYS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
 _NUMBERS = count(1)
 
 Inv = Callable[..., subprocess.CompletedProcess[str]]
@@ -66,7 +69,7 @@ def state_folder() -> Iterator[Path]:
     folder.chmod(0o711)
     yield folder
     embedded.stop(folder / "postgres")
-    local_cloud.stop(folder / "cloud")
+    cloud.stop(folder / "cloud")
     shutil.rmtree(folder)
 
 
@@ -76,8 +79,53 @@ def server_url(state_folder: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def cloud_endpoint(state_folder: Path) -> str:
-    return local_cloud.ensure_running(state_folder / "cloud")
+def local_cloud(state_folder: Path) -> LocalCloud:
+    return cloud.ensure_running(state_folder / "cloud")
+
+
+@pytest.fixture(scope="session")
+def cloud_endpoint(local_cloud: LocalCloud) -> str:
+    return local_cloud.endpoint
+
+
+@pytest.fixture(scope="session")
+def cloud_access(local_cloud: LocalCloud) -> dict[str, Any]:
+    """Where the local cloud is and its key, as collections and buckets are opened."""
+    return {"region": "us-east-1", "endpoint": local_cloud.endpoint, "credentials": local_cloud.credentials}
+
+
+@pytest.fixture(scope="session")
+def cloud_client(local_cloud: LocalCloud) -> Callable[[str], Any]:
+    """Make a client of boto3 for a service of the local cloud."""
+
+    def make(service: str) -> Any:
+        return boto3.client(
+            service, region_name="us-east-1", endpoint_url=local_cloud.endpoint, **local_cloud.credentials
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def cloud_variables(local_cloud: LocalCloud) -> dict[str, str]:
+    """The key of the local cloud as AWS's own chain finds it."""
+    return {name.upper(): value for name, value in local_cloud.credentials.items()}
+
+
+@pytest.fixture(scope="session")
+def tell_cloud(local_cloud: LocalCloud) -> Callable[..., None]:
+    """Put faults in force in the local cloud, and no others."""
+
+    def put(**faults: Any) -> None:
+        url, body = f"{local_cloud.endpoint}/localcloud/faults", json.dumps(faults).encode()
+        request = AWSRequest("PUT", url, data=body)
+        key = Credentials(local_cloud.access_key_id, local_cloud.secret_access_key)
+        SigV4Auth(key, "localcloud", "us-east-1").add_auth(request)
+        headers = dict(request.headers.items())
+        with urllib.request.urlopen(urllib.request.Request(url, data=body, method="PUT", headers=headers)) as answer:
+            assert answer.status == 200
+
+    return put
 
 
 @pytest.fixture
@@ -172,8 +220,8 @@ def full(database: Database, rebuilt: Database) -> Database:
 
 
 @pytest.fixture(scope="session")
-def client(cloud_endpoint: str) -> Any:
-    return boto3.client("rekognition", region_name="us-east-1", endpoint_url=cloud_endpoint, **KEYS)
+def client(cloud_client: Callable[[str], Any]) -> Any:
+    return cloud_client("rekognition")
 
 
 @pytest.fixture
@@ -194,23 +242,23 @@ def school(database: Database, seeded: Database) -> Database:
 
 
 @pytest.fixture
-def faults(cloud_endpoint: str) -> Iterator[Callable[..., None]]:
+def faults(tell_cloud: Callable[..., None]) -> Iterator[Callable[..., None]]:
     """Put faults in force, and no others; they end with the test."""
-
-    def put(**values: object) -> None:
-        body = json.dumps(values).encode()
-        request = urllib.request.Request(f"{cloud_endpoint}/localcloud/faults", data=body, method="PUT")
-        with urllib.request.urlopen(request) as answer:
-            assert answer.status == 200
-
-    yield put
-    put()
+    yield tell_cloud
+    tell_cloud()
 
 
 @pytest.fixture
 def relay(cloud_endpoint: str) -> Iterator[Callable[[Answer], str]]:
     """Serve the local cloud at another address, where a test answers some of the requests itself."""
-    own = {"connection", "content-length", "date", "expect", "host", "server", "transfer-encoding"}
+    own = {
+        "connection",
+        "content-length",
+        "date",
+        "expect",
+        "server",
+        "transfer-encoding",
+    }  # not the host: it is signed
 
     def serve(servers: ExitStack, answer: Answer) -> str:
         class Handler(BaseHTTPRequestHandler):
@@ -221,12 +269,12 @@ def relay(cloud_endpoint: str) -> Iterator[Callable[[Answer], str]]:
                 if ours := answer(self, body):
                     self.reply(ours[0], {}, ours[1])
                     return
-                cloud = http.client.HTTPConnection(cloud_endpoint.removeprefix("http://"))
+                upstream = http.client.HTTPConnection(cloud_endpoint.removeprefix("http://"))
                 kept = {name: value for name, value in self.headers.items() if name.lower() not in own}
-                cloud.request(self.command, self.path, body, kept)
-                with cloud.getresponse() as said:
+                upstream.request(self.command, self.path, body, kept)
+                with upstream.getresponse() as said:
                     self.reply(said.status, dict(said.headers), said.read())
-                cloud.close()
+                upstream.close()
 
             def reply(self, status: int, headers: dict[str, str], body: bytes) -> None:
                 self.send_response(status)

@@ -4,8 +4,9 @@ import os
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
+from eduguard.errors import EduguardError
 from eduguard.postgres import Database, embedded
 from eduguard.settings import LOCAL, Settings
 from eduguard.state_folder import state_folder
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from eduguard.students import Storage
 
 EMBEDDED_DATABASE = "eduguard"
-# The local cloud takes any; the operator's own are never sent to it.
-_LOCAL_CREDENTIALS = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
 
 
 def postgres_folder(settings: Settings) -> Path:
@@ -71,8 +70,7 @@ def target_collection(settings: Settings) -> "Collection":
     return open_collection(
         target.collection,
         region=target.region,
-        endpoint=_endpoint(settings, target.rekognition_endpoint),
-        credentials=_credentials(target.rekognition_endpoint),
+        **_place(settings, target.rekognition_endpoint),
         pace=_pace(target.rekognition_endpoint, target.region, rate) if rate else None,
     )
 
@@ -84,8 +82,7 @@ def target_identity(settings: Settings) -> "Identity":
     target = settings.target
     return identify(
         region=target.region,
-        endpoint=_endpoint(settings, target.rekognition_endpoint),
-        credentials=_credentials(target.rekognition_endpoint),
+        **_place(settings, target.rekognition_endpoint),
     )
 
 
@@ -97,8 +94,7 @@ def target_bucket(settings: Settings) -> "Bucket":
     return open_bucket(
         target.bucket,
         region=target.bucket_region,
-        endpoint=_endpoint(settings, target.s3_endpoint),
-        credentials=_credentials(target.s3_endpoint),
+        **_place(settings, target.s3_endpoint),
     )
 
 
@@ -147,13 +143,37 @@ def _pace(endpoint: str | None, region: str, rate: float) -> "Pace":  # noqa: AR
     return Pace(rate)
 
 
-def _endpoint(settings: Settings, endpoint: str | None) -> str | None:
+class _Place(TypedDict):
+    endpoint: str | None
+    credentials: dict[str, str] | None
+
+
+def _place(settings: Settings, endpoint: str | None) -> _Place:
+    """Return where requests go and with which key; the operator's own is never sent to the local cloud."""
     if endpoint != LOCAL:
-        return endpoint
+        return {"endpoint": endpoint, "credentials": None}
     from eduguard.aws import local_cloud
 
-    return local_cloud.ensure_running(cloud_folder(settings), models=settings.face_models)
+    running = local_cloud.ensure_running(cloud_folder(settings), models=settings.face_models)
+    return {"endpoint": running.endpoint, "credentials": running.credentials}
 
 
-def _credentials(endpoint: str | None) -> dict[str, str] | None:
-    return _LOCAL_CREDENTIALS if endpoint == LOCAL else None
+def local_cloud_variables(settings: Settings) -> dict[str, str]:
+    """Return the variables that lead the AWS CLI and SDKs to the target's local cloud, started if it is down.
+
+    Raises:
+        EduguardError: nothing of the target is in the local cloud.
+    """
+    from eduguard.aws import local_cloud
+
+    target = settings.target
+    if not target.uses_local_cloud:
+        raise EduguardError(f"Nothing of the target {target.name} is in the local cloud")
+    running = local_cloud.ensure_running(cloud_folder(settings), models=settings.face_models)
+    return {
+        "AWS_ENDPOINT_URL": running.endpoint,
+        "AWS_ACCESS_KEY_ID": running.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": running.secret_access_key,
+        "AWS_DEFAULT_REGION": target.region,  # of the AWS CLI and boto3
+        "AWS_REGION": target.region,  # of the other SDKs
+    }

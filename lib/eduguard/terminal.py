@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import TextIOWrapper
+from shlex import quote
 from typing import Any
 
 _STEP_WIDTH = 8
@@ -74,3 +75,10 @@ def print_rows(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())  # noqa: T201
+
+
+def print_exports(variables: Mapping[str, str]) -> None:
+    """Print commands that set variables in a shell; a session token of the caller's own would be sent along."""
+    for name, value in variables.items():
+        print(f"export {name}={quote(value)}")  # noqa: T201
+    print("unset AWS_SESSION_TOKEN")  # noqa: T201

@@ -1,5 +1,21 @@
 """A local stand-in for AWS: S3 buckets and Rekognition face collections, kept on disk."""
 
-from typing import Final
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from localcloud.testing import RunningCloud, running
+
+__all__ = ["VERSION", "RunningCloud", "running"]
 
 VERSION: Final = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Import what test suites use only when they do."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from localcloud import testing
+
+    return getattr(testing, name)

@@ -1,58 +1,99 @@
-"""The pages of our own: whether the server is well, and which faults it has been told to make."""
+"""The pages of our own: whether the server is the one it should be, and which faults it has been told to make."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from flask import Request, Response
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.rekognition.models import rekognition_backends
 
+from localcloud import VERSION
 from localcloud.errors import LocalCloudError
+from localcloud.health import PATH as HEALTH_PATH
+from localcloud.rekognition.cloning import clone_collection
+from localcloud.rekognition.exceptions import RekognitionError
 from localcloud.rekognition.faults import Faults, FaultSwitch, read_faults
-from localcloud.state import HEALTH_PATH
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
     from wsgiref.types import WSGIEnvironment
 
+    from localcloud.credentials import Credentials
+    from localcloud.rekognition.store import Store
+
 FAULTS_PATH: Final = "/localcloud/faults"
+CLONE_PATH: Final = "/localcloud/clone"
+_COLLECTION: Final = re.compile(r"[a-zA-Z0-9_.\-]{1,255}")
+_NONCE: Final = re.compile(r"nonce=([0-9a-f]{32,128})")
 
 
 class Control:
     """Answers the paths below /localcloud/."""
 
-    def __init__(self, *, health: dict[str, Any], switch: FaultSwitch) -> None:
-        self._health = health
+    def __init__(
+        self, *, credentials: Credentials, folder: Path, switch: FaultSwitch, store: Callable[[str, str], Store]
+    ) -> None:
+        self._store = store
+        self._credentials = credentials
+        self._folder = folder
         self._switch = switch
 
+    def answer_anybody(self, environ: WSGIEnvironment) -> Response | None:
+        """Answer a request that needs no key, for it asks whether the server has it; None if it is another one."""
+        if environ.get("PATH_INFO") != HEALTH_PATH:
+            return None
+        found = _NONCE.fullmatch(environ.get("QUERY_STRING", ""))
+        if environ["REQUEST_METHOD"] != "GET" or not found:
+            return _json({"error": f"GET {HEALTH_PATH}?nonce=, 32 to 128 hexadecimal digits"}, HTTPStatus.BAD_REQUEST)
+        address = f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
+        proof = self._credentials.proof(found[1], address, self._folder)
+        return _json({"service": "localcloud", "version": VERSION, "proof": proof})
+
     def answer(self, environ: WSGIEnvironment) -> Response | None:
-        """Answer a request for one of our pages; None if it is for somebody else."""
-        path = environ.get("PATH_INFO")
-        if path == HEALTH_PATH:
-            return _json(self._health)
-        if path == FAULTS_PATH:
-            return self._faults(Request(environ))
-        return None
+        """Answer a request for one of our pages that the key has signed; None if it is for somebody else."""
+        pages = {FAULTS_PATH: self._faults, CLONE_PATH: self._clone}
+        page = pages.get(str(environ.get("PATH_INFO")))
+        if page is None:
+            return None
+        try:
+            return page(Request(environ))
+        except LocalCloudError as error:
+            return _json({"error": str(error)}, HTTPStatus.BAD_REQUEST)
+        except RekognitionError as error:
+            return _json({"error": error.message}, HTTPStatus.BAD_REQUEST)
 
     def _faults(self, request: Request) -> Response:
         """GET shows the faults in force, PUT replaces them all, DELETE ends them."""
-        try:
-            if request.method == "PUT":
-                self._switch.replace(read_faults(_object(request.get_data())))
-            elif request.method == "DELETE":
-                self._switch.replace(Faults())
-            elif request.method != "GET":
-                return _json({"error": "GET, PUT or DELETE"}, HTTPStatus.METHOD_NOT_ALLOWED)
-        except LocalCloudError as error:
-            return _json({"error": str(error)}, HTTPStatus.BAD_REQUEST)
+        if request.method == "PUT":
+            self._switch.replace(read_faults(_object(request.get_data())))
+        elif request.method == "DELETE":
+            self._switch.replace(Faults())
+        elif request.method != "GET":
+            return _json({"error": "GET, PUT or DELETE"}, HTTPStatus.METHOD_NOT_ALLOWED)
         return _json(dataclasses.asdict(self._switch.faults))
+
+    def _clone(self, request: Request) -> Response:
+        """POST makes a collection with the faces and users of another."""
+        if request.method != "POST":
+            return _json({"error": "POST"}, HTTPStatus.METHOD_NOT_ALLOWED)
+        fields = _object(request.get_data())
+        source, target, region = (str(fields.get(name, "")) for name in ("source", "target", "region"))
+        if not _COLLECTION.fullmatch(target) or region not in rekognition_backends[DEFAULT_ACCOUNT_ID]:
+            raise LocalCloudError('The body is like {"source": "a", "target": "b", "region": "us-east-1"}')
+        clone_collection(self._store(DEFAULT_ACCOUNT_ID, region), source, target)
+        return _json({"source": source, "target": target})
 
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
         value = json.loads(body)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise LocalCloudError(f"The body is not JSON: {error}") from error
     if not isinstance(value, dict):
         raise LocalCloudError('The body is a JSON object such as {"throttle": 3}')

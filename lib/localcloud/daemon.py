@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+import psutil
+
 from localcloud.errors import LocalCloudError
+from localcloud.process import has_ended, server_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,7 +23,7 @@ _START_TIMEOUT: Final = 45.0  # seconds; a cold disk and a busy machine
 _STOP_TIMEOUT: Final = 10.0  # seconds; then the server is killed, which loses nothing acknowledged
 _PAUSE: Final = 0.01  # seconds
 _LOG_TAIL: Final = 2000  # characters shown when the server does not start
-_LOG_LIMIT: Final = 5_000_000  # bytes; a longer log is started anew
+_LOG_LIMIT: Final = 5_000_000  # bytes; a longer log is begun again
 
 
 def start(state: State, options: Sequence[str] = ()) -> Endpoint:
@@ -41,18 +44,28 @@ def start(state: State, options: Sequence[str] = ()) -> Endpoint:
 
 
 def stop(state: State) -> bool:
-    """Stop the server of this folder, answering or not; say whether there was one."""
+    """Stop the server of this folder, answering or not; say whether there was one.
+
+    Raises:
+        LocalCloudError: it does not end, or what holds the folder is no server of ours.
+    """
+    if not state.exists:
+        return False
     with state.starting():
-        pid = state.serving_pid()
-        if not pid:
-            state.endpoint_file.unlink(missing_ok=True)
-            return False
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            _signal(pid, number)
-            if _wait(lambda: state.serving_pid() is None, _STOP_TIMEOUT):
-                state.endpoint_file.unlink(missing_ok=True)
-                return True
-    raise LocalCloudError(f"Process {pid}, which serves {state.folder}, does not end")
+        process = server_process(state)
+        if process is not None:
+            _end(process, state)
+        state.endpoint_file.unlink(missing_ok=True)
+    return process is not None
+
+
+def _end(process: psutil.Process, state: State) -> None:
+    for ask in (process.terminate, process.kill):
+        with suppress(psutil.NoSuchProcess):
+            ask()  # psutil looks at the start of the process again before it sends a signal
+        if _wait(lambda: has_ended(process), _STOP_TIMEOUT):
+            return
+    raise LocalCloudError(f"Process {process.pid}, which serves {state.folder}, does not end")
 
 
 def _spawn(state: State, options: Sequence[str]) -> subprocess.Popen[bytes]:
@@ -90,23 +103,23 @@ def _start_and_wait(state: State, options: Sequence[str]) -> Endpoint:
         if running:
             return running
         # Whoever holds the folder may be about to answer, or about to end.
-        if process is None and state.serving_pid() is None:
-            process = _spawn(state, options)
+        if process is None:
+            _end_older_server(state)
+            process = _spawn(state, options) if state.serving_pid() is None else None
         if process is not None and process.poll() is not None:
             raise LocalCloudError(f"The server ended with code {process.returncode}:\n{_log_tail(state)}")
         time.sleep(_PAUSE)
     raise LocalCloudError(f"No answer within {_START_TIMEOUT:.0f} s; the log is {state.log}:\n{_log_tail(state)}")
 
 
+def _end_older_server(state: State) -> None:
+    """End a server that has been running since before servers had keys: it lets everybody in."""
+    if state.endpoint_file.exists() and not state.key_file.exists() and (older := server_process(state)):
+        _end(older, state)
+
+
 def _log_tail(state: State) -> str:
     return state.log.read_text(errors="replace")[-_LOG_TAIL:].strip() if state.log.exists() else "(no log)"
-
-
-def _signal(pid: int, number: signal.Signals) -> None:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return
 
 
 def _wait(is_done: Callable[[], bool], timeout: float) -> bool:

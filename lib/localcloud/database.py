@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from localcloud.errors import LocalCloudError
+from localcloud.log import note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +48,17 @@ def open_database(path: Path, schema: str) -> sqlite3.Connection:
     if version == 0:
         connection.executescript(f"BEGIN; {schema} PRAGMA user_version={_SCHEMA_VERSION}; COMMIT;")
     return connection
+
+
+def scrub(connection: sqlite3.Connection) -> None:
+    """Move the log into the file and empty it: until then it holds the pages as they were before a removal.
+
+    What is removed is gone for the caller already; a disk that is full now is no failure: the next removal tries again.
+    """
+    try:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.Error as error:
+        note(f"The log of a file could not be emptied: {error}")
 
 
 @contextmanager

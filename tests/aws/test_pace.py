@@ -43,10 +43,13 @@ def test_turns_are_evenly_spaced_between_threads() -> None:
 
 
 def test_collections_of_one_region_share_one_rate_and_are_never_throttled(
-    cloud_endpoint: str, faults: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    cloud_endpoint: str,
+    cloud_variables: dict[str, str],
+    faults: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    for name, value in cloud_variables.items():
+        monkeypatch.setenv(name, value)
     settings = settings_of(cloud_endpoint)
     collections = [target_collection(settings.with_collection(f"rate-{number}")) for number in range(3)]
     faults(tps=RATE)

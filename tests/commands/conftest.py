@@ -14,21 +14,17 @@ from eduguard.postgres import Database, connect, execute_for, read_value
 
 ROOT = Path(__file__).parents[2]
 PHOTOS = ROOT / "seed_data" / "photos"
-LOCAL: dict[str, Any] = {
-    "region": "us-east-1",
-    "credentials": {"aws_access_key_id": "local", "aws_secret_access_key": "local"},
-}
 Inv = Callable[..., subprocess.CompletedProcess[str]]
 
 
 class School:
     """The seeded database of one test, with a collection and a bucket of its own; nothing is enrolled yet."""
 
-    def __init__(self, inv: Inv, database: Database, endpoint: str) -> None:
+    def __init__(self, inv: Inv, database: Database, access: dict[str, Any]) -> None:
         self.name = f"school-{uuid4().hex[:12]}"
-        self.database, self.endpoint, self._inv = database, endpoint, inv
-        self.bucket: Bucket = open_bucket(self.name, endpoint=endpoint, **LOCAL)
-        self.collection: Collection = open_collection(self.name, endpoint=endpoint, **LOCAL)
+        self.database, self.access, self._inv = database, access, inv
+        self.bucket: Bucket = open_bucket(self.name, **access)
+        self.collection: Collection = open_collection(self.name, **access)
 
     def inv(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         own = {"INVOKE_TARGETS_LOCAL_COLLECTION": self.name, "INVOKE_TARGETS_LOCAL_BUCKET": self.name}
@@ -63,10 +59,10 @@ class School:
 
 
 @pytest.fixture
-def school(inv: Inv, seeded: Database, database: Database, cloud_endpoint: str) -> School:
+def school(inv: Inv, seeded: Database, database: Database, cloud_access: dict[str, Any]) -> School:
     with connect(database.maintenance, purpose="tests") as conn:
         execute_for(conn, "CREATE DATABASE {} TEMPLATE {}", database, seeded)
-    return School(inv, database, cloud_endpoint)
+    return School(inv, database, cloud_access)
 
 
 @pytest.fixture

@@ -21,19 +21,15 @@ from eduguard.sync.apply import apply_plan
 
 PHOTOS = Path(__file__).parents[2] / "seed_data" / "photos"
 CLASS_PHOTO = PHOTOS / "classes" / "class-1b-lenguaje.jpg"
-LOCAL: dict[str, Any] = {
-    "region": "us-east-1",
-    "credentials": {"aws_access_key_id": "local", "aws_secret_access_key": "local"},
-}
 EVERYBODY = [f"student-00{number}" for number in range(1, 7)]
 TAKE = ("attendance", "take", "class-1b-lenguaje", "--json")
 Inv = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="module")
-def samples(seeded: Database, cloud_endpoint: str) -> Collection:
+def samples(seeded: Database, cloud_access: dict[str, Any]) -> Collection:
     """The faces of the sample photos in a collection of this module."""
-    name, access = f"attendance-{uuid4().hex[:12]}", {"endpoint": cloud_endpoint, **LOCAL}
+    name, access = f"attendance-{uuid4().hex[:12]}", cloud_access
     collection, bucket = open_collection(name, **access), open_bucket(name, **access)
     storage = Storage(collection=collection, bucket=bucket, by_reference=True)
     enrol_samples(find_photos(PHOTOS), storage=storage, note=lambda _: None)

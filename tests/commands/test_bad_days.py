@@ -1,7 +1,5 @@
 """AWS throttles, fails and shows new faces late: photos and faces still arrive once, and are still removed."""
 
-import json
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -15,22 +13,16 @@ NewPhoto = Callable[..., Path]
 
 
 @pytest.fixture
-def faults(cloud_endpoint: str) -> Callable[..., AbstractContextManager[None]]:
+def faults(tell_cloud: Callable[..., None]) -> Callable[..., AbstractContextManager[None]]:
     """Tell the local cloud to have a bad day."""
-
-    def send(method: str, faults: dict[str, Any]) -> None:
-        body = json.dumps(faults).encode()
-        request = urllib.request.Request(f"{cloud_endpoint}/localcloud/faults", data=body, method=method)
-        with urllib.request.urlopen(request):
-            pass
 
     @contextmanager
     def bad_day(**faults: Any) -> Iterator[None]:
-        send("PUT", faults)
+        tell_cloud(**faults)
         try:
             yield
         finally:
-            send("DELETE", {})
+            tell_cloud()
 
     return bad_day
 

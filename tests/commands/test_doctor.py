@@ -2,11 +2,9 @@
 
 import json
 import subprocess
-import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import boto3
 import pytest
 
 from eduguard.postgres import Database, connect
@@ -68,18 +66,10 @@ def test_missing_credentials_are_told_first(inv: Inv, full: Database, cloud_endp
 
 
 @pytest.fixture
-def deny(cloud_endpoint: str) -> Iterator[Callable[[str], None]]:
+def deny(tell_cloud: Callable[..., None]) -> Iterator[Callable[[str], None]]:
     """Have the local cloud refuse an operation of Rekognition."""
-
-    def send(method: str, **faults: Any) -> None:
-        body = json.dumps(faults).encode()
-        with urllib.request.urlopen(
-            urllib.request.Request(f"{cloud_endpoint}/localcloud/faults", data=body, method=method)
-        ) as answer:
-            assert answer.status == 200
-
-    yield lambda operation: send("PUT", deny=1000, operation=operation)
-    send("DELETE")
+    yield lambda operation: tell_cloud(deny=1000, operation=operation)
+    tell_cloud()
 
 
 @pytest.mark.parametrize(
@@ -105,14 +95,8 @@ def test_a_bucket_that_is_not_there_is_broken_and_the_faces_are_judged_all_the_s
     assert "18 rows hold the FaceId of their face" in [text for text, _ in found(report, "ok")]
 
 
-def test_an_empty_collection_is_drift(inv: Inv, full: Database, cloud_endpoint: str) -> None:
-    client = boto3.client(
-        "rekognition",
-        endpoint_url=cloud_endpoint,
-        region_name="us-east-1",
-        aws_access_key_id="local",
-        aws_secret_access_key="local",
-    )
+def test_an_empty_collection_is_drift(inv: Inv, full: Database, cloud_client: Callable[[str], Any]) -> None:
+    client = cloud_client("rekognition")
     client.create_collection(CollectionId="empty")
     try:
         status, report = examine(inv, "--collection", "empty")

@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from PIL import Image
 
@@ -122,15 +121,14 @@ def test_two_enrolments_of_one_student_at_once_never_take_one_number(
 
 
 KILLED = """
-import os, signal, sys
+import json, os, signal, sys
 from pathlib import Path
 from eduguard.postgres import Database, connect
 from eduguard.aws import open_bucket, open_collection
 from eduguard.students import Request, Storage
 from eduguard.students.enrolment import enrol_photo
-url, endpoint, name, photo, last = sys.argv[1:]
-access = dict(region="us-east-1", endpoint=endpoint,
-    credentials={"aws_access_key_id": "local", "aws_secret_access_key": "local"})
+url, access, name, photo, last = sys.argv[1:]
+access = json.loads(access)
 storage = Storage(collection=open_collection(name, **access), bucket=open_bucket(name, **access), by_reference=True)
 storage.collection.create()
 storage.bucket.ensure_exists()
@@ -143,7 +141,7 @@ with connect(Database.from_url(url), purpose="enrol") as conn:
 @pytest.mark.fault
 @pytest.mark.parametrize("step", ["reserved", "stored", "indexed", "inserted", "committed"])
 def test_enrolment_killed_at_any_step_is_finished_by_the_next_run(school: School, photo: Path, step: str) -> None:
-    arguments = [school.database.url, school.endpoint, school.name, str(photo), step]
+    arguments = [school.database.url, json.dumps(school.access), school.name, str(photo), step]
     killed = subprocess.run([sys.executable, "-c", KILLED, *arguments], check=False, timeout=60)
     assert killed.returncode == -signal.SIGKILL
     assert bool(school.rows()) is (step == "committed")
@@ -154,7 +152,7 @@ def test_enrolment_killed_at_any_step_is_finished_by_the_next_run(school: School
 
 
 def test_enrolment_of_a_picture_that_is_refused_and_killed_leaves_nothing_after_the_next_run(school: School) -> None:
-    arguments = [school.database.url, school.endpoint, school.name, str(CLASS_PHOTO), "stored"]
+    arguments = [school.database.url, json.dumps(school.access), school.name, str(CLASS_PHOTO), "stored"]
     killed = subprocess.run([sys.executable, "-c", KILLED, *arguments], check=False, timeout=60)
     assert killed.returncode == -signal.SIGKILL
     assert school.keys() == ["students/student-001/photo-4.jpg"]
@@ -186,7 +184,7 @@ def test_a_sample_photo_that_was_drawn_anew_is_named_and_replaces_nothing(
 
 
 def test_a_picture_that_a_request_cannot_carry_is_sent_smaller(
-    school: School, photo: Path, cloud_endpoint: str
+    school: School, photo: Path, cloud_endpoint: str, cloud_variables: dict[str, str]
 ) -> None:
     with Image.open(photo) as image:
         exif = Image.Exif()
@@ -196,11 +194,7 @@ def test_a_picture_that_a_request_cannot_carry_is_sent_smaller(
         noise.rotate(90, expand=True).save(photo, quality=97, exif=exif)
     assert photo.stat().st_size > 5 * 1024 * 1024
     flags = ("student-001", str(photo))
-    elsewhere = {
-        "INVOKE_TARGETS_LOCAL_S3_ENDPOINT": cloud_endpoint,
-        "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "local",
-    }
+    elsewhere = {"INVOKE_TARGETS_LOCAL_S3_ENDPOINT": cloud_endpoint, **cloud_variables}
     assert "1 enrolled" in school.inv("enrol", *flags, **elsewhere).stdout
     school.assert_enrolled("student-001-photo-4")
     assert school.bucket.download("students/student-001/photo-4.jpg") == photo.read_bytes()
@@ -208,11 +202,9 @@ def test_a_picture_that_a_request_cannot_carry_is_sent_smaller(
 
 @pytest.mark.parametrize("means", ["policy", "ACL"])
 def test_nothing_is_enrolled_into_a_bucket_that_everybody_can_read(
-    school: School, photo: Path, cloud_endpoint: str, means: str
+    school: School, photo: Path, cloud_client: Callable[[str], Any], means: str
 ) -> None:
-    client = boto3.client(
-        "s3", region_name="us-east-1", endpoint_url=cloud_endpoint, aws_access_key_id="l", aws_secret_access_key="l"
-    )
+    client = cloud_client("s3")
     client.create_bucket(Bucket=school.name)
     if means == "ACL":
         client.put_bucket_acl(Bucket=school.name, ACL="public-read")
@@ -234,7 +226,7 @@ def test_nothing_is_enrolled_into_a_bucket_that_everybody_can_read(
 
 @pytest.mark.parametrize("form", ["a student", "a folder", "the sample photos", "a push"])
 def test_a_bucket_that_may_be_public_for_all_its_endpoint_says_is_noted(
-    school: School, new_photo: NewPhoto, tmp_path: Path, relay: Any, form: str
+    school: School, new_photo: NewPhoto, tmp_path: Path, relay: Any, cloud_variables: dict[str, str], form: str
 ) -> None:
     unknown = ("publicAccessBlock", "policyStatus", "acl")  # what Cloudflare R2 does not implement
     refusal = b"<Error><Code>NotImplemented</Code><Message>not implemented</Message></Error>"
@@ -246,20 +238,18 @@ def test_a_bucket_that_may_be_public_for_all_its_endpoint_says_is_noted(
         "the sample photos": ("enrol", "--yes"),
         "a push": ("photos", "push", str(tmp_path)),
     }
-    access = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
-    done = school.inv(*commands[form], INVOKE_TARGETS_LOCAL_S3_ENDPOINT=endpoint, **access)
+    done = school.inv(*commands[form], INVOKE_TARGETS_LOCAL_S3_ENDPOINT=endpoint, **cloud_variables)
     assert done.stderr.count(f"bucket {school.name}: its endpoint cannot say whether it is public") == 1
     assert school.keys() != []
 
 
 REMOVED = """
-import os, signal, sys
+import json, os, signal, sys
 from eduguard.postgres import Database, connect
 from eduguard.aws import open_bucket, open_collection
 from eduguard.students import Storage, remove_traces
-url, endpoint, name, last = sys.argv[1:]
-access = dict(region="us-east-1", endpoint=endpoint,
-    credentials={"aws_access_key_id": "local", "aws_secret_access_key": "local"})
+url, access, name, last = sys.argv[1:]
+access = json.loads(access)
 storage = Storage(collection=open_collection(name, **access), bucket=open_bucket(name, **access), by_reference=True)
 with connect(Database.from_url(url), purpose="unenrol") as conn:
     remove_traces(conn, "student-001", storage, tell=lambda step: step == last and os.kill(os.getpid(), signal.SIGKILL))
@@ -284,10 +274,10 @@ def test_unenrol_shows_what_it_removes_and_removes_it_everywhere(
     assert "nothing to remove" in school.inv("unenrol", "student-001", "--yes").stdout
 
 
-def test_unenrol_removes_every_version_of_a_photo(school: School, photo: Path, cloud_endpoint: str) -> None:
-    client = boto3.client(
-        "s3", region_name="us-east-1", endpoint_url=cloud_endpoint, aws_access_key_id="l", aws_secret_access_key="l"
-    )
+def test_unenrol_removes_every_version_of_a_photo(
+    school: School, photo: Path, cloud_client: Callable[[str], Any]
+) -> None:
+    client = cloud_client("s3")
     client.create_bucket(Bucket=school.name)
     client.put_bucket_versioning(Bucket=school.name, VersioningConfiguration={"Status": "Enabled"})
     school.inv("enrol", "student-001", str(photo))
@@ -301,7 +291,7 @@ def test_unenrol_removes_every_version_of_a_photo(school: School, photo: Path, c
 @pytest.mark.parametrize("step", ["user", "faces", "photos", "rows", "committed"])
 def test_unenrol_killed_at_any_step_is_finished_by_the_next_run(school: School, photo: Path, step: str) -> None:
     school.inv("enrol", "student-001", str(photo), "--users")
-    arguments = [school.database.url, school.endpoint, school.name, step]
+    arguments = [school.database.url, json.dumps(school.access), school.name, step]
     killed = subprocess.run([sys.executable, "-c", REMOVED, *arguments], check=False, timeout=60)
     assert killed.returncode == -signal.SIGKILL
     assert school.collection.list_users() == set()

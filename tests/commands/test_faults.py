@@ -225,10 +225,12 @@ class Wire:
                 sink.sendall(data)
 
 
-def test_the_network_is_cut_in_the_middle_of_the_listing(survival: Survival, cloud_endpoint: str) -> None:
+def test_the_network_is_cut_in_the_middle_of_the_listing(
+    survival: Survival, cloud_endpoint: str, cloud_variables: dict[str, str]
+) -> None:
     wire = Wire(cloud_endpoint, cut_at=b"student-003-photo-1")
-    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
-    done = survival.inv("full", check=False, INVOKE_TARGETS_LOCAL_REKOGNITION_ENDPOINT=wire.endpoint, **keys)
+    through = {"INVOKE_TARGETS_LOCAL_REKOGNITION_ENDPOINT": wire.endpoint, **cloud_variables}
+    done = survival.inv("full", check=False, **through)
     assert wire.is_cut
     survival.check(done)
 

@@ -2,10 +2,10 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from PIL import Image
 
@@ -14,10 +14,8 @@ School = Any  # of conftest.py
 
 
 @pytest.fixture
-def client(cloud_endpoint: str) -> Any:
-    return boto3.client(
-        "s3", region_name="us-east-1", endpoint_url=cloud_endpoint, aws_access_key_id="l", aws_secret_access_key="l"
-    )
+def client(cloud_client: Callable[[str], Any]) -> Any:
+    return cloud_client("s3")
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import boto3
 import pytest
 
 from eduguard.postgres import Database
@@ -29,12 +30,13 @@ def test_without_aws_credentials_the_way_to_them_is_told(inv: Inv, full: Databas
     assert "aws configure" in done.stderr
 
 
-def test_a_local_cloud_by_its_url_works_like_any_endpoint(inv: Inv, full: Database, cloud_endpoint: str) -> None:
+def test_a_local_cloud_by_its_url_works_like_any_endpoint(
+    inv: Inv, full: Database, cloud_endpoint: str, cloud_variables: dict[str, str]
+) -> None:
     done = inv(
         "sync-faces",
         INVOKE_TARGETS_LOCAL_REKOGNITION_ENDPOINT=cloud_endpoint,
-        AWS_ACCESS_KEY_ID="key",
-        AWS_SECRET_ACCESS_KEY="secret",
+        **cloud_variables,
     )
     assert "18 unchanged" in done.stdout
 
@@ -73,3 +75,24 @@ def test_the_embedded_server_and_the_cloud_come_up_and_go_down(inv: Inv) -> None
     finally:
         inv("down", **settings)
         shutil.rmtree(folder)
+
+
+def test_the_environment_of_the_local_cloud_leads_boto3_there(
+    inv: Inv, cloud_variables: dict[str, str], cloud_endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = json.loads(inv("env", "--json").stdout)
+    assert shown == {"AWS_ENDPOINT_URL": cloud_endpoint, **cloud_variables} | dict.fromkeys(
+        ("AWS_DEFAULT_REGION", "AWS_REGION"), "us-east-1"
+    )
+    lines = inv("env", "--shell").stdout.splitlines()
+    assert lines == inv("env").stdout.splitlines()
+    assert lines == [*(f"export {name}={value}" for name, value in shown.items()), "unset AWS_SESSION_TOKEN"]
+    for name, value in shown.items():
+        monkeypatch.setenv(name, value)
+    assert boto3.Session().client("rekognition").list_collections()["ResponseMetadata"]["HTTPStatusCode"] == 200
+
+
+def test_a_target_on_aws_has_no_such_environment(inv: Inv) -> None:
+    elsewhere = {"INVOKE_TARGETS_LOCAL_REKOGNITION_ENDPOINT": "http://127.0.0.1:9"}
+    done = inv("env", check=False, **elsewhere, INVOKE_TARGETS_LOCAL_S3_ENDPOINT="http://127.0.0.1:9")
+    assert (done.returncode, "Nothing of the target local is in the local cloud" in done.stderr) == (1, True)

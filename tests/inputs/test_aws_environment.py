@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,6 @@ from eduguard.aws.bucket import open_bucket
 from eduguard.aws.rekognition import open_collection
 from eduguard.errors import EduguardError
 
-KEYS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
 BROKEN = "[profile \nbroken"
 NOWHERE = "http://127.0.0.1:9"
 Put = Callable[[str, str], None]
@@ -53,14 +53,13 @@ def put(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Put:
     ],
 )
 def test_an_endpoint_of_ours_is_reached_whatever_is_said_of_aws(
-    put: Put, monkeypatch: pytest.MonkeyPatch, cloud_endpoint: str, name: str, value: str
+    put: Put, monkeypatch: pytest.MonkeyPatch, cloud_access: dict[str, Any], name: str, value: str
 ) -> None:
     monkeypatch.delenv("NO_PROXY")
     monkeypatch.delenv("no_proxy")
     put(name, value)
-    access = {"region": "us-east-1", "endpoint": cloud_endpoint, "credentials": KEYS}
-    assert open_collection("nobody-made-it", **access).describe() is None
-    assert not open_bucket("nobody-made-it", **access).exists()
+    assert open_collection("nobody-made-it", **cloud_access).describe() is None
+    assert not open_bucket("nobody-made-it", **cloud_access).exists()
 
 
 @pytest.mark.parametrize(

@@ -10,19 +10,22 @@ import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from botocore.auth import S3SigV4Auth, SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from PIL import Image
 
 PHOTOS = Path(__file__).parents[2] / "seed_data" / "photos"
-LABELLED = Path(__file__).parents[3] / "shared" / "faces"
+LABELLED = Path(os.environ.get("LABELLED_FACES") or Path(__file__).parents[3] / "shared" / "faces")
 LIB = Path(__file__).parents[2] / "lib"
 _NUMBERS = count(1)
 
@@ -34,24 +37,45 @@ class Cloud:
     state: Path
     endpoint: str
     pid: int
+    variables: dict[str, str] = field(hash=False)
+
+    @property
+    def key(self) -> Credentials:
+        """Its access key."""
+        return Credentials(self.variables["AWS_ACCESS_KEY_ID"], self.variables["AWS_SECRET_ACCESS_KEY"])
 
     def client(self, service: str, **settings: Any) -> Any:
         """Return a boto3 client that never retries, unless told otherwise."""
         named = {
             "endpoint_url": self.endpoint,
             "region_name": "us-east-1",
-            "aws_access_key_id": "any",
-            "aws_secret_access_key": "any",
+            "aws_access_key_id": self.key.access_key,
+            "aws_secret_access_key": self.key.secret_key,
             "config": Config(retries={"total_max_attempts": 1}),
         }
         return boto3.client(service, **(named | settings))
 
-    def send(self, path: str, *, method: str = "GET", body: bytes | None = None, **headers: str) -> tuple[int, bytes]:
-        """Send one request without any SDK; return status and body."""
+    def send(
+        self, path: str, *, method: str = "GET", body: bytes | None = None, scope: str = "", **headers: str
+    ) -> tuple[int, bytes]:
+        """Send one request without any SDK; return status and body.
+
+        Args:
+            path: with its query.
+            method: of HTTP.
+            body: of the request.
+            scope: service and region that the signature is for; empty: not signed.
+            headers: with underscores for dashes.
+        """
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        request = urllib.request.Request(self.endpoint + path, data=body, method=method, headers=named)
+        request = AWSRequest(method, self.endpoint + path, data=body or b"", headers=named)
+        if scope:
+            service, _, region = scope.partition(" ")
+            signer = S3SigV4Auth if service == "s3" else SigV4Auth
+            signer(self.key, service, region or "us-east-1").add_auth(request)
+        sent = urllib.request.Request(request.url, data=body, method=method, headers=dict(request.headers.items()))
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(sent, timeout=30) as answer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:
             with error:
@@ -59,7 +83,8 @@ class Cloud:
 
     def faults(self, **faults: Any) -> None:
         """Put faults in force, and no others."""
-        status, body = self.send("/localcloud/faults", method="PUT", body=json.dumps(faults).encode())
+        body = json.dumps(faults).encode()
+        status, body = self.send("/localcloud/faults", method="PUT", body=body, scope="localcloud")
         assert status == 200, body
 
 
@@ -81,7 +106,8 @@ def run(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]
 def start(state: Path, *options: str) -> Cloud:
     """Start a server, or find the one that runs."""
     answer = json.loads(run("start", "--state", str(state), *options).stdout)
-    return Cloud(state=state, endpoint=answer["endpoint"], pid=answer["pid"])
+    variables = json.loads(run("env", "--state", str(state), "--json").stdout)
+    return Cloud(state=state, endpoint=answer["endpoint"], pid=answer["pid"], variables=variables)
 
 
 @pytest.fixture(scope="session")
@@ -132,7 +158,7 @@ def bucket(s3: Any) -> str:
 def calm(cloud: Cloud) -> Iterator[Callable[..., None]]:
     """Put faults in force for one test."""
     yield cloud.faults
-    cloud.send("/localcloud/faults", method="DELETE")
+    cloud.send("/localcloud/faults", method="DELETE", scope="localcloud")
 
 
 @pytest.fixture(scope="session")

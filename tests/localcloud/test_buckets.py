@@ -23,7 +23,8 @@ def test_many_clients_put_list_and_delete_at_once(cloud: Any, bucket: str):
 
 def test_a_signed_url_puts_and_gets(s3: Any, bucket: str):
     named = {"Bucket": bucket, "Key": "a b/ñ"}
-    url, headers = s3.generate_presigned_url("put_object", named), {"Content-Type": "image/jpeg"}
+    headers = {"Content-Type": "image/jpeg"}
+    url = s3.generate_presigned_url("put_object", named | {"ContentType": "image/jpeg"})
     put = urllib.request.Request(url, data=b"hello", method="PUT", headers=headers)
     urllib.request.urlopen(put, timeout=10).close()
     with urllib.request.urlopen(s3.generate_presigned_url("get_object", named), timeout=10) as answer:
@@ -49,7 +50,7 @@ def test_resetting_moto_keeps_what_is_on_disk(own_state: Path, launch: Any):
     s3.create_bucket(Bucket="photos")
     s3.put_object(Bucket="photos", Key="k", Body=b"v")
     rekognition.create_collection(CollectionId="c")
-    assert server.send("/moto-api/reset", method="POST")[0] == 200
+    assert server.send("/moto-api/reset", method="POST", scope="s3")[0] == 200
     assert s3.get_object(Bucket="photos", Key="k")["Body"].read() == b"v"
     assert rekognition.list_collections()["CollectionIds"] == ["c"]
 
@@ -60,7 +61,7 @@ def test_an_account_that_is_no_account_is_refused(cloud: Any, tmp_path: Path):
         method="POST",
         body=b"{}",
         X_Amz_Target="RekognitionService.ListCollections",
-        Authorization="AWS4-HMAC-SHA256 Credential=any/20260101/us-east-1/rekognition/aws4_request",
+        scope="rekognition",
         x_moto_account_id=f"../../../{tmp_path}",
     )
     assert status == 400
@@ -77,3 +78,10 @@ def test_accounts_are_kept_apart(cloud: Any, bucket: str, collection: str, servi
         assert bucket not in [each["Name"] for each in other.list_buckets()["Buckets"]]
     else:
         assert collection not in other.list_collections()["CollectionIds"]
+
+
+def test_an_object_whose_type_is_that_of_a_form_keeps_its_content(s3: Any, bucket: str):
+    for kind in ("application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
+        s3.put_object(Bucket=bucket, Key="k", Body=b"a=b", ContentType=kind)
+        found = s3.get_object(Bucket=bucket, Key="k")
+        assert (found["Body"].read(), found["ContentType"]) == (b"a=b", kind)

@@ -14,7 +14,6 @@ from botocore.exceptions import ClientError, ConnectionClosedError
 ErrorOf = Callable[..., tuple[str, str, int]]
 Faults = Callable[..., None]
 Photo = Callable[[int, int], bytes]
-SIGNED = "AWS4-HMAC-SHA256 Credential=any/20260101/us-east-1/rekognition/aws4_request, SignedHeaders=host, Signature=0"
 
 
 def test_throttling_stops_after_the_burst(rekognition: Any, calm: Faults, error_of: ErrorOf):
@@ -57,6 +56,9 @@ def test_requests_are_refused(rekognition: Any, calm: Faults, error_of: ErrorOf,
     calm(**{fault: 1})
     answer = error_of(rekognition.list_collections)
     assert (answer[0], answer[2]) == (code, 400)
+    if fault == "deny":
+        who = "arn:aws:sts::123456789012:assumed-role/localcloud/session"
+        assert answer[1] == f"User: {who} is not authorized to perform: rekognition:ListCollections"
     rekognition.list_collections()
 
 
@@ -69,7 +71,7 @@ def test_connections_are_lost(rekognition: Any, calm: Faults):
 
 def test_answers_break_off(cloud: Any, calm: Faults):
     calm(cut=1)
-    request = {"X-Amz-Target": "RekognitionService.ListCollections", "Authorization": SIGNED}
+    request = {"X_Amz_Target": "RekognitionService.ListCollections", "scope": "rekognition"}
     with pytest.raises(IncompleteRead):
         cloud.send("/", method="POST", body=b"{}", **request)
     assert "CollectionIds" in json.loads(cloud.send("/", method="POST", body=b"{}", **request)[1])
@@ -137,9 +139,9 @@ def test_tokens_expire(rekognition: Any, collection: str, calm: Faults, class_ph
 
 def test_the_control_page_shows_replaces_and_ends_faults(cloud: Any, calm: Faults):
     calm(throttle=3)
-    shown = json.loads(cloud.send("/localcloud/faults")[1])
+    shown = json.loads(cloud.send("/localcloud/faults", scope="localcloud")[1])
     assert (shown["throttle"], shown["tps"], shown["operation"]) == (3, 0, "")
-    assert json.loads(cloud.send("/localcloud/faults", method="DELETE")[1])["throttle"] == 0
+    assert json.loads(cloud.send("/localcloud/faults", method="DELETE", scope="localcloud")[1])["throttle"] == 0
 
 
 @pytest.mark.parametrize(
@@ -153,13 +155,13 @@ def test_the_control_page_shows_replaces_and_ends_faults(cloud: Any, calm: Fault
     ],
 )
 def test_a_wrong_fault_is_explained(cloud: Any, body: bytes, words: str):
-    status, answer = cloud.send("/localcloud/faults", method="PUT", body=body)
+    status, answer = cloud.send("/localcloud/faults", method="PUT", body=body, scope="localcloud")
     assert status == 400
     assert words in json.loads(answer)["error"]
 
 
 def test_faults_can_be_given_at_the_start(own_state: Path, launch: Callable[..., Any], command: Callable[..., Any]):
     server = launch(own_state, "--fault", "throttle=1", "--fault", "tps=aws")
-    assert json.loads(server.send("/localcloud/faults")[1])["throttle"] == 1
+    assert json.loads(server.send("/localcloud/faults", scope="localcloud")[1])["throttle"] == 1
     done = command("serve", "--state", str(own_state / "other"), "--fault", "speed=1", check=False)
     assert (done.returncode, done.stderr.splitlines()[-1][:20]) == (1, "Unknown fault speed;")

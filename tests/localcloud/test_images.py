@@ -1,10 +1,15 @@
 """Pictures: where they come from, which are refused, which way is up."""
 
 import io
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
+from botocore.config import Config
 from PIL import Image
 
 ErrorOf = Callable[..., tuple[str, str, int]]
@@ -58,7 +63,46 @@ def test_a_side_of_80_pixels_is_the_least(rekognition: Any, photo: Photo, error_
         if is_enough:
             rekognition.detect_faces(Image=image)
         else:
-            assert error_of(rekognition.detect_faces, Image=image)[0] == "InvalidParameterException"
+            error = ("InvalidParameterException", "Request has Invalid Parameters", 400)
+            for operation in (rekognition.detect_faces, rekognition.detect_labels, rekognition.detect_text):
+                assert error_of(operation, Image=image) == error
+
+
+def test_a_side_of_10000_pixels_is_the_most(rekognition: Any, error_of: ErrorOf):
+    for operation in (rekognition.detect_faces, rekognition.detect_labels):
+        image = {"Bytes": encoded(Image.new("1", (10_800, 5_400)), "PNG")}
+        message = "Input image dimensions 10800 x 5400 exceed maximum dimension size of 10000 pixels"
+        assert error_of(operation, Image=image) == ("ImageTooLargeException", message, 400)
+
+
+def test_four_picture_bombs_at_once_take_no_more_memory_than_one(own_state: Path, launch: Callable[..., Any]):
+    server = launch(own_state)
+    bomb = encoded(Image.new("1", (9_999, 9_999)), "PNG")
+    process, most, done = psutil.Process(server.pid), [0], threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.02):
+            most[0] = max(most[0], process.memory_info().rss)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    with ThreadPoolExecutor(4) as pool:
+        config = Config(read_timeout=300, retries={"total_max_attempts": 1})
+        clients = [server.client("rekognition", config=config) for _ in range(4)]
+        found = list(pool.map(lambda client: client.detect_labels(Image={"Bytes": bomb})["Labels"], clients))
+    done.set()
+    watcher.join()
+    assert len(found) == 4
+    assert most[0] < 1.2e9  # one picture is 0.3 GB of pixels
+
+
+def test_operations_of_moto_look_at_the_picture_too(rekognition: Any, s3: Any, bucket: str, error_of: ErrorOf):
+    for operation in (rekognition.detect_labels, rekognition.detect_text):
+        assert error_of(operation, Image={"Bytes": b"no picture"}) == BAD_FORMAT
+        assert error_of(operation, Image={"S3Object": {"Bucket": bucket, "Name": "nobody"}}) == BAD_OBJECT
+        s3.put_object(Bucket=bucket, Key="k", Body=b"\xff\xd8\xff".ljust(15 * 1024 * 1024 + 1, b"\0"))
+        code, message, _ = error_of(operation, Image={"S3Object": {"Bucket": bucket, "Name": "k"}})
+        assert (code, message) == ("ImageTooLargeException", "Image size is too large")
 
 
 def test_more_than_5_megabytes_of_bytes_break_the_model(rekognition: Any, error_of: ErrorOf):

@@ -106,6 +106,8 @@ def test_a_face_that_cannot_be_associated_says_why(rekognition: Any, user: dict[
     assert refused[unknown] == {"FaceId": unknown, "Reasons": ["FACE_NOT_FOUND"]}
     assert refused[other] == {"FaceId": other, "UserId": "other", "Reasons": ["ASSOCIATED_TO_A_DIFFERENT_USER"]}
     assert refused[stranger]["Reasons"] == ["LOW_MATCH_CONFIDENCE"]
+    again = rekognition.associate_faces(**user, FaceIds=[stranger], UserMatchThreshold=99)
+    assert (again["AssociatedFaces"], again["UserStatus"]) == ([], "ACTIVE")
     assert 0 < refused[stranger]["Confidence"] < 99
     assert "UserId" not in refused[stranger]
 
@@ -189,6 +191,6 @@ def test_comparing_needs_a_face_in_both_pictures(
     images = {"SourceImage": {"Bytes": photo(1, 1)}, "TargetImage": {"Bytes": photo(1, 1)}, place: {"Bytes": blank}}
     assert error_of(rekognition.compare_faces, **images) == (
         "InvalidParameterException",
-        "There are no faces in the image. Should be at least 1.",
+        "Request has invalid parameters",
         400,
     )

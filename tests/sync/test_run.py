@@ -28,7 +28,7 @@ Sync = Callable[..., Outcome]
 
 
 @pytest.fixture
-def enrol(client: Any, cloud_endpoint: str) -> Iterator[Enrol]:
+def enrol(client: Any, cloud_access: dict[str, Any]) -> Iterator[Enrol]:
     """Make a collection with the faces of photos, given as external image id = student/number."""
     made = []
 
@@ -39,7 +39,7 @@ def enrol(client: Any, cloud_endpoint: str) -> Iterator[Enrol]:
             student, number = photo.split("/")
             picture = (PHOTOS / f"student-{student}" / f"photo-{number}.jpg").read_bytes()
             client.index_faces(CollectionId=made[-1], Image={"Bytes": picture}, ExternalImageId=external)
-        return open_collection(made[-1], region="us-east-1", endpoint=cloud_endpoint, credentials=KEYS)
+        return open_collection(made[-1], **cloud_access)
 
     yield make
     for name in made:
@@ -47,7 +47,7 @@ def enrol(client: Any, cloud_endpoint: str) -> Iterator[Enrol]:
 
 
 @pytest.fixture(scope="module")
-def whole(client: Any, cloud_endpoint: str) -> Collection:
+def whole(client: Any, cloud_access: dict[str, Any]) -> Collection:
     """A collection with a face for every row of the seeds; no test changes it."""
     client.create_collection(CollectionId="whole")
     for student in range(1, 7):
@@ -56,7 +56,7 @@ def whole(client: Any, cloud_endpoint: str) -> Collection:
             client.index_faces(
                 CollectionId="whole", Image={"Bytes": picture}, ExternalImageId=f"student-00{student}-photo-{number}"
             )
-    return open_collection("whole", region="us-east-1", endpoint=cloud_endpoint, credentials=KEYS)
+    return open_collection("whole", **cloud_access)
 
 
 class Seen(Progress):
@@ -184,7 +184,12 @@ def test_throttling_and_server_errors_lose_no_face(
 
 
 def test_a_service_that_keeps_failing_leaves_the_rows_alone(
-    run: Sync, client: Any, faults: Callable[..., None], school: Database, cloud_endpoint: str, whole: Collection
+    run: Sync,
+    client: Any,
+    faults: Callable[..., None],
+    school: Database,
+    cloud_access: dict[str, Any],
+    whole: Collection,
 ) -> None:
     run(whole)
     before = held(school)

@@ -16,7 +16,6 @@ from eduguard.sync import Options, Outcome, run
 
 ROOT = Path(__file__).parents[2]
 PHOTOS = ROOT / "seed_data" / "photos" / "students"
-KEYS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
 NAME = "faults"
 
 Sync = Callable[..., Outcome]
@@ -36,11 +35,11 @@ def faces(client: Any) -> dict[str, str]:
 
 
 @pytest.fixture
-def collection(faces: dict[str, str], cloud_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Collection:
+def collection(faces: dict[str, str], cloud_access: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Collection:
     """The same, listed on five pages."""
     assert len(faces) == 18
     monkeypatch.setattr(rekognition, "PAGE_SIZE", 4)
-    return open_collection(NAME, region="us-east-1", endpoint=cloud_endpoint, credentials=KEYS)
+    return open_collection(NAME, **cloud_access)
 
 
 @pytest.fixture
@@ -145,8 +144,10 @@ def test_an_answer_that_breaks_off_is_never_taken_for_the_end(expect_untouched: 
     expect_untouched("What is said of collection faults .* is not as Rekognition says it")
 
 
-def test_an_answer_that_does_not_come_is_one_error(expect_untouched: Any, faults: Faults, cloud_endpoint: str) -> None:
-    hasty = open_collection(NAME, region="us-east-1", endpoint=cloud_endpoint, credentials=KEYS, read_timeout=0.5)
+def test_an_answer_that_does_not_come_is_one_error(
+    expect_untouched: Any, faults: Faults, cloud_access: dict[str, Any]
+) -> None:
+    hasty = open_collection(NAME, **cloud_access, read_timeout=0.5)
     faults(latency=1.5, operation="ListFaces", after=1)
     expect_untouched("Could not list the faces .* Read timeout", hasty)
 
@@ -196,9 +197,9 @@ def test_pages_that_botocore_parses_by_its_own_model_are_the_same(collection: Co
 
 
 def test_two_syncs_at_once_both_end_well(
-    sync: Sync, collection: Collection, cloud_endpoint: str, school: Database, faces: dict[str, str]
+    sync: Sync, collection: Collection, cloud_access: dict[str, Any], school: Database, faces: dict[str, str]
 ) -> None:
-    other = open_collection(NAME, region="us-east-1", endpoint=cloud_endpoint, credentials=KEYS)
+    other = open_collection(NAME, **cloud_access)
     second = threading.Thread(target=lambda: sync(other))
 
     def start_and_finish() -> None:

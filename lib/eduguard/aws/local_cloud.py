@@ -1,13 +1,16 @@
 """The local cloud as a process: started when a task needs it, found again by the next one, stopped by `inv down`.
 
-It is another program, met only over its command line and HTTP.
+It is another program, met only over its command line, its state folder and HTTP. Its folder says where it answers and
+with which key; before anything else is sent there, the server proves that it has that key too.
 """
 
+import hmac
 import http.client
 import json
+import secrets
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,6 +18,7 @@ from eduguard.errors import EduguardError
 from eduguard.state_folder import make_state_folder, server_environment
 
 _HEALTH = "/localcloud/health"
+_LARGEST_ANSWER = 10_000  # bytes
 _HEALTH_TIMEOUT = 2.0  # seconds; a healthy server answers within milliseconds
 _START_TIMEOUT = 60.0  # seconds; covers a first start on a cold disk
 # Python's own, how its output is encoded, and the measuring of what the tests run.
@@ -30,51 +34,72 @@ class CloudStatus:
     folder: Path
 
 
-def ensure_running(folder: Path, *, models: Path | None = None) -> str:
-    """Return the endpoint of the local cloud that keeps its state in folder, starting it if it does not answer.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalCloud:
+    """The address and the access key of a running local cloud."""
+
+    endpoint: str
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """The key, as boto3 takes it."""
+        return {"aws_access_key_id": self.access_key_id, "aws_secret_access_key": self.secret_access_key}
+
+
+def ensure_running(folder: Path, *, models: Path | None = None) -> LocalCloud:
+    """Return the local cloud that keeps its state in folder, started if it does not answer.
 
     Raises:
         EduguardError: with the server's own words when it does not start.
     """
-    status = read_status(folder)
-    if status.is_running and status.endpoint:
-        return status.endpoint
+    if running := find(folder):
+        return running
     make_state_folder(folder.parent)
-    arguments = ["start", "--state", str(folder)] + (["--models", str(models)] if models else [])
-    return str(json.loads(_localcloud(arguments))["endpoint"])
+    _localcloud(["start", "--state", str(folder)] + (["--models", str(models)] if models else []))
+    if running := find(folder):
+        return running
+    raise EduguardError("The local cloud ended as soon as it had started", hint="Its log is in `inv status`'s folder.")
 
 
 def stop(folder: Path) -> bool:
     """Stop the local cloud of this folder; say whether it was running."""
-    was_running = read_status(folder).is_running
-    if was_running:
-        _localcloud(["stop", "--state", str(folder)])
-    return was_running
+    return folder.is_dir() and bool(json.loads(_localcloud(["stop", "--state", str(folder)]))["stopped"])
 
 
 def read_status(folder: Path) -> CloudStatus:
     """Ask the local cloud of this folder whether it answers; read-only."""
-    endpoint = _recorded_endpoint(folder)
-    answers = endpoint is not None and _answers(endpoint, folder)
-    return CloudStatus(is_running=answers, endpoint=endpoint if answers else None, folder=folder)
+    running = find(folder)
+    return CloudStatus(is_running=running is not None, endpoint=running.endpoint if running else None, folder=folder)
 
 
-def _recorded_endpoint(folder: Path) -> str | None:
+def find(folder: Path) -> LocalCloud | None:
+    """Return the local cloud of this folder if it answers, and proves that it is this one; read-only."""
     try:
-        return str(json.loads((folder / "endpoint.json").read_text())["endpoint"])
-    except (FileNotFoundError, json.JSONDecodeError, KeyError):
+        endpoint = str(json.loads((folder / "endpoint.json").read_text())["endpoint"])
+        key = json.loads((folder / "key.json").read_text())
+        found = LocalCloud(
+            endpoint=endpoint, access_key_id=key["access_key_id"], secret_access_key=key["secret_access_key"]
+        )
+    except (OSError, ValueError, KeyError, TypeError):
         return None
+    return found if _is_proven(found, folder) else None
 
 
-def _answers(endpoint: str, folder: Path) -> bool:
-    # The port may meanwhile belong to the local cloud of another checkout: the answer says whose state it serves.
-    address = urlsplit(endpoint)
+def _is_proven(cloud: LocalCloud, folder: Path) -> bool:
+    # The port may meanwhile belong to another program, which must not get a photo: only who has the key can answer the
+    # nonce, for this address and this folder.
+    address, nonce = urlsplit(cloud.endpoint), secrets.token_hex(16)
+    message = "\n".join(("localcloud", nonce, address.netloc, str(folder.resolve())))
+    expected = hmac.new(cloud.secret_access_key.encode(), message.encode(), "sha256").hexdigest()
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=_HEALTH_TIMEOUT)
     try:
-        connection.request("GET", _HEALTH)
+        connection.request("GET", f"{_HEALTH}?nonce={nonce}")
         response = connection.getresponse()
-        return response.status == http.HTTPStatus.OK and json.loads(response.read())["state"] == str(folder.resolve())
-    except (OSError, http.client.HTTPException, json.JSONDecodeError, KeyError):
+        proof = str(json.loads(response.read(_LARGEST_ANSWER))["proof"])
+        return response.status == http.HTTPStatus.OK and hmac.compare_digest(proof.encode(), expected.encode())
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
         return False
     finally:
         connection.close()

@@ -3,8 +3,8 @@
 from invoke.context import Context
 from invoke.tasks import task
 
-from eduguard.commands.shared import settings_of
-from eduguard.terminal import print_step
+from eduguard.commands.shared import JSON, settings_of
+from eduguard.terminal import print_exports, print_json, print_step
 
 
 @task
@@ -17,8 +17,8 @@ def up(c: Context) -> None:
     if settings.target.is_embedded:
         print_step("up", f"PostgreSQL: {target_database(settings).shown_url}")
     if settings.target.uses_local_cloud:
-        endpoint = local_cloud.ensure_running(cloud_folder(settings), models=settings.face_models)
-        print_step("up", f"local cloud: {endpoint}")
+        running = local_cloud.ensure_running(cloud_folder(settings), models=settings.face_models)
+        print_step("up", f"local cloud: {running.endpoint}")
 
 
 @task
@@ -32,3 +32,12 @@ def down(c: Context) -> None:
         print_step("down", "PostgreSQL stopped")
     if local_cloud.stop(cloud_folder(settings)):
         print_step("down", "local cloud stopped")
+
+
+@task(help={"shell": "print commands of the shell, which is the default", "json": JSON})
+def env(c: Context, shell: bool = False, json: bool = False) -> None:
+    """Print what leads the AWS CLI and SDKs to the local cloud, with its key: `eval "$(inv env --shell)"`."""
+    from eduguard.targets import local_cloud_variables
+
+    variables = local_cloud_variables(settings_of(c))
+    print_json(variables) if json and not shell else print_exports(variables)

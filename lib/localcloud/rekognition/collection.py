@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from localcloud.rekognition.call import FACE_MODEL, find_collection
-from localcloud.rekognition.exceptions import RekognitionError, collection_missing
+from localcloud.rekognition.exceptions import RekognitionError, collection_exists, collection_missing
 
 if TYPE_CHECKING:
     from localcloud.rekognition.call import Call, Json
@@ -20,7 +20,7 @@ def create_collection(call: Call) -> Json:
     name = call.collection_name
     with call.store.writing() as connection:
         if find_collection(connection, name) is not None:
-            raise RekognitionError("ResourceAlreadyExistsException", f"The collection id: {name} already exists")
+            raise collection_exists(name)
         connection.execute(
             "INSERT INTO collection (name, created, face_model, tags) VALUES (?, ?, ?, ?)",
             (name, time.time(), FACE_MODEL, json.dumps(call.parameters.get("Tags", {}))),
@@ -70,7 +70,7 @@ def list_collections(call: Call) -> Json:
 
 def delete_collection(call: Call) -> Json:
     """Delete a collection with its faces and users."""
-    with call.store.writing() as connection:
+    with call.store.removing() as connection:
         found = find_collection(connection, call.collection_name)
         if found is None:
             raise collection_missing(call.collection_name)

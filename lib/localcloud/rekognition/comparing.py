@@ -8,14 +8,14 @@ import numpy as np
 
 from localcloud.rekognition import images
 from localcloud.rekognition.engine import similarity
-from localcloud.rekognition.exceptions import NO_FACES, invalid_parameter
+from localcloud.rekognition.exceptions import invalid_parameter
 from localcloud.rekognition.numbers import single
 from localcloud.rekognition.quality import judge
 
 if TYPE_CHECKING:
     from localcloud.rekognition.call import Call, Json
     from localcloud.rekognition.detection import Portrait
-    from localcloud.rekognition.engine import Image
+    from localcloud.rekognition.engine import Embedding
 
 DEFAULT_THRESHOLD: Final = 80.0
 _DEFAULT_FILTER: Final = "NONE"
@@ -24,14 +24,15 @@ _COMPARED: Final = ("BoundingBox", "Confidence", "Landmarks", "Pose", "Quality")
 
 def compare_faces(call: Call) -> Json:
     """Say which faces of the target picture are the person of the source picture."""
-    source_pixels, sources = _found(call, call.parameters["SourceImage"])
-    target_pixels, targets = _found(call, call.parameters["TargetImage"])
-    source = call.engine().embed(source_pixels, sources[0].face)
-    cosines = np.array([source @ call.engine().embed(target_pixels, target.face) for target in targets], np.float32)
+    sources = _found(call, call.parameters["SourceImage"], most=1)
+    targets = _found(call, call.parameters["TargetImage"])
+    source, vector = sources[0]
+    cosines = np.array([vector @ other for _, other in targets], np.float32)
     threshold = np.float32(call.parameters.get("SimilarityThreshold", DEFAULT_THRESHOLD))
-    scored = sorted(zip(similarity(cosines).tolist(), targets, strict=True), key=lambda pair: -pair[0])
+    portraits = [portrait for portrait, _ in targets]
+    scored = sorted(zip(similarity(cosines).tolist(), portraits, strict=True), key=lambda pair: -pair[0])
     return {
-        "SourceImageFace": {"BoundingBox": sources[0].box, "Confidence": sources[0].confidence},
+        "SourceImageFace": {"BoundingBox": source.box, "Confidence": source.confidence},
         "FaceMatches": [
             {"Similarity": single(score), "Face": _compared(target)} for score, target in scored if score >= threshold
         ],
@@ -39,13 +40,13 @@ def compare_faces(call: Call) -> Json:
     }
 
 
-def _found(call: Call, image: dict[str, Any]) -> tuple[Image, list[Portrait]]:
-    pixels = images.decode(images.read_bytes(image, call.buckets))
+def _found(call: Call, image: dict[str, Any], most: int | None = None) -> list[tuple[Portrait, Embedding]]:
     level = call.parameters.get("QualityFilter", _DEFAULT_FILTER)
-    good = [each.portrait for each in judge(call, pixels, level) if not each.reasons]
-    if not good:
-        raise invalid_parameter(NO_FACES)
-    return pixels, good
+    with images.opened(image, call.buckets) as pixels:
+        good = [each.portrait for each in judge(call, pixels, level) if not each.reasons][:most]
+        if not good:
+            raise invalid_parameter()
+        return [(portrait, call.engine().embed(pixels, portrait.face)) for portrait in good]
 
 
 def _compared(portrait: Portrait) -> Json:

@@ -5,18 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from localcloud.rekognition import images
+from localcloud.rekognition import attributes, images
 from localcloud.rekognition.measures import Pose, Quality, measure_pose, measure_quality
 from localcloud.rekognition.numbers import single
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from localcloud.rekognition.call import Call, Json
-    from localcloud.rekognition.engine import Face, Image
+    from localcloud.rekognition.faces import Face, Image
     from localcloud.rekognition.numbers import Box
 
 MOST_FACES: Final = 100  # in one picture, as the documentation says
-# Rekognition names the eyes as the viewer sees them, the detector as the person has them.
-_LANDMARK_TYPES: Final = ("eyeLeft", "eyeRight", "nose", "mouthLeft", "mouthRight")
+# In the order of Rekognition since March 2019. It names the eyes as the viewer sees them, the detector as the person.
+_LANDMARKS: Final = {"eyeLeft": 0, "eyeRight": 1, "mouthLeft": 3, "mouthRight": 4, "nose": 2}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,15 +47,25 @@ class Portrait:
         ratios = {"Width": width / columns, "Height": height / rows, "Left": left / columns, "Top": top / rows}
         return {name: single(ratio) for name, ratio in ratios.items()}
 
-    def detail(self) -> Json:
-        """Return the FaceDetail; attributes that nothing here measures are absent."""
+    def detail(self, wanted: Collection[str] = ()) -> Json:
+        """Return the FaceDetail; of the attributes that are wanted beside the default ones none is measured."""
+        measured = self._measured()
+        if "ALL" in wanted:
+            measured["Landmarks"] += self._shown(attributes.place_landmarks(self.face.landmarks))
+        return {
+            name: measured[name] if name in measured else attributes.CONSTANTS[name]
+            for name in attributes.ORDER
+            if name in measured or "ALL" in wanted or attributes.REQUESTED[name] in wanted
+        }
+
+    def _shown(self, points: Mapping[str, tuple[float, float]]) -> list[Json]:
         columns, rows = self.size
+        return [{"Type": name, "X": single(x / columns), "Y": single(y / rows)} for name, (x, y) in points.items()]
+
+    def _measured(self) -> Json:
         return {
             "BoundingBox": self.box,
-            "Landmarks": [
-                {"Type": name, "X": single(x / columns), "Y": single(y / rows)}
-                for name, (x, y) in zip(_LANDMARK_TYPES, self.face.landmarks, strict=True)
-            ],
+            "Landmarks": self._shown({name: self.face.landmarks[place] for name, place in _LANDMARKS.items()}),
             "Pose": {
                 "Roll": single(self.pose.roll),
                 "Yaw": single(self.pose.yaw),
@@ -78,5 +90,6 @@ def portraits(call: Call, pixels: Image) -> list[Portrait]:
 
 def detect_faces(call: Call) -> Json:
     """Describe the faces of a picture."""
-    pixels = images.decode(images.read_bytes(call.parameters["Image"], call.buckets))
-    return {"FaceDetails": [portrait.detail() for portrait in portraits(call, pixels)]}
+    wanted = call.parameters.get("Attributes", ())
+    with images.opened(call.parameters["Image"], call.buckets) as pixels:
+        return {"FaceDetails": [portrait.detail(wanted) for portrait in portraits(call, pixels)]}

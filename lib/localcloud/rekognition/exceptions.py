@@ -1,7 +1,8 @@
 """The errors of Rekognition, with the texts that AWS has been seen to send.
 
-Two shapes exist. A service error is {"__type", "Code", "Logref", "Message"}; an error of the framework, before
-the service (constraints, signature, unknown operation) is {"__type", "message"} with a small m.
+Two shapes exist. A service error is {"__type", "Code", "Message"}, as answers of 2023 show it; those of 2018 and 2019
+have a Logref, too. An error of the framework, before the service (constraints, signature, unknown operation), is
+{"__type", "message"} with a small m.
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ from __future__ import annotations
 import json
 from http import HTTPStatus
 from typing import Final
-from uuid import uuid4
 
 FACE_ID_NOT_FOUND: Final = "faceId was not found in the collection."
 NO_FACES: Final = "There are no faces in the image. Should be at least 1."
 INVALID_PARAMETERS: Final = "Request has invalid parameters"
+SMALL_IMAGE: Final = "Request has Invalid Parameters"
 # Unknown: the texts of AWS for these; listed in docs/rekognition-differences.md.
 USER_EXISTS: Final = "The user id: {user} already exists in the collection: {collection}"
 USER_MISSING: Final = "The user id: {user} does not exist in the collection: {collection}"
@@ -31,7 +32,7 @@ class RekognitionError(Exception):
 
     def body(self) -> str:
         """Return the JSON text of the answer."""
-        fields = {"__type": self.code, "Code": self.code, "Logref": str(uuid4()), "Message": self.message}
+        fields = {"__type": self.code, "Code": self.code, "Message": self.message}
         return json.dumps(fields, separators=(",", ":"))
 
 
@@ -46,6 +47,11 @@ class FrameworkError(RekognitionError):
 def collection_missing(collection: str) -> RekognitionError:
     """Build the error of every operation but DescribeCollection."""
     return RekognitionError("ResourceNotFoundException", f"The collection id: {collection} does not exist")
+
+
+def collection_exists(collection: str) -> RekognitionError:
+    """Build the error for a name that is taken."""
+    return RekognitionError("ResourceAlreadyExistsException", f"The collection id: {collection} already exists")
 
 
 def invalid_parameter(message: str = INVALID_PARAMETERS) -> RekognitionError:

@@ -149,7 +149,7 @@ class FaultSwitch:
             time.sleep(faults.latency)
         for name, error in _ERRORS.items():
             if self._is_spent(name):
-                raise error(faults, operation)
+                raise error(faults, operation, account)
         with self._lock:
             if faults.tps and not self._is_allowed(operation, account, region):
                 raise RekognitionError(*_THROTTLING["ProvisionedThroughputExceededException"][:2])
@@ -175,24 +175,26 @@ class FaultSwitch:
         return left >= 1
 
 
-def _throttled(faults: Faults, _: str) -> RekognitionError:
+def _throttled(faults: Faults, *_: str) -> RekognitionError:
     code, message, status = _THROTTLING[faults.throttle_as]
     return RekognitionError(code, message, status=status)
 
 
-def _failed(_: Faults, __: str) -> RekognitionError:
+def _failed(*_: Faults | str) -> RekognitionError:
     return RekognitionError("InternalServerError", "Internal server error", status=HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-def _expired(_: Faults, __: str) -> RekognitionError:
+def _expired(*_: Faults | str) -> RekognitionError:
     return FrameworkError("ExpiredTokenException", "The security token included in the request is expired")
 
 
-def _denied(_: Faults, operation: str) -> RekognitionError:
-    return RekognitionError("AccessDeniedException", f"User is not authorized to perform: rekognition:{operation}")
+def _denied(_: Faults, operation: str, account: str) -> RekognitionError:
+    who = f"arn:aws:sts::{account}:assumed-role/localcloud/session"
+    message = f"User: {who} is not authorized to perform: rekognition:{operation}"
+    return RekognitionError("AccessDeniedException", message)
 
 
-_ERRORS: Final[Mapping[str, Callable[[Faults, str], RekognitionError]]] = {
+_ERRORS: Final[Mapping[str, Callable[[Faults, str, str], RekognitionError]]] = {
     "throttle": _throttled,
     "fail": _failed,
     "expire": _expired,

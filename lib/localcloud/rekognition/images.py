@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import io
+import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
+from PIL import Image as Picture
+from PIL import UnidentifiedImageError
 
-from localcloud.rekognition.exceptions import RekognitionError, invalid_parameter
+from localcloud.rekognition.exceptions import SMALL_IMAGE, RekognitionError, invalid_parameter
 
 if TYPE_CHECKING:
-    from localcloud.rekognition.engine import Image
+    from collections.abc import Iterator
+
+    from localcloud.rekognition.faces import Image
 
 _LARGEST_OBJECT: Final = 15 * 1024 * 1024  # bytes; the limit of 5 MB for bytes in a request is in the service model
 _SMALLEST_SIDE: Final = 80  # pixels
-MOST_PIXELS: Final = 2**27  # unknown for AWS; keeps a small file from filling the memory
+_LONGEST_SIDE: Final = 10_000  # pixels
+MOST_PIXELS: Final = _LONGEST_SIDE**2
+# Of all pictures that are looked at in one moment: a small file can hold a large picture.
+PIXELS_AT_ONCE: Final = MOST_PIXELS
 _JPEG: Final = b"\xff\xd8\xff"
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 
@@ -36,16 +46,92 @@ def read_bytes(image: dict[str, Any], buckets: Buckets) -> bytes:
     return bytes(image["Bytes"]) if "Bytes" in image else _read_object(image["S3Object"], buckets)
 
 
+class _Budget:
+    """The pixels that all requests together may hold; whoever needs more than is left waits for the others."""
+
+    def __init__(self, pixels: int) -> None:
+        self._left = pixels
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def hold(self, pixels: int) -> Iterator[None]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._left >= pixels)
+            self._left -= pixels
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._left += pixels
+                self._changed.notify_all()
+
+
+Picture.MAX_IMAGE_PIXELS = None  # of a picture that is too large only the head is read
+_budget: Final = _Budget(PIXELS_AT_ONCE)
+
+
+@contextmanager
+def opened(image: dict[str, Any], buckets: Buckets) -> Iterator[Image]:
+    """Give the pixels of an Image parameter for as long as they are looked at; a request holds one picture at a time.
+
+    Raises:
+        RekognitionError: it cannot be had, or is not a picture that Rekognition takes.
+    """
+    with decoded(read_bytes(image, buckets)) as pixels:
+        yield pixels
+
+
+@contextmanager
+def decoded(encoded: bytes) -> Iterator[Image]:
+    """Give the pixels of an encoded picture for as long as they are looked at.
+
+    Raises:
+        RekognitionError: it is not a picture that Rekognition takes.
+    """
+    columns, rows = measure(encoded)
+    with _budget.hold(columns * rows):
+        yield decode(encoded)
+
+
+def check(image: dict[str, Any], buckets: Buckets) -> None:
+    """Refuse an Image parameter that Rekognition does not take.
+
+    Raises:
+        RekognitionError: it cannot be had, or is not a picture that Rekognition takes.
+    """
+    with opened(image, buckets):
+        return
+
+
+def measure(encoded: bytes) -> tuple[int, int]:
+    """Read width and height from the head of a picture, before anything is decoded.
+
+    Raises:
+        RekognitionError: it is not a JPEG or PNG whatever its name says, or too large or too small a one.
+    """
+    if not encoded.startswith((_JPEG, _PNG)):
+        raise _bad_format()
+    try:
+        with Picture.open(io.BytesIO(encoded), formats=("JPEG", "PNG")) as picture:
+            columns, rows = picture.size
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+        raise _bad_format() from error
+    if max(columns, rows) > _LONGEST_SIDE:
+        message = f"Input image dimensions {columns} x {rows} exceed maximum dimension size of {_LONGEST_SIDE} pixels"
+        raise RekognitionError("ImageTooLargeException", message)
+    if min(columns, rows) < _SMALLEST_SIDE:
+        raise invalid_parameter(SMALL_IMAGE)
+    return columns, rows
+
+
 def decode(encoded: bytes) -> Image:
     """Turn an encoded picture into pixels, rotated as its EXIF orientation says.
 
     Raises:
-        RekognitionError: it is not a JPEG or PNG whatever its name says, is broken, or is smaller than 80 pixels.
+        RekognitionError: it is broken.
     """
     import cv2
 
-    if not encoded.startswith((_JPEG, _PNG)):
-        raise _bad_format()
     # Rekognition applies the orientation of a JPEG; a PNG has none for it.
     flags = cv2.IMREAD_COLOR if encoded.startswith(_JPEG) else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
@@ -54,8 +140,6 @@ def decode(encoded: bytes) -> Image:
         raise RekognitionError("ImageTooLargeException", "Image size is too large") from error
     if pixels is None:
         raise _bad_format()
-    if min(pixels.shape[:2]) < _SMALLEST_SIDE:
-        raise invalid_parameter()
     return np.asarray(pixels, np.uint8)
 
 

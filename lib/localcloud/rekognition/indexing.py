@@ -14,19 +14,20 @@ import numpy as np
 from localcloud.rekognition import engine, images
 from localcloud.rekognition.call import FACE_MODEL, find_collection
 from localcloud.rekognition.exceptions import collection_missing
-from localcloud.rekognition.numbers import stored_box, stored_confidence
+from localcloud.rekognition.numbers import stored_box, stored_confidence, write_json
 from localcloud.rekognition.quality import Judged, judge
 from localcloud.rekognition.store import EMBEDDING_TYPE
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
     from localcloud.rekognition.call import Call, Json
     from localcloud.rekognition.detection import Portrait
-    from localcloud.rekognition.engine import Embedding, Image
+    from localcloud.rekognition.engine import Embedding
+    from localcloud.rekognition.faces import Image
 
 DEFAULT_FILTER: Final = "AUTO"
 UNNAMED_REPEATS_ARE_NEW: Final = True  # reports differ for a picture that comes again without an ExternalImageId
@@ -60,31 +61,38 @@ def index_faces(call: Call) -> Json:
     with call.store.reading() as connection:
         call.collection_row(connection)
     encoded = images.read_bytes(call.parameters["Image"], call.buckets)
-    pixels = images.decode(encoded)
-    judged = judge(call, pixels, call.parameters.get("QualityFilter", DEFAULT_FILTER))
-    chosen, unindexed = _choose(judged, call.parameters.get("MaxFaces", len(judged)))
-    named = call.parameters.get("ExternalImageId")
-    image_id = _image_id(encoded, named)
-    newcomers = [
-        _Newcomer(
-            portrait=each.portrait,
-            embedding=_embedding(call, pixels, each),
-            image_id=image_id,
-            external_image_id=named,
-        )
-        for each in chosen
-    ]
+    wanted = call.parameters.get("DetectionAttributes", ())
+    newcomers, unindexed = _newcomers(call, encoded, wanted)
     records = [
-        {"Face": newcomer.answered(face_id), "FaceDetail": newcomer.portrait.detail()}
+        {"Face": newcomer.answered(face_id), "FaceDetail": newcomer.portrait.detail(wanted)}
         for newcomer, face_id in zip(newcomers, _store(call, newcomers), strict=True)
     ]
     return {"FaceRecords": records, "FaceModelVersion": FACE_MODEL, "UnindexedFaces": unindexed}
 
 
+def _newcomers(call: Call, encoded: bytes, wanted: Collection[str]) -> tuple[list[_Newcomer], list[Json]]:
+    """Look at a picture: return the faces to index, and the UnindexedFaces."""
+    named = call.parameters.get("ExternalImageId")
+    image_id = _image_id(encoded, named)
+    with images.decoded(encoded) as pixels:
+        judged = judge(call, pixels, call.parameters.get("QualityFilter", DEFAULT_FILTER))
+        chosen, unindexed = _choose(judged, call.parameters.get("MaxFaces", len(judged)), wanted)
+        newcomers = [
+            _Newcomer(
+                portrait=each.portrait,
+                embedding=_embedding(call, pixels, each),
+                image_id=image_id,
+                external_image_id=named,
+            )
+            for each in chosen
+        ]
+    return newcomers, unindexed
+
+
 def delete_faces(call: Call) -> Json:
     """Delete faces by id; say which were not there or belong to a user."""
     wanted = list(dict.fromkeys(call.parameters["FaceIds"]))
-    with call.store.writing() as connection:
+    with call.store.removing() as connection:
         collection = call.collection_row(connection)
         rows = connection.execute(
             "SELECT face.id, face_id, engine, user.user_id FROM face LEFT JOIN user ON user.id = face.user"
@@ -113,12 +121,12 @@ def _kept(face_id: str, found: dict[str, sqlite3.Row]) -> Json:
     }
 
 
-def _choose(judged: Sequence[Judged], count: int) -> tuple[list[Judged], list[Json]]:
+def _choose(judged: Sequence[Judged], count: int, wanted: Collection[str]) -> tuple[list[Judged], list[Json]]:
     """Split faces into those to index, largest first, and the UnindexedFaces with their reasons."""
     chosen = [each for each in judged if not each.reasons][:count]
     indexed = {id(each) for each in chosen}
     unindexed = [
-        {"Reasons": each.reasons or ["EXCEEDS_MAX_FACES"], "FaceDetail": each.portrait.detail()}
+        {"Reasons": each.reasons or ["EXCEEDS_MAX_FACES"], "FaceDetail": each.portrait.detail(wanted)}
         for each in judged
         if id(each) not in indexed
     ]
@@ -177,7 +185,7 @@ def _insert(connection: sqlite3.Connection, collection: int, face_id: str, newco
             newcomer.image_id,
             time.time(),
             engine.VERSION,
-            json.dumps(newcomer.stored(face_id), separators=(",", ":")),
+            write_json(newcomer.stored(face_id)),
             newcomer.embedding.astype(EMBEDDING_TYPE).tobytes(),
         ),
     )

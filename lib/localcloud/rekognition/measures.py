@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from localcloud.rekognition.engine import Face, Image
+    from localcloud.rekognition.faces import Face, Image
 
 # Millimetres of an average head: eyes, nose tip, corners of the mouth; x to the right of the picture, y down, z away.
 _HEAD: Final = np.array([(-32, -36, 0), (32, -36, 0), (0, 5, -30), (-26.5, 38, -6), (26.5, 38, -6)], np.float64)
@@ -48,7 +48,7 @@ def measure_pose(face: Face) -> Pose:
     below /= max(float(np.linalg.norm(below)), 1e-9)
     ahead = np.cross(right, below)
     return Pose(
-        roll=math.degrees(math.atan2(right[1], right[0])),
+        roll=math.degrees(math.atan2(-right[1], right[0])),
         yaw=math.degrees(math.asin(float(np.clip(-right[2], -1, 1)))),
         pitch=math.degrees(math.atan2(below[2], ahead[2])),
     )

@@ -5,11 +5,32 @@ What IndexFaces returns and what ListFaces returns later are not equal; document
 
 from __future__ import annotations
 
-from typing import TypeAlias
+import json
+from decimal import Decimal
+from typing import Any, TypeAlias
 
 import numpy as np
 
 Box: TypeAlias = dict[str, float]
+
+
+def write_json(value: Any) -> str:
+    """Write compact JSON whose numbers are in Java's form: 100.0, 3.1391781521961093E-4, 1.533422155042E9."""
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{json.dumps(name)}:{write_json(item)}' for name, item in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(write_json, value))}]"
+    return _java(value) if isinstance(value, float) else json.dumps(value)
+
+
+def _java(number: float) -> str:
+    """Write a number as Double.toString does: with an exponent below a thousandth and from ten million on."""
+    if number == 0 or 1e-3 <= abs(number) < 1e7:  # noqa: PLR2004 -- the limits of Double.toString
+        return repr(number)
+    sign, digits, exponent = Decimal(repr(number)).normalize().as_tuple()
+    text = "".join(map(str, digits))
+    power = len(text) - 1 + int(exponent)
+    return f"{'-' if sign else ''}{text[0]}.{text[1:] or '0'}E{power}"
 
 
 def single(number: float) -> float:

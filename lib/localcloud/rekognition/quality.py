@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from localcloud.rekognition.call import Call
-    from localcloud.rekognition.engine import Image
+    from localcloud.rekognition.faces import Image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

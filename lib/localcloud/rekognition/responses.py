@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-import json
 import re
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 from uuid import uuid4
 
@@ -12,10 +12,12 @@ from moto.core.utils import get_service_model
 from moto.rekognition.models import rekognition_backends
 from moto.rekognition.responses import RekognitionResponse
 
+from localcloud.access.gate import SERVICE
 from localcloud.rekognition import (
     collection,
     comparing,
     detection,
+    images,
     indexing,
     listing,
     searching,
@@ -27,6 +29,7 @@ from localcloud.rekognition.breaking import break_off
 from localcloud.rekognition.call import Call
 from localcloud.rekognition.exceptions import FrameworkError, RekognitionError
 from localcloud.rekognition.faults import Breakage
+from localcloud.rekognition.numbers import write_json
 from localcloud.rekognition.tokens import TokenMaker
 from localcloud.rekognition.validation import read_request
 
@@ -64,6 +67,7 @@ OPERATIONS: Final[Mapping[str, Callable[[Call], Json | str]]] = {
     "UntagResource": tags.untag_resource,
     "ListTagsForResource": tags.list_tags_for_resource,
 }
+_TARGET: Final = "RekognitionService"
 _ACCOUNT: Final = re.compile(r"[0-9]{12}")
 CONTENT_TYPE: Final = "application/x-amz-json-1.1"
 
@@ -76,24 +80,43 @@ class CollectionsResponse(RekognitionResponse):
     def call_action(self) -> Answer:
         """Answer the request, errors as AWS shapes them."""
         try:
-            return 200, _headers(), self._answer()
+            return int(HTTPStatus.OK), _headers(), self._answer()
         except RekognitionError as error:
             return error.status, _headers(), error.body()
 
     def _answer(self) -> str:
-        if "Authorization" not in self.headers:
-            raise FrameworkError("MissingAuthenticationTokenException", "Missing Authentication Token")
-        action = str(self._get_action())
-        if action not in _model().operation_names:
-            raise FrameworkError("UnknownOperationException", f"The operation {action} does not exist")
+        action = self._operation()
         backend = self._backend()
         breakage = backend.service.switch.strike(action, self.current_account, self.region)
         if breakage is Breakage.DROP:
             return break_off("")
         parameters = read_request(self.body, _input_shape(action))
         operation = OPERATIONS.get(action)
-        text = self._stock_answer(action) if operation is None else _text(operation(self._call(backend, parameters)))
+        if operation is None:
+            if "Image" in parameters:
+                images.check(parameters["Image"], backend)
+            text = self._stock_answer(action)
+        else:
+            text = _text(operation(self._call(backend, parameters)))
         return break_off(text) if breakage is Breakage.CUT else text
+
+    def _operation(self) -> str:
+        """Return the operation that is asked for.
+
+        Raises:
+            FrameworkError: it is another service's, or the request is not one of this protocol.
+        """
+        signed_for = self.normalized_request.environ.get(SERVICE)
+        if signed_for != "rekognition":
+            message = f"Credential should be scoped to correct service: 'rekognition', not '{signed_for}'."
+            raise FrameworkError("InvalidSignatureException", message)
+        target = str(self.headers.get("X-Amz-Target", ""))
+        service, _, operation = target.partition(".")
+        if self.method != "POST":
+            raise FrameworkError("UnknownOperationException", "Only POST is offered", status=HTTPStatus.NOT_FOUND)
+        if service != _TARGET or operation not in _model().operation_names:
+            raise FrameworkError("UnknownOperationException", f"The operation {target} does not exist")
+        return operation
 
     def _backend(self) -> CollectionsBackend:
         if not _ACCOUNT.fullmatch(self.current_account):  # it names a folder of the store
@@ -142,8 +165,8 @@ def _input_shape(action: str) -> Shape | None:
 
 
 def _headers() -> dict[str, str]:
-    return {"Content-Type": CONTENT_TYPE, "x-amzn-RequestId": str(uuid4())}
+    return {"x-amzn-RequestId": str(uuid4()), "Content-Type": CONTENT_TYPE}
 
 
 def _text(answer: Any) -> str:
-    return answer if isinstance(answer, str) else json.dumps(answer, separators=(",", ":"))
+    return answer if isinstance(answer, str) else write_json(answer)

@@ -10,7 +10,7 @@ import numpy as np
 from localcloud.rekognition import engine, images
 from localcloud.rekognition.exceptions import FACE_ID_NOT_FOUND, NO_FACES, invalid_parameter
 from localcloud.rekognition.listing import listed_face
-from localcloud.rekognition.numbers import single
+from localcloud.rekognition.numbers import single, write_json
 from localcloud.rekognition.quality import judge
 from localcloud.rekognition.store import EMBEDDING_TYPE
 
@@ -45,12 +45,12 @@ def search_faces_by_image(call: Call) -> str:
     """Find the faces that look like the largest one of a picture; return the JSON text of the answer."""
     with call.store.reading() as connection:
         call.collection_row(connection)
-    pixels = images.decode(images.read_bytes(call.parameters["Image"], call.buckets))
     level = call.parameters.get("QualityFilter", _DEFAULT_FILTER)
-    found = [each.portrait for each in judge(call, pixels, level) if not each.reasons]
-    if not found:
-        raise invalid_parameter(NO_FACES)
-    query = call.engine().embed(pixels, found[0].face)
+    with images.opened(call.parameters["Image"], call.buckets) as pixels:
+        found = [each.portrait for each in judge(call, pixels, level) if not each.reasons]
+        if not found:
+            raise invalid_parameter(NO_FACES)
+        query = call.engine().embed(pixels, found[0].face)
     with call.store.reading() as connection:
         collection = call.collection_row(connection)
         matches = _matches(call, connection, collection["id"], engine.VERSION, query)
@@ -73,7 +73,7 @@ def _matches(
     ][:count]
     rows = _rows(connection, [row_id for row_id, _ in chosen], call.newest_visible)
     return [
-        f'{{"Similarity":{json.dumps(single(score))},"Face":{listed_face(*rows[row_id])}}}'
+        f'{{"Similarity":{write_json(single(score))},"Face":{listed_face(*rows[row_id])}}}'
         for row_id, score in chosen
         if row_id in rows
     ]
@@ -89,6 +89,6 @@ def _rows(connection: sqlite3.Connection, row_ids: list[int], visible: float) ->
 
 
 def _answer(searched: Json, matches: list[str], collection: sqlite3.Row) -> str:
-    start = json.dumps(searched, separators=(",", ":"))[:-1]
+    start = write_json(searched)[:-1]
     version = json.dumps(collection["face_model"])
     return f'{start},"FaceMatches":[{",".join(matches)}],"FaceModelVersion":{version}}}'

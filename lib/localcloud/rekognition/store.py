@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from localcloud.database import open_database, transaction
+from localcloud.database import open_database, scrub, transaction
 from localcloud.rekognition.engine import DIMENSIONS, unit
 from localcloud.rekognition.matrix import Matrix
 
@@ -52,6 +52,14 @@ class Store:
         """Take the turn for a request that changes nothing."""
         with self._lock:
             yield self._connection
+
+    @contextmanager
+    def removing(self) -> Iterator[sqlite3.Connection]:
+        """Take the turn for one transaction, after which the log of the file keeps nothing of what was removed."""
+        with self._lock:
+            with self.writing() as connection:
+                yield connection
+            scrub(self._connection)
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:

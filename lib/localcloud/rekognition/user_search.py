@@ -47,13 +47,13 @@ def search_users_by_image(call: Call) -> Json:
     """Find the users that look like the largest face of a picture; a picture without a face matches nobody."""
     with call.store.reading() as connection:
         collection = call.collection_row(connection)
-    pixels = images.decode(images.read_bytes(call.parameters["Image"], call.buckets))
     level = call.parameters.get("QualityFilter", _DEFAULT_FILTER)
-    judged = judge(call, pixels, level)
-    good = [each.portrait for each in judged if not each.reasons]
+    with images.opened(call.parameters["Image"], call.buckets) as pixels:
+        judged = judge(call, pixels, level)
+        good = [each.portrait for each in judged if not each.reasons]
+        query = call.engine().embed(pixels, good[0].face) if good else None
     answer: Json = {"UserMatches": [], "FaceModelVersion": collection["face_model"]}
-    if good:
-        query = call.engine().embed(pixels, good[0].face)
+    if query is not None:
         with call.store.reading() as connection:
             collection = call.collection_row(connection)
             answer["UserMatches"] = _matches(call, connection, collection["id"], engine.VERSION, query)

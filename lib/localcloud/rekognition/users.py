@@ -122,7 +122,7 @@ def _associate(call: Call, connection: sqlite3.Connection) -> Json:
     return {
         "AssociatedFaces": [{"FaceId": face_id} for face_id in associated],
         "UnsuccessfulFaceAssociations": refused,
-        "UserStatus": "UPDATING",  # AWS works on; here everything is done already
+        "UserStatus": _status(user, has_changed=bool(associated)),
     }
 
 
@@ -164,8 +164,15 @@ def _disassociate(call: Call, connection: sqlite3.Connection) -> Json:
     return {
         "DisassociatedFaces": [{"FaceId": face_id} for face_id in released],
         "UnsuccessfulFaceDisassociations": refused,
-        "UserStatus": "UPDATING",
+        "UserStatus": _status(user, has_changed=bool(released)),
     }
+
+
+def _status(user: sqlite3.Row, *, has_changed: bool) -> str:
+    """Return the status after a change: AWS works on, though here everything is done already."""
+    if has_changed:
+        return "UPDATING"
+    return "ACTIVE" if user["has_faces"] else "CREATED"
 
 
 def _existing(call: Call, connection: sqlite3.Connection) -> tuple[sqlite3.Row, sqlite3.Row]:

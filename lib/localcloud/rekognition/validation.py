@@ -50,7 +50,7 @@ def read_request(body: bytes, shape: Shape | None) -> Json:
     """
     try:
         value = json.loads(body or b"{}")
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # not only of JSON: a number can have too many digits for Python
         raise FrameworkError(_UNREADABLE, "The request body is not JSON") from error
     if not isinstance(value, dict):
         raise FrameworkError(_UNREADABLE, "Start of structure or map was expected")

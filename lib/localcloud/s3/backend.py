@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import functools
 import json
+import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from moto.s3.exceptions import NoSuchUpload
 from moto.s3.models import FakeKey, FakeMultipart, S3Backend, s3_backends
 
-from localcloud.errors import LocalCloudError
+from localcloud.log import note
 from localcloud.s3.records import (
+    forget_parts,
     key_record,
     restore_key,
     restore_marker,
@@ -28,7 +31,7 @@ from localcloud.s3.store import StoredContent
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
     from localcloud.s3.store import ObjectStore
 
@@ -85,25 +88,30 @@ class DurableS3Backend(S3Backend):
 
     def upload_part(self, bucket_name: str, multipart_id: str, *args: Any, **kwargs: Any) -> FakeKey:
         """Note the upload."""
-        self._touched.uploads.add((bucket_name, multipart_id))
+        self._note_upload(bucket_name, multipart_id)
         return super().upload_part(bucket_name, multipart_id, *args, **kwargs)
 
     def upload_part_copy(self, dest_bucket_name: str, multipart_id: str, *args: Any, **kwargs: Any) -> FakeKey:
         """Note the upload."""
-        self._touched.uploads.add((dest_bucket_name, multipart_id))
+        self._note_upload(dest_bucket_name, multipart_id)
         return super().upload_part_copy(dest_bucket_name, multipart_id, *args, **kwargs)
 
     def complete_multipart_upload(
         self, bucket_name: str, multipart_id: str, *args: Any, **kwargs: Any
     ) -> FakeKey | None:
         """Note the upload, which ends."""
-        self._touched.uploads.add((bucket_name, multipart_id))
+        self._note_upload(bucket_name, multipart_id)
         return super().complete_multipart_upload(bucket_name, multipart_id, *args, **kwargs)
 
     def abort_multipart_upload(self, bucket_name: str, multipart_id: str) -> None:
         """Note the upload, which ends."""
-        self._touched.uploads.add((bucket_name, multipart_id))
+        self._note_upload(bucket_name, multipart_id)
         super().abort_multipart_upload(bucket_name, multipart_id)
+
+    def _note_upload(self, bucket_name: str, multipart_id: str) -> None:
+        if multipart_id not in self.get_bucket(bucket_name).multiparts:
+            raise NoSuchUpload(upload_id=multipart_id)
+        self._touched.uploads.add((bucket_name, multipart_id))
 
 
 def install(touched: Touched) -> None:
@@ -123,23 +131,38 @@ def forget(touched: Touched) -> None:
     touched.needs_loading = True
 
 
-def save(store: ObjectStore, connection: sqlite3.Connection, touched: Touched) -> None:
-    """Write what a request touched, as it is now."""
+def save(store: ObjectStore, connection: sqlite3.Connection, touched: Touched) -> bool:
+    """Write what a request touched, as it is now; say whether a content was removed."""
+    removed = [_save_object(store, connection, bucket, name) for bucket, name in touched.objects]
+    removed += [_save_upload(store, connection, bucket, upload_id) for bucket, upload_id in touched.uploads]
+    return any(removed)
+
+
+def restore(store: ObjectStore, touched: Touched) -> None:
+    """Make what a request touched in memory as it is on disk."""
     for bucket, name in touched.objects:
-        _save_object(store, connection, bucket, name)
+        backend = _backend_of(bucket)
+        if backend is not None:
+            dict.pop(backend.buckets[bucket].keys, name, None)  # moto's own pop has no default
+        for row in store.rows("SELECT * FROM object WHERE bucket = ? AND name = ? ORDER BY position", bucket, name):
+            _load_version(store, row)
     for bucket, upload_id in touched.uploads:
-        _save_upload(store, connection, bucket, upload_id)
+        backend = _backend_of(bucket)
+        if backend is not None:
+            backend.buckets[bucket].multiparts.pop(upload_id, None)
+        for row in store.rows("SELECT * FROM upload WHERE id = ?", upload_id):
+            _load_upload(store, row)
 
 
 def load(store: ObjectStore) -> None:
-    """Put all objects and unfinished uploads into their buckets, which exist already."""
+    """Put all objects and unfinished uploads into their buckets; those of a bucket that is not there stay on disk."""
     for row in store.rows("SELECT * FROM object ORDER BY bucket, name, position"):
         _load_version(store, row)
     for row in store.rows("SELECT * FROM upload"):
         _load_upload(store, row)
 
 
-def _save_object(store: ObjectStore, connection: sqlite3.Connection, bucket: str, name: str) -> None:
+def _save_object(store: ObjectStore, connection: sqlite3.Connection, bucket: str, name: str) -> bool:
     backend = _backend_of(bucket)
     versions = [] if backend is None else backend.buckets[bucket].keys.getlist(name, [])
     old = connection.execute("SELECT content FROM object WHERE bucket = ? AND name = ?", (bucket, name)).fetchall()
@@ -151,10 +174,10 @@ def _save_object(store: ObjectStore, connection: sqlite3.Connection, bucket: str
         tags = backend.tagger.get_tag_dict_for_resource(key.arn) if backend and content is not None else {}
         record = key_record(key, tags)
         connection.execute("INSERT INTO object VALUES (?, ?, ?, ?, ?)", (bucket, name, position, record, content))
-    _delete_contents(connection, {row["content"] for row in old} - kept)
+    return _delete_contents(connection, {row["content"] for row in old} - kept - {None})
 
 
-def _save_upload(store: ObjectStore, connection: sqlite3.Connection, bucket: str, upload_id: str) -> None:
+def _save_upload(store: ObjectStore, connection: sqlite3.Connection, bucket: str, upload_id: str) -> bool:
     backend = _backend_of(bucket)
     upload = backend.buckets[bucket].multiparts.get(upload_id) if backend else None
     old = connection.execute("SELECT content FROM part WHERE upload = ?", (upload_id,)).fetchall()
@@ -167,26 +190,31 @@ def _save_upload(store: ObjectStore, connection: sqlite3.Connection, bucket: str
             kept.add(content := _save_content(store, connection, key))
             values = (upload_id, number, key_record(key, {}), content)
             connection.execute("INSERT INTO part VALUES (?, ?, ?, ?)", values)
-    _delete_contents(connection, {row["content"] for row in old} - kept)
+    return _delete_contents(connection, {row["content"] for row in old} - kept - {None})
 
 
 def _save_content(store: ObjectStore, connection: sqlite3.Connection, key: FakeKey) -> int:
     stored = stored_content(key)
     if stored is not None:
         return stored.content
-    content = int(connection.execute("INSERT INTO content (value) VALUES (?)", (key.value,)).lastrowid or 0)
+    # Drawn, not counted: a number that was given out by a transaction that failed must never be given out again.
+    content = secrets.randbits(62) + 1
+    connection.execute("INSERT INTO content (id, value) VALUES (?, ?)", (content, key.value))
     use_content(key, StoredContent(store, content))
+    forget_parts(key)
     return content
 
 
-def _delete_contents(connection: sqlite3.Connection, contents: Iterable[int | None]) -> None:
+def _delete_contents(connection: sqlite3.Connection, contents: Collection[int | None]) -> bool:
     connection.executemany("DELETE FROM content WHERE id = ?", [(content,) for content in contents])
+    return bool(contents)
 
 
 def _load_version(store: ObjectStore, row: sqlite3.Row) -> None:
     backend = _backend_of(row["bucket"])
     if backend is None:
-        raise LocalCloudError(f"The bucket {row['bucket']} could not be made again, but holds {row['name']}")
+        note(f"The bucket {row['bucket']} is not there, but holds {row['name']}")
+        return
     versions = backend.buckets[row["bucket"]].keys
     if row["content"] is None:
         below = versions.get(row["name"]) or FakeKey(row["name"], b"", backend.account_id, backend.region_name)
@@ -195,6 +223,7 @@ def _load_version(store: ObjectStore, row: sqlite3.Row) -> None:
     key = restore_key(row["name"], row["record"], StoredContent(store, row["content"]), row["bucket"], backend)
     versions[row["name"]] = key
     tags = json.loads(row["record"])["tags"]
+    backend.tagger.delete_all_tags_for_resource(key.arn)
     if tags:
         backend.tagger.tag_resource(key.arn, [{"Key": name, "Value": value} for name, value in tags.items()])
 

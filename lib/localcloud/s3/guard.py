@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import io
-import json
-import re
 import sqlite3
 import threading
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qsl, unquote
+from typing import TYPE_CHECKING, Final
+from xml.parsers.expat import ExpatError
 
-from moto.s3.models import s3_backends
+from flask import request
+from moto.moto_server.werkzeug_app import BackendRequest
 from werkzeug.test import run_wsgi_app
 
+from localcloud import failures
 from localcloud.errors import LocalCloudError
-from localcloud.s3 import backend
+from localcloud.log import note, note_failure
+from localcloud.s3 import backend, digests, settings
+from localcloud.s3.names import bucket_of, key_of
 from localcloud.s3.store import ObjectStore
 
 if TYPE_CHECKING:
@@ -25,14 +26,25 @@ if TYPE_CHECKING:
     from pathlib import Path
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from flask import Flask, Response
+
+    Answer = tuple[list[bytes], str, list[tuple[str, str]]]
+
 _CHANGES: Final = frozenset({"PUT", "POST", "DELETE"})
-# What moto reads of a request that configures a bucket.
-_KEPT_VARIABLES: Final = ("REQUEST_METHOD", "PATH_INFO", "QUERY_STRING", "RAW_URI", "REQUEST_URI", "CONTENT_TYPE")
-_SIGNATURE: Final = re.compile(r"(Signature=)[0-9a-f]+")  # not kept: nobody checks it
+# With these moto refuses a bucket before it has done anything.
+_HARMLESS: Final = frozenset({int(HTTPStatus.NOT_FOUND), int(HTTPStatus.CONFLICT)})
 _FAILURE: Final = (
     b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>InternalError</Code>'
     b"<Message>The local cloud could not use its state folder; its log says why.</Message></Error>"
 )
+
+
+class _S3Request(BackendRequest):
+    """A request whose body is a form only where S3 takes one; every other body is kept as it is."""
+
+    @property
+    def want_form_data_parsed(self) -> bool:
+        return self.method == "POST" and self.mimetype == "multipart/form-data"
 
 
 class BucketGuard:
@@ -45,18 +57,15 @@ class BucketGuard:
         self._touched = backend.Touched()
         backend.install(self._touched)
 
-    def wrap(self, application: WSGIApplication) -> WSGIApplication:
+    def wrap(self, application: Flask) -> WSGIApplication:
         """Return the application that loads, serves and saves."""
+        application.request_class = _S3Request
+        for kind in (ExpatError, KeyError, TypeError, AttributeError, ValueError):
+            application.register_error_handler(kind, _answer_unreadable)
         self._application = application
 
         def guarded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-            _read_body(environ)
-            try:
-                with self.turn():
-                    chunks, status, headers = self._answer(application, environ)
-            except (sqlite3.Error, LocalCloudError) as error:
-                print(f"Bucket request failed: {error}", flush=True)  # noqa: T201 -- the log
-                chunks, status, headers = self._fail()
+            chunks, status, headers = self._answer(application, environ)
             start_response(status, headers)
             return chunks
 
@@ -76,108 +85,79 @@ class BucketGuard:
         """Wait for the turn to use moto's buckets, which the first turn makes again."""
         with self._lock:
             if self._touched.needs_loading and self._application is not None:
-                self._load(self._application)
+                settings.replay(self._store, self._application)
+                backend.load(self._store)
+                self._touched.needs_loading = False
             yield
-
-    def _load(self, application: WSGIApplication) -> None:
-        for row in self._store.rows("SELECT * FROM setting ORDER BY id"):
-            environ = json.loads(row["request"]) | _wsgi_variables(row["body"])
-            run_wsgi_app(application, environ)
-            self._restore_creation(row)
-        backend.load(self._store)
-        self._touched.needs_loading = False
 
     def close(self) -> None:
         """Close the file."""
         self._store.close()
 
-    def _answer(self, application: WSGIApplication, environ: WSGIEnvironment) -> tuple[list[bytes], str, Any]:
-        self._touched.clear()
-        body = environ["wsgi.input"].getvalue()
-        answer, status, headers = run_wsgi_app(application, environ)
-        chunks = list(answer)
-        if environ["REQUEST_METHOD"] in _CHANGES:
-            self._save(environ, body, succeeded=int(status.split()[0]) < HTTPStatus.BAD_REQUEST)
-        return chunks, status, list(headers)
-
-    def _fail(self) -> tuple[list[bytes], str, Any]:
-        """Answer that it failed; what is on disk, not what moto has done in memory, is what happened."""
+    def _answer(self, application: WSGIApplication, environ: WSGIEnvironment) -> Answer:
+        """Answer one request; what is on disk, not what moto has done in memory, is what happened."""
         with self._lock:
-            backend.forget(self._touched)
+            try:
+                with self.turn():
+                    return self._answer_in_turn(application, environ)
+            except BaseException as error:
+                backend.forget(self._touched)
+                if not isinstance(error, sqlite3.Error | LocalCloudError | OSError):
+                    raise
+                note(f"Bucket request failed: {error}")
         return [_FAILURE], "500 Internal Server Error", [("Content-Type", "application/xml")]
 
-    def _save(self, environ: WSGIEnvironment, body: bytes, *, succeeded: bool) -> None:
-        name, key = _named(environ)
+    def _answer_in_turn(self, application: WSGIApplication, environ: WSGIEnvironment) -> Answer:
+        self._touched.clear()
+        body = environ["wsgi.input"].getvalue()
+        chunks, status, headers = _run(digests.refuse(environ, body) or application, environ)
+        if environ["REQUEST_METHOD"] in _CHANGES:
+            code = int(status.split()[0])
+            if _has_succeeded(environ, code):
+                self._save(environ, body)
+            else:
+                self._undo(environ, code)
+        return chunks, status, [pair for pair in headers if not _is_version_of_none(pair)]
+
+    def _save(self, environ: WSGIEnvironment, body: bytes) -> None:
         with self._store.writing() as connection:
-            backend.save(self._store, connection, self._touched)
-            if succeeded and not key and environ["REQUEST_METHOD"] != "POST":
-                self._save_setting(connection, name, environ, body)
+            removed = backend.save(self._store, connection, self._touched)
+            if not key_of(environ) and environ["REQUEST_METHOD"] != "POST":
+                settings.save(connection, bucket_of(environ)[0], environ, body)
+        if removed:
+            self._store.scrub()
 
-    def _save_setting(self, connection: sqlite3.Connection, name: str, environ: WSGIEnvironment, body: bytes) -> None:
-        subresource = _subresource(environ)
-        if name not in s3_backends.bucket_accounts:
-            connection.execute("DELETE FROM setting WHERE bucket = ?", (name,))
-        elif environ["REQUEST_METHOD"] == "DELETE":
-            connection.execute("DELETE FROM setting WHERE bucket = ? AND subresource = ?", (name, subresource))
-        elif environ["REQUEST_METHOD"] == "PUT":
-            kept = {
-                variable: _SIGNATURE.sub(r"\1", value)
-                for variable, value in environ.items()
-                if isinstance(value, str) and (variable in _KEPT_VARIABLES or variable.startswith(("HTTP_", "SERVER_")))
-            }
-            made = dt.datetime.now(dt.UTC).isoformat()
-            connection.execute(
-                # What comes again keeps its place: a bucket is made before it is configured.
-                "INSERT INTO setting (bucket, subresource, request, body, made) VALUES (?, ?, ?, ?, ?)"
-                " ON CONFLICT (bucket, subresource) DO UPDATE SET request = excluded.request, body = excluded.body"
-                " WHERE subresource != ''",
-                (name, subresource, json.dumps(kept), body, made),
-            )
-
-    @staticmethod
-    def _restore_creation(row: sqlite3.Row) -> None:
-        place = s3_backends.bucket_accounts.get(row["bucket"])
-        if place is not None and row["subresource"] == "":
-            made = s3_backends[place[1]][place[0]].buckets[row["bucket"]]
-            made.creation_date = dt.datetime.fromisoformat(row["made"])
+    def _undo(self, environ: WSGIEnvironment, code: int) -> None:
+        """Put back in memory what a request that was refused may have changed there before."""
+        is_in_doubt = not key_of(environ) and code not in _HARMLESS
+        if code >= HTTPStatus.INTERNAL_SERVER_ERROR or (is_in_doubt and environ["REQUEST_METHOD"] != "POST"):
+            backend.forget(self._touched)
+        else:
+            backend.restore(self._store, self._touched)
 
 
-def _read_body(environ: WSGIEnvironment) -> None:
-    """Read the whole body before anybody waits for the turn of a slow client."""
-    stream = environ["wsgi.input"]
-    if environ.get("wsgi.input_terminated"):
-        body = stream.read()
-    else:
-        body = stream.read(int(environ.get("CONTENT_LENGTH") or 0))
-    environ.update(_wsgi_variables(body))
-    environ.pop("HTTP_TRANSFER_ENCODING", None)
+def _run(application: WSGIApplication | Response, environ: WSGIEnvironment) -> Answer:
+    answer, status, headers = run_wsgi_app(application, environ)
+    return list(answer), status, list(headers)
 
 
-def _wsgi_variables(body: bytes) -> dict[str, Any]:
-    return {
-        "wsgi.input": io.BytesIO(body),
-        "wsgi.input_terminated": True,
-        "wsgi.url_scheme": "http",
-        "wsgi.version": (1, 0),
-        "wsgi.errors": io.StringIO(),
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
-        "CONTENT_LENGTH": str(len(body)),
-    }
+def _has_succeeded(environ: WSGIEnvironment, code: int) -> bool:
+    # A form that is posted may be answered by the way to another page.
+    return 200 <= code < 300 or (code == HTTPStatus.SEE_OTHER and environ["REQUEST_METHOD"] == "POST")  # noqa: PLR2004
 
 
-def _subresource(environ: WSGIEnvironment) -> str:
-    """Return what of a bucket a request is about, however the client spells its query."""
-    query = parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True)
-    return "&".join(sorted(f"{name}={value}" for name, value in query if not name.lower().startswith("x-")))
+def _is_version_of_none(header: tuple[str, str]) -> bool:
+    """Say whether a header names the version of an object in a bucket without versions, which AWS does not."""
+    return header[0].lower() == "x-amz-version-id" and header[1] == "null"
 
 
-def _named(environ: WSGIEnvironment) -> tuple[str, str]:
-    """Return bucket and key of a request, in the path or with the bucket before .localhost; either may be empty."""
-    path = unquote(environ.get("PATH_INFO", "")).lstrip("/")
-    host = environ.get("HTTP_HOST", "").split(":")[0]
-    if host.endswith(".localhost") and not host.startswith("s3."):
-        return host.removesuffix(".localhost"), path
-    name, _, key = path.partition("/")
-    return name, key
+def _answer_unreadable(error: Exception) -> Response:
+    """Answer that XML or a number cannot be read: moto finds that out by stumbling over what is missing or odd."""
+    has_xml = request.method in _CHANGES and request.args and isinstance(request.environ["wsgi.input"], io.BytesIO)
+    if isinstance(error, ExpatError) or (has_xml and request.environ["wsgi.input"].getbuffer().nbytes):
+        message = "The XML you provided was not well-formed or did not validate against our published schema"
+        return failures.xml_error("MalformedXML", message, 400)
+    if isinstance(error, ValueError):
+        note_failure(error)
+        return failures.xml_error("InvalidArgument", "An argument is not of the form that is expected", 400)
+    return failures.answer(error)

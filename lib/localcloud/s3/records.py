@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import tempfile
 from typing import TYPE_CHECKING, Any, Final
 
 from moto.s3.models import FakeAcl, FakeDeleteMarker, FakeGrant, FakeGrantee, FakeKey, FakeMultipart
@@ -42,7 +43,9 @@ def key_record(key: FakeKey | FakeDeleteMarker, tags: dict[str, str]) -> str:
     expiry = key._expiry and key._expiry.isoformat()  # noqa: SLF001 -- moto offers no other way to it
     special = {"etag": key.etag.strip('"'), "metadata": dict(key.metadata), "acl": _acl_record(key.acl)}
     plain = {name: getattr(key, name) for name in _PLAIN}
-    return json.dumps(moment | special | plain | {"expiry": expiry, "tags": tags})
+    return json.dumps(
+        moment | special | plain | {"expiry": expiry, "tags": tags, "parts": _parts_record(key.multipart)}
+    )
 
 
 def restore_key(name: Any, record: str, content: StoredContent, bucket: str, backend: S3Backend) -> FakeKey:
@@ -55,6 +58,7 @@ def restore_key(name: Any, record: str, content: StoredContent, bucket: str, bac
     key.set_expiry(fields["expiry"] and dt.datetime.fromisoformat(fields["expiry"]))
     key.set_metadata(dict(fields["metadata"]), replace=True)
     key.set_acl(_restore_acl(fields["acl"]))
+    key.multipart = _restore_parts(fields.get("parts"), backend)
     use_content(key, content)
     return key
 
@@ -102,6 +106,34 @@ def use_content(key: FakeKey, content: StoredContent) -> None:
     """Let a key read its content from the store and free its own buffer."""
     key._value_buffer.close()  # noqa: SLF001
     key._value_buffer = content  # type: ignore[assignment]  # noqa: SLF001
+
+
+def forget_parts(key: FakeKey) -> None:
+    """Free the contents of the parts that an object was made of; their sizes and digests stay."""
+    for part in key.multipart.parts.values() if key.multipart else ():
+        part._value_buffer.close()  # noqa: SLF001
+        part._value_buffer = tempfile.SpooledTemporaryFile()  # noqa: SLF001, SIM115 -- moto closes it
+
+
+def _parts_record(upload: FakeMultipart | None) -> dict[str, Any] | None:
+    """Describe of which parts an object was made: their contents are in the object."""
+    if upload is None:
+        return None
+    parts = [[number, part.contentsize, part.etag.strip('"')] for number, part in upload.parts.items()]
+    return {"upload": upload.id, "key_name": upload.key_name, "parts": parts}
+
+
+def _restore_parts(record: dict[str, Any] | None, backend: S3Backend) -> FakeMultipart | None:
+    if record is None:
+        return None
+    account, region = backend.account_id, backend.region_name
+    upload = FakeMultipart(record["key_name"], CaseInsensitiveDict(), account_id=account, region_name=region)
+    upload.id = record["upload"]
+    for number, size, etag in record["parts"]:
+        upload.parts[number] = FakeKey(number, b"", account, region, etag=etag)
+        upload.parts[number].contentsize = size
+        upload.partlist.append(number)
+    return upload
 
 
 def _acl_record(acl: FakeAcl | None) -> list[Any] | None:

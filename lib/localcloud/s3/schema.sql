@@ -10,7 +10,7 @@ CREATE TABLE setting (                  -- what made a bucket what it is: replay
 ) STRICT;
 
 CREATE TABLE content (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY,             -- drawn, and never used again
     value BLOB NOT NULL
 ) STRICT;
 

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from localcloud.database import open_database, transaction
+from localcloud.database import open_database, scrub, transaction
+from localcloud.errors import LocalCloudError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -39,10 +40,21 @@ class ObjectStore:
         with self._lock:
             return self._connection.execute(query, values).fetchall()
 
+    def scrub(self) -> None:
+        """Let nothing of what was removed stay in the log of the file."""
+        with self._lock:
+            scrub(self._connection)
+
     def read(self, content: int) -> bytes:
-        """Return one content."""
+        """Return one content.
+
+        Raises:
+            LocalCloudError: it is not there.
+        """
         found = self.rows("SELECT value FROM content WHERE id = ?", content)
-        return bytes(found[0]["value"]) if found else b""
+        if not found:
+            raise LocalCloudError(f"The content {content} of an object is not in its file")
+        return bytes(found[0]["value"])
 
 
 class StoredContent:

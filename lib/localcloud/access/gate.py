@@ -1,0 +1,106 @@
+"""The one door: reads a request whole, and lets it in if the local cloud's key signed it and it has not expired."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Final
+
+from localcloud.access import policy, refusal, version2, version4
+from localcloud.access.chunks import Chain, decode
+from localcloud.access.framing import read_body, replace_body
+from localcloud.access.refusal import RefusedError
+from localcloud.access.seen import Seen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from wsgiref.types import WSGIEnvironment
+
+    from localcloud.access.version4 import Claim
+    from localcloud.credentials import Credentials
+
+SERVICE: Final = "localcloud.service"  # of the credential that signed, in the environment of an admitted request
+_LARGEST_FORM: Final = 100 * 1024 * 1024  # bytes; a form shows its key only when it has been read
+# What of a body in chunks must not reach who reads it taken apart.
+_CHUNK_HEADERS: Final = ("HTTP_X_AMZ_TRAILER", "HTTP_X_AMZ_DECODED_CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING")
+
+
+class Gate:
+    """Checks every request before anybody else sees it."""
+
+    def __init__(self, credentials: Credentials, bucket_of: Callable[[WSGIEnvironment], tuple[str, bool]]) -> None:
+        """Name the key.
+
+        Args:
+            credentials: the key.
+            bucket_of: the bucket that a request to S3 names, and whether its host does.
+        """
+        self._credentials = credentials
+        self._bucket_of = bucket_of
+
+    def admit(self, environ: WSGIEnvironment) -> None:
+        """Check a request; leave its body, taken out of its chunks, to be read again.
+
+        Raises:
+            RefusedError: it is not signed, not by this key, not in time, or it breaks off.
+        """
+        self._refuse_strangers(Seen(environ, b""))
+        seen = Seen(environ, read_body(environ))
+        claim = self._check(seen, dt.datetime.now(dt.UTC))
+        environ[SERVICE] = claim.service if claim else "s3"
+        replace_body(environ, seen.body)
+        if claim:
+            self._take_apart(seen, claim)
+
+    def _refuse_strangers(self, seen: Seen) -> None:
+        """Refuse what cannot be signed by this key before its body is read."""
+        if policy.is_form(seen) and not seen.header("authorization"):
+            length = seen.header("content-length")
+            if not length.isdecimal() or len(length) > len(str(_LARGEST_FORM)) or int(length) > _LARGEST_FORM:
+                raise RefusedError(refusal.TOO_LARGE)
+        elif not _is_signed(seen):
+            raise RefusedError(refusal.UNSIGNED)
+        elif self._credentials.access_key_id not in seen.header("authorization") + seen.raw_query:
+            raise RefusedError(refusal.UNKNOWN_KEY)
+
+    def _check(self, seen: Seen, now: dt.datetime) -> Claim | None:
+        """Check the signature by its kind; return what it claims where it is of version 4."""
+        authorization = seen.header("authorization")
+        if authorization.startswith(version2.PREFIX):
+            version2.check_header(seen, self._credentials, now, self._bucket_of_host(seen))
+        elif authorization:
+            return version4.check_header(seen, self._credentials, now)
+        elif "x-amz-signature" in seen.named:
+            return version4.check_query(seen, self._credentials, now)
+        elif "signature" in seen.named:
+            version2.check_query(seen, self._credentials, now, self._bucket_of_host(seen))
+        else:
+            policy.check(seen, self._credentials, now, self._bucket_of(seen.environ)[0])
+        return None
+
+    def _bucket_of_host(self, seen: Seen) -> str:
+        bucket, is_in_host = self._bucket_of(seen.environ)
+        return bucket if is_in_host else ""
+
+    def _take_apart(self, seen: Seen, claim: Claim) -> None:
+        environ, kind = seen.environ, seen.header("x-amz-content-sha256")
+        if not kind.startswith(version4.STREAMING):
+            return
+        is_signed = kind.startswith(f"{version4.STREAMING}{version4.ALGORITHM}-PAYLOAD")
+        if not is_signed and kind != f"{version4.STREAMING}{version4.UNSIGNED_PAYLOAD}-TRAILER":
+            raise RefusedError(refusal.MALFORMED, f"{kind} is not offered")
+        chain = Chain(self._credentials, claim) if is_signed else None
+        content, trailer = decode(seen.body, seen.header("x-amz-decoded-content-length"), chain)
+        for name, value in trailer.items():
+            environ["HTTP_" + name.upper().replace("-", "_")] = value
+        for variable in _CHUNK_HEADERS:
+            environ.pop(variable, None)
+        environ["HTTP_X_AMZ_CONTENT_SHA256"] = version4.UNSIGNED_PAYLOAD
+        encodings = [each.strip() for each in seen.header("content-encoding").split(",")]
+        environ["HTTP_CONTENT_ENCODING"] = ",".join(each for each in encodings if each not in {"aws-chunked", ""})
+        if not environ["HTTP_CONTENT_ENCODING"]:
+            del environ["HTTP_CONTENT_ENCODING"]
+        replace_body(environ, content)
+
+
+def _is_signed(seen: Seen) -> bool:
+    return bool(seen.header("authorization") or {"x-amz-signature", "signature"} & set(seen.named))
