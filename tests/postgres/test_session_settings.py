@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from eduguard import fixtures
 from eduguard.errors import EduguardError
-from eduguard.fixtures import loading
 from eduguard.migrations import runner
 from eduguard.postgres import Database, connect, execute_for, read_value
 from eduguard.rebuild import protection, publication
@@ -45,9 +45,9 @@ def test_a_database_is_made_filled_and_read(database: Database, give: Give, sett
     give(setting)
     publication.create_next(database, protection.inspect(database), command="tests")
     runner.apply(database.next, ROOT / "migrations")
-    seeds = loading.read_fixtures(ROOT / "seed_data")
+    seeds = fixtures.read_fixtures(ROOT / "seed_data")
     with connect(database.next, purpose="tests") as conn:
-        assert loading.load_fixtures(conn, seeds, alone=True).summary().startswith("113 rows")
+        assert fixtures.load_fixtures(conn, seeds, alone=True).summary().startswith("113 rows")
         assert len(read_rows(conn, Scope(collection="eduguard-school-default"))) == 18
     publication.publish(database, lambda _: None)
     state = protection.inspect(database)
