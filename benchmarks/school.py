@@ -1,9 +1,10 @@
-"""Write an invented school of any size: as YAML fixtures and as one SQL file with the same rows.
+"""Write an invented school of any size: as YAML or CSV fixtures and as one SQL file with the same rows.
 
-python benchmarks/school.py FOLDER STUDENTS writes FOLDER/seed_data and FOLDER/rows.sql. Nine rows a student, and
-about two hundred that every school has; the same size gives the same files.
+python benchmarks/school.py FOLDER STUDENTS writes FOLDER/seed_data, large tables as CSV, and
+FOLDER/rows.sql. Nine rows a student, and about two hundred that every school has; the same size gives the same files.
 """
 
+import csv
 import random
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 Row = dict[str, str | int]
 CLASSES = 60
+LARGE = 1_000  # rows, from which on a fixture is CSV
 FIRST = ("Amaru", "Brisa", "Ciro", "Dalia", "Elian", "Fresia", "Gael", "Inti", "Javiera", "Lautaro", "Maite", "Nahuel")
 LAST = ("Alerce", "Boldo", "Canelo", "Laurel", "Maqui", "Notro", "Peumo", "Quillay", "Raulí", "Tepa", "Ulmo", "Voqui")
 
@@ -58,11 +60,18 @@ def make_tables(students: int) -> dict[str, list[Row]]:
 
 
 def write_fixtures(tables: dict[str, list[Row]], folder: Path) -> None:
-    """Write a YAML file for each table."""
+    """Write a file for each table, CSV if it is large, else YAML."""
     folder.mkdir(parents=True, exist_ok=True)
     for number, (table, rows) in enumerate(tables.items(), start=1):
-        text = "".join("- " + "\n  ".join(f"{column}: {value}" for column, value in row.items()) + "\n" for row in rows)
-        (folder / f"{number:02}_{table}.yaml").write_text(text, encoding="utf-8")
+        file = folder / f"{number:02}_{table}"
+        if len(rows) >= LARGE:
+            with file.with_suffix(".csv").open("w", encoding="utf-8", newline="") as out:
+                writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+                writer.writeheader()
+                writer.writerows(rows)
+        else:
+            parts = ("- " + "\n  ".join(f"{column}: {value}" for column, value in row.items()) for row in rows)
+            file.with_suffix(".yaml").write_text("\n".join([*parts, ""]), encoding="utf-8")
 
 
 def write_sql(tables: dict[str, list[Row]], file: Path) -> None:

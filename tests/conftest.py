@@ -24,9 +24,9 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from eduguard import fixtures
 from eduguard.aws import local_cloud as cloud
 from eduguard.aws.local_cloud import LocalCloud
-from eduguard.fixtures import loading
 from eduguard.migrations import runner
 from eduguard.postgres import Database, connect, embedded, execute_for
 from eduguard.rebuild import snapshots, templates
@@ -158,7 +158,7 @@ def seeded(server_url: str) -> Iterator[Database]:
         execute_for(conn, "CREATE DATABASE {} TEMPLATE template0", template)
     runner.apply(template, ROOT / "migrations")
     with connect(template, purpose="tests") as conn:
-        loading.load_fixtures(conn, loading.read_fixtures(ROOT / "seed_data"))
+        fixtures.load_fixtures(conn, fixtures.read_fixtures(ROOT / "seed_data"))
     yield template
     with connect(template.maintenance, purpose="tests") as conn:
         execute_for(conn, "DROP DATABASE {} WITH (FORCE)", template)

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from psycopg import Connection
 
+from eduguard import fixtures
 from eduguard.errors import EduguardError
-from eduguard.fixtures import loading
 from eduguard.postgres import Database, connect, execute_for
 
 TABLE = """
@@ -63,16 +63,16 @@ def load(conn: Connection, tmp_path_factory: pytest.TempPathFactory) -> Any:
         file.write_bytes(content)
         conn.execute("TRUNCATE kinds")
         try:
-            read = loading.read_fixtures(folder)
-            loading.load_fixtures(conn, read)
+            read = fixtures.read_fixtures(folder)
+            fixtures.load_fixtures(conn, read)
         except EduguardError as error:
             assert error.message.startswith(str(file))
             assert conn.execute("SELECT count(*) FROM kinds").fetchone() == (0,)
             return None
-        assert loading.load_fixtures(conn, read).has_changed is False
+        assert fixtures.load_fixtures(conn, read).has_changed is False
         count = conn.execute("SELECT count(*) FROM kinds").fetchone()
-        assert count == (len(read[0].rows),)
-        return len(read[0].rows)
+        assert count == (sum(len(part.rows) for part in read[0].parts),)
+        return sum(len(part.rows) for part in read[0].parts)
 
     return run
 
@@ -100,8 +100,8 @@ def test_a_kept_fixture(load: Any, sample: Path) -> None:
 def test_files_that_are_no_fixtures_are_named(conn: Connection, tmp_path: Path) -> None:
     (tmp_path / "01_kinds.yaml").mkdir()
     with pytest.raises(EduguardError, match="01_kinds.yaml"):
-        loading.read_fixtures(tmp_path)
+        fixtures.read_fixtures(tmp_path)
     shutil.rmtree(tmp_path / "01_kinds.yaml")
     (tmp_path / "01_kinds.yaml").symlink_to("nowhere")
     with pytest.raises(EduguardError, match="01_kinds.yaml"):
-        loading.read_fixtures(tmp_path)
+        fixtures.read_fixtures(tmp_path)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from eduguard import migrations
 from eduguard.errors import EduguardError
-from eduguard.migrations import runner
 from eduguard.postgres import Database, connect, read_value
 
 ROOT = Path(__file__).parents[2]
@@ -50,23 +50,23 @@ def has_table(database: Database, name: str) -> bool:
 
 
 def test_a_second_run_finds_nothing_to_do(empty_database: Database, folder: Path) -> None:
-    assert list(runner.apply(empty_database, folder)) == IDS
-    assert runner.apply(empty_database, folder) == ()
-    assert runner.plan(empty_database, folder).applied == tuple(IDS)
+    assert list(migrations.apply(empty_database, folder)) == IDS
+    assert migrations.apply(empty_database, folder) == ()
+    assert migrations.plan(empty_database, folder).applied == tuple(IDS)
 
 
 def test_up_down_up_gives_the_same_schema(empty_database: Database, folder: Path) -> None:
-    runner.apply(empty_database, folder)
+    migrations.apply(empty_database, folder)
     first = schema(empty_database)
     for count in range(1, len(IDS) + 1):
-        assert len(runner.roll_back(empty_database, folder, count=count)) == count
-        runner.apply(empty_database, folder)
+        assert len(migrations.roll_back(empty_database, folder, count=count)) == count
+        migrations.apply(empty_database, folder)
         assert schema(empty_database) == first
 
 
 def test_rolling_everything_back_leaves_no_table(empty_database: Database, folder: Path) -> None:
-    runner.apply(empty_database, folder)
-    runner.roll_back(empty_database, folder, count=99)
+    migrations.apply(empty_database, folder)
+    migrations.roll_back(empty_database, folder, count=99)
     assert not schema(empty_database).count("students")
 
 
@@ -74,46 +74,83 @@ def test_rolling_everything_back_leaves_no_table(empty_database: Database, folde
 def test_a_failure_keeps_the_migrations_before_it_and_nothing_of_itself(empty_database: Database, folder: Path) -> None:
     file = add(folder, "0104_breaks", "CREATE TABLE half (id int);\n\nSELECT *\n  FROM nowhere;\n")
     with pytest.raises(EduguardError) as raised:
-        runner.apply(empty_database, folder)
-    assert raised.value.message == f'{file}:4:8: relation "nowhere" does not exist\n  SELECT *\n    FROM nowhere;'
+        migrations.apply(empty_database, folder)
+    assert raised.value.message == f'{file}:4:8: relation "nowhere" does not exist\n  SELECT *\n    FROM nowhere'
     assert not has_table(empty_database, "half")
-    assert runner.plan(empty_database, folder).pending == ("0104_breaks",)
+    assert migrations.plan(empty_database, folder).pending == ("0104_breaks",)
 
 
 def test_an_edited_migration_is_refused_by_name(empty_database: Database, folder: Path) -> None:
-    runner.apply(empty_database, folder)
+    migrations.apply(empty_database, folder)
     edited = folder / "0001_add_classes_attendance_tables.sql"
     edited.write_text(edited.read_text() + "\n-- a word more\n")
     with pytest.raises(EduguardError, match="Edited after being applied: 0001_add_classes_attendance_tables"):
-        runner.apply(empty_database, folder)
+        migrations.apply(empty_database, folder)
 
 
 def test_an_applied_migration_that_is_gone_is_refused_by_name(empty_database: Database, folder: Path) -> None:
     add(folder, "0104_more", "SELECT 1;")
-    runner.apply(empty_database, folder)
+    migrations.apply(empty_database, folder)
     for file in folder.glob("0104*"):
         file.unlink()
     with pytest.raises(EduguardError, match="no longer in the folder: 0104_more"):
-        runner.plan(empty_database, folder)
+        migrations.plan(empty_database, folder)
 
 
 def test_a_migration_older_than_an_applied_one_is_refused(empty_database: Database, folder: Path) -> None:
-    runner.apply(empty_database, folder)
-    add(folder, "0002_a_late_one", "SELECT 1;")
-    with pytest.raises(EduguardError, match="0002_a_late_one.sql:1: pending, but older than 0004_leave_"):
-        runner.apply(empty_database, folder)
+    add(folder, "0104_more", "SELECT 1;")
+    migrations.apply(empty_database, folder)
+    add(folder, "0103_a_late_one", "SELECT 1;")
+    with pytest.raises(EduguardError, match="0103_a_late_one.sql:1: pending, but older than 0104_more"):
+        migrations.apply(empty_database, folder)
 
 
 @pytest.mark.parametrize(
     ("name", "sql", "problem"),
     [
         ("0104_own", "SELECT 1;\nBEGIN;\nSELECT 2;\nCOMMIT;\n", r"own.sql:2:1: BEGIN: .*\n.*own.sql:4:1: COMMIT"),
-        ("0104_own", "SELECT 1; /* ; */ commit work", "own.sql:1:19: commit: a migration runs in one transaction"),
+        ("0104_own", "SELECT 1; /* ; */ commit work", "own.sql:1:19: COMMIT: a migration runs in one transaction"),
         ("0104_own", "START -- now\n TRANSACTION READ WRITE;", "own.sql:1:1: START: a migration"),
         ("next", "SELECT 1;", "next.sql:1: a migration is named"),
         ("0104_mode", "-- transactional: maybe\nSELECT 1;", "mode.sql:1: transactional is true or false, not 'maybe'"),
         ("0104_two", "-- transactional: false\nSELECT 1;\nSELECT 2;", "two.sql:1: .* has one statement"),
-        ("0104_after", "\n-- depends: 0002\nSELECT 1;", "after.sql:2: depends: 0002 is none before it"),
+        ("0104_after", "\n-- depends: 0002\nSELECT 1;", "after.sql:2: depends: 0002 is not a migration before it"),
+        (
+            "0002_again",
+            "SELECT 1;",
+            "(?s)0002_add_.*:1: 0002 is the number of another.*0002_again.sql:1: 0002 is the number",
+        ),
+        ("0104_mark", "\ufeffSELECT 1;", "mark.sql:1: begins with a byte order mark"),
+        ("0104_mark", "\ufeff-- transactional: false\nSELECT 1;", "mark.sql:1: begins with a byte order mark"),
+        (
+            "0104_dump",
+            "-- dump\n\n\\restrict k3Yz\n\nSET statement_timeout = 0;\n\n\\unrestrict k3Yz\n",
+            r"(?s)dump.sql:3:1: .restrict: a command of psql.*dump.sql:7:1: .unrestrict: a command of psql",
+        ),
+        (
+            "0104_copy",
+            "CREATE TABLE t (id int);\nCOPY t (id) FROM stdin;\n1\n\\.\n",
+            "copy.sql:2:1: COPY: rows between the lines",
+        ),
+        (
+            "0104_copy",
+            'copy public."from" /* ; */ from\n  stdin with (format csv);\n1\n',
+            "copy.sql:1:1: COPY: rows between",
+        ),
+        ("0104_copy", "COPY t TO STDOUT;", "copy.sql:1:1: COPY: rows between the lines"),
+        (
+            "0104_name",
+            "ALTER DATABASE eduguard SET timezone = 'UTC';",
+            "name.sql:1:1: ALTER DATABASE: .*current_database",
+        ),
+        (
+            "0104_name",
+            "alter -- it\n database eduguard owner to me;",
+            "name.sql:1:1: ALTER DATABASE: .*current_database",
+        ),
+        ("0104_name", "COMMENT ON DATABASE eduguard IS 'x';", "name.sql:1:1: COMMENT ON DATABASE: .*current_database"),
+        ("0104_name", "REVOKE CONNECT ON DATABASE eduguard FROM PUBLIC;", "name.sql:1:1: REVOKE CONNECT ON DATABASE: "),
+        ("0104_name", "ALTER ROLE me IN DATABASE x SET work_mem = '1MB';", "name.sql:1:1: ALTER ROLE ME IN DATABASE: "),
         ("0104_bytes", "SELECT '\udcff';", "bytes.sql:1: cannot be read: .*position 8"),
     ],
 )
@@ -122,20 +159,20 @@ def test_a_bad_file_is_refused_before_anything_runs(
 ) -> None:
     add(folder, name, sql)
     with pytest.raises(EduguardError, match=problem):
-        runner.apply(empty_database, folder)
+        migrations.apply(empty_database, folder)
     assert not has_table(empty_database, "students")
 
 
 def test_a_missing_rollback_file_is_named(folder: Path) -> None:
     (folder / "0002_add_grade_sections_attendance_drilldown.rollback.sql").unlink()
     with pytest.raises(EduguardError, match=r"there is no 0002_add_grade_sections_attendance_drilldown\.rollback\.sql"):
-        runner.check_folder(folder)
+        migrations.check_folder(folder)
 
 
 def test_a_rollback_file_without_its_migration_is_named(folder: Path) -> None:
     (folder / "0104_gone.rollback.sql").write_text("SELECT 1;")
     with pytest.raises(EduguardError, match=r"0104_gone.rollback.sql:1: there is no migration that it rolls back"):
-        runner.check_folder(folder)
+        migrations.check_folder(folder)
 
 
 def test_a_file_that_cannot_be_read_is_named(folder: Path) -> None:
@@ -144,7 +181,7 @@ def test_a_file_that_cannot_be_read_is_named(folder: Path) -> None:
     with pytest.raises(
         EduguardError, match="(?s)dangling.sql:1: cannot be read.*dangling.rollback.sql:1: cannot be read"
     ):
-        runner.check_folder(folder)
+        migrations.check_folder(folder)
 
 
 def test_a_function_may_begin_and_end_as_it_likes(empty_database: Database, folder: Path) -> None:
@@ -156,9 +193,9 @@ def test_a_function_may_begin_and_end_as_it_likes(empty_database: Database, fold
         "DO $$\nBEGIN\nPERFORM f();\nEND;\n$$;\n",
         "DROP FUNCTION f();",
     )
-    runner.apply(empty_database, folder)
+    migrations.apply(empty_database, folder)
     assert not has_table(empty_database, "half")
-    runner.roll_back(empty_database, folder)
+    migrations.roll_back(empty_database, folder)
 
 
 def test_a_statement_that_fails_the_second_time_is_found(empty_database: Database, folder: Path) -> None:
@@ -167,29 +204,29 @@ def test_a_statement_that_fails_the_second_time_is_found(empty_database: Databas
         folder, "0104_twice", f"CREATE TABLE once (id int PRIMARY KEY);\n-- {line}\n{line}\n/* {line} */ {line}\n"
     )
     with pytest.raises(EduguardError, match=f"{file}:4:{len(line) + 8}: duplicate key value") as raised:
-        runner.apply(empty_database, folder)
-    assert line in raised.value.message
+        migrations.apply(empty_database, folder)
+    assert line.removesuffix(";") in raised.value.message
 
 
 def test_a_broken_rollback_says_where_and_keeps_the_migration(empty_database: Database, folder: Path) -> None:
     add(folder, "0104_stays", "CREATE TABLE stays (id int);", "DROP TABLE stays;\n  DROP TABLE nowhere;")
-    runner.apply(empty_database, folder)
+    migrations.apply(empty_database, folder)
     with pytest.raises(EduguardError, match='0104_stays.rollback.sql:2:3: table "nowhere" does not exist'):
-        runner.roll_back(empty_database, folder)
+        migrations.roll_back(empty_database, folder)
     assert has_table(empty_database, "stays")
-    assert runner.plan(empty_database, folder).applied[-1] == "0104_stays"
+    assert migrations.plan(empty_database, folder).applied[-1] == "0104_stays"
 
 
 @pytest.mark.parametrize("name", ["nowhere", "empty"])
 def test_a_folder_without_migrations_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(EduguardError, match="no migration in"):
-        runner.check_folder(tmp_path / name)
+        migrations.check_folder(tmp_path / name)
 
 
 def test_a_folder_with_brackets_in_its_name_is_read(empty_database: Database, folder: Path) -> None:
     moved = folder.rename(folder.with_name("a [b] c"))
-    assert list(runner.apply(empty_database, moved)) == IDS
+    assert list(migrations.apply(empty_database, moved)) == IDS
 
 
 def test_a_concurrent_index_is_built_outside_the_transaction(empty_database: Database, folder: Path) -> None:
@@ -199,10 +236,10 @@ def test_a_concurrent_index_is_built_outside_the_transaction(empty_database: Dat
         "-- transactional: false\nCREATE INDEX CONCURRENTLY by_name ON students (last_name);",
         "DROP INDEX CONCURRENTLY by_name;",
     )
-    runner.apply(empty_database, folder)
+    migrations.apply(empty_database, folder)
     assert has_table(empty_database, "by_name")
-    assert runner.apply(empty_database, folder) == ()
-    assert runner.roll_back(empty_database, folder) == ("0104_index",)
+    assert migrations.apply(empty_database, folder) == ()
+    assert migrations.roll_back(empty_database, folder) == ("0104_index",)
     assert not has_table(empty_database, "by_name")
 
 
@@ -210,8 +247,8 @@ def test_a_concurrent_index_that_fails_says_what_it_may_have_left(empty_database
     sql = "-- transactional: false\nCREATE INDEX CONCURRENTLY by_nothing ON students (nothing);"
     file = add(folder, "0104_index", sql)
     with pytest.raises(EduguardError, match=f'(?s){file}:2:.*"nothing" does not exist.*such as an invalid index'):
-        runner.apply(empty_database, folder)
-    assert runner.plan(empty_database, folder).pending == ("0104_index",)
+        migrations.apply(empty_database, folder)
+    assert migrations.plan(empty_database, folder).pending == ("0104_index",)
 
 
 CONCURRENTLY = "-- transactional: false\nCREATE INDEX CONCURRENTLY IF NOT EXISTS by_name ON students (last_name);"
@@ -223,9 +260,9 @@ def test_a_kill_before_the_record_of_a_concurrent_index_leaves_it_pending(
     empty_database: Database, folder: Path, before: str
 ) -> None:
     add(folder, "0104_index", CONCURRENTLY, "DROP INDEX CONCURRENTLY by_name;")
-    runner.apply(empty_database, folder, to="0004")
+    migrations.apply(empty_database, folder, to="0004")
     script = (
-        "import os, sys; from pathlib import Path; from eduguard.migrations import runner, yoyo_backend\n"
+        "import os, sys; from pathlib import Path; from eduguard import migrations; from eduguard.migrations import yoyo_backend\n"
         "from eduguard.postgres import Database\n"
         "class Killed(yoyo_backend.Backend):\n"
         "    def execute_values(self, query, *values):\n"
@@ -234,41 +271,41 @@ def test_a_kill_before_the_record_of_a_concurrent_index_leaves_it_pending(
         "        if sys.argv[3] == 'mark': os.kill(os.getpid(), 9)\n"
         "        return super().mark_one(*rest, **options)\n"
         "yoyo_backend.Backend = Killed\n"
-        "runner.apply(Database.from_url(sys.argv[1]), Path(sys.argv[2]))"
+        "migrations.apply(Database.from_url(sys.argv[1]), Path(sys.argv[2]))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, empty_database.url, str(folder), before], check=False, capture_output=True
     )
     assert done.returncode == -9, done.stderr
     assert has_table(empty_database, "by_name")
-    assert runner.plan(empty_database, folder).pending == ("0104_index",)
-    assert runner.apply(empty_database, folder) == ("0104_index",)
-    assert runner.plan(empty_database, folder).pending == ()
-    assert runner.roll_back(empty_database, folder) == ("0104_index",)
+    assert migrations.plan(empty_database, folder).pending == ("0104_index",)
+    assert migrations.apply(empty_database, folder) == ("0104_index",)
+    assert migrations.plan(empty_database, folder).pending == ()
+    assert migrations.roll_back(empty_database, folder) == ("0104_index",)
     assert not has_table(empty_database, "by_name")
 
 
 def test_a_concurrent_index_that_was_broken_off_is_not_taken_for_one(empty_database: Database, folder: Path) -> None:
     file = add(folder, "0104_index", CONCURRENTLY, "DROP INDEX CONCURRENTLY by_name;")
-    runner.apply(empty_database, folder, to="0004")
+    migrations.apply(empty_database, folder, to="0004")
     with connect(empty_database, purpose="tests") as conn:
         conn.execute("CREATE INDEX by_name ON students (last_name)")
         conn.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'by_name'::regclass")
     with pytest.raises(EduguardError, match=f"{file}:1: the index by_name is invalid") as refused:
-        runner.apply(empty_database, folder)
+        migrations.apply(empty_database, folder)
     assert refused.value.hint
     assert "DROP INDEX by_name" in refused.value.hint
-    assert runner.plan(empty_database, folder).pending == ("0104_index",)
+    assert migrations.plan(empty_database, folder).pending == ("0104_index",)
     with connect(empty_database, purpose="tests") as conn:
         conn.execute("DROP INDEX by_name")
-    assert runner.apply(empty_database, folder) == ("0104_index",)
+    assert migrations.apply(empty_database, folder) == ("0104_index",)
 
 
 def test_a_select_in_a_migration_prints_nothing(
     empty_database: Database, folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     add(folder, "0104_select", "SELECT 'seen' FROM generate_series(1, 3);")
-    runner.apply(empty_database, folder)
+    migrations.apply(empty_database, folder)
     assert capfd.readouterr().out == ""
 
 
@@ -276,8 +313,8 @@ def test_a_select_in_a_migration_prints_nothing(
 def test_a_run_killed_in_a_migration_leaves_nothing_of_it(empty_database: Database, folder: Path) -> None:
     file = add(folder, "0104_slow", "CREATE TABLE half (id int);\nSELECT pg_sleep(60);")
     script = (
-        "import sys; from pathlib import Path; from eduguard.migrations import runner; from eduguard.postgres import Database\n"
-        "runner.apply(Database.from_url(sys.argv[1]), Path(sys.argv[2]))"
+        "import sys; from pathlib import Path; from eduguard import migrations; from eduguard.postgres import Database\n"
+        "migrations.apply(Database.from_url(sys.argv[1]), Path(sys.argv[2]))"
     )
     process = subprocess.Popen([sys.executable, "-c", script, empty_database.url, str(folder)])
     sleeping = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(60)%%' AND datname = %s"
@@ -288,7 +325,7 @@ def test_a_run_killed_in_a_migration_leaves_nothing_of_it(empty_database: Databa
         process.wait()
         conn.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [empty_database.name])
     file.write_text("CREATE TABLE half (id int);")
-    assert list(runner.apply(empty_database, folder)) == ["0104_slow"]
+    assert list(migrations.apply(empty_database, folder)) == ["0104_slow"]
 
 
 def test_rows_seeded_before_external_image_ids_get_theirs(empty_database: Database, folder: Path) -> None:
@@ -296,7 +333,7 @@ def test_rows_seeded_before_external_image_ids_get_theirs(empty_database: Databa
     kept = [(file, file.read_text()) for file in last]
     for file in last:
         file.unlink()
-    runner.apply(empty_database, folder)
+    migrations.apply(empty_database, folder)
     with connect(empty_database, purpose="tests") as conn:
         conn.execute("INSERT INTO stages VALUES ('s', 'S', 1); INSERT INTO grades VALUES ('g', 's', 'G', 1)")
         conn.execute(
@@ -312,7 +349,7 @@ def test_rows_seeded_before_external_image_ids_get_theirs(empty_database: Databa
         )
     for file, text in kept:
         file.write_text(text)
-    runner.apply(empty_database, folder)
+    migrations.apply(empty_database, folder)
     with connect(empty_database, purpose="tests") as conn:
         rows = conn.execute("SELECT external_image_id FROM student_faces ORDER BY id").fetchall()
     assert rows == [("s.1-photo-2",), ("s.1-photo-1002",)]
@@ -323,4 +360,4 @@ def test_a_server_that_ends_the_connection_is_blamed_with_its_reason(empty_datab
     with pytest.raises(
         EduguardError, match="(?s)0200_end.sql:1:1: terminating connection due to administrator.*SELECT"
     ):
-        runner.apply(empty_database, folder)
+        migrations.apply(empty_database, folder)

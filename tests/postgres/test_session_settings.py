@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from eduguard import fixtures
 from eduguard.errors import EduguardError
-from eduguard.fixtures import loading
 from eduguard.migrations import runner
 from eduguard.postgres import Database, connect, execute_for, read_value
 from eduguard.rebuild import protection, publication
@@ -39,15 +39,23 @@ def give(seeded: Database, monkeypatch: pytest.MonkeyPatch) -> Give:
         "bytea_output=escape",
         "extra_float_digits=-15",
         "default_transaction_isolation=serializable",
+        "search_path=nowhere",
+        "array_nulls=off",
+        "transform_null_equals=on",
+        "quote_all_identifiers=on",
+        "statement_timeout=500",
+        "lock_timeout=1",
+        "transaction_timeout=1",
+        "idle_in_transaction_session_timeout=1",
     ],
 )
 def test_a_database_is_made_filled_and_read(database: Database, give: Give, setting: str) -> None:
     give(setting)
     publication.create_next(database, protection.inspect(database), command="tests")
     runner.apply(database.next, ROOT / "migrations")
-    seeds = loading.read_fixtures(ROOT / "seed_data")
+    seeds = fixtures.read_fixtures(ROOT / "seed_data")
     with connect(database.next, purpose="tests") as conn:
-        assert loading.load_fixtures(conn, seeds, alone=True).summary().startswith("113 rows")
+        assert fixtures.load_fixtures(conn, seeds, alone=True).summary().startswith("113 rows")
         assert len(read_rows(conn, Scope(collection="eduguard-school-default"))) == 18
     publication.publish(database, lambda _: None)
     state = protection.inspect(database)
@@ -83,8 +91,66 @@ def test_the_lock_is_held_while_its_session_is_idle(database: Database, give: Gi
             assert read_value(conn, holders, f"^eduguard lock .*process {os.getpid()} ") == 1
 
 
-@pytest.mark.parametrize("setting", ["default_transaction_read_only=on", "transaction_timeout=1"])
+@pytest.mark.parametrize("setting", ["default_transaction_read_only=on"])
 def test_what_a_session_may_not_do_is_one_error(database: Database, give: Give, setting: str) -> None:
     give(setting)
     with pytest.raises(EduguardError):
         publication.create_next(database, protection.inspect(database), command="tests")
+
+
+PINNED = {
+    "DateStyle": "ISO, MDY",
+    "IntervalStyle": "postgres",
+    "TimeZone": "UTC",
+    "search_path": "public",
+    "row_security": "off",
+    "array_nulls": "on",
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "role": "none",
+}
+OTHERWISE = [
+    "DateStyle = German",
+    "IntervalStyle = iso_8601",
+    "TimeZone = 'Asia/Tokyo'",
+    "search_path = app, public",
+    "row_security = on",
+    "array_nulls = off",
+    "statement_timeout = '1h'",
+    "lock_timeout = '1h'",
+    "role = pg_read_all_data",
+]
+
+
+@pytest.mark.parametrize("whose", ["DATABASE {0}", "ROLE {1}", "ROLE {1} IN DATABASE {0}"])
+def test_a_session_is_pinned_whatever_database_and_role_say(empty_database: Database, whose: str) -> None:
+    with connect(empty_database.maintenance, purpose="tests") as conn:
+        role = f"pinned_{empty_database.name}"
+        conn.execute(f"CREATE ROLE {role} LOGIN; GRANT pg_read_all_data TO {role}")
+        owner = whose.format(empty_database.name, role)
+        try:
+            for setting in OTHERWISE:
+                if not (setting.startswith("role") and owner.startswith("DATABASE")):
+                    conn.execute(f"ALTER {owner} SET {setting}")
+            theirs = Database.from_url(empty_database.url.replace("user=postgres", f"user={role}")).named(
+                empty_database.name
+            )
+            with connect(theirs, purpose="tests") as session:
+                assert {name: read_value(session, f"SHOW {name}") for name in PINNED} == PINNED
+                assert read_value(session, "SELECT current_user") == role
+        finally:
+            conn.execute(f"ALTER DATABASE {empty_database.name} RESET ALL; DROP ROLE {role}")
+
+
+def test_a_time_without_an_offset_is_utc_whoever_seeds(database: Database, give: Give, tmp_path: Path) -> None:
+    (tmp_path / "1_bells.yaml").write_text("- {id: 1, rings_at: 2026-03-09 08:30}\n")
+    seeds = fixtures.read_fixtures(tmp_path)
+    with connect(database.maintenance, purpose="tests") as conn:
+        execute_for(conn, "CREATE DATABASE {} TEMPLATE template0", database)
+    with connect(database, purpose="tests") as conn:
+        conn.execute("CREATE TABLE bells (id int PRIMARY KEY, rings_at timestamptz NOT NULL)")
+    for zone, inserted in (("America/Santiago", 1), ("Asia/Tokyo", 0)):
+        give(f"TimeZone={zone}")
+        with connect(database, purpose="tests") as conn:
+            assert f"{inserted} inserted, 0 updated" in fixtures.load_fixtures(conn, seeds).summary()
+            assert read_value(conn, "SELECT (rings_at AT TIME ZONE 'UTC')::text FROM bells") == "2026-03-09 08:30:00"

@@ -4,18 +4,23 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-# A quote that is never closed reaches to the end of the file.
-_TOKEN = re.compile(
-    r"""(?P<comment>--[^\n]*)
+# What can hide a semicolon, and the semicolon; the lookahead is there for speed only. A quote that is never closed
+# reaches to the end of the file.
+_GAP = r"(?:\s|--[^\n]*(?:\n|\Z)|/\*(?:[^*/]|\*(?!/)|/(?!\*))*\*/)"
+_MARK = re.compile(
+    rf"""(?=[;'"$/\-bceBCE])(?:(?P<end>;)
+    |(?P<comment>--[^\n]*)
     |(?P<block>/\*)
-    |(?P<quoted>[eE]'(?:[^'\\]|\\.|'')*(?:'|\Z)|'(?:[^']|'')*(?:'|\Z)|"(?:[^"]|"")*(?:"|\Z)
-       |(?P<tag>\$(?:[^\W\d]\w*)?\$).*?(?:(?P=tag)|\Z))
-    |(?P<word>[^\W\d][\w$]*)
-    |(?P<end>;)
-    |(?P<other>\S)""",
-    re.DOTALL | re.VERBOSE,
+    |(?P<quoted>'[^']*(?:''[^']*)*(?:'|\Z)
+       |"[^"]*(?:""[^"]*)*(?:"|\Z)
+       |(?<![\w$])[eE]'(?:[^'\\]|\\.|'')*(?:'|\Z)
+       |(?<![\w$])(?P<tag>\$(?:[^\W\d]\w*)?\$).*?(?:(?P=tag)|\Z))
+    |(?<![\w$])(?:(?P<atomic>BEGIN{_GAP}+ATOMIC)|(?P<case>CASE)|(?P<close>END))(?![\w$]))""",
+    re.DOTALL | re.VERBOSE | re.IGNORECASE,
 )
 _COMMENT_MARK = re.compile(r"/\*|\*/")
+_SPACE = re.compile(r"(?:[\s;]+|--[^\n]*)*")
+_HEAD = 4_000  # characters of a statement that say what it is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,34 +30,50 @@ class Statement:
     text: str
     start: int
 
+    @property
+    def head(self) -> str:
+        """Return how the statement begins, in capitals, its comments and what is quoted left out."""
+        kept, position, text = [], 0, self.text[:_HEAD]
+        while found := _MARK.search(text, position):
+            end = _end_of_comment(text, found.end()) if found["block"] else found.end()
+            hides = found["comment"] or found["block"] or found["quoted"]
+            kept += [text[position : found.start()], " " if hides else found[0]]
+            position = end
+        return " ".join("".join([*kept, text[position:]]).upper().split())
+
 
 @cache  # every step of a reset looks through the same files
 def split_statements(text: str) -> tuple[Statement, ...]:
     """Return the statements of an SQL file in their order."""
     statements: list[Statement] = []
-    position, start, depth, before = 0, -1, 0, ""
-    while found := _TOKEN.search(text, position):
-        position, word = found.end(), (found["word"] or "").upper()
-        if found["block"]:
-            position = _end_of_comment(text, position)
-        elif found["end"] and not depth:
-            if start >= 0:
-                statements.append(Statement(text=text[start : found.start()].rstrip(), start=start))
-            start = -1
-        elif not found["comment"]:
-            start = found.start() if start < 0 else start
-            depth += _nesting(before, word, depth)
-            before = word
-    if start >= 0:
-        statements.append(Statement(text=text[start:].rstrip(), start=start))
+    start = position = _skip_gap(text, 0)
+    # As psql does: no semicolon ends a statement within parentheses or the body of an SQL-standard function.
+    depth = parentheses = 0
+    while start < len(text):
+        found = _MARK.search(text, position)
+        between = text[position : found.start() if found else len(text)]
+        parentheses = max(parentheses + between.count("(") - between.count(")"), 0)
+        if found is None or (found["end"] and not depth and not parentheses):
+            end = found.start() if found else len(text)
+            statements.append(Statement(text=text[start:end].rstrip(), start=start))
+            start = position = _skip_gap(text, end)
+            depth = parentheses = 0
+            continue
+        position = _end_of_comment(text, found.end()) if found["block"] else found.end()
+        if found["atomic"] or (depth and found["case"]):
+            depth += 1
+        elif depth and found["close"]:
+            depth -= 1
     return tuple(statements)
 
 
-def _nesting(before: str, word: str, depth: int) -> int:
-    # The semicolons in the body of an SQL-standard function end none of the file's statements.
-    if (before, word) == ("BEGIN", "ATOMIC") or (depth and word == "CASE"):
-        return 1
-    return -1 if depth and word == "END" else 0
+def _skip_gap(text: str, position: int) -> int:
+    """Return where the next statement begins, after semicolons, blanks and comments."""
+    while True:
+        position = _SPACE.match(text, position).end()  # type: ignore[union-attr]  # it matches nothing as well
+        if not text.startswith("/*", position):
+            return position
+        position = _end_of_comment(text, position + 2)
 
 
 def _end_of_comment(text: str, position: int) -> int:

@@ -1,10 +1,9 @@
 """yoyo's PostgreSQL backend, with apply and record in one transaction, over one connection, and quiet."""
 
+import glob
 import os
 import socket
-from collections import Counter
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any, LiteralString
 from urllib.parse import urlencode
@@ -12,16 +11,17 @@ from uuid import uuid4
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from yoyo import read_migrations
+from yoyo import read_migrations as find_migrations
 from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import parse_uri
-from yoyo.migrations import Migration, default_migration_table
+from yoyo.migrations import default_migration_table
 
 from eduguard.errors import EduguardError
-from eduguard.migrations.statements import split_statements
+from eduguard.migrations.files import read_directives, read_sql
+from eduguard.migrations.statements import Statement, split_statements
 from eduguard.postgres.connection import ENCODING, set_up
 
-__all__ = ["Backend", "Migration", "open_backend", "read_migrations"]
+__all__ = ["Backend", "StatementError", "open_backend", "read_migrations"]
 
 _LOCK_TABLE: LiteralString = (
     "CREATE TABLE IF NOT EXISTS yoyo_lock (locked int PRIMARY KEY DEFAULT 1, ctime timestamp, pid int NOT NULL)"
@@ -37,38 +37,33 @@ _INVALID: LiteralString = (
 )
 
 
-class _Cursor(psycopg.Cursor[Any]):
-    """A cursor whose errors carry the statement and how often it was run, and whose result is never printed by yoyo."""
+class StatementError(Exception):
+    """A statement that PostgreSQL refused, with the error it refused it with, and its file's text."""
 
-    def __init__(self, connection: psycopg.Connection[Any], *, ran: Counter[str], **options: Any) -> None:
-        super().__init__(connection, **options)
-        self._ran = ran
-
-    def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
-        alone = "; ".join(each.text for each in split_statements(str(query)))  # without the comments around it
-        self._ran[alone] += 1
-        try:
-            return super().execute(query, params, **options)
-        except psycopg.Error as error:
-            error.add_note(str(query))
-            error.add_note(str(self._ran[alone]))
-            raise
-
-    @property
-    def description(self) -> None:
-        return None
+    def __init__(self, error: psycopg.Error, statement: Statement, text: str) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.statement = statement
+        self.text = text
 
 
 class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no types
     """Apply and roll back one migration at a time; yoyo's record and ours are written in the same transaction."""
 
+    _is_used = False
+
     def connect(self, dburi: Any) -> Any:
-        """Connect, with cursors of our kind."""
+        """Connect, with the settings that all our sessions have."""
         connection = super().connect(dburi)
         set_up(connection)
-        connection.commit()  # or the first rollback would take it back
-        connection.cursor_factory = partial(_Cursor, ran=Counter())
         return connection
+
+    def begin_session(self) -> None:
+        """Give the next file a session that no file before it has set anything in."""
+        if self._is_used:
+            self.connection.close()
+            self._connection: Any = self.connect(self.uri)
+        self._is_used = True
 
     def _check_transactional_ddl(self) -> bool:
         return True  # PostgreSQL has it: no table is made to find out
@@ -92,39 +87,55 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no ty
         }
 
     def apply(self, migration: Any, sha256: str) -> None:
-        """Run a migration and record it with the hash of its file; one without a transaction just before the record."""
-        migration.load()
+        """Run a migration and record it with the hash of its file; one without a transaction just before the record.
+
+        Raises:
+            StatementError: for a statement that PostgreSQL refuses.
+        """
+        file = Path(migration.path)
+        self.begin_session()
         self.ensure_internal_schema_updated()
         if not migration.use_transactions:
-            self._run_alone(migration, "apply")
+            self._run(file)
         with self.transaction():
             if migration.use_transactions:
-                migration.process_steps(self, "apply")
-            else:
+                self._run(file)
+            set_up(self.connection)  # the file may have set a role or a search path
+            if not migration.use_transactions:
                 self._refuse_invalid_index(migration)
             self.log_migration(migration, "apply")
             self.mark_one(migration, log=False)
             self.execute_values(_RECORD, migration.id, sha256)
 
     def roll_back(self, migration: Any) -> None:
-        """Run a migration's rollback file and forget that it was applied."""
-        migration.load()
+        """Run a migration's rollback file and forget that it was applied.
+
+        Raises:
+            StatementError: for a statement that PostgreSQL refuses.
+        """
+        file = Path(migration.path).with_suffix(".rollback.sql")
+        self.begin_session()
         self.ensure_internal_schema_updated()
         if not migration.use_transactions:
-            self._run_alone(migration, "rollback")
+            self._run(file)
         with self.transaction():
             if migration.use_transactions:
-                migration.process_steps(self, "rollback")
+                self._run(file)
+            set_up(self.connection)
             self.unmark_one(migration)
             self.execute_values(_FORGET, migration.id)
 
-    def _run_alone(self, migration: Any, direction: str) -> None:
-        with self.copy() as alone:
-            migration.process_steps(alone, direction)
+    def _run(self, file: Path) -> None:
+        text = read_sql(file)
+        for statement in split_statements(text):
+            try:
+                self.connection.execute(statement.text)
+            except psycopg.Error as error:
+                raise StatementError(error, statement, text) from error
 
     def _refuse_invalid_index(self, migration: Any) -> None:
         # IF NOT EXISTS is content with what a CREATE INDEX CONCURRENTLY has left that was broken off.
-        text = Path(migration.path).read_text(encoding="utf-8")
+        text = read_sql(Path(migration.path))
         for name, index in self.connection.execute(_INVALID).fetchall():
             if name in text:
                 raise EduguardError(
@@ -135,6 +146,19 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no ty
     def execute_values(self, query: LiteralString, *values: object) -> None:
         """Execute a statement of ours, in PostgreSQL's own parameter style."""
         self.connection.execute(query, values)
+
+
+def read_migrations(folder: Path) -> Any:
+    """Return the migrations of a folder as yoyo lists them, with what their files say of them."""
+    # yoyo would split the files to find out, which takes seconds for one that is large; we run them ourselves.
+    migrations = find_migrations(glob.escape(str(folder)))
+    by_id = {migration.id: migration for migration in migrations}
+    for migration in migrations:
+        directives = read_directives(Path(migration.path))
+        migration.steps = []
+        migration.use_transactions = directives.is_transactional
+        migration._depends = {by_id[name] for name in directives.depends}  # noqa: SLF001 -- what load() would set
+    return migrations
 
 
 def open_backend(url: str) -> Backend:

@@ -15,10 +15,30 @@ if TYPE_CHECKING:
 
 APPLICATION = "eduguard"  # how application_name begins in our sessions
 ENCODING = "UTF8"  # of our databases, and of our sessions whatever the server or PGCLIENTENCODING say
-# psycopg reads a time with its zone in no other style; a migration's backslashes are no escapes. The server tells both
-# when a session begins (PostgreSQL manual 54.2.7).
-_EXPECTED: "dict[LiteralString, LiteralString]" = {"DateStyle": "ISO", "standard_conforming_strings": "on"}
+# What every session of ours has, whatever the server, the role, the database or the environment say: what a fixture or
+# a migration means depends on it. A policy that hides rows is an error with row_security off, not a smaller answer.
+_PINNED: "dict[LiteralString, LiteralString]" = {
+    "client_encoding": ENCODING,
+    "DateStyle": "'ISO, MDY'",
+    "IntervalStyle": "postgres",
+    "TimeZone": "UTC",
+    "search_path": "public",
+    "row_security": "off",
+    "standard_conforming_strings": "on",
+    "array_nulls": "on",
+    "transform_null_equals": "off",
+    "quote_all_identifiers": "off",
+    "bytea_output": "hex",
+    "xmloption": "content",
+    "extra_float_digits": "1",
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+}
+_PINNED_SINCE_17: "dict[LiteralString, LiteralString]" = {"transaction_timeout": "0"}
 _OLDEST_VERSION = 140000
+_VERSION_17 = 170000
 _CONNECT_TIMEOUT = 10  # seconds
 
 
@@ -69,10 +89,10 @@ def _open(database: Database, purpose: str) -> "Connection":
 
 
 def set_up(conn: "Connection") -> None:
-    """Set what migrations and psycopg expect, where the server, the role or the environment have it otherwise."""
-    for name, value in _EXPECTED.items():
-        if not (conn.info.parameter_status(name) or value).startswith(value):
-            conn.execute(f"SET {name} = {value}")
+    """Give a session the role that it logged in as, and the settings that all of ours have."""
+    pinned = _PINNED | (_PINNED_SINCE_17 if conn.info.server_version >= _VERSION_17 else {})
+    settings = "; ".join(f"SET {name} = {value}" for name, value in pinned.items())
+    conn.execute(f"SET SESSION AUTHORIZATION DEFAULT; SET ROLE NONE; {settings}")
 
 
 def execute_for(conn: "Connection", statement: "LiteralString", *databases: Database) -> None:

@@ -55,7 +55,8 @@ def hash_inputs(settings: Settings, *, seeded: bool) -> str:
 
     The SQL files, the fixtures where they count, every module of ours, and the installed packages by version.
     """
-    fixtures = sorted(settings.seed_folder.glob("*.y*ml")) if seeded else []
+    seeds = [*settings.seed_folder.glob("*.y*ml"), *settings.seed_folder.glob("*.csv")]
+    fixtures = sorted(seeds) if seeded else []
     return _hash(str(seeded), [*sorted(settings.migrations_folder.glob("*.sql")), *fixtures])
 
 
