@@ -79,8 +79,8 @@ def seed_full(c: Context, collection: str = "") -> None:
         call(seed, next=True),
         call(sync_faces, next=True),
         publish,
-        call(verify, one_each=True, if_local=True),
     ],
+    post=[call(verify, one_each=True, if_local=True)],
     help={"collection": COLLECTION, "confirm": CONFIRM, "yes": YES},
 )
 def full(c: Context, collection: str = "", confirm: str = "", yes: bool = False) -> None:

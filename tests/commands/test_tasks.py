@@ -54,7 +54,7 @@ def test_full_builds_everything_and_a_second_run_as_well(inv: Inv, database: Dat
     own = {"INVOKE_TARGETS_LOCAL_COLLECTION": "first-run", "INVOKE_TARGETS_LOCAL_BUCKET": "first-run"}
     first, second = inv("full", **own), inv("full", **own)
     assert [line.split()[0] for line in first.stdout.splitlines()] == [
-        "enrol", "rebuild", "migrate", "seed", "sync", "publish", "verify", "full",
+        "enrol", "rebuild", "migrate", "seed", "sync", "publish", "full", "verify",
     ]  # fmt: skip
     assert "18 photos: 18 uploaded, 18 faces indexed" in lines(first)["enrol"]
     assert "enrol" not in lines(second)

@@ -53,9 +53,10 @@ def test_the_help_of_a_composite_is_its_recipe(name: str, tasks: dict[str, str])
     assert spec.loader
     suite = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(suite)
-    steps = [getattr(step, "task", step).name.replace("_", "-") for step in getattr(suite, name.replace("-", "_")).pre]
-    recipe = re.split(r": |; ", tasks[name], maxsplit=1)[1].rstrip(".")
-    assert [re.sub(r"\(|\)| once", "", step).strip() for step in recipe.split("→")] == steps
+    recipe = getattr(suite, name.replace("-", "_"))
+    steps = [getattr(step, "task", step).name.replace("_", "-") for step in [*recipe.pre, *recipe.post]]
+    told = re.split(r": |; ", tasks[name], maxsplit=1)[1].rstrip(".")
+    assert [re.sub(r"\(|\)| once", "", step).strip() for step in told.split("→")] == steps
 
 
 def make(*arguments: str, folder: Path = ROOT) -> list[str]:

@@ -1,4 +1,4 @@
-"""How tasks run: flags reach the steps of a composite, and a failure becomes one message and exit status 1."""
+"""How tasks run: each command with its own steps, flags handed to them, a failure as one message and exit status 1."""
 
 import atexit
 import gc
@@ -31,10 +31,10 @@ _run: ContextVar[ExitStack] = ContextVar("run")
 
 
 class SuiteExecutor(Executor):
-    """Run tasks so that pre and post tasks inherit the flags of the same name given to their parent.
+    """Run each command of a command line as if it were alone: `inv A B` is `inv A && inv B`.
 
-    Invoke runs `pre` and `post` tasks with their defaults, and takes a task from the command line and the same task
-    from a `pre` for different calls. Here every call carries all its flags, so one that stands twice runs once.
+    The steps of a command, its `pre` and `post` tasks, inherit the flags of the same name given to it; Invoke runs them
+    with their defaults. A step that a command names twice, with the same flags, runs once.
     """
 
     def expand_calls(self, calls: Any, inherited: dict[str, Any] | None = None) -> list[Any]:
@@ -53,7 +53,9 @@ class SuiteExecutor(Executor):
         return expanded
 
     def execute(self, *tasks: Any) -> Any:
-        """Run the tasks; print an EduguardError as its message and leave with status 1.
+        """Run the commands, each after the one before has ended and let go of its lock; stop at the first failure.
+
+        An EduguardError is printed as its message; the exit status is 1.
 
         Raises:
             Exit: in place of an EduguardError or of a failure of the operating system that nothing else explains, such
@@ -66,8 +68,10 @@ class SuiteExecutor(Executor):
                 self._refuse_swallowed_flags()
                 require_runtime_file(self.config)
                 self._load_environment()
-                with _new_run():
-                    done = super().execute(*tasks)
+                done: dict[Any, Any] = {}
+                for call in self.normalize(tasks):
+                    with _new_run():
+                        done |= super().execute((str(call.called_as), call.kwargs))
                 sys.stdout.flush()
                 return done
         except KeyboardInterrupt as interrupt:
@@ -120,7 +124,7 @@ def exit_on_failure() -> Iterator[None]:
 
 
 def keep_open(resource: AbstractContextManager[T]) -> T:
-    """Enter a context manager that stays open until the last task of this command line has ended."""
+    """Enter a context manager that stays open until the last step of this command has ended."""
     return _run.get().enter_context(resource)
 
 
