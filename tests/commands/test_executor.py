@@ -14,7 +14,13 @@ from contextlib import contextmanager
 from invoke.exceptions import Exit
 from invoke.tasks import call, task
 from eduguard.errors import EduguardError
-from eduguard.commands.executor import keep_open, plain_settings
+from eduguard.commands.executor import SuiteExecutor, keep_open, plain_settings
+
+class Unasked(SuiteExecutor):
+    # These commands are in no table of permissions.
+
+    def permit(self, commands):
+        return list(commands)
 
 @contextmanager
 def held():
@@ -65,7 +71,7 @@ def show(c):
     print(sorted(plain_settings(c).items()))
 """
 SETTINGS = """
-tasks: {executor_class: eduguard.commands.executor.SuiteExecutor}
+tasks: {executor_class: tasks.Unasked}
 target: local
 limit: 3
 targets: {local: {bucket: b}}
