@@ -59,6 +59,18 @@ def test_the_help_of_a_composite_is_its_recipe(name: str, tasks: dict[str, str])
     assert [re.sub(r"\(|\)| once", "", step).strip() for step in told.split("→")] == steps
 
 
+def test_the_readme_names_our_commands_and_migrations_beside_those_of_the_pnpm_scripts(tasks: dict[str, str]) -> None:
+    section = (
+        (ROOT / "README.md").read_text().partition("## If you come from the pnpm scripts")[2].partition("\n## ")[0]
+    )
+    ours = re.findall(r"^\| `pnpm .*? \| `inv ([a-z-]+)`", section, flags=re.MULTILINE)
+    assert set(ours) == {"reset", "seed-full", "seed", "migrate", "sync-faces", "full"} <= set(tasks)
+    named = re.findall(r"^\| .*?\| `([0-9]{4}_\w+\.sql)` \|", section, flags=re.MULTILINE)
+    assert named == sorted(
+        file.name for file in (ROOT / "migrations").glob("*.sql") if not file.name.endswith(".rollback.sql")
+    )
+
+
 def make(*arguments: str, folder: Path = ROOT) -> list[str]:
     """Return what make would run, with .venv ready."""
     command = ["make", "--dry-run", "--no-print-directory", "--old-file=.venv/ready", *arguments]
