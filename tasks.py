@@ -66,8 +66,8 @@ def reset(c: Context, confirm: str = "", to: str = "") -> None:
     print_summary("reset", settings_of(c))
 
 
-@task(pre=[seed, sync_faces], help={"collection": COLLECTION})
-def seed_full(c: Context, collection: str = "") -> None:
+@task(pre=[seed, sync_faces], help={"collection": COLLECTION, "confirm": CONFIRM})
+def seed_full(c: Context, collection: str = "", confirm: str = "") -> None:
     """Load the fixtures and their FaceIds: seed → sync-faces."""
     print_summary("seed-full", settings_of(c, collection))
 
@@ -80,8 +80,8 @@ def seed_full(c: Context, collection: str = "") -> None:
         call(seed, next=True),
         call(sync_faces, next=True),
         publish,
-        call(verify, one_each=True, if_local=True),
     ],
+    post=[call(verify, one_each=True, if_local=True)],
     help={"collection": COLLECTION, "confirm": CONFIRM, "yes": YES},
 )
 def full(c: Context, collection: str = "", confirm: str = "", yes: bool = False) -> None:

@@ -11,6 +11,7 @@ import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
@@ -29,7 +30,7 @@ from eduguard.aws import local_cloud as cloud
 from eduguard.aws.local_cloud import LocalCloud
 from eduguard.migrations import runner
 from eduguard.postgres import Database, connect, embedded, execute_for
-from eduguard.rebuild import snapshots, templates
+from eduguard.rebuild import mark, snapshots, templates
 from eduguard.settings import Settings, load_settings
 
 ROOT = Path(__file__).parents[1]
@@ -216,6 +217,9 @@ def rebuilt(run_inv: Callable[[Database], Inv], server_url: str, cloud_endpoint:
 def full(database: Database, rebuilt: Database) -> Database:
     with connect(database.maintenance, purpose="tests") as conn:
         execute_for(conn, "CREATE DATABASE {} TEMPLATE {}", database, rebuilt)
+    with connect(database, purpose="tests") as conn, conn.transaction():  # the mark of a copy counts for nothing
+        live = replace(database, target="local")
+        mark.write_mark(conn, live, command="inv full", inputs=None, replaces=None, written={})
     return database
 
 

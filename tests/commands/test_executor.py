@@ -1,4 +1,4 @@
-"""Flags reach the steps of a composite, a step that stands twice runs once, and a failure is one message."""
+"""Flags reach the steps of a composite, each command runs as if it were alone, and a failure is one message."""
 
 import sys
 from collections.abc import Callable
@@ -11,9 +11,16 @@ Run = Callable[..., tuple[int, list[str], str]]
 
 TASKS = """
 from contextlib import contextmanager
+from invoke.exceptions import Exit
 from invoke.tasks import call, task
 from eduguard.errors import EduguardError
-from eduguard.commands.executor import keep_open, plain_settings
+from eduguard.commands.executor import SuiteExecutor, keep_open, plain_settings
+
+class Unasked(SuiteExecutor):
+    # These commands are in no table of permissions.
+
+    def permit(self, commands):
+        return list(commands)
 
 @contextmanager
 def held():
@@ -35,13 +42,25 @@ def sync(c, collection="", dry_run=False, next=False):
 def full(c, collection="", yes=False):
     print(f"full {collection} yes={yes}")
 
+@task(pre=[call(migrate, next=True), call(migrate, next=True)])
+def twice(c):
+    print("twice")
+
 @task
 def hold(c):
     keep_open(held())
 
+@task(pre=[hold, migrate], post=[sync])
+def locked(c):
+    print("locked")
+
 @task
 def fail(c):
     raise EduguardError("it broke", hint="mend it")
+
+@task
+def drift(c):
+    raise Exit(code=2)
 
 @task
 def interrupt(c):
@@ -52,7 +71,7 @@ def show(c):
     print(sorted(plain_settings(c).items()))
 """
 SETTINGS = """
-tasks: {executor_class: eduguard.commands.executor.SuiteExecutor}
+tasks: {executor_class: tasks.Unasked}
 target: local
 limit: 3
 targets: {local: {bucket: b}}
@@ -85,20 +104,29 @@ def test_a_flag_of_the_composite_reaches_the_steps_that_take_it(run: Run) -> Non
     assert lines == ["migrate next=True", "sync X dry_run=False next=True", "full X yes=True", "migrate next=False"]
 
 
-def test_a_step_that_stands_twice_with_the_same_flags_runs_once(run: Run) -> None:
-    assert run("migrate", "--next", "full")[1].count("migrate next=True") == 1
+def test_a_step_that_one_command_names_twice_with_the_same_flags_runs_once(run: Run) -> None:
+    assert run("twice")[1] == ["migrate next=True", "twice"]
 
 
-def test_a_step_with_other_flags_is_another_call(run: Run) -> None:
-    assert run("migrate", "full")[1][:2] == ["migrate next=False", "migrate next=True"]
+def test_each_command_runs_its_own_steps_whatever_ran_before_it(run: Run) -> None:
+    alone = run("full")[1]
+    assert run("migrate", "--next", "full", "twice", "full")[1] == [
+        "migrate next=True", *alone, *run("twice")[1], *alone,
+    ]  # fmt: skip
 
 
-def test_a_resource_kept_open_lasts_until_the_last_task_has_ended(run: Run) -> None:
-    assert run("hold", "migrate")[1] == ["taken", "migrate next=False", "released"]
+def test_a_resource_kept_open_lasts_until_the_last_step_of_its_command_has_ended(run: Run) -> None:
+    steps = ["taken", "migrate next=False", "locked", "sync  dry_run=False next=False", "released"]
+    assert run("locked")[1] == steps
+    assert run("locked", "migrate", "locked")[1] == [*steps, "migrate next=False", *steps]
 
 
 def test_a_failure_is_its_message_and_releases_what_was_held(run: Run) -> None:
     assert run("hold", "fail", "migrate") == (1, ["taken", "released"], "error: it broke\n  mend it\n")
+
+
+def test_the_exit_status_of_a_command_stops_the_line(run: Run) -> None:
+    assert run("drift", "migrate") == (2, [], "")
 
 
 def test_an_interruption_has_the_exit_status_of_one(run: Run) -> None:

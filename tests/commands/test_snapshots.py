@@ -66,12 +66,6 @@ def test_snapshots_are_refused_by_name(inv: Inv, full: Database) -> None:
     assert inv("snapshot", "list").stdout == ""
 
 
-def test_restoring_is_refused_where_replacing_is(inv: Inv, full: Database) -> None:
-    inv("snapshot", "save", "one")
-    done = inv("snapshot", "restore", "one", check=False, INVOKE_TARGETS_LOCAL_PROTECTION="refuse")
-    assert (done.returncode, "never replaced" in done.stderr) == (1, True)
-
-
 def test_a_snapshot_keeps_from_an_open_session(inv: Inv, full: Database) -> None:
     with connect(full, purpose="x") as conn:
         conn.execute("SET application_name = 'school app'")
@@ -109,11 +103,6 @@ def test_the_plan_shows_what_is_pending_and_changes_nothing(inv: Inv, full: Data
     assert shown[-1].split() == ["plan", "0004_leave_room_for_face_ids", "pending"]
     assert len([line for line in shown if line.endswith(" applied")]) == MIGRATIONS - 1
     assert inv("migrate", "--plan").stdout.splitlines() == shown
-
-
-def test_a_rollback_is_refused_where_replacing_is(inv: Inv, full: Database) -> None:
-    done = inv("rollback", check=False, INVOKE_TARGETS_LOCAL_PROTECTION="refuse")
-    assert (done.returncode, "never replaced" in done.stderr) == (1, True)
 
 
 def test_a_new_migration_has_the_next_number_and_can_be_applied(inv: Inv, full: Database, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_full_builds_everything_and_a_second_run_as_well(inv: Inv, database: Dat
     own = {"INVOKE_TARGETS_LOCAL_COLLECTION": "first-run", "INVOKE_TARGETS_LOCAL_BUCKET": "first-run"}
     first, second = inv("full", **own), inv("full", **own)
     assert [line.split()[0] for line in first.stdout.splitlines()] == [
-        "enrol", "rebuild", "migrate", "seed", "sync", "publish", "verify", "full",
+        "enrol", "rebuild", "migrate", "seed", "sync", "publish", "full", "verify",
     ]  # fmt: skip
     assert "18 photos: 18 uploaded, 18 faces indexed" in lines(first)["enrol"]
     assert "enrol" not in lines(second)
@@ -237,25 +237,6 @@ def test_a_database_we_did_not_make_is_not_replaced_without_its_name(
     assert value(empty_database, "SELECT count(*) FROM students") == 0
     inv("undo")
     assert value(empty_database, "SELECT count(*) FROM pupils") == 1
-
-
-def test_a_refusing_target_is_never_replaced_whatever_the_flags(inv: Inv, full: Database, value: Any) -> None:
-    inv("full")
-    inv("rebuild", "migrate", "--next")
-    inv("snapshot", "save", "kept")
-    before, consent = value(full, CHECKSUM), ("--confirm", full.name)
-    for arguments in (
-        ("reset", *consent),
-        ("full", *consent, "--yes"),
-        ("rebuild", *consent),
-        ("rollback", *consent),
-        ("publish",),
-        ("undo",),
-        ("snapshot", "restore", "kept", *consent),
-    ):
-        done = inv(*arguments, check=False, INVOKE_TARGETS_LOCAL_PROTECTION="refuse")
-        assert (done.returncode, f"{full.name} on " in done.stderr, "never replaced" in done.stderr) == (1, True, True)
-        assert value(full, CHECKSUM) == before, arguments
 
 
 def test_a_second_full_and_reset_clone_templates_and_end_the_same(inv: Inv, full: Database, value: Any) -> None:

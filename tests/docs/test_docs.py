@@ -53,9 +53,22 @@ def test_the_help_of_a_composite_is_its_recipe(name: str, tasks: dict[str, str])
     assert spec.loader
     suite = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(suite)
-    steps = [getattr(step, "task", step).name.replace("_", "-") for step in getattr(suite, name.replace("-", "_")).pre]
-    recipe = re.split(r": |; ", tasks[name], maxsplit=1)[1].rstrip(".")
-    assert [re.sub(r"\(|\)| once", "", step).strip() for step in recipe.split("→")] == steps
+    recipe = getattr(suite, name.replace("-", "_"))
+    steps = [getattr(step, "task", step).name.replace("_", "-") for step in [*recipe.pre, *recipe.post]]
+    told = re.split(r": |; ", tasks[name], maxsplit=1)[1].rstrip(".")
+    assert [re.sub(r"\(|\)| once", "", step).strip() for step in told.split("→")] == steps
+
+
+def test_the_readme_names_our_commands_and_migrations_beside_those_of_the_pnpm_scripts(tasks: dict[str, str]) -> None:
+    section = (
+        (ROOT / "README.md").read_text().partition("## If you come from the pnpm scripts")[2].partition("\n## ")[0]
+    )
+    ours = re.findall(r"^\| `pnpm .*? \| `inv ([a-z-]+)`", section, flags=re.MULTILINE)
+    assert set(ours) == {"reset", "seed-full", "seed", "migrate", "sync-faces", "full"} <= set(tasks)
+    named = re.findall(r"^\| .*?\| `([0-9]{4}_\w+\.sql)` \|", section, flags=re.MULTILINE)
+    assert named == sorted(
+        file.name for file in (ROOT / "migrations").glob("*.sql") if not file.name.endswith(".rollback.sql")
+    )
 
 
 def make(*arguments: str, folder: Path = ROOT) -> list[str]:

@@ -18,7 +18,7 @@ def make(database: Database) -> None:
 
 def refused(database: Database) -> str:
     with pytest.raises(EduguardError, match="is not replaced") as raised:
-        protection.check_replaceable(protection.inspect(database), database, "open", confirm="", ask=lambda _: None)
+        protection.require_consent(protection.inspect(database), database, "open", confirm="", ask=lambda _: None)
     return str(raised.value)
 
 
@@ -79,7 +79,7 @@ def asked(database: Database) -> str:
         questions.append(question)
 
     with pytest.raises(EduguardError):
-        protection.check_replaceable(protection.inspect(database), database, "open", confirm="", ask=ask)
+        protection.require_consent(protection.inspect(database), database, "open", confirm="", ask=ask)
     return questions[0]
 
 
@@ -176,16 +176,13 @@ def test_a_database_with_any_object_is_not_empty(empty_database: Database, state
 
 @pytest.mark.parametrize("name", ["template0", "template1", "postgres"])
 def test_what_cannot_be_renamed_is_refused_whatever_is_typed(database: Database, name: str) -> None:
-    live = database.aside(name)
-    state = protection.DatabaseState(server="here", is_local=True, oid=1, is_ours=True)
     with pytest.raises(EduguardError, match=f"{name} is never replaced"):
-        protection.check_replaceable(state, live, "open", confirm=name, ask=lambda _: name)
+        protection.check_renameable(database.aside(name))
 
 
 def test_the_maintenance_database_is_a_setting(empty_database: Database) -> None:
     live = replace(empty_database.aside("postgres"), maintenance_name=empty_database.name)
-    state = protection.DatabaseState(server="here", is_local=True, oid=1, is_ours=True)
-    protection.check_replaceable(state, live, "open", confirm="", ask=lambda _: None)
+    protection.check_renameable(live)
     with connect(live.maintenance, purpose="tests") as conn:
         assert read_value(conn, "SELECT current_database()") == empty_database.name
 

@@ -28,7 +28,7 @@ def filled(empty_database: Database) -> Database:
 
 def refused(database: Database) -> str:
     with pytest.raises(EduguardError, match="(?s)pupils 10.*--confirm") as raised:
-        protection.check_replaceable(protection.inspect(database), database, "open", confirm="", ask=lambda _: None)
+        protection.require_consent(protection.inspect(database), database, "open", confirm="", ask=lambda _: None)
     return str(raised.value)
 
 

@@ -334,7 +334,7 @@ def foreign(empty_database: Database) -> Database:
 
 
 def check(database: Database, level: str, confirm: str = "", ask: object = never) -> None:
-    protection.check_replaceable(protection.inspect(database), database, level, confirm=confirm, ask=ask)  # type: ignore[arg-type]
+    protection.require_consent(protection.inspect(database), database, level, confirm=confirm, ask=ask)  # type: ignore[arg-type]
 
 
 def test_an_absent_an_empty_and_a_marked_database_are_replaced_without_asking(database: Database) -> None:
@@ -369,15 +369,22 @@ def test_a_confirming_target_asks_even_for_a_database_of_ours(database: Database
     check(database, "confirm", confirm=database.name)
 
 
-def test_nothing_overrides_a_refusing_target(database: Database) -> None:
-    with pytest.raises(EduguardError, match="never replaced"):
-        check(database, "refuse", confirm=database.name, ask=lambda _: database.name)
+def test_a_confirming_target_asks_for_a_change_as_for_a_replacement(database: Database) -> None:
+    create(database, "1")
+    publication.publish(database)
+    state = protection.inspect(database)
+    with pytest.raises(
+        EduguardError, match=f"is not changed by `inv seed`: .*`confirm`.*\n  .*--confirm {database.name}"
+    ):
+        protection.require_consent(
+            state, database, "confirm", confirm="", ask=silent, replacing=False, by=" by `inv seed`"
+        )
 
 
 def test_a_remote_database_of_ours_needs_its_name(foreign: Database) -> None:
     state = protection.DatabaseState(oid=1, server="db.example.org:5432", is_local=False)
     with pytest.raises(EduguardError, match=r"db.example.org:5432 \(1,234 rows"):
-        protection.check_replaceable(state, foreign, "open", confirm="", ask=silent)
+        protection.require_consent(state, foreign, "open", confirm="", ask=silent)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from invoke.context import Context
 from invoke.tasks import task
 
-from eduguard.commands.shared import COLLECTION, USERS, YES, settings_of
+from eduguard.commands.shared import COLLECTION, CONFIRM, USERS, YES, settings_of
 from eduguard.commands.sync import sync_users
 from eduguard.commands.words import Command
 from eduguard.errors import EduguardError
@@ -33,6 +33,7 @@ Ask = Callable[[str], str | None]
         "users": USERS,
         "if-empty": "only while the collection has no face",
         "yes": YES,
+        "confirm": CONFIRM,
     },
 )
 def enrol(
@@ -44,6 +45,7 @@ def enrol(
     users: bool = False,
     if_empty: bool = False,
     yes: bool = False,
+    confirm: str = "",
 ) -> None:
     """Enrol photos of a student or, by --from, of many: bucket, face, row; without either the sample photos."""
     settings, consent = settings_of(c, collection), (lambda _: "y") if yes else ask

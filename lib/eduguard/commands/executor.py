@@ -1,14 +1,14 @@
-"""How tasks run: flags reach the steps of a composite, and a failure becomes one message and exit status 1."""
+"""How tasks run: each command with its own steps, flags handed to them, a failure as one message and exit status 1."""
 
 import atexit
 import gc
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from contextvars import ContextVar
-from typing import Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from invoke.config import Config
 from invoke.context import Context
@@ -20,21 +20,25 @@ from invoke.tasks import Call, Task
 from eduguard.commands.settings_file import require_runtime_file
 from eduguard.errors import EduguardError
 
+if TYPE_CHECKING:
+    from eduguard.commands.permission import Named
+
 T = TypeVar("T")
 _ALLOCATIONS = 100_000  # of containers, less what was freed, between two looks for garbage; 700 or 2,000 by default
 _SWITCH = 0.0005  # seconds; 5 ms by default
 _FAILED = 1
 _INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 _UNREAD = 141  # as the shell reports a program that SIGPIPE has ended
+_LEVELS = ("system", "user", "project", "env", "runtime")  # of Invoke's Config, the weakest first
 
 _run: ContextVar[ExitStack] = ContextVar("run")
 
 
 class SuiteExecutor(Executor):
-    """Run tasks so that pre and post tasks inherit the flags of the same name given to their parent.
+    """Run each command of a command line as if it were alone: `inv A B` is `inv A && inv B`.
 
-    Invoke runs `pre` and `post` tasks with their defaults, and takes a task from the command line and the same task
-    from a `pre` for different calls. Here every call carries all its flags, so one that stands twice runs once.
+    The steps of a command, its `pre` and `post` tasks, inherit the flags of the same name given to it; Invoke runs them
+    with their defaults. A step that a command names twice, with the same flags, runs once.
     """
 
     def expand_calls(self, calls: Any, inherited: dict[str, Any] | None = None) -> list[Any]:
@@ -44,7 +48,6 @@ class SuiteExecutor(Executor):
             call = item if isinstance(item, Call) else Call(item)
             defaults = _defaults(call.task)
             given = {name: value for name, value in call.kwargs.items() if value != defaults.get(name, ...)}
-            _refuse_undecodable(given)
             handed_down = {**(inherited or {}), **given}
             own = {name: value for name, value in handed_down.items() if name in defaults}
             expanded += self.expand_calls(call.pre, handed_down)
@@ -53,7 +56,9 @@ class SuiteExecutor(Executor):
         return expanded
 
     def execute(self, *tasks: Any) -> Any:
-        """Run the tasks; print an EduguardError as its message and leave with status 1.
+        """Run the commands, each after the one before has ended and let go of its lock; stop at the first failure.
+
+        An EduguardError is printed as its message; the exit status is 1.
 
         Raises:
             Exit: in place of an EduguardError or of a failure of the operating system that nothing else explains, such
@@ -66,8 +71,10 @@ class SuiteExecutor(Executor):
                 self._refuse_swallowed_flags()
                 require_runtime_file(self.config)
                 self._load_environment()
-                with _new_run():
-                    done = super().execute(*tasks)
+                done: dict[Any, Any] = {}
+                for command in self.permit([(str(call.called_as), call.kwargs) for call in self.normalize(tasks)]):
+                    with _new_run():
+                        done |= super().execute(command)
                 sys.stdout.flush()
                 return done
         except KeyboardInterrupt as interrupt:
@@ -78,6 +85,16 @@ class SuiteExecutor(Executor):
         except OSError as error:
             _silence(sys.stdout)
             raise Exit(f"error: {error}", code=_FAILED) from error
+
+    def permit(self, commands: "Sequence[Named]") -> "list[Named]":
+        """Return the commands, with the consent given for the whole line, if the target lets all of them run."""
+        from eduguard.commands.permission import require_permission
+        from eduguard.commands.shared import settings_of
+
+        for _, flags in commands:
+            _refuse_undecodable(flags)
+        consent = require_permission(commands, lambda: settings_of(Context(self.config)))
+        return [(name, {**flags, "confirm": consent} if "confirm" in flags else flags) for name, flags in commands]
 
     def _refuse_swallowed_flags(self) -> None:
         # After a task that has no such flag, Invoke takes these for its own and ignores them: `inv migrate --collection
@@ -120,7 +137,7 @@ def exit_on_failure() -> Iterator[None]:
 
 
 def keep_open(resource: AbstractContextManager[T]) -> T:
-    """Enter a context manager that stays open until the last task of this command line has ended."""
+    """Enter a context manager that stays open until the last step of this command has ended."""
     return _run.get().enter_context(resource)
 
 
@@ -128,6 +145,11 @@ def plain_settings(context: Context) -> dict[str, Any]:
     """Return the suite's own settings as plain nested dictionaries, without Invoke's."""
     config: Any = context.config
     return {key: _plain(config[key]) for key in config if key not in Config.global_defaults()}
+
+
+def stated_settings(context: Context) -> list[Any]:
+    """Return what each file and the environment say by themselves, the project's invoke.yaml among them."""
+    return [getattr(context.config, f"_{level}") for level in _LEVELS]
 
 
 def tune_interpreter() -> None:

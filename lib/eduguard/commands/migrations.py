@@ -40,7 +40,7 @@ def rollback(c: Context, count: int = 1, confirm: str = "") -> None:
 
     settings = settings_of(c)
     live = chosen_database(settings)
-    protection.check_replaceable(protection.inspect(live), live, settings.target.protection, confirm=confirm, ask=ask)
+    protection.require_consent(protection.inspect(live), live, settings.target.protection, confirm=confirm, ask=ask)
     undone = migrations.roll_back(live, settings.migrations_folder, count=count)
     done = f"{', '.join(undone)} rolled back" if undone else "nothing is applied"
     print_step("rollback", f"{live.name}: {done}")

@@ -21,7 +21,7 @@ def rebuild(c: Context, confirm: str = "", seeded: bool = False, to: str = "") -
     live, target = target_database(settings), settings.target
     keep_open(lock.hold_lock(live))
     state = protection.inspect(live)
-    protection.check_replaceable(state, live, target.protection, confirm=confirm, ask=ask)
+    protection.require_consent(state, live, target.protection, confirm=confirm, ask=ask)
     migrations.check_folder(settings.migrations_folder)
     found = templates.look_up(live, settings)
     for stranger in found.strangers:
@@ -35,16 +35,15 @@ def rebuild(c: Context, confirm: str = "", seeded: bool = False, to: str = "") -
     print_step("rebuild", f"{live.next.name} {'cloned from a template' if template else 'made'} beside {live.name}")
 
 
-@task(help={"to": "the number of the migration that the database stops at"})
-def publish(c: Context, to: str = "") -> None:
+@task(help={"to": "the number of the migration that the database stops at", "confirm": CONFIRM})
+def publish(c: Context, to: str = "", confirm: str = "") -> None:
     """Put the database that `rebuild` made in the place of the current one, which is kept for `undo`."""
     from eduguard import migrations
-    from eduguard.rebuild import lock, protection, publication
+    from eduguard.rebuild import lock, publication
     from eduguard.targets import target_database
 
     settings = settings_of(c)
     live = target_database(settings)
-    protection.check_not_refused(live, settings.target.protection)
     with lock.hold_lock(live):
         pending = migrations.plan(live.next, settings.migrations_folder).pending
         if pending and not to:
@@ -56,15 +55,13 @@ def publish(c: Context, to: str = "") -> None:
     print_step("publish", f"{live.name} is the new database{swap.summary()}; `inv undo` brings the one before back")
 
 
-@task
-def undo(c: Context) -> None:
+@task(help={"confirm": CONFIRM})
+def undo(c: Context, confirm: str = "") -> None:
     """Bring the database back that the last publish replaced; once more swaps them again."""
-    from eduguard.rebuild import lock, protection, publication
+    from eduguard.rebuild import lock, publication
     from eduguard.targets import target_database
 
-    settings = settings_of(c)
-    live = target_database(settings)
-    protection.check_not_refused(live, settings.target.protection)
+    live = target_database(settings_of(c))
     with lock.hold_lock(live):
         swap = publication.undo(live, print_note)
     again = "`inv undo` once more swaps them back"

@@ -3,12 +3,12 @@
 from invoke.context import Context
 from invoke.tasks import task
 
-from eduguard.commands.shared import NEXT, chosen_database, settings_of
+from eduguard.commands.shared import CONFIRM, NEXT, chosen_database, settings_of
 from eduguard.terminal import print_step
 
 
-@task(help={"next": NEXT})
-def seed(c: Context, next: bool = False) -> None:
+@task(help={"next": NEXT, "confirm": CONFIRM})
+def seed(c: Context, next: bool = False, confirm: str = "") -> None:
     """Load the fixtures: rows are inserted or updated, and FaceIds that sync wrote are kept."""
     from eduguard.postgres import connect, sessions
     from eduguard.rebuild import publication, templates

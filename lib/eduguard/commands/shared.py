@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from invoke.context import Context
 
-from eduguard.commands.executor import plain_settings
+from eduguard.commands.executor import plain_settings, stated_settings
+from eduguard.commands.permission import tighten
 from eduguard.commands.settings_file import explain_failures, name_files
 from eduguard.settings import Settings, load_settings
 from eduguard.terminal import print_step
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[3]  # the checkout: the suite is installed editable
 
 COLLECTION = "the collection, in place of the target's own"
-CONFIRM = "the database's name: consent to replace one that is not plainly ours"
+CONFIRM = "the database's name: consent where the target asks for it, for the whole command line"
 JSON = "print one JSON object"
 NEXT = "work on the database that `rebuild` made, before it is published"
 TO = "the number of the migration to stop at, such as 0002"
@@ -30,7 +31,7 @@ explain_failures()
 
 def settings_of(c: Context, collection: str = "") -> Settings:
     """Return the settings of this command, with the collection that a flag named."""
-    values, files = plain_settings(c), name_files(c.config)
+    values, files = tighten(plain_settings(c), stated_settings(c)), name_files(c.config)
     return load_settings(values, root=ROOT, environment=os.environ, files=files).with_collection(collection)
 
 

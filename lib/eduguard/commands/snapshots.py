@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 _OLDER = "; it has other migrations than the folder: `inv migrate --plan` shows them"
 
 
-@task(name="snapshot save", klass=Command, words="NAME", help={"name": "of the snapshot"})
-def snapshot_save(c: Context, name: str) -> None:
+@task(name="snapshot save", klass=Command, words="NAME", help={"name": "of the snapshot", "confirm": CONFIRM})
+def snapshot_save(c: Context, name: str, confirm: str = "") -> None:
     """Keep a copy of the database under a name."""
     from eduguard import migrations
     from eduguard.rebuild import lock, snapshots
@@ -60,7 +60,7 @@ def snapshot_restore(c: Context, name: str, confirm: str = "") -> None:
     with lock.hold_lock(live):
         snapshot = snapshots.find(live, name)
         state = protection.inspect(live)
-        protection.check_replaceable(state, live, target.protection, confirm=confirm, ask=ask)
+        protection.require_consent(state, live, target.protection, confirm=confirm, ask=ask)
         publication.create_next(live, state, command=command_line(), template=snapshot.kept, note=print_note)
         swap = publication.publish(live, print_note)
     is_current = snapshot.kept.facts["migrations"] == migrations.hash_folder(settings.migrations_folder)
@@ -68,8 +68,8 @@ def snapshot_restore(c: Context, name: str, confirm: str = "") -> None:
     print_step("restored", f"{name} is {live.name} now{swap.summary()}{remarks}; `inv undo` brings the one before back")
 
 
-@task(name="snapshot delete", klass=Command, words="NAME", help={"name": "of the snapshot"})
-def snapshot_delete(c: Context, name: str) -> None:
+@task(name="snapshot delete", klass=Command, words="NAME", help={"name": "of the snapshot", "confirm": CONFIRM})
+def snapshot_delete(c: Context, name: str, confirm: str = "") -> None:
     """Delete a snapshot."""
     from eduguard.rebuild import snapshots
     from eduguard.targets import target_database

@@ -8,7 +8,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
 
-from eduguard.commands.shared import COLLECTION, JSON, NEXT, USERS, chosen_database, settings_of
+from eduguard.commands.shared import COLLECTION, CONFIRM, JSON, NEXT, USERS, chosen_database, settings_of
 from eduguard.errors import EduguardError
 from eduguard.settings import Settings
 from eduguard.terminal import ask, print_json, print_note, print_step
@@ -39,6 +39,7 @@ _COLLECTIONS_AT_ONCE = 4  # each sends one request at a time, all of them at the
         "yes": "delete without asking",
         "next": NEXT,
         "users": USERS,
+        "confirm": CONFIRM,
     }
 )
 def sync_faces(
@@ -58,6 +59,7 @@ def sync_faces(
     yes: bool = False,
     next: bool = False,
     users: bool = False,
+    confirm: str = "",
 ) -> None:
     """Write the collection's FaceIds into student_faces, by external image id: show the plan, apply it, plan again."""
     from eduguard.progress import Progress

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from eduguard.errors import EduguardError
 from eduguard.postgres import Database, connect, read_value
 from eduguard.rebuild.mark import Mark, Written, read_mark, read_written
+from eduguard.settings import Target
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
+Ask = Callable[[str], str | None]
 _TABLES = """
 SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'f', 'm') AND NOT c.relispartition
@@ -116,12 +118,17 @@ def count_rows(conn: "Connection") -> dict[str, int]:
     return dict(conn.execute(counts).fetchall())
 
 
-def check_not_refused(database: Database, protection: str) -> None:
-    """Refuse where the target's protection is `refuse`, naming the database, its server and its rows."""
-    if protection == "refuse":
+def check_not_refused(target: Target, command: str) -> None:
+    """Refuse a command that would change or replace what a target with the protection `refuse` holds; asks no server.
+
+    Raises:
+        EduguardError: naming the command, the target and what works on it.
+    """
+    if target.protection == "refuse":
         raise EduguardError(
-            f"The target's protection is `refuse`: {_describe(inspect(database), database)} is never replaced",
-            hint="No flag overrides it; sync-faces, seed and migrate work on it.",
+            f"`inv {command}` is refused: the protection of target {target.name} is `refuse`; nothing was changed",
+            hint="No flag overrides it. `inv status`, `inv migrate`, `inv sync-faces` and `inv enrol STUDENT PHOTO…` "
+            "work on it; INVOKE_TARGET chooses another target.",
         )
 
 
@@ -135,43 +142,58 @@ def check_renameable(database: Database) -> None:
         )
 
 
-def needs_no_consent(state: DatabaseState, protection: str) -> bool:
-    """Say whether a database may be replaced without asking: it is local and ours or empty, and the target is open."""
-    return protection == "open" and state.is_local and state.is_expendable
+def needs_no_consent(state: DatabaseState, protection: str, *, replacing: bool) -> bool:
+    """Say whether a database may be changed without asking: the target is open and it is local.
+
+    To be replaced, it is ours or empty, too.
+    """
+    return protection == "open" and state.is_local and (state.is_expendable or not replacing)
 
 
-def check_replaceable(
-    state: DatabaseState, database: Database, protection: str, *, confirm: str, ask: Callable[[str], str | None]
-) -> None:
-    """Return if the database may be replaced.
+def require_consent(
+    state: DatabaseState,
+    database: Database,
+    protection: str,
+    *,
+    confirm: str,
+    ask: Ask,
+    replacing: bool = True,
+    by: str = "",
+) -> str:
+    """Return the database's name where it was passed or typed; fail where that is needed and was not done.
 
-    A local database that is absent, empty or made by us may be, where the target is `open`; any other only after its
-    name has been passed or typed; none where the target says `refuse`.
+    A local database is changed without asking where the target is `open`, and replaced if it is absent, empty or made
+    by us, too.
 
     Args:
         state: what `inspect` found.
         database: the live database.
-        protection: of the target: open, confirm or refuse.
-        confirm: the name as passed by a flag, or empty.
+        protection: of the target: open or confirm.
+        confirm: the name as passed by a flag or typed before, or empty.
         ask: shows a question and returns the answer, None without a terminal.
+        replacing: whether the database is replaced or only changed.
+        by: the commands that do it, for messages.
 
     Raises:
         EduguardError: naming host, database and row counts, and how to consent.
     """
-    check_not_refused(database, protection)
-    check_renameable(database)
-    if needs_no_consent(state, protection):
-        return
-    if confirm == database.name:
-        return
-    reason = "confirmation is asked for" if state.is_ours else _why_not_ours(state)
-    question = f"{_describe(state, database)} would be replaced; {reason}.\nType the database's name to go on:"
+    if needs_no_consent(state, protection, replacing=replacing) or confirm == database.name:
+        return confirm
+    done, reason = ("replaced" if replacing else "changed") + by, _why_asked(state, protection)
+    question = f"{_describe(state, database)} would be {done}; {reason}.\nType the database's name to go on:"
     answer = confirm or ask(question)
     if answer != database.name:
         raise EduguardError(
-            f"{_describe(state, database)} is not replaced: {_why(answer, database)}",
-            hint=f"To replace it, pass --confirm {database.name}",
+            f"{_describe(state, database)} is not {done}: {reason}, and {_why(answer, database)}",
+            hint=f"To go on, pass --confirm {database.name}",
         )
+    return answer
+
+
+def _why_asked(state: DatabaseState, protection: str) -> str:
+    if protection != "open":
+        return f"the protection of its target is `{protection}`"
+    return "it is not on this machine" if not state.is_local else _why_not_ours(state)
 
 
 def _why_not_ours(state: DatabaseState) -> str:
