@@ -1,5 +1,7 @@
 """Settings are checked once, by name, before a task does anything."""
 
+import re
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +9,8 @@ import pytest
 import yaml
 
 from eduguard.errors import EduguardError
-from eduguard.settings import load_settings
+from eduguard.settings import is_foreign, list_settings, load_settings
+from eduguard.variables import read_variables
 
 ROOT = Path(__file__).parents[1]
 
@@ -80,3 +83,101 @@ def test_a_missing_key_is_named(values: dict[str, Any]) -> None:
     del values["seed_folder"]
     with pytest.raises(EduguardError, match="missing: seed_folder"):
         load_settings(values, root=ROOT, environment={})
+
+
+def merged(values: dict[str, Any], variables: dict[str, str]) -> dict[str, Any]:
+    """What the files say, with what the variables say above it, as Invoke merges them."""
+    found = read_variables(list_settings(values), variables)
+    for name, target in found.pop("targets", {}).items():
+        values["targets"][name].update(target)
+    return values | found
+
+
+def test_numbers_decimals_and_null_come_by_variables(values: dict[str, Any]) -> None:
+    variables = {
+        "INVOKE_MATCH_THRESHOLD": "92.5",
+        "INVOKE_TARGET": "staging",
+        "INVOKE_TARGETS_STAGING_REQUESTS_PER_SECOND": "null",
+        "INVOKE_TARGETS_STAGING_DATABASE_URL": "postgresql:///school",
+        "INVOKE_TARGETS_STAGING_COLLECTION": "007",
+        "INVOKE_TARGETS_STAGING_S3_ENDPOINT": "null",
+    }
+    settings = load_settings(merged(values, variables), root=ROOT, environment={})
+    assert settings.match_threshold == 92.5
+    assert (settings.target.collection, settings.target.s3_endpoint) == ("007", None)
+    assert settings.target.requests_per_second is None
+    rates = {"INVOKE_TARGETS_LOCAL_REQUESTS_PER_SECOND": "5", "INVOKE_TARGET": "local"}
+    assert load_settings(merged(values, rates), root=ROOT, environment={}).target.requests_per_second == 5
+
+
+@pytest.mark.parametrize(
+    "variable", sorted(map("_".join, list_settings(yaml.safe_load((ROOT / "invoke.yaml").read_text()))))
+)
+def test_null_by_a_variable_is_the_null_of_the_file(values: dict[str, Any], variable: str) -> None:
+    name = f"INVOKE_{variable.upper()}"
+    values["targets"]["staging"]["database_url"] = values["targets"]["production"]["database_url"] = "postgresql:///x"
+    values["target"] = variable.split("_")[1] if variable.startswith("targets") else "local"
+    try:
+        load_settings(merged(values, {name: "null"}), root=ROOT, environment={})
+    except EduguardError as error:
+        assert "null" not in str(error.message)
+        assert re.search(" is empty| is None|has no database|None is not", error.message)
+
+
+@pytest.mark.parametrize("text", ["", "1e3", "-5", "nan", "inf", " 5", "5%", "\u0665", "1_0", "0x1"])
+def test_what_is_not_a_plain_number_is_refused(values: dict[str, Any], text: str) -> None:
+    for variable in ("INVOKE_MATCH_THRESHOLD", "INVOKE_TARGETS_LOCAL_REQUESTS_PER_SECOND"):
+        if text or variable == "INVOKE_MATCH_THRESHOLD":  # nothing is null: no limit
+            with pytest.raises(EduguardError, match="match_threshold is|requests_per_second of target local is"):
+                load_settings(merged(deepcopy(values), {variable: text}), root=ROOT, environment={})
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("INVOKE_TARGETS_LOCAL_PROTECTIN", "INVOKE_TARGETS_LOCAL_PROTECTION"),
+        ("INVOKE_TARGET_LOCAL_BUCKET", "INVOKE_TARGETS_LOCAL_BUCKET"),
+        ("INVOKE_TARGETS_STAGGING_BUCKET", "INVOKE_TARGETS_STAGING_BUCKET"),
+        ("INVOKE_MATCH_TRESHOLD", "INVOKE_MATCH_THRESHOLD"),
+        ("INVOKE_STATE_FODLER", "INVOKE_STATE_FOLDER"),
+        ("INVOKE_SEED", "INVOKE_SEED_FOLDER"),
+        ("INVOKE_TARGT", "INVOKE_TARGET"),
+    ],
+)
+def test_a_variable_like_ours_that_sets_nothing_is_refused(values: dict[str, Any], name: str, near: str) -> None:
+    with pytest.raises(EduguardError, match=rf"{name} sets nothing \(did you mean {near}\?\)"):
+        read_variables(list_settings(values), {name: "x"})
+
+
+def test_variables_of_others_are_passed_over(values: dict[str, Any]) -> None:
+    others = dict.fromkeys(
+        ["INVOKE_RUN_ECHO", "INVOKE_DEBUG", "INVOKE_RUNTIME_CONFIG", "INVOKE_MYTEAM_X", "TARGET"], "1"
+    )
+    assert read_variables(list_settings(values), others) == {}
+
+
+def test_a_variable_that_would_set_two_settings_is_refused(values: dict[str, Any]) -> None:
+    values["targets"] |= {"a": {"b_bucket": "x", "bucket": "y"}, "a-b": {"bucket": "x"}}
+    with pytest.raises(EduguardError, match=r"INVOKE_TARGETS_A_B_BUCKET would set targets\.a.* and targets\.a"):
+        read_variables(list_settings(values), {"INVOKE_TARGETS_A_B_BUCKET": "x"})
+
+
+def test_a_target_whose_name_a_shell_cannot_spell_has_a_variable(values: dict[str, Any]) -> None:
+    values["targets"]["my-staging"] = {}
+    found = read_variables(list_settings(values), {"INVOKE_TARGETS_MY_STAGING_BUCKET": "x"})
+    assert found == {"targets": {"my-staging": {"bucket": "x"}}}
+
+
+def test_a_key_that_the_file_leaves_out_comes_by_a_variable(values: dict[str, Any]) -> None:
+    del values["targets"]["local"]["maintenance_database"]
+    variables = {"INVOKE_TARGETS_LOCAL_MAINTENANCE_DATABASE": "admin"}
+    settings = load_settings(merged(values, variables), root=ROOT, environment={})
+    assert settings.target.maintenance_database == "admin"
+
+
+def test_only_keys_unlike_ours_belong_to_other_projects() -> None:
+    assert [key for key in ("myteam", "run_in", "database", "target", "match_treshold") if is_foreign(key)] == [
+        "myteam",
+        "run_in",
+        "database",
+    ]

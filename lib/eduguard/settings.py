@@ -3,7 +3,7 @@
 import difflib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
@@ -86,6 +86,40 @@ class Settings:
         return replace(self, target=self.target.with_collection(collection))
 
 
+_KEYS = {field.name for field in fields(Settings)} - {"root"} | {"targets"}
+_TARGET_KEYS = {field.name for field in fields(Target)} - {"name"}
+
+
+def list_settings(values: Mapping[str, Any]) -> set[tuple[str, ...]]:
+    """Return the path of every setting that a variable may carry: those in the files, and those that may miss there."""
+    targets = values.get("targets")
+    names = [name for name in targets if isinstance(targets[name], Mapping)] if isinstance(targets, Mapping) else []
+    declared = {(key,) for key in _KEYS} | {("targets", name, key) for name in names for key in _TARGET_KEYS}
+    leaves = set(_leaves({key: value for key, value in values.items() if key in _KEYS}))
+    return leaves | {path for path in declared if not isinstance(_value_at(values, path), Mapping)}
+
+
+def is_foreign(key: str) -> bool:
+    """Say whether a key is not ours, nor so like one of ours that it must be a slip of the pen."""
+    return not difflib.get_close_matches(key, _KEYS, n=1, cutoff=0.8)
+
+
+def _leaves(values: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for key, value in values.items():
+        path = (*above, str(key))
+        if isinstance(value, Mapping):
+            yield from _leaves(value, path)
+        else:
+            yield path
+
+
+def _value_at(values: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+    value: Any = values
+    for key in path:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
 def load_settings(
     values: Mapping[str, Any], *, root: Path, environment: Mapping[str, str], files: str = "invoke.yaml"
 ) -> Settings:
@@ -100,8 +134,7 @@ def load_settings(
     Raises:
         EduguardError: naming every unknown or missing key, an unknown target, or a value of the wrong kind.
     """
-    names = {field.name for field in fields(Settings)} - {"root"} | {"targets"}
-    _check_keys(values, names, files)
+    _check_keys(values, _KEYS, files)
     return Settings(
         root=root,
         target=_load_target(values, environment, files),
@@ -123,9 +156,8 @@ def _load_target(values: Mapping[str, Any], environment: Mapping[str, str], file
             hint="Choose one with INVOKE_TARGET=NAME, or add it under `targets` in invoke.yaml.",
         )
     target = targets[name]
-    names = {field.name for field in fields(Target)} - {"name"}
     newer = {field.name for field in fields(Target) if field.default is not MISSING}
-    _check_keys(target, names, f"target {name} in {files}", may_miss=newer)
+    _check_keys(target, _TARGET_KEYS, f"target {name} in {files}", may_miss=newer)
     return Target(
         name=name,
         database_url=_database_url(target, name, environment),
@@ -179,20 +211,29 @@ def _protection(value: object, target: str) -> str:
 
 
 def _percentage(value: object, key: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:  # noqa: PLR2004
+    number = _number(value)
+    if number is None or not 0 <= number <= 100:  # noqa: PLR2004
         raise EduguardError(f"{key} is {value!r}", hint="It is a similarity: a number from 0 to 100.")
-    return float(value)
+    return number
 
 
 def _rate(value: object, target: str) -> float | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1000:  # noqa: PLR2004
+    number = _number(value)
+    if number is None or not 0 < number <= 1000:  # noqa: PLR2004
         raise EduguardError(
             f"requests_per_second of target {target} is {value!r}",
             hint="It is a rate: more than 0, at most 1000; null for no limit.",
         )
-    return float(value)
+    return number
+
+
+def _number(value: object) -> float | None:
+    """Return a number, or the one that the text of a variable spells."""
+    if isinstance(value, str) and re.fullmatch(r"[0-9]+(\.[0-9]+)?", value, re.ASCII):
+        return float(value)
+    return None if isinstance(value, bool) or not isinstance(value, int | float) else float(value)
 
 
 def _endpoint(values: Mapping[str, Any], key: str) -> str | None:
