@@ -1,6 +1,7 @@
 """What a target names and is not there is told; servers come up and go down, and any by its URL works like ours."""
 
 import json
+import re
 import shutil
 import subprocess
 import tempfile
@@ -44,6 +45,42 @@ def test_a_database_server_that_is_down_is_named(inv: Inv) -> None:
     assert done.returncode == 1
     assert "Cannot connect to postgresql://nobody@127.0.0.1:9/school" in done.stderr
     assert "secret" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("command", ["status", "full", "sync-faces", "doctor", "up"])
+@pytest.mark.parametrize("password", ["Secr3t@Pass", "Secr3t/Pass", "Secr3t?Pass"])
+def test_nothing_of_a_password_that_is_not_percent_encoded_is_printed(inv: Inv, command: str, password: str) -> None:
+    done = inv(command, check=False, DATABASE_URL=f"postgresql://school:{password}@127.0.0.1:9/school")
+    assert not re.search("Secr3t|Pass", done.stdout + done.stderr)
+    if command != "up":  # it starts what is local, and needs no database by URL
+        assert done.returncode == 1
+        assert "Percent-encode" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("debug", [("-d",), ()], ids=["flag", "variable"])
+def test_the_log_of_invoke_shows_nothing_secret(
+    inv: Inv, database: Database, cloud_endpoint: str, debug: tuple[str, ...]
+) -> None:
+    name = f"debug-{database.name.replace('_', '-')}"
+    done = inv(
+        *debug,
+        "full",
+        "--yes",
+        **({} if debug else {"INVOKE_DEBUG": "1"}),
+        DATABASE_URL=database.shown_url.replace("@", ":Secr3tPassword@", 1),
+        INVOKE_TARGETS_PRODUCTION_DATABASE_URL="postgresql://u:Secr3tPassword@h/d",
+        INVOKE_TARGETS_LOCAL_REKOGNITION_ENDPOINT=cloud_endpoint,  # the picture itself is sent, not its place
+        INVOKE_TARGETS_LOCAL_COLLECTION=name,
+        INVOKE_TARGETS_LOCAL_BUCKET=name,
+        AWS_ACCESS_KEY_ID="Secr3tKeyId",
+        AWS_SECRET_ACCESS_KEY="Secr3tKey",
+        AWS_SESSION_TOKEN="Secr3tToken",
+    )
+    said = done.stdout + done.stderr
+    assert "18 faces indexed" in said
+    assert "invoke.executor.execute: Executing <Call 'publish'" in said
+    assert "Secr3t" not in said
+    assert not re.search(r"[A-Za-z0-9+/]{200}|/9j/|\\xff\\xd8", said), "a picture"
 
 
 def test_an_unknown_target_is_refused_with_the_known_names(inv: Inv) -> None:

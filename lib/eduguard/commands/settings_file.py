@@ -1,5 +1,6 @@
 """The files and variables that Invoke reads settings from; what is wrong with them is told in one message."""
 
+import logging
 import os
 import sys
 from collections.abc import Mapping
@@ -82,6 +83,20 @@ def require_runtime_file(config: Any) -> None:
         raise EduguardError(
             f"There is no settings file {file!r}", hint="`-f` or INVOKE_RUNTIME_CONFIG names it; nothing was done."
         )
+
+
+def hide_secrets() -> None:
+    """Let `inv -d` and INVOKE_DEBUG print what Invoke does, and nothing secret.
+
+    They turn on the log of every library: requests with their tokens and pictures, and Invoke's own two modules that
+    print all settings, the URLs of databases too.
+    """
+    for handler in logging.getLogger().handlers if "core" in vars(program) else ():
+        handler.addFilter(_is_harmless)
+
+
+def _is_harmless(record: logging.LogRecord) -> bool:
+    return record.name.partition(".")[0] == "invoke" and record.module not in {"config", "env"}
 
 
 def explain_failures() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from invoke.context import Context
 
 from eduguard.commands.executor import plain_settings
-from eduguard.commands.settings_file import explain_failures, name_files
+from eduguard.commands.settings_file import explain_failures, hide_secrets, name_files
 from eduguard.settings import Settings, load_settings
 from eduguard.terminal import print_step
 
@@ -26,6 +26,7 @@ USERS = "let all faces of a student count together: a Rekognition user each, by 
 YES = "do not ask before photos leave this machine"
 
 explain_failures()
+hide_secrets()
 
 
 def settings_of(c: Context, collection: str = "") -> Settings:
