@@ -4,11 +4,12 @@ import os
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eduguard.postgres import Database, embedded
-from eduguard.settings import LOCAL, Settings
+from eduguard.settings import Settings
 from eduguard.state_folder import state_folder
+from eduguard.values import LOCAL
 
 if TYPE_CHECKING:
     from eduguard.aws import Bucket, Collection, Identity, Pace
@@ -32,7 +33,7 @@ def cloud_folder(settings: Settings) -> Path:
 def target_database(settings: Settings) -> Database:
     """Return the target's database, whose server runs from now on if it is the embedded one."""
     if not settings.target.is_embedded:
-        return _of_target(Database.from_url(settings.target.database_url), settings)
+        return _of_target(Database.from_url(settings.target.database_url, alone=settings.is_other), settings)
     return _of_target(_embedded_database(postgres_folder(settings), settings.postgres_bin), settings)
 
 
@@ -45,7 +46,7 @@ def stop_database(settings: Settings) -> bool:
 def running_database(settings: Settings) -> Database | None:
     """Return the target's database, or None while its embedded server is down; nothing is started."""
     if not settings.target.is_embedded:
-        return _of_target(Database.from_url(settings.target.database_url), settings)
+        return _of_target(Database.from_url(settings.target.database_url, alone=settings.is_other), settings)
     _forget_other_servers()
     status = embedded.read_status(postgres_folder(settings), binaries=settings.postgres_bin)
     found = Database.from_url(status.url).named(EMBEDDED_DATABASE)
@@ -71,8 +72,7 @@ def target_collection(settings: Settings) -> "Collection":
     return open_collection(
         target.collection,
         region=target.region,
-        endpoint=_endpoint(settings, target.rekognition_endpoint),
-        credentials=_credentials(target.rekognition_endpoint),
+        **_access(settings, target.rekognition_endpoint),
         pace=_pace(target.rekognition_endpoint, target.region, rate) if rate else None,
     )
 
@@ -84,8 +84,7 @@ def target_identity(settings: Settings) -> "Identity":
     target = settings.target
     return identify(
         region=target.region,
-        endpoint=_endpoint(settings, target.rekognition_endpoint),
-        credentials=_credentials(target.rekognition_endpoint),
+        **_access(settings, target.rekognition_endpoint),
     )
 
 
@@ -97,8 +96,7 @@ def target_bucket(settings: Settings) -> "Bucket":
     return open_bucket(
         target.bucket,
         region=target.bucket_region,
-        endpoint=_endpoint(settings, target.s3_endpoint),
-        credentials=_credentials(target.s3_endpoint),
+        **_access(settings, target.s3_endpoint),
     )
 
 
@@ -147,13 +145,12 @@ def _pace(endpoint: str | None, region: str, rate: float) -> "Pace":  # noqa: AR
     return Pace(rate)
 
 
-def _endpoint(settings: Settings, endpoint: str | None) -> str | None:
+def _access(settings: Settings, endpoint: str | None) -> dict[str, Any]:
+    """Return endpoint, credentials and profile for a client; the env_file's AWS variables are in force from now on."""
     if endpoint != LOCAL:
-        return endpoint
+        os.environ.update(settings.sources.added_variables())
+        return {"endpoint": endpoint, "credentials": None, "profile": settings.target.aws_profile}
     from eduguard.aws import local_cloud
 
-    return local_cloud.ensure_running(cloud_folder(settings), models=settings.face_models)
-
-
-def _credentials(endpoint: str | None) -> dict[str, str] | None:
-    return _LOCAL_CREDENTIALS if endpoint == LOCAL else None
+    running = local_cloud.ensure_running(cloud_folder(settings), models=settings.face_models)
+    return {"endpoint": running, "credentials": _LOCAL_CREDENTIALS, "profile": None}

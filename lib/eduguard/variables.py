@@ -8,7 +8,7 @@ from typing import Any
 from eduguard.errors import EduguardError
 
 PREFIX = "INVOKE_"
-Path = tuple[str, ...]
+Key = tuple[str, ...]
 _NEAR = 0.9  # so alike that it is a slip of the pen: INVOKE_TARGT
 
 
@@ -17,7 +17,7 @@ def variable_name(path: Iterable[str]) -> str:
     return PREFIX + re.sub(r"\W", "_", "_".join(path)).upper()
 
 
-def read_variables(paths: Iterable[Path], environment: Mapping[str, str]) -> dict[str, Any]:
+def read_variables(paths: Iterable[Key], environment: Mapping[str, str]) -> dict[str, Any]:
     """Return the settings that variables carry, as nested dictionaries of text; `null` and nothing are None.
 
     Args:
@@ -27,7 +27,7 @@ def read_variables(paths: Iterable[Path], environment: Mapping[str, str]) -> dic
     Raises:
         EduguardError: naming each variable that begins like one of ours and sets nothing, and one that sets two.
     """
-    known: dict[str, list[Path]] = {}
+    known: dict[str, list[Key]] = {}
     for path in paths:
         known.setdefault(variable_name(path), []).append(path)
     named = sorted(name for name in environment if name.startswith(PREFIX))
@@ -55,5 +55,5 @@ def _unknown(name: str, known: Iterable[str]) -> str:
     return f"The variable {name} sets nothing" + (f" (did you mean {near[0]}?)" if near else "")
 
 
-def _ambiguous(name: str, paths: Iterable[Path]) -> str:
+def _ambiguous(name: str, paths: Iterable[Key]) -> str:
     return f"The variable {name} would set {' and '.join('.'.join(path) for path in paths)}"

@@ -83,6 +83,28 @@ def test_the_log_of_invoke_shows_nothing_secret(
     assert not re.search(r"[A-Za-z0-9+/]{200}|/9j/|\\xff\\xd8", said), "a picture"
 
 
+def test_an_env_file_and_a_profile_lead_to_the_target_and_doctor_says_so(
+    inv: Inv, full: Database, cloud_endpoint: str, tmp_path: Path
+) -> None:
+    file, credentials = tmp_path / ".dev.vars", tmp_path / "credentials"
+    url = full.shown_url.replace("@", ":Secr3t@", 1)
+    file.write_text(f"DATABASE_URL='{url}'\nAWS_ACCESS_KEY_ID=Secr3tId\nAWS_SECRET_ACCESS_KEY=Secr3tKey\nOTHER=1\n")
+    credentials.write_text("[school]\naws_access_key_id = Secr3tId\naws_secret_access_key = Secr3tKey\n")
+    given = {
+        "DATABASE_URL": "",
+        "INVOKE_ENV_FILE": str(file),
+        "INVOKE_TARGETS_LOCAL_REKOGNITION_ENDPOINT": cloud_endpoint,
+        "AWS_SHARED_CREDENTIALS_FILE": str(credentials),
+    }
+    for profile, source in (("null", f"AWS_ACCESS_KEY_ID of {file}"), ("school", "profile school, aws_profile of")):
+        done = inv("doctor", "sync-faces", "doctor", **given, INVOKE_TARGETS_LOCAL_AWS_PROFILE=profile)
+        assert done.stdout.count(f"settings: database: DATABASE_URL of {file}; AWS: {source}") in (1, 2)
+        assert "18 unchanged" in done.stdout
+        assert "Secr3t" not in done.stdout + done.stderr
+    refused = inv("sync-faces", check=False, **given | {"INVOKE_ENV_FILE": "null", "DATABASE_URL": full.shown_url})
+    assert "No AWS credentials" in refused.stderr
+
+
 def test_an_unknown_target_is_refused_with_the_known_names(inv: Inv) -> None:
     done = inv("status", check=False, INVOKE_TARGET="stagging")
     assert done.returncode == 1

@@ -16,7 +16,8 @@ from eduguard.aws.bucket import open_bucket
 from eduguard.aws.rekognition import open_collection
 from eduguard.errors import EduguardError
 from eduguard.postgres import Database
-from eduguard.settings import EMBEDDED, LOCAL, load_settings
+from eduguard.settings import EMBEDDED, load_settings
+from eduguard.values import LOCAL
 
 ROOT = Path(__file__).parents[2]
 INV = ROOT / ".venv" / "bin" / "inv"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from eduguard.postgres import Database
 
 ROOT = Path(__file__).resolve().parents[3]  # the checkout: the suite is installed editable
+_ENVIRONMENT = dict(os.environ)  # as it was given; what the env_file adds for AWS comes later
 
 COLLECTION = "the collection, in place of the target's own"
 CONFIRM = "the database's name: consent to replace one that is not plainly ours"
@@ -32,7 +33,7 @@ hide_secrets()
 def settings_of(c: Context, collection: str = "") -> Settings:
     """Return the settings of this command, with the collection that a flag named."""
     values, files = plain_settings(c), name_files(c.config)
-    return load_settings(values, root=ROOT, environment=os.environ, files=files).with_collection(collection)
+    return load_settings(values, root=ROOT, environment=_ENVIRONMENT, files=files).with_collection(collection)
 
 
 def chosen_database(settings: Settings, *, next: bool = False) -> "Database":
