@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from invoke.context import Context
+from invoke.exceptions import Exit
 
 from eduguard.commands.executor import plain_settings
 from eduguard.commands.settings_file import explain_failures, hide_secrets, name_files
@@ -15,6 +16,7 @@ from eduguard.terminal import print_step
 if TYPE_CHECKING:
     from eduguard.postgres import Database
 
+_SHOWN = 5  # ids named in a message
 ROOT = Path(__file__).resolve().parents[3]  # the checkout: the suite is installed editable
 _ENVIRONMENT = dict(os.environ)  # as it was given; what the env_file adds for AWS comes later
 
@@ -49,12 +51,27 @@ def command_line() -> str:
     return " ".join(["inv", *sys.argv[1:]])
 
 
-def print_summary(name: str, settings: Settings) -> None:
-    """Print what the database holds: the last line of a recipe."""
+def print_summary(name: str, settings: Settings, *, done: str) -> None:
+    """Print what the database holds, the last line of a recipe, unless rows still hold the placeholder.
+
+    Raises:
+        Exit: with status 2, naming those rows, what is done all the same, and the command that mends it.
+    """
     from eduguard.postgres import connect
-    from eduguard.sync.apply import count_school
+    from eduguard.sync.apply import count_school, list_placeholders
 
     database = chosen_database(settings)
     with connect(database, purpose="summary") as conn:
         students, faces, placeholders = count_school(conn)
-    print_step(name, f"{database.name} is ready: {students} students, {faces} faces, {placeholders} placeholders")
+        waiting = list_placeholders(conn, _SHOWN) if placeholders else []
+    if not placeholders:
+        print_step(name, f"{database.name} is ready: {students} students, {faces} faces, 0 placeholders")
+        return
+    more = f" and {placeholders - len(waiting)} more" if placeholders > len(waiting) else ""
+    target = settings.target
+    mend = f"INVOKE_TARGET={target.name} inv enrol --yes sync-faces"
+    raise Exit(
+        f"error: {done} {placeholders} of {faces} rows of {database.name} have no face in their collection: "
+        f"{', '.join(waiting)}{more}\n  Enrol their photos and link them; the sample photos: {mend}",
+        code=2,
+    )

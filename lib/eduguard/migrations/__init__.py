@@ -4,6 +4,7 @@ from eduguard.migrations.runner import (
     MigrationPlan,
     apply,
     check_folder,
+    check_number,
     create,
     hash_applied,
     hash_folder,
@@ -11,4 +12,14 @@ from eduguard.migrations.runner import (
     roll_back,
 )
 
-__all__ = ["MigrationPlan", "apply", "check_folder", "create", "hash_applied", "hash_folder", "plan", "roll_back"]
+__all__ = [
+    "MigrationPlan",
+    "apply",
+    "check_folder",
+    "check_number",
+    "create",
+    "hash_applied",
+    "hash_folder",
+    "plan",
+    "roll_back",
+]

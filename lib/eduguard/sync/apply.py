@@ -70,6 +70,12 @@ def count_school(conn: "Connection") -> tuple[int, int, int]:
     return row or (0, 0, 0)
 
 
+def list_placeholders(conn: "Connection", limit: int) -> list[str]:
+    """Return the external image ids of the first rows that wait for a sync; read-only."""
+    query = "SELECT external_image_id FROM student_faces WHERE face_id = %s ORDER BY 1 LIMIT %s"
+    return [external for (external,) in conn.execute(query, [PLACEHOLDER, limit])]
+
+
 def check_plausible(
     plan: Plan, *, place: str, face_count: int, name: str, confirm: str, ask: Callable[[str], str | None]
 ) -> None:
