@@ -63,13 +63,13 @@ end_when_unread()
 @task(pre=[rebuild, call(migrate, next=True), publish], help={"confirm": CONFIRM, "to": TO})
 def reset(c: Context, confirm: str = "", to: str = "") -> None:
     """Drop and recreate the database: rebuild → migrate → publish."""
-    print_summary("reset", settings_of(c))
+    print_summary("reset", settings_of(c), done="Published.")
 
 
 @task(pre=[seed, sync_faces], help={"collection": COLLECTION, "confirm": CONFIRM})
 def seed_full(c: Context, collection: str = "", confirm: str = "") -> None:
     """Load the fixtures and their FaceIds: seed → sync-faces."""
-    print_summary("seed-full", settings_of(c, collection))
+    print_summary("seed-full", settings_of(c, collection), done="The fixtures are loaded.")
 
 
 @task(
@@ -86,7 +86,7 @@ def seed_full(c: Context, collection: str = "", confirm: str = "") -> None:
 )
 def full(c: Context, collection: str = "", confirm: str = "", yes: bool = False) -> None:
     """Do it all: (enrol once) → rebuild → migrate → seed → sync-faces → publish → verify."""
-    print_summary("full", settings_of(c, collection))
+    print_summary("full", settings_of(c, collection), done="Published; `inv undo` brings the one before back.")
 
 
 accept_forms(globals())

@@ -1,26 +1,31 @@
 """Settings: frozen values made once for each command from invoke.yaml and the environment."""
 
 import difflib
-import os
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from eduguard.access import Sources, read_sources
 from eduguard.errors import EduguardError
+from eduguard.values import (
+    BUCKET,
+    LOCAL,
+    REGION,
+    check_collection,
+    check_protection,
+    read_endpoint,
+    read_matching,
+    read_optional_text,
+    read_path,
+    read_percentage,
+    read_rate,
+    read_text,
+)
+from eduguard.variables import variable_name
 
 EMBEDDED = "embedded"
-LOCAL = "local"
-PROTECTIONS = ("open", "confirm", "refuse")
-# CollectionId of the Rekognition API reference: 1 to 255 of these characters.
-_COLLECTION = re.compile(r"[a-zA-Z0-9_.\-]{1,255}\Z")
-_BUCKET = re.compile(r"[a-zA-Z0-9_.\-]{1,255}\Z")  # as botocore takes it; the service may be stricter
-_REGION = re.compile(r"(?![0-9]+\Z|-)[a-z0-9\-]{1,63}(?<!-)\Z")  # as botocore takes it: no number, no hyphen at an end
-_ENDPOINT = re.compile(
-    r"https?://[a-zA-Z0-9.\-]+(:[0-9]{1,5})?(/\S*)?\Z|https?://\[[0-9a-fA-F:.]+\](:[0-9]{1,5})?(/\S*)?\Z"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +43,7 @@ class Target:
     protection: str
     requests_per_second: float | None
     maintenance_database: str | None = None
+    aws_profile: str | None = None
 
     @property
     def is_embedded(self) -> bool:
@@ -60,7 +66,7 @@ class Target:
 
     def with_collection(self, collection: str | None) -> "Target":
         """Return this target with another collection; the same target for None or an empty name."""
-        return replace(self, collection=_checked_collection(collection, "--collection")) if collection else self
+        return replace(self, collection=check_collection(collection, "--collection")) if collection else self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +81,13 @@ class Settings:
     migrations_folder: Path
     seed_folder: Path
     match_threshold: float
+    env_file: Path | None = None
+    targets: Mapping[str, Any] = field(repr=False, compare=False)  # as in the files; a URL may hold a password
+    sources: Sources = field(compare=False)
+    database_source: str = field(compare=False)
+    """where the database's URL is"""
+    is_other: bool = False
+    """the target is not the chosen one: libpq's variables do not mean it"""
 
     @property
     def photos_folder(self) -> Path:
@@ -85,6 +98,56 @@ class Settings:
         """Return these settings with another collection; the same settings for None or an empty name."""
         return replace(self, target=self.target.with_collection(collection))
 
+    def other_target(self, name: str) -> "Settings":
+        """Return these settings for another target, named on the command line; the same settings for the chosen one.
+
+        It takes the database of its own setting: DATABASE_URL, of the environment and of the env_file, and libpq's
+        variables, a password too, mean the chosen target.
+
+        Raises:
+            EduguardError: for an unknown target, or one without a database.
+        """
+        if name == self.target.name:
+            return self
+        own = _named_target(self.targets, name, "invoke.yaml")
+        target = _make_target(own, name, _database_url(own, name, is_other=True))
+        return replace(self, target=target, database_source=f"database_url of target {name}", is_other=True)
+
+
+_KEYS = {field.name for field in fields(Settings)} - {"root", "sources", "database_source", "is_other"}
+_MAY_MISS = {"env_file"}
+_TARGET_KEYS = {field.name for field in fields(Target)} - {"name"}
+
+
+def list_settings(values: Mapping[str, Any]) -> set[tuple[str, ...]]:
+    """Return the path of every setting that a variable may carry: those in the files, and those that may miss there."""
+    targets = values.get("targets")
+    names = [name for name in targets if isinstance(targets[name], Mapping)] if isinstance(targets, Mapping) else []
+    declared = {(key,) for key in _KEYS} | {("targets", name, key) for name in names for key in _TARGET_KEYS}
+    leaves = set(_leaves({key: value for key, value in values.items() if key in _KEYS}))
+    return leaves | {path for path in declared if not isinstance(_value_at(values, path), Mapping)}
+
+
+def is_foreign(key: str) -> bool:
+    """Say whether a key is not ours, nor so like one of ours that it must be a slip of the pen."""
+    return not difflib.get_close_matches(key, _KEYS, n=1, cutoff=0.8)
+
+
+def _leaves(values: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for key, value in values.items():
+        path = (*above, str(key))
+        if isinstance(value, Mapping):
+            yield from _leaves(value, path)
+        else:
+            yield path
+
+
+def _value_at(values: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+    value: Any = values
+    for key in path:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
 
 def load_settings(
     values: Mapping[str, Any], *, root: Path, environment: Mapping[str, str], files: str = "invoke.yaml"
@@ -94,60 +157,72 @@ def load_settings(
     Args:
         values: the keys of invoke.yaml, nested mappings included, without Invoke's own.
         root: the folder of invoke.yaml, which relative paths start from.
-        environment: for DATABASE_URL, which overrides the target's database_url.
+        environment: for DATABASE_URL, which overrides the database_url of the chosen target, and to say where AWS's
+            credentials come from.
         files: the names of those that the values come from, for messages.
 
     Raises:
         EduguardError: naming every unknown or missing key, an unknown target, or a value of the wrong kind.
     """
-    names = {field.name for field in fields(Settings)} - {"root"} | {"targets"}
-    _check_keys(values, names, files)
+    _check_keys(values, _KEYS, files, may_miss=_MAY_MISS)
+    sources = read_sources(environment, read_path(values, "env_file", root))
+    name = read_text(values, "target")
+    own = _named_target(values["targets"], name, files)
+    url, database_source = sources.find_url(name)
     return Settings(
         root=root,
-        target=_load_target(values, environment, files),
-        state_folder=_path(values, "state_folder", root),
-        postgres_bin=_path(values, "postgres_bin", root),
-        face_models=_path(values, "face_models", root),
-        migrations_folder=root / _text(values, "migrations_folder"),
-        seed_folder=root / _text(values, "seed_folder"),
-        match_threshold=_percentage(values["match_threshold"], "match_threshold"),
+        target=_make_target(own, name, _database_url(own if url is None else {"database_url": url}, name), files),
+        targets=values["targets"],
+        env_file=sources.file,
+        sources=sources,
+        database_source=database_source,
+        state_folder=read_path(values, "state_folder", root),
+        postgres_bin=read_path(values, "postgres_bin", root),
+        face_models=read_path(values, "face_models", root),
+        migrations_folder=root / read_text(values, "migrations_folder"),
+        seed_folder=root / read_text(values, "seed_folder"),
+        match_threshold=read_percentage(values["match_threshold"], "match_threshold"),
     )
 
 
-def _load_target(values: Mapping[str, Any], environment: Mapping[str, str], files: str) -> Target:
-    name, targets = _text(values, "target"), values["targets"]
-    if not isinstance(targets, Mapping) or not isinstance(targets.get(name), Mapping):
+def _named_target(targets: object, name: str, files: str) -> Mapping[str, Any]:
+    found = targets.get(name) if isinstance(targets, Mapping) else None
+    if not isinstance(found, Mapping):
         known = ", ".join(sorted(map(str, targets))) if isinstance(targets, Mapping) else "none"
         raise EduguardError(
             f"There is no target {name!r} in {files}, but: {known}",
             hint="Choose one with INVOKE_TARGET=NAME, or add it under `targets` in invoke.yaml.",
         )
-    target = targets[name]
-    names = {field.name for field in fields(Target)} - {"name"}
+    return found
+
+
+def _make_target(values: Mapping[str, Any], name: str, url: str, files: str = "invoke.yaml") -> Target:
     newer = {field.name for field in fields(Target) if field.default is not MISSING}
-    _check_keys(target, names, f"target {name} in {files}", may_miss=newer)
+    _check_keys(values, _TARGET_KEYS, f"target {name} in {files}", may_miss=newer)
     return Target(
         name=name,
-        database_url=_database_url(target, name, environment),
-        maintenance_database=_optional_text(target, "maintenance_database"),
-        rekognition_endpoint=_endpoint(target, "rekognition_endpoint"),
-        s3_endpoint=_endpoint(target, "s3_endpoint"),
-        region=_matching(target, "region", _REGION),
-        bucket_region=_matching(target, "bucket_region", _REGION),
-        collection=_checked_collection(_text(target, "collection"), f"the collection of target {name}"),
-        bucket=_matching(target, "bucket", _BUCKET),
-        protection=_protection(target["protection"], name),
-        requests_per_second=_rate(target["requests_per_second"], name),
+        database_url=url,
+        maintenance_database=read_optional_text(values, "maintenance_database"),
+        aws_profile=read_optional_text(values, "aws_profile"),
+        rekognition_endpoint=read_endpoint(values, "rekognition_endpoint"),
+        s3_endpoint=read_endpoint(values, "s3_endpoint"),
+        region=read_matching(values, "region", REGION),
+        bucket_region=read_matching(values, "bucket_region", REGION),
+        collection=check_collection(read_text(values, "collection"), f"the collection of target {name}"),
+        bucket=read_matching(values, "bucket", BUCKET),
+        protection=check_protection(values["protection"], name),
+        requests_per_second=read_rate(values["requests_per_second"], name),
     )
 
 
-def _database_url(values: Mapping[str, Any], target: str, environment: Mapping[str, str]) -> str:
-    url = _optional_text(environment, "DATABASE_URL") or _optional_text(values, "database_url")
+def _database_url(values: Mapping[str, Any], target: str, *, is_other: bool = False) -> str:
+    url = read_optional_text(values, "database_url")
     if url is None:
-        raise EduguardError(
-            f"Target {target} has no database",
-            hint=f"Set DATABASE_URL, or INVOKE_TARGETS_{target.upper()}_DATABASE_URL, to a PostgreSQL URL.",
-        )
+        own = variable_name(("targets", target, "database_url"))
+        hint = f"Set DATABASE_URL, or {own}, to a PostgreSQL URL."
+        if is_other:
+            hint = f"Set {own} to a PostgreSQL URL; DATABASE_URL means the chosen target."
+        raise EduguardError(f"Target {target} has no database", hint=hint)
     return url
 
 
@@ -161,73 +236,3 @@ def _check_keys(
         problems.append(f"unknown: {key}" + (f" (did you mean {near[0]}?)" if near else ""))
     if problems:
         raise EduguardError(f"Keys of {where}: {'; '.join(problems)}", hint="docs/settings.md describes every key.")
-
-
-def _checked_collection(collection: str | None, where: str) -> str:
-    if collection is None or not _COLLECTION.match(collection):
-        raise EduguardError(
-            f"{collection!r} is not a collection's name ({where})",
-            hint="Rekognition allows 1 to 255 letters, digits, dots, hyphens and underscores.",
-        )
-    return collection
-
-
-def _protection(value: object, target: str) -> str:
-    if value not in PROTECTIONS:
-        raise EduguardError(f"protection of target {target} is {value!r}", hint=f"Use one of {', '.join(PROTECTIONS)}.")
-    return str(value)
-
-
-def _percentage(value: object, key: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:  # noqa: PLR2004
-        raise EduguardError(f"{key} is {value!r}", hint="It is a similarity: a number from 0 to 100.")
-    return float(value)
-
-
-def _rate(value: object, target: str) -> float | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1000:  # noqa: PLR2004
-        raise EduguardError(
-            f"requests_per_second of target {target} is {value!r}",
-            hint="It is a rate: more than 0, at most 1000; null for no limit.",
-        )
-    return float(value)
-
-
-def _endpoint(values: Mapping[str, Any], key: str) -> str | None:
-    text = _optional_text(values, key)
-    if text in (None, LOCAL) or _ENDPOINT.match(text or ""):
-        return text
-    raise EduguardError(f"{key} is {text!r}", hint="Use `local`, null for AWS, or a URL such as https://host:port.")
-
-
-def _matching(values: Mapping[str, Any], key: str, pattern: re.Pattern[str]) -> str:
-    text = _text(values, key)
-    if not pattern.match(text):
-        raise EduguardError(f"{key} is {text!r}", hint=f"It matches {pattern.pattern}")
-    return text
-
-
-def _text(values: Mapping[str, Any], key: str) -> str:
-    text = _optional_text(values, key)
-    if text is None:
-        raise EduguardError(f"{key} is empty", hint="docs/settings.md describes every key.")
-    return text
-
-
-def _optional_text(values: Mapping[str, Any], key: str) -> str | None:
-    value = values.get(key)
-    if value is None or value == "":
-        return None
-    # A URL may hold a password: what is wrong with it is said, not shown.
-    if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).isprintable():
-        raise EduguardError(
-            f"{key} is not one line of text, but {type(value).__name__}", hint="docs/settings.md describes every key."
-        )
-    return str(value)
-
-
-def _path(values: Mapping[str, Any], key: str, root: Path) -> Path | None:
-    text = _optional_text(values, key)
-    return None if text is None else root / os.path.expanduser(text)  # noqa: PTH111 -- never fails

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, TypedDict
 
 from eduguard.errors import EduguardError
 from eduguard.postgres import Database, embedded
-from eduguard.settings import LOCAL, Settings
+from eduguard.settings import Settings
 from eduguard.state_folder import state_folder
+from eduguard.values import LOCAL
 
 if TYPE_CHECKING:
     from eduguard.aws import Bucket, Collection, Identity, Pace
@@ -31,7 +32,7 @@ def cloud_folder(settings: Settings) -> Path:
 def target_database(settings: Settings) -> Database:
     """Return the target's database, whose server runs from now on if it is the embedded one."""
     if not settings.target.is_embedded:
-        return _of_target(Database.from_url(settings.target.database_url), settings)
+        return _of_target(Database.from_url(settings.target.database_url, alone=settings.is_other), settings)
     return _of_target(_embedded_database(postgres_folder(settings), settings.postgres_bin), settings)
 
 
@@ -44,7 +45,7 @@ def stop_database(settings: Settings) -> bool:
 def running_database(settings: Settings) -> Database | None:
     """Return the target's database, or None while its embedded server is down; nothing is started."""
     if not settings.target.is_embedded:
-        return _of_target(Database.from_url(settings.target.database_url), settings)
+        return _of_target(Database.from_url(settings.target.database_url, alone=settings.is_other), settings)
     _forget_other_servers()
     status = embedded.read_status(postgres_folder(settings), binaries=settings.postgres_bin)
     found = Database.from_url(status.url).named(EMBEDDED_DATABASE)
@@ -146,16 +147,21 @@ def _pace(endpoint: str | None, region: str, rate: float) -> "Pace":  # noqa: AR
 class _Place(TypedDict):
     endpoint: str | None
     credentials: dict[str, str] | None
+    profile: str | None
 
 
 def _place(settings: Settings, endpoint: str | None) -> _Place:
-    """Return where requests go and with which key; the operator's own is never sent to the local cloud."""
+    """Return where requests go and with which key; the operator's own is never sent to the local cloud.
+
+    The env_file's AWS variables are in force from the first client of AWS on.
+    """
     if endpoint != LOCAL:
-        return {"endpoint": endpoint, "credentials": None}
+        os.environ.update(settings.sources.added_variables())
+        return {"endpoint": endpoint, "credentials": None, "profile": settings.target.aws_profile}
     from eduguard.aws import local_cloud
 
     running = local_cloud.ensure_running(cloud_folder(settings), models=settings.face_models)
-    return {"endpoint": running.endpoint, "credentials": running.credentials}
+    return {"endpoint": running.endpoint, "credentials": running.credentials, "profile": None}
 
 
 def local_cloud_variables(settings: Settings) -> dict[str, str]:

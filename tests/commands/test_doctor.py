@@ -24,7 +24,8 @@ def found(report: dict[str, Any], verdict: str) -> list[tuple[str, str | None]]:
 def test_all_is_well_after_full(inv: Inv, full: Database) -> None:
     status, report = examine(inv)
     assert (status, report["verdict"]) == (0, "ok")
-    assert [each["step"] for each in report["findings"]] == ["credentials", "database", "collection", "sync", "photos"]
+    steps = [each["step"] for each in report["findings"]]
+    assert steps == ["settings", "credentials", "database", "collection", "sync", "photos"]
 
 
 def test_placeholders_left_are_drift_that_sync_mends(inv: Inv, full: Database) -> None:
@@ -61,8 +62,8 @@ def test_a_missing_database_and_collection_are_broken(inv: Inv, database: Databa
 def test_missing_credentials_are_told_first(inv: Inv, full: Database, cloud_endpoint: str) -> None:
     status, report = examine(inv, INVOKE_TARGETS_LOCAL_REKOGNITION_ENDPOINT=cloud_endpoint)
     assert status == 1
-    assert report["findings"][0]["step"] == "credentials"
-    assert "aws configure" in report["findings"][0]["remedy"]
+    assert report["findings"][1]["step"] == "credentials"
+    assert "aws configure" in report["findings"][1]["remedy"]
 
 
 @pytest.fixture

@@ -154,7 +154,7 @@ def test_a_collection_of_invokes_own_may_be_named(run: Run) -> None:
 
 
 def test_an_environment_variable_that_does_not_fit_is_one_message(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("INVOKE_LIMIT", "many")
+    monkeypatch.setenv("INVOKE_RUN_WATCHERS", "many")
     status, lines, error = run("show")
     assert (status, lines) == (1, [])
     assert "environment variable does not fit its setting" in error

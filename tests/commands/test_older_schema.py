@@ -7,6 +7,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from eduguard.postgres import Database, connect
 
 ROOT = Path(__file__).parents[2]
@@ -19,9 +21,11 @@ def test_rows_seeded_at_an_older_version_are_migrated_and_synced(inv: Inv, full:
     faces = older / "10_student_faces.yaml"
     faces.write_text(re.sub(r"(?m)^  external_image_id: .*\n", "", faces.read_text()))  # a column of 0003
 
-    assert "0 students" in inv("reset", "--to", "0002").stdout
+    assert "0 students" in inv("reset", "--to", "2", "--confirm", full.name).stdout
     refused = inv("seed", check=False)
     assert refused.returncode == 1
+    assert f"error: {full.name} is older than the fixtures (0003_" in refused.stderr
+    assert "pending): run `inv migrate` first\n" in refused.stderr
     assert re.search(r"10_student_faces\.yaml:4: .*external_image_id", refused.stderr)
     assert "113 inserted" in inv("seed", INVOKE_SEED_FOLDER=str(older)).stdout, "nothing was kept of what was refused"
     assert "2 applied" in inv("migrate").stdout
@@ -32,3 +36,24 @@ def test_rows_seeded_at_an_older_version_are_migrated_and_synced(inv: Inv, full:
     assert "18 of 18" in inv("verify").stdout
     with connect(full, purpose="tests") as conn:
         assert conn.execute("SELECT count(DISTINCT external_image_id) FROM student_faces").fetchone() == (18,)
+
+
+def test_a_sync_at_an_older_version_names_the_migrations(inv: Inv, full: Database) -> None:
+    inv("reset", "--to", "0002", "--confirm", full.name)
+    for command in ("sync-faces", "seed", "seed-full"):
+        refused = inv(command, check=False)
+        assert (refused.returncode, refused.stderr.count("error: ")) == (1, 1)
+        assert "`inv migrate`" in refused.stderr
+    inv("migrate")
+    assert "18 synced" in inv("seed-full").stdout
+
+
+@pytest.mark.parametrize("number", ["0009", "9", "-1", "x", "00x"])
+@pytest.mark.parametrize("command", ["reset", "migrate", "rebuild"])
+def test_a_migration_that_does_not_exist_is_refused_before_anything_is_built(
+    inv: Inv, full: Database, command: str, number: str
+) -> None:
+    refused = inv(command, f"--to={number}", check=False)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert f"error: There is no migration {number}\n  The newest is 0004_leave_room_for_face_ids." in refused.stderr
+    assert json.loads(inv("status", "--json").stdout)["database"]["beside"] == []

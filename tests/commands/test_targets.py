@@ -1,6 +1,7 @@
 """What a target names and is not there is told; servers come up and go down, and any by its URL works like ours."""
 
 import json
+import re
 import shutil
 import subprocess
 import tempfile
@@ -46,6 +47,64 @@ def test_a_database_server_that_is_down_is_named(inv: Inv) -> None:
     assert done.returncode == 1
     assert "Cannot connect to postgresql://nobody@127.0.0.1:9/" in done.stderr
     assert "secret" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("command", ["status", "full", "sync-faces", "doctor", "up"])
+@pytest.mark.parametrize("password", ["Secr3t@Pass", "Secr3t/Pass", "Secr3t?Pass"])
+def test_nothing_of_a_password_that_is_not_percent_encoded_is_printed(inv: Inv, command: str, password: str) -> None:
+    done = inv(command, check=False, DATABASE_URL=f"postgresql://school:{password}@127.0.0.1:9/school")
+    assert not re.search("Secr3t|Pass", done.stdout + done.stderr)
+    if command != "up":  # it starts what is local, and needs no database by URL
+        assert done.returncode == 1
+        assert "Percent-encode" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("debug", [("-d",), ()], ids=["flag", "variable"])
+def test_the_log_of_invoke_shows_nothing_secret(
+    inv: Inv, database: Database, cloud_endpoint: str, debug: tuple[str, ...]
+) -> None:
+    name = f"debug-{database.name.replace('_', '-')}"
+    done = inv(
+        *debug,
+        "full",
+        "--yes",
+        **({} if debug else {"INVOKE_DEBUG": "1"}),
+        DATABASE_URL=database.shown_url.replace("@", ":Secr3tPassword@", 1),
+        INVOKE_TARGETS_PRODUCTION_DATABASE_URL="postgresql://u:Secr3tPassword@h/d",
+        INVOKE_TARGETS_LOCAL_REKOGNITION_ENDPOINT=cloud_endpoint,  # the picture itself is sent, not its place
+        INVOKE_TARGETS_LOCAL_COLLECTION=name,
+        INVOKE_TARGETS_LOCAL_BUCKET=name,
+        AWS_ACCESS_KEY_ID="Secr3tKeyId",
+        AWS_SECRET_ACCESS_KEY="Secr3tKey",
+        AWS_SESSION_TOKEN="Secr3tToken",
+    )
+    said = done.stdout + done.stderr
+    assert "18 faces indexed" in said
+    assert "invoke.executor.execute: Executing <Call 'publish'" in said
+    assert "Secr3t" not in said
+    assert not re.search(r"[A-Za-z0-9+/]{200}|/9j/|\\xff\\xd8", said), "a picture"
+
+
+def test_an_env_file_and_a_profile_lead_to_the_target_and_doctor_says_so(
+    inv: Inv, full: Database, cloud_endpoint: str, tmp_path: Path
+) -> None:
+    file, credentials = tmp_path / ".dev.vars", tmp_path / "credentials"
+    url = full.shown_url.replace("@", ":Secr3t@", 1)
+    file.write_text(f"DATABASE_URL='{url}'\nAWS_ACCESS_KEY_ID=Secr3tId\nAWS_SECRET_ACCESS_KEY=Secr3tKey\nOTHER=1\n")
+    credentials.write_text("[school]\naws_access_key_id = Secr3tId\naws_secret_access_key = Secr3tKey\n")
+    given = {
+        "DATABASE_URL": "",
+        "INVOKE_ENV_FILE": str(file),
+        "INVOKE_TARGETS_LOCAL_REKOGNITION_ENDPOINT": cloud_endpoint,
+        "AWS_SHARED_CREDENTIALS_FILE": str(credentials),
+    }
+    for profile, source in (("null", f"AWS_ACCESS_KEY_ID of {file}"), ("school", "profile school, aws_profile of")):
+        done = inv("doctor", "sync-faces", "doctor", **given, INVOKE_TARGETS_LOCAL_AWS_PROFILE=profile)
+        assert done.stdout.count(f"settings: database: DATABASE_URL of {file}; AWS: {source}") in (1, 2)
+        assert "18 unchanged" in done.stdout
+        assert "Secr3t" not in done.stdout + done.stderr
+    refused = inv("sync-faces", check=False, **given | {"INVOKE_ENV_FILE": "null", "DATABASE_URL": full.shown_url})
+    assert "No AWS credentials" in refused.stderr
 
 
 def test_an_unknown_target_is_refused_with_the_known_names(inv: Inv) -> None:

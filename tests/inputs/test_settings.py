@@ -16,7 +16,8 @@ from eduguard.aws.bucket import open_bucket
 from eduguard.aws.rekognition import open_collection
 from eduguard.errors import EduguardError
 from eduguard.postgres import Database
-from eduguard.settings import EMBEDDED, LOCAL, load_settings
+from eduguard.settings import EMBEDDED, load_settings
+from eduguard.values import LOCAL
 
 ROOT = Path(__file__).parents[2]
 INV = ROOT / ".venv" / "bin" / "inv"
@@ -118,9 +119,43 @@ def test_a_settings_file_named_on_the_command_line(tmp_path: Path, name: str, by
 
 
 def test_a_key_that_the_files_of_the_user_bring_is_blamed_on_them_too(tmp_path: Path) -> None:
-    (tmp_path / ".invoke.yml").write_text("of_another_project: 1\n")
+    (tmp_path / ".invoke.yml").write_text("match_treshold: 1\n")
     done = run_inv("seed", HOME=str(tmp_path))
-    assert f"error: Keys of {tmp_path}/.invoke.yml and invoke.yaml: unknown: of_another_project" in done.stderr
+    blamed = f"error: Keys of {tmp_path}/.invoke.yml and invoke.yaml: unknown: match_treshold (did you mean match_threshold?)"
+    assert blamed in done.stderr
+
+
+@pytest.mark.parametrize("content", ["myteam: {x: 1}", "myteam: [1]", "run: {echo: false}\nother: text"])
+def test_keys_of_other_projects_in_the_files_of_the_user_are_passed_over(tmp_path: Path, content: str) -> None:
+    (tmp_path / ".invoke.yaml").write_text(content)
+    done = run_inv("seed", HOME=str(tmp_path), INVOKE_MYTEAM_X="2")
+    assert done.stderr.startswith("error: Cannot connect to"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("INVOKE_TARGETS_LOCAL_REQUESTS_PER_SECOND", "5", "Cannot connect to"),
+        ("INVOKE_MATCH_THRESHOLD", "92.5", "Cannot connect to"),
+        ("INVOKE_TARGETS_STAGING_REQUESTS_PER_SECOND", "null", "Cannot connect to"),
+        ("INVOKE_SOMETHING_ELSE", "1", "Cannot connect to"),
+        ("INVOKE_MATCH_THRESHOLD", "high", "match_threshold is 'high'"),
+        ("INVOKE_TARGETS_LOCAL_PROTECTIN", "refuse", "The variable INVOKE_TARGETS_LOCAL_PROTECTIN sets nothing"),
+        ("INVOKE_RUN_WATCHERS", "x", "An INVOKE_... environment variable does not fit its setting"),
+    ],
+)
+def test_a_variable_is_taken_passed_over_or_refused_by_name(name: str, value: str, message: str) -> None:
+    done = run_inv("seed", **{name: value})
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"error: {message}"), done.stderr
+
+
+def test_a_file_named_on_the_command_line_is_stronger_than_a_variable(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text("target: nowhere\n")
+    assert (
+        "There is no target 'nowhere'"
+        in run_inv("-f", str(tmp_path / "own.yaml"), "seed", INVOKE_TARGET="local").stderr
+    )
 
 
 def test_flags_that_are_no_text_are_refused() -> None:

@@ -13,7 +13,7 @@ PARAMETERS = st.fixed_dictionaries(
     optional={
         "user": TEXT,
         "host": TEXT | HOSTS,
-        "port": st.from_regex(r"[0-9,]{1,6}", fullmatch=True),
+        "port": st.lists(st.integers(1, 65535).map(str) | st.just(""), min_size=1, max_size=3).map(",".join),
         "hostaddr": TEXT,
         "options": TEXT,
         "sslmode": st.sampled_from(["disable", "prefer"]),

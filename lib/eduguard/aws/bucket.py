@@ -194,7 +194,9 @@ class Bucket:
             ) from error
 
 
-def open_bucket(name: str, *, region: str, endpoint: str | None, credentials: dict[str, str] | None) -> Bucket:
+def open_bucket(
+    name: str, *, region: str, endpoint: str | None, credentials: dict[str, str] | None, profile: str | None = None
+) -> Bucket:
     """Return a bucket of AWS, or of the endpoint given (R2); nothing is sent yet."""
     # R2 refuses the checksum trailers that boto3 sends by default since 1.36.
     checksums = "when_required" if endpoint else "when_supported"
@@ -203,6 +205,7 @@ def open_bucket(name: str, *, region: str, endpoint: str | None, credentials: di
         region=region,
         endpoint=endpoint,
         credentials=credentials,
+        profile=profile,
         read_timeout=60,
         request_checksum_calculation=checksums,
         response_checksum_validation=checksums,

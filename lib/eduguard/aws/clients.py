@@ -33,6 +33,7 @@ def open_client(
     region: str,
     endpoint: str | None,
     credentials: dict[str, str] | None,
+    profile: str | None = None,
     pace: Pace | None = None,
     **config: Any,
 ) -> Any:
@@ -44,6 +45,7 @@ def open_client(
         endpoint: a URL in place of AWS's own.
         credentials: for an endpoint of ours, to which no proxy leads and of which AWS's files say nothing; None takes
             AWS's own chain.
+        profile: of AWS's files, in place of the chain: keys in variables of the environment are not asked then.
         pace: every request waits for it, the retries too.
         config: more of botocore's Config.
 
@@ -55,7 +57,9 @@ def open_client(
     if credentials:
         config |= {"proxies": {}}  # not None, which would take those of the environment
     with _opening, _translated():
-        create: Callable[..., Any] = _session(is_own=bool(credentials)).client  # its overloads name each service
+        create: Callable[..., Any] = _session(
+            is_own=bool(credentials), profile=profile
+        ).client  # its overloads name each service
         client = create(
             service,
             region_name=region,
@@ -68,7 +72,9 @@ def open_client(
     return client
 
 
-def identify(*, region: str, endpoint: str | None, credentials: dict[str, str] | None) -> Identity:
+def identify(
+    *, region: str, endpoint: str | None, credentials: dict[str, str] | None, profile: str | None = None
+) -> Identity:
     """Ask AWS (STS GetCallerIdentity, which needs no permission) whose credentials these are; read-only.
 
     Raises:
@@ -78,7 +84,7 @@ def identify(*, region: str, endpoint: str | None, credentials: dict[str, str] |
 
     from botocore.exceptions import BotoCoreError, ClientError
 
-    client = open_client("sts", region=region, endpoint=endpoint, credentials=credentials)
+    client = open_client("sts", region=region, endpoint=endpoint, credentials=credentials, profile=profile)
     try:
         answer = client.get_caller_identity()
     except (BotoCoreError, ClientError) as error:
@@ -95,7 +101,7 @@ def serves(region: str) -> bool:
 
 
 @cache
-def _session(*, is_own: bool) -> "Session":
+def _session(*, is_own: bool, profile: str | None = None) -> "Session":
     import boto3
     import botocore.session
 
@@ -106,7 +112,7 @@ def _session(*, is_own: bool) -> "Session":
     loader = core.get_component("data_loader")
     loader.search_paths.append(str(_MODELS))
     loader.extras_types.append("eduguard")
-    return boto3.Session(botocore_session=core)
+    return boto3.Session(botocore_session=core, profile_name=profile)
 
 
 @contextmanager
@@ -118,5 +124,6 @@ def _translated() -> Iterator[None]:
     except (BotoCoreError, ValueError) as error:  # ValueError for a number or a URL that is not one
         raise EduguardError(
             f"boto3 cannot make a client: {error}",
-            hint="AWS_PROFILE and other AWS_ variables, ~/.aws/config and ~/.aws/credentials are what it reads.",
+            hint="It reads aws_profile of the target, AWS_PROFILE and other AWS_ variables, ~/.aws/config and "
+            "~/.aws/credentials.",
         ) from error

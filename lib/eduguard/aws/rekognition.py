@@ -252,6 +252,7 @@ def open_collection(
     region: str,
     endpoint: str | None,
     credentials: dict[str, str] | None,
+    profile: str | None = None,
     pace: Pace | None = None,
     read_timeout: float = 30,
 ) -> Collection:
@@ -262,6 +263,7 @@ def open_collection(
         region: the collection's region.
         endpoint: a URL in place of AWS's own.
         credentials: for an endpoint of ours; None takes AWS's own chain.
+        profile: of AWS's files, in place of the chain.
         pace: shared by everything that sends requests to one region.
         read_timeout: seconds in which nothing comes of an answer until it is asked for again.
     """
@@ -270,6 +272,7 @@ def open_collection(
         region=region,
         endpoint=endpoint,
         credentials=credentials,
+        profile=profile,
         pace=pace,
         retries={"mode": "adaptive", "total_max_attempts": 8},
         read_timeout=read_timeout,

@@ -9,6 +9,7 @@ from eduguard.errors import EduguardError
 from eduguard.identifiers import EXTERNAL_IMAGE_ID_FORM, split_external_image_id
 from eduguard.settings import Settings
 from eduguard.sync import Plan, pair_up, plan_sync
+from eduguard.values import LOCAL
 
 OK, DRIFT, BROKEN = "ok", "drift", "broken"
 _LARGEST_SKEW = 240.0  # seconds; AWS refuses signatures that are 5 minutes off
@@ -47,6 +48,16 @@ def worst(findings: Iterable[Finding]) -> str:
     """Return the gravest verdict."""
     verdicts = {finding.verdict for finding in findings}
     return next((verdict for verdict in (BROKEN, DRIFT) if verdict in verdicts), OK)
+
+
+def check_sources(evidence: Evidence) -> list[Finding]:
+    """Say where the database's URL and AWS's credentials come from."""
+    settings = evidence.settings
+    target = settings.target
+    is_local = LOCAL == target.rekognition_endpoint == target.s3_endpoint
+    aws = settings.sources.describe_credentials(target.name, target.aws_profile)
+    text = f"database: {settings.database_source}; AWS: {'the local cloud' if is_local else aws}"
+    return [Finding(step="settings", verdict=OK, text=text)]
 
 
 def check_credentials(evidence: Evidence) -> list[Finding]:
@@ -108,6 +119,7 @@ def check_places(evidence: Evidence) -> list[Finding]:
 
 
 CHECKS: tuple[Callable[[Evidence], list[Finding]], ...] = (
+    check_sources,
     check_credentials,
     check_clock,
     check_region,

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from invoke.context import Context
+from invoke.exceptions import Exit
 from invoke.tasks import task
 
 from eduguard.commands.shared import COLLECTION, CONFIRM, USERS, YES, settings_of
@@ -16,6 +17,7 @@ from eduguard.settings import Settings
 from eduguard.terminal import ask, print_note, print_step
 
 if TYPE_CHECKING:
+    from eduguard.aws import CollectionState
     from eduguard.students import Request
 
 Ask = Callable[[str], str | None]
@@ -121,11 +123,22 @@ def _enrol_samples(settings: Settings, *, if_empty: bool, ask: Ask) -> str | Non
     from eduguard.targets import target_collection, target_storage
 
     target = settings.target
-    if if_empty and (state := target_collection(settings).describe()) and state.face_count:
-        return None
+    if if_empty:
+        state = target_collection(settings).describe()
+        if state and state.face_count:
+            return None
     from eduguard.students import enrol_samples, find_photos
 
     photos = find_photos(settings.photos_folder)
     if not target.has_local_cloud and ask(f"Send {len(photos)} sample photos to {target}? [y/N]") != "y":
+        if if_empty:
+            raise _not_ready(settings, state)
         return "no photo was sent; `inv enrol --yes` sends the sample photos without asking"
     return enrol_samples(photos, storage=target_storage(settings), note=print_note).summary()
+
+
+def _not_ready(settings: Settings, state: "CollectionState | None") -> Exit:
+    from eduguard.checks import find_missing
+
+    missing = "\n  ".join(find_missing(settings, state))
+    return Exit(f"error: Nothing was built or published. Target {settings.target.name} lacks:\n  {missing}", code=2)

@@ -10,14 +10,13 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
-from invoke.config import Config
 from invoke.context import Context
-from invoke.exceptions import AmbiguousEnvVar, Exit, UncastableEnvVar
+from invoke.exceptions import Exit
 from invoke.executor import Executor
 from invoke.main import program
 from invoke.tasks import Call, Task
 
-from eduguard.commands.settings_file import require_runtime_file
+from eduguard.commands.settings_file import SuiteConfig, own_values, require_runtime_file
 from eduguard.errors import EduguardError
 
 if TYPE_CHECKING:
@@ -70,7 +69,8 @@ class SuiteExecutor(Executor):
                 signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # a socket that was closed is an error like any other
                 self._refuse_swallowed_flags()
                 require_runtime_file(self.config)
-                self._load_environment()
+                self.config = self.config.clone(into=SuiteConfig)
+                self.config.load_shell_env()
                 done: dict[Any, Any] = {}
                 for command in self.permit([(str(call.called_as), call.kwargs) for call in self.normalize(tasks)]):
                     with _new_run():
@@ -112,15 +112,6 @@ class SuiteExecutor(Executor):
                 "--dry is Invoke's own and does nothing here", hint="Tasks that can preview have --dry-run."
             )
 
-    def _load_environment(self) -> None:
-        try:
-            self.config.load_shell_env()
-        except (ValueError, AmbiguousEnvVar, UncastableEnvVar) as error:
-            raise EduguardError(
-                f"An INVOKE_... environment variable does not fit its setting: {error}",
-                hint="Numbers in invoke.yaml take numbers only; `env | grep ^INVOKE_` shows what is set.",
-            ) from error
-
 
 @contextmanager
 def exit_on_failure() -> Iterator[None]:
@@ -143,8 +134,7 @@ def keep_open(resource: AbstractContextManager[T]) -> T:
 
 def plain_settings(context: Context) -> dict[str, Any]:
     """Return the suite's own settings as plain nested dictionaries, without Invoke's."""
-    config: Any = context.config
-    return {key: _plain(config[key]) for key in config if key not in Config.global_defaults()}
+    return own_values(context.config)
 
 
 def stated_settings(context: Context) -> list[Any]:
@@ -201,7 +191,3 @@ def _refuse_undecodable(flags: dict[str, Any]) -> None:
         for text in value if isinstance(value, list) else [value]:
             if isinstance(text, str) and not text.isprintable():
                 raise EduguardError(f"--{name.replace('_', '-')} {text!r} is not one line of UTF-8 text")
-
-
-def _plain(value: Any) -> Any:
-    return {key: _plain(value[key]) for key in value} if hasattr(value, "keys") else value

@@ -1,16 +1,22 @@
 """The commands for migrations: apply, plan, roll back, create."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from invoke.context import Context
 from invoke.tasks import task
 
-from eduguard.commands.shared import CONFIRM, NEXT, TO, chosen_database, settings_of
+from eduguard.commands.shared import CONFIRM, NEXT, TO, chosen_database, command_line, settings_of
 from eduguard.commands.words import Command
-from eduguard.terminal import ask, print_step
+from eduguard.terminal import ask, print_note, print_step
+
+if TYPE_CHECKING:
+    from eduguard.postgres import Database
 
 
 @task(help={"next": NEXT, "plan": "show what is applied and what is pending, and change nothing", "to": TO})
 def migrate(c: Context, next: bool = False, plan: bool = False, to: str = "") -> None:
-    """Apply the pending migrations."""
+    """Apply the pending migrations; make the database first where there is none."""
     from eduguard import migrations
     from eduguard.rebuild import templates
 
@@ -24,12 +30,32 @@ def migrate(c: Context, next: bool = False, plan: bool = False, to: str = "") ->
         ):
             print_step("plan", line)
         return
+    if not next and _make_missing(live, folder, to=to):
+        return
     database = chosen_database(settings, next=next)
     inputs = templates.hash_inputs(settings, seeded=False) if next and not to else ""
     applied = migrations.apply(database, folder, to=to)
     done = f"{len(applied)} applied, {applied[0]} to {applied[-1]}" if applied else "nothing is pending"
     kept = templates.keep_own(live, settings, inputs, seeded=False) if applied else ""
     print_step("migrate", f"{database.name}: {done}{kept}")
+
+
+def _make_missing(live: "Database", folder: Path, *, to: str) -> bool:
+    """Make the database where there is none, and migrate it before it gets its name; say whether that was done."""
+    from eduguard import migrations
+    from eduguard.rebuild import lock, protection, publication
+
+    migrations.check_number(folder, to)
+    state = protection.inspect(live)
+    if state.exists:
+        return False
+    protection.check_renameable(live)
+    with lock.hold_lock(live):
+        publication.create_next(live, state, command=command_line(), note=print_note)
+        applied = migrations.apply(live.next, folder, to=to)
+        publication.publish(live, print_note)
+    print_step("migrate", f"{live.name}: made on {state.server}; {len(applied)} applied, {applied[0]} to {applied[-1]}")
+    return True
 
 
 @task(help={"count": "how many", "confirm": CONFIRM})

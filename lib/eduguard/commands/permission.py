@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
-from eduguard.settings import PROTECTIONS, Settings
+from eduguard.settings import Settings
 from eduguard.terminal import ask
+from eduguard.values import PROTECTIONS
 
 Flags = Mapping[str, Any]
 Named = tuple[str, dict[str, Any]]  # a command of the command line, and its flags
@@ -41,6 +42,7 @@ TABLE: Mapping[str, Kind | Callable[[Flags], Kind]] = {
     "doctor": Kind.READ,
     "down": Kind.READ,
     "enrol": _enrol_kind,
+    "env": Kind.READ,
     "full": Kind.REPLACE,
     "migrate": _read_if("plan"),
     "migration new": Kind.READ,

@@ -17,12 +17,12 @@ def rebuild(c: Context, confirm: str = "", seeded: bool = False, to: str = "") -
     from eduguard.targets import target_database
 
     settings = settings_of(c)
+    migrations.check_number(settings.migrations_folder, to)
     print_note(str(settings.target))
     live, target = target_database(settings), settings.target
     keep_open(lock.hold_lock(live))
     state = protection.inspect(live)
     protection.require_consent(state, live, target.protection, confirm=confirm, ask=ask)
-    migrations.check_folder(settings.migrations_folder)
     found = templates.look_up(live, settings)
     for stranger in found.strangers:
         print_note(f"passes over {stranger}")

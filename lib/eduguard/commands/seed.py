@@ -1,10 +1,19 @@
 """The command that loads the fixtures."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
 from invoke.context import Context
 from invoke.tasks import task
 
 from eduguard.commands.shared import CONFIRM, NEXT, chosen_database, settings_of
+from eduguard.errors import EduguardError
+from eduguard.settings import Settings
 from eduguard.terminal import print_step
+
+if TYPE_CHECKING:
+    from eduguard.postgres import Database
 
 
 @task(help={"next": NEXT, "confirm": CONFIRM})
@@ -22,7 +31,25 @@ def seed(c: Context, next: bool = False, confirm: str = "") -> None:
     from eduguard import fixtures
 
     seeds = fixtures.read_fixtures(settings.seed_folder)
-    with connect(database, purpose="seed") as conn:
+    with _blaming_migrations(database, settings), connect(database, purpose="seed") as conn:
         report = fixtures.load_fixtures(conn, seeds, alone=next or sessions.is_alone(conn, database))
     kept = templates.keep_own(live, settings, inputs, seeded=True) if report.has_changed else ""
     print_step("seed", f"{database.name}: {report.summary()}{kept}")
+
+
+@contextmanager
+def _blaming_migrations(database: "Database", settings: Settings) -> Iterator[None]:
+    """Say of a failure that migrations are pending, if they are: the fixtures are made for the newest schema."""
+    from eduguard import migrations
+
+    try:
+        yield
+    except EduguardError as error:
+        pending = migrations.plan(database, settings.migrations_folder).pending
+        if not pending:
+            raise
+        first = error.message.splitlines()[0]
+        raise EduguardError(
+            f"{database.name} is older than the fixtures ({', '.join(pending)} pending): run `inv migrate` first",
+            hint=first,
+        ) from error

@@ -1,5 +1,7 @@
-"""The files that Invoke reads settings from, and what is wrong with one that it cannot read: told in one message."""
+"""The files and variables that Invoke reads settings from; what is wrong with them is told in one message."""
 
+import logging
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,12 +10,58 @@ from types import TracebackType
 from typing import Any
 
 import invoke.config
-from invoke.exceptions import UnknownFileType
+from invoke.config import Config
+from invoke.env import Environment
+from invoke.exceptions import AmbiguousEnvVar, UncastableEnvVar, UnknownFileType
 from invoke.main import program
 
 from eduguard.errors import EduguardError
+from eduguard.settings import is_foreign, list_settings
+from eduguard.variables import read_variables
 
 EXECUTOR = "eduguard.commands.executor.SuiteExecutor"
+
+
+class SuiteConfig(Config):
+    """Invoke's configuration, in which we read the variables of our own settings.
+
+    Invoke takes whole numbers only where the file has one, leaves a number as text where it has null, knows no null,
+    and passes over a variable whose name has a mistake.
+    """
+
+    def load_shell_env(self) -> None:
+        """Read the variables: Invoke's own as Invoke does, ours as text.
+
+        Raises:
+            EduguardError: for a variable of Invoke's that does not fit, or one like ours that is not ours.
+        """
+        self.merge()
+        values: Any = self
+        theirs: Any = {key: values[key] for key in Config.global_defaults()}
+        try:
+            loaded = Environment(theirs, self._env_prefix).load()
+        except (ValueError, AmbiguousEnvVar, UncastableEnvVar) as error:
+            raise EduguardError(
+                f"An INVOKE_... environment variable does not fit its setting: {error}",
+                hint="It is one of Invoke's own; `env | grep ^INVOKE_` shows what is set.",
+            ) from error
+        self._set(_env={**loaded, **read_variables(list_settings(own_values(self)), os.environ)})
+        self.merge()
+
+
+def own_values(config: Any) -> dict[str, Any]:
+    """Return the suite's own settings as plain nested dictionaries: without Invoke's, and without other projects'.
+
+    The files of the machine and of the user are read for every project. What this project's own files bring is ours,
+    known or not.
+    """
+    project = {*(config._project or ()), *(config._runtime or ())}  # noqa: SLF001 -- Invoke tells it nowhere else
+    keys = [key for key in config if key not in Config.global_defaults()]
+    return {key: _plain(config[key]) for key in keys if key in project or not is_foreign(str(key))}
+
+
+def _plain(value: Any) -> Any:
+    return {key: _plain(value[key]) for key in value} if hasattr(value, "keys") else value
 
 
 def name_files(config: Any) -> str:
@@ -35,6 +83,20 @@ def require_runtime_file(config: Any) -> None:
         raise EduguardError(
             f"There is no settings file {file!r}", hint="`-f` or INVOKE_RUNTIME_CONFIG names it; nothing was done."
         )
+
+
+def hide_secrets() -> None:
+    """Let `inv -d` and INVOKE_DEBUG print what Invoke does, and nothing secret.
+
+    They turn on the log of every library: requests with their tokens and pictures, and Invoke's own two modules that
+    print all settings, the URLs of databases too.
+    """
+    for handler in logging.getLogger().handlers if "core" in vars(program) else ():
+        handler.addFilter(_is_harmless)
+
+
+def _is_harmless(record: logging.LogRecord) -> bool:
+    return record.name.partition(".")[0] == "invoke" and record.module not in {"config", "env"}
 
 
 def explain_failures() -> None:

@@ -6,17 +6,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from invoke.context import Context
+from invoke.exceptions import Exit
 
 from eduguard.commands.executor import plain_settings, stated_settings
 from eduguard.commands.permission import tighten
-from eduguard.commands.settings_file import explain_failures, name_files
+from eduguard.commands.settings_file import explain_failures, hide_secrets, name_files
 from eduguard.settings import Settings, load_settings
 from eduguard.terminal import print_step
 
 if TYPE_CHECKING:
     from eduguard.postgres import Database
 
+_SHOWN = 5  # ids named in a message
 ROOT = Path(__file__).resolve().parents[3]  # the checkout: the suite is installed editable
+_ENVIRONMENT = dict(os.environ)  # as it was given; what the env_file adds for AWS comes later
 
 COLLECTION = "the collection, in place of the target's own"
 CONFIRM = "the database's name: consent where the target asks for it, for the whole command line"
@@ -27,12 +30,13 @@ USERS = "let all faces of a student count together: a Rekognition user each, by 
 YES = "do not ask before photos leave this machine"
 
 explain_failures()
+hide_secrets()
 
 
 def settings_of(c: Context, collection: str = "") -> Settings:
     """Return the settings of this command, with the collection that a flag named."""
     values, files = tighten(plain_settings(c), stated_settings(c)), name_files(c.config)
-    return load_settings(values, root=ROOT, environment=os.environ, files=files).with_collection(collection)
+    return load_settings(values, root=ROOT, environment=_ENVIRONMENT, files=files).with_collection(collection)
 
 
 def chosen_database(settings: Settings, *, next: bool = False) -> "Database":
@@ -48,12 +52,27 @@ def command_line() -> str:
     return " ".join(["inv", *sys.argv[1:]])
 
 
-def print_summary(name: str, settings: Settings) -> None:
-    """Print what the database holds: the last line of a recipe."""
+def print_summary(name: str, settings: Settings, *, done: str) -> None:
+    """Print what the database holds, the last line of a recipe, unless rows still hold the placeholder.
+
+    Raises:
+        Exit: with status 2, naming those rows, what is done all the same, and the command that mends it.
+    """
     from eduguard.postgres import connect
-    from eduguard.sync import count_school
+    from eduguard.sync import count_school, list_placeholders
 
     database = chosen_database(settings)
     with connect(database, purpose="summary") as conn:
         students, faces, placeholders = count_school(conn)
-    print_step(name, f"{database.name} is ready: {students} students, {faces} faces, {placeholders} placeholders")
+        waiting = list_placeholders(conn, _SHOWN) if placeholders else []
+    if not placeholders:
+        print_step(name, f"{database.name} is ready: {students} students, {faces} faces, 0 placeholders")
+        return
+    more = f" and {placeholders - len(waiting)} more" if placeholders > len(waiting) else ""
+    target = settings.target
+    mend = f"INVOKE_TARGET={target.name} inv enrol --yes sync-faces"
+    raise Exit(
+        f"error: {done} {placeholders} of {faces} rows of {database.name} have no face in their collection: "
+        f"{', '.join(waiting)}{more}\n  Enrol their photos and link them; the sample photos: {mend}",
+        code=2,
+    )

@@ -29,6 +29,11 @@ class MigrationPlan:
     pending: tuple[str, ...]
 
 
+def check_number(folder: Path, to: str) -> None:
+    """Refuse a number, or the beginning of a name, that is not that of one migration; nothing is all of them."""
+    _last(check_folder(folder), to)
+
+
 def plan(database: Database, folder: Path) -> MigrationPlan:
     """Return which migrations are applied and which are pending; read-only.
 
@@ -135,9 +140,11 @@ def _compare(files: Sequence[Path], known: dict[str, str]) -> MigrationPlan:
 
 
 def _last(files: Sequence[Path], to: str) -> str:
-    names = [file.stem for file in files if file.stem.startswith(to)]
+    number = f"{int(to):04}" if to.isascii() and to.isdecimal() else to
+    names = [file.stem for file in files if file.stem.startswith(number)]
     if not names or (to and len(names) > 1):
-        raise EduguardError(f"There is no migration {to}", hint=f"The newest is {files[-1].stem}.")
+        problem = f"{to} begins the name of several migrations" if names else f"There is no migration {to}"
+        raise EduguardError(problem, hint=f"The newest is {files[-1].stem}. Nothing was changed.")
     return names[-1]
 
 

@@ -61,7 +61,7 @@ def connect(database: Database, *, purpose: str) -> Iterator["Connection"]:
         try:
             set_up(conn)
             yield conn
-        except psycopg.errors.UndefinedTable as error:
+        except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
             raise EduguardError(
                 f"{database.name}: {error.diag.message_primary}", hint="Run `inv migrate`, then `inv seed-full`."
             ) from error
@@ -134,7 +134,7 @@ def exists(conn: "Connection", database: Database) -> bool:
 
 def _hint(message: str) -> str:
     if "does not exist" in message and "database" in message:
-        return "Run `inv reset` (empty) or `inv full` (with seeds) to make it."
+        return "Run `inv migrate` (empty) or `inv full` (with seeds) to make it."
     if "password" in message or "authentication" in message:
         return "Put the password into ~/.pgpass or PGPASSWORD."
     return "Check that the server runs and that DATABASE_URL, or the target's database_url, leads to it."

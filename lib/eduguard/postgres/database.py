@@ -4,15 +4,15 @@ import os
 import re
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any
 
 from eduguard.errors import EduguardError
+from eduguard.postgres.urls import read_url, shown_parameters
 
 _MAINTENANCE = "postgres"
 _FALLBACK = "template1"  # some hosts offer no database `postgres`
 _LONGEST_NAME = 63 - len("_discarded")  # NAMEDATALEN - 1, less the longest suffix we add
+_FROM_VARIABLES = ("host", "hostaddr", "port", "user", "password", "options")  # which server, as whom, how
 _HOST = re.compile(r"[a-zA-Z0-9._-]*|[0-9a-fA-F:.]+")  # what may stand before the name in a URL
-_SECRETS = {"password", "sslpassword", "oauth_client_secret"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,16 +31,20 @@ class Database:
     """where the server has no database of this name, another one does as well"""
 
     @staticmethod
-    def from_url(url: str) -> "Database":
+    def from_url(url: str, *, alone: bool = False) -> "Database":
         """Return the database of a libpq URL or connection string; PGDATABASE names it where the URL does not.
+
+        Args:
+            url: where it is.
+            alone: libpq's variables say nothing of it: they mean another one. Its password is in the URL or ~/.pgpass.
 
         Raises:
             EduguardError: when it is no connection string, names no database, or the name is too long.
         """
-        name = _parameters(url).get("dbname") or os.environ.get("PGDATABASE")
+        name = read_url(url).get("dbname") or (None if alone else os.environ.get("PGDATABASE"))
         if not name:
             raise EduguardError("The database URL names no database", hint="postgresql://user@host/NAME")
-        return Database(url=url, name="").named(str(name))
+        return Database(url=_without_variables(url) if alone else url, name="").named(str(name))
 
     def named(self, name: str) -> "Database":
         """Return the database of another name on the same server."""
@@ -81,10 +85,8 @@ class Database:
         """Return a URL that leads to the same database, without its password, as it may be printed."""
         from urllib.parse import quote, urlencode
 
-        known = {
-            key: value for key, value in _parameters(self.url).items() if key not in _SECRETS and value is not None
-        }
-        user, host, port = str(known.pop("user", "")), str(known.pop("host", "")), str(known.pop("port", ""))
+        known = dict(shown_parameters(read_url(self.url)))
+        user, host, port = known.pop("user", ""), known.pop("host", ""), known.pop("port", "")
         known.pop("dbname", None)
         if not (_HOST.fullmatch(host) and (not port or port.isdecimal())):  # a socket's path, or a list
             known = {"host": host, **({"port": port} if port else {}), **known}
@@ -105,15 +107,11 @@ class Database:
         return self.aside(f"{self.name}_{suffix}")
 
 
-def _parameters(url: str) -> dict[str, Any]:
-    from psycopg import ProgrammingError
-    from psycopg.conninfo import conninfo_to_dict
+def _without_variables(url: str) -> str:
+    from psycopg.conninfo import make_conninfo
 
-    try:
-        return conninfo_to_dict(url)
-    except ProgrammingError as error:
-        # libpq's own message repeats the string, password included.
-        raise EduguardError("The database URL cannot be read", hint="postgresql://user@host:5432/name") from error
+    # What is given, even as nothing, libpq asks no variable for: it takes its default, or the password of ~/.pgpass.
+    return make_conninfo(**dict.fromkeys(_FROM_VARIABLES, "") | read_url(url))
 
 
 @cache  # libpq reads the whole URL anew each time

@@ -107,6 +107,12 @@ def count_school(conn: "Connection") -> tuple[int, int, int]:
     return conn.execute(_COUNTS, [PLACEHOLDER]).fetchone() or (0, 0, 0)
 
 
+def list_placeholders(conn: "Connection", limit: int) -> list[str]:
+    """Return the external image ids of the first rows that wait for a sync; read-only."""
+    query = "SELECT external_image_id FROM student_faces WHERE face_id = %s ORDER BY 1 LIMIT %s"
+    return [external for (external,) in conn.execute(query, [PLACEHOLDER, limit])]
+
+
 def read_rows(conn: "Connection", scope: Scope) -> list[FaceRow]:
     """Return the rows of the scope; read-only."""
     return list(map(FaceRow._make, conn.execute(_ROWS, scope.parameters())))

@@ -1,0 +1,30 @@
+"""What a target lacks before `inv full` can fill a database from it, and the command that makes it; read-only."""
+
+from eduguard.aws import CollectionState
+from eduguard.rebuild import protection
+from eduguard.settings import Settings
+from eduguard.targets import target_bucket, target_database
+
+
+def find_missing(settings: Settings, state: CollectionState | None) -> list[str]:
+    """Return what is missing, each with the one command that makes it.
+
+    Args:
+        settings: of the target.
+        state: its collection without a face, or None where there is no collection.
+
+    Raises:
+        EduguardError: when the database's server does not answer, or the bucket cannot be looked for.
+    """
+    target = settings.target
+    prefix = f"INVOKE_TARGET={target.name} inv"
+    database = target_database(settings)
+    live = protection.inspect(database)
+    what = "has no face" if state else "does not exist"
+    missing = [f"collection {target.collection} {what} in {target.region}: {prefix} enrol --yes"]
+    if not target_bucket(settings).exists():
+        missing.append(f"bucket {target.bucket} does not exist: {prefix} enrol --yes")
+    if not live.exists:
+        full = f"{prefix} full --confirm {database.name}"
+        missing.append(f"database {database.name} does not exist on {live.server}: {full}")
+    return missing
