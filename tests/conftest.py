@@ -11,6 +11,7 @@ import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
@@ -26,6 +27,7 @@ from eduguard.fixtures import loading
 from eduguard.migrations import runner
 from eduguard.postgres import Database, connect, embedded, execute_for
 from eduguard.rebuild import snapshots, templates
+from eduguard.rebuild.mark import write_mark
 from eduguard.settings import Settings, load_settings
 
 ROOT = Path(__file__).parents[1]
@@ -168,6 +170,9 @@ def rebuilt(run_inv: Callable[[Database], Inv], server_url: str, cloud_endpoint:
 def full(database: Database, rebuilt: Database) -> Database:
     with connect(database.maintenance, purpose="tests") as conn:
         execute_for(conn, "CREATE DATABASE {} TEMPLATE {}", database, rebuilt)
+    with connect(database, purpose="tests") as conn, conn.transaction():  # a copy is not ours by the mark of another
+        ours = replace(database, target="local")
+        write_mark(conn, ours, command="inv full", inputs=None, replaces=None, written={})
     return database
 
 
