@@ -3,9 +3,9 @@
 from invoke.context import Context
 from invoke.tasks import task
 
-from eduguard.commands.shared import CONFIRM, NEXT, TO, chosen_database, settings_of
+from eduguard.commands.shared import CONFIRM, NEXT, TO, chosen_database, command_line, settings_of
 from eduguard.commands.words import Command
-from eduguard.terminal import ask, print_step
+from eduguard.terminal import ask, print_note, print_step
 
 
 @task(help={"next": NEXT, "plan": "show what is applied and what is pending, and change nothing", "to": TO})
@@ -34,16 +34,25 @@ def migrate(c: Context, next: bool = False, plan: bool = False, to: str = "") ->
 
 @task(help={"count": "how many", "confirm": CONFIRM})
 def rollback(c: Context, count: int = 1, confirm: str = "") -> None:
-    """Undo the newest applied migration by its rollback file."""
+    """Undo the newest applied migration by its rollback file, in a copy of the database that is then published."""
     from eduguard import migrations
-    from eduguard.rebuild import protection
+    from eduguard.postgres import connect
+    from eduguard.rebuild import clones, lock, protection, publication
 
     settings = settings_of(c)
-    live = chosen_database(settings)
-    protection.check_replaceable(protection.inspect(live), live, settings.target.protection, confirm=confirm, ask=ask)
-    undone = migrations.roll_back(live, settings.migrations_folder, count=count)
-    done = f"{', '.join(undone)} rolled back" if undone else "nothing is applied"
-    print_step("rollback", f"{live.name}: {done}")
+    live, target, folder = chosen_database(settings), settings.target, settings.migrations_folder
+    protection.check_not_refused(live, target.protection)
+    with lock.hold_lock(live):
+        migrations.check_count(live, len(migrations.plan(live, folder).applied), count)
+        state = protection.inspect(live)
+        protection.check_replaceable(state, live, target.protection, confirm=confirm, ask=ask)
+        with connect(live.maintenance, purpose="rollback") as conn:
+            clones.check_size(conn, live, confirm=confirm, ask=ask)
+        publication.create_next(live, state, command=command_line(), of_live=True, note=print_note)
+        undone = migrations.roll_back(live.next, folder, count=count)
+        swap = publication.publish(live, print_note)
+    done = f"{live.name}: {', '.join(undone)} rolled back"
+    print_step("rollback", f"{done}{swap.summary()}; `inv undo` brings the database before back")
 
 
 @task(name="migration new", klass=Command, words="NAME", help={"name": "in small letters and underscores"})

@@ -3,6 +3,7 @@
 from eduguard.migrations.runner import (
     MigrationPlan,
     apply,
+    check_count,
     check_folder,
     create,
     hash_applied,
@@ -11,4 +12,14 @@ from eduguard.migrations.runner import (
     roll_back,
 )
 
-__all__ = ["MigrationPlan", "apply", "check_folder", "create", "hash_applied", "hash_folder", "plan", "roll_back"]
+__all__ = [
+    "MigrationPlan",
+    "apply",
+    "check_count",
+    "check_folder",
+    "create",
+    "hash_applied",
+    "hash_folder",
+    "plan",
+    "roll_back",
+]
