@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from eduguard.errors import EduguardError
 from eduguard.postgres.database import Database
+from eduguard.postgres.poolers import ask_pid, require_session_mode
 
 if TYPE_CHECKING:
     from typing import LiteralString
@@ -27,8 +28,8 @@ def connect(database: Database, *, purpose: str) -> Iterator["Connection"]:
     """Open a connection in autocommit mode; transactions are written as `conn.transaction()`.
 
     Raises:
-        EduguardError: when the server does not answer, the database or its password is wrong, or the server is older
-        than 14.
+        EduguardError: when the server does not answer, the database or its password is wrong, the server is older than
+        14, or a pooler keeps no session for us.
     """
     import psycopg
 
@@ -39,6 +40,8 @@ def connect(database: Database, *, purpose: str) -> Iterator["Connection"]:
                 hint="14 is the oldest supported.",
             )
         try:
+            if ask_pid(conn, database) != conn.info.backend_pid:
+                require_session_mode(database, _open_probe)
             set_up(conn)
             yield conn
         except psycopg.errors.UndefinedTable as error:
@@ -47,6 +50,10 @@ def connect(database: Database, *, purpose: str) -> Iterator["Connection"]:
             ) from error
         except psycopg.Error as error:
             raise EduguardError(f"{database.name}: {str(error).strip()}", hint="Nothing half-done is left.") from error
+
+
+def _open_probe(database: Database) -> "Connection":
+    return _open(database, "looks at the pooler")
 
 
 def _open(database: Database, purpose: str) -> "Connection":
