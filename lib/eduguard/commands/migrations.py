@@ -1,20 +1,24 @@
 """The commands for migrations: apply, plan, roll back, create."""
 
+import math
+
 from invoke.context import Context
 from invoke.tasks import task
 
-from eduguard.commands.shared import CONFIRM, NEXT, TO, chosen_database, command_line, settings_of
+from eduguard.commands.shared import CONFIRM, NEXT, TO, WAIT, chosen_database, command_line, settings_of
 from eduguard.commands.words import Command
 from eduguard.terminal import ask, print_note, print_step
 
 
-@task(help={"next": NEXT, "plan": "show what is applied and what is pending, and change nothing", "to": TO})
-def migrate(c: Context, next: bool = False, plan: bool = False, to: str = "") -> None:
+@task(
+    help={"next": NEXT, "plan": "show what is applied and what is pending, and change nothing", "to": TO, "wait": WAIT}
+)
+def migrate(c: Context, next: bool = False, plan: bool = False, to: str = "", wait: float = math.inf) -> None:
     """Apply the pending migrations."""
     from eduguard import migrations
     from eduguard.rebuild import templates
 
-    settings = settings_of(c)
+    settings = settings_of(c, wait=wait)
     live, folder = chosen_database(settings), settings.migrations_folder
     if plan:
         planned = migrations.plan(live, folder)

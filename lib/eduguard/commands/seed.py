@@ -1,19 +1,21 @@
 """The command that loads the fixtures."""
 
+import math
+
 from invoke.context import Context
 from invoke.tasks import task
 
-from eduguard.commands.shared import NEXT, chosen_database, settings_of
+from eduguard.commands.shared import NEXT, WAIT, chosen_database, settings_of
 from eduguard.terminal import print_step
 
 
-@task(help={"next": NEXT})
-def seed(c: Context, next: bool = False) -> None:
+@task(help={"next": NEXT, "wait": WAIT})
+def seed(c: Context, next: bool = False, wait: float = math.inf) -> None:
     """Load the fixtures: rows are inserted or updated, and FaceIds that sync wrote are kept."""
     from eduguard.postgres import connect, sessions
     from eduguard.rebuild import publication, templates
 
-    settings = settings_of(c)
+    settings = settings_of(c, wait=wait)
     live, database = chosen_database(settings), chosen_database(settings, next=next)
     inputs = templates.hash_inputs(settings, seeded=True) if next else ""
     if next and publication.is_seeded_clone(live, inputs):

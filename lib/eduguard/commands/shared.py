@@ -1,5 +1,6 @@
 """What all commands share: the settings of a command, its database, and the words of its flags."""
 
+import math
 import os
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from invoke.context import Context
 
 from eduguard.commands.executor import plain_settings
 from eduguard.commands.settings_file import explain_failures, name_files
+from eduguard.postgres.waits import end_waits_after
 from eduguard.settings import Settings, load_settings
 from eduguard.terminal import print_step
 
@@ -22,14 +24,16 @@ CONFIRM = "the database's name: consent to replace one that is not plainly ours"
 JSON = "print one JSON object"
 NEXT = "work on the database that `rebuild` made, before it is published"
 TO = "the number of the migration to stop at, such as 0002"
+WAIT = "seconds to wait for a row or table that somebody else holds; without it, for ever"
 USERS = "let all faces of a student count together: a Rekognition user each, by external image id"
 YES = "do not ask before photos leave this machine"
 
 explain_failures()
 
 
-def settings_of(c: Context, collection: str = "") -> Settings:
-    """Return the settings of this command, with the collection that a flag named."""
+def settings_of(c: Context, collection: str = "", *, wait: float = math.inf) -> Settings:
+    """Return the settings of this command, with the collection that a flag named; set how long it waits for locks."""
+    end_waits_after(wait)
     values, files = plain_settings(c), name_files(c.config)
     return load_settings(values, root=ROOT, environment=os.environ, files=files).with_collection(collection)
 

@@ -1,5 +1,6 @@
 """The command that writes the collection's FaceIds into the rows, and what gives each student a user."""
 
+import math
 from collections.abc import Callable
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -8,7 +9,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
 
-from eduguard.commands.shared import COLLECTION, JSON, NEXT, USERS, chosen_database, settings_of
+from eduguard.commands.shared import COLLECTION, JSON, NEXT, USERS, WAIT, chosen_database, settings_of
 from eduguard.errors import EduguardError
 from eduguard.settings import Settings
 from eduguard.terminal import ask, print_json, print_note, print_step
@@ -40,6 +41,7 @@ _COLLECTIONS_AT_ONCE = 4  # each sends one request at a time, all of them at the
         "yes": "delete without asking",
         "next": NEXT,
         "users": USERS,
+        "wait": WAIT,
     }
 )
 def sync_faces(
@@ -59,6 +61,7 @@ def sync_faces(
     yes: bool = False,
     next: bool = False,
     users: bool = False,
+    wait: float = math.inf,
 ) -> None:
     """Write the collection's FaceIds into student_faces, by external image id: show the plan, apply it, plan again."""
     from eduguard.progress import Progress
@@ -75,7 +78,7 @@ def sync_faces(
         prune=prune,
         confirm=confirm_collection,
     )
-    settings, consent = settings_of(c, collection), (lambda _: "y") if yes else ask
+    settings, consent = settings_of(c, collection, wait=wait), (lambda _: "y") if yes else ask
     show = _plan_printer(verbose=verbose, quiet=json or next)
 
     def sync(each: Settings) -> "Outcome":

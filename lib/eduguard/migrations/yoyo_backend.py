@@ -19,7 +19,8 @@ from yoyo.migrations import Migration, default_migration_table
 
 from eduguard.errors import EduguardError
 from eduguard.migrations.statements import split_statements
-from eduguard.postgres.connection import ENCODING, set_up
+from eduguard.postgres.connection import ENCODING, read_value, set_up
+from eduguard.postgres.waits import watch
 
 __all__ = ["Backend", "Migration", "open_backend", "read_migrations"]
 
@@ -66,6 +67,7 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no ty
         """Connect, with cursors of our kind."""
         connection = super().connect(dburi)
         set_up(connection)
+        watch(connection, read_value(connection, "SELECT pg_backend_pid()"))
         connection.commit()  # or the first rollback would take it back
         connection.cursor_factory = partial(_Cursor, ran=Counter())
         return connection

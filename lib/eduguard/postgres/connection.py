@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from eduguard.errors import EduguardError
 from eduguard.postgres.database import Database
 from eduguard.postgres.poolers import ask_pid, require_session_mode
+from eduguard.postgres.waits import ended_wait, watch
 
 if TYPE_CHECKING:
     from typing import LiteralString
@@ -29,7 +30,7 @@ def connect(database: Database, *, purpose: str) -> Iterator["Connection"]:
 
     Raises:
         EduguardError: when the server does not answer, the database or its password is wrong, the server is older than
-        14, or a pooler keeps no session for us.
+        14, a pooler keeps no session for us, or a statement has waited too long for somebody's lock.
     """
     import psycopg
 
@@ -40,8 +41,10 @@ def connect(database: Database, *, purpose: str) -> Iterator["Connection"]:
                 hint="14 is the oldest supported.",
             )
         try:
-            if ask_pid(conn, database) != conn.info.backend_pid:
+            pid = ask_pid(conn, database)
+            if pid != conn.info.backend_pid:
                 require_session_mode(database, _open_probe)
+            watch(conn, pid)
             set_up(conn)
             yield conn
         except psycopg.errors.UndefinedTable as error:
@@ -49,7 +52,9 @@ def connect(database: Database, *, purpose: str) -> Iterator["Connection"]:
                 f"{database.name}: {error.diag.message_primary}", hint="Run `inv migrate`, then `inv seed-full`."
             ) from error
         except psycopg.Error as error:
-            raise EduguardError(f"{database.name}: {str(error).strip()}", hint="Nothing half-done is left.") from error
+            holder = ended_wait(conn)
+            failure = f"waited too long for {holder}" if holder else str(error).strip()
+            raise EduguardError(f"{database.name}: {failure}", hint="Nothing half-done is left.") from error
 
 
 def _open_probe(database: Database) -> "Connection":
