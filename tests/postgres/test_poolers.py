@@ -109,7 +109,7 @@ def test_a_reset_works_in_session_mode_and_is_refused_in_transaction_mode(
         url = Database.from_url(pool(mode, 10)).named(database.name).url
         return run_inv(database)(*arguments, DATABASE_URL=url, **options)
 
-    inv("session", "reset", "reset")
+    inv("session", "reset", "reset", "rollback", "migrate")
     with connect(database, purpose="tests") as conn:
         assert read_value(conn, "SELECT count(*) FROM students") == 0
         before = read_value(conn, "SELECT oid FROM pg_database WHERE datname = current_database()")

@@ -187,9 +187,8 @@ def names_own_server(file: Path, data: Path) -> bool:
         return (
             process.status() != psutil.STATUS_ZOMBIE
             and Path(command[0]).name == "postgres"
-            and command[1:3] == ["-D", str(data)]
-            and folder == str(data)
-            and Path(process.cwd()).samefile(data)
+            and command[1] == "-D"
+            and all(data.samefile(each) for each in (folder, command[2], process.cwd()))
             and abs(process.create_time() - int(started)) <= _SAME_START
         )
     except (psutil.Error, ValueError, IndexError, OSError):

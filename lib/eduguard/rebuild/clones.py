@@ -164,7 +164,8 @@ def copy_live(conn: "Connection", live: Database, target: Database, made: Proper
         with kept_out([live], note, spared=spared):
             written = read_written(inside)  # nobody else is in it; who comes before the copy is made is reported
             inside.close()
-            _copy(conn, live, target)
+            with kept_out([live], unheard):  # of our own session, too, which a pooler would keep
+                _copy(conn, live, target)
     _set(conn, target, made)
     return written
 
