@@ -1,23 +1,32 @@
 """Commands that somebody's lock holds up name its session within 3 s, and --wait ends the wait."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
 
+ROWS = "SELECT FROM students s JOIN student_faces f ON f.student_id = s.id FOR UPDATE"
+
 
 @pytest.mark.parametrize(
-    "command", [("sync-faces",), ("unenrol", "student-001", "--yes"), ("migrate",)], ids=lambda command: command[0]
+    ("command", "held"),
+    [
+        (("sync-faces",), ROWS),
+        (("unenrol", "student-001", "--yes"), ROWS),
+        (("migrate",), "LOCK TABLE student_faces IN SHARE UPDATE EXCLUSIVE MODE"),
+    ],
+    ids=["sync-faces", "unenrol", "migrate"],
 )
-def test_a_command_that_is_held_up_says_by_whom_and_gives_up(school: Any, photo: Path, command: Any) -> None:
+def test_a_command_that_is_held_up_says_by_whom_and_gives_up(
+    school: Any, photo: Path, command: tuple[str, ...], held: LiteralString
+) -> None:
     school.inv("enrol", "student-001", str(photo))
     school.inv("rollback", "--confirm", school.database.name)  # so that a migration is pending
     with psycopg.connect(school.database.url, autocommit=True) as conn:
         conn.execute("UPDATE student_faces SET face_id = 'placeholder'")  # so that sync has a row to write
     with psycopg.connect(school.database.url, application_name="school app") as holder:
-        holder.execute("SELECT FROM students FOR UPDATE")
-        holder.execute("SELECT FROM student_faces FOR UPDATE")
+        holder.execute(held)
         done = school.inv(*command, "--wait", "2", check=False)
         named = f"session {holder.info.backend_pid} (school app, postgres, since 20"
         assert done.returncode == 1
