@@ -25,14 +25,17 @@ def main() -> None:
     """Run every command the given number of times and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=9)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--only", nargs="*", help="only these commands, such as reset")
+    options = parser.parse_args()
+    rounds = options.rounds
+    chosen = [command for command in COMMANDS if options.only is None or command[0] in options.only]
     with tempfile.TemporaryDirectory() as empty, servers() as own:
         (Path(empty) / "tasks.py").write_text(_EMPTY)
         measure(("full",), ROOT, own)
         times: dict[str, list[float]] = {}
         for _ in range(rounds):
             times.setdefault("bare inv --list", []).append(measure(("--list",), Path(empty), own))
-            for command in COMMANDS:
+            for command in chosen:
                 times.setdefault(f"inv {' '.join(command)}", []).append(measure(command, ROOT, own))
                 if command == ("reset",):  # what follows works on a full database
                     measure(("seed-full",), ROOT, own)
