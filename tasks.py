@@ -3,6 +3,8 @@
 Each group of commands has a module in lib/eduguard/commands. A recipe is its steps: Invoke runs them before it.
 """
 
+import math
+
 from invoke.context import Context
 from invoke.tasks import call, task
 
@@ -16,7 +18,7 @@ from eduguard.commands.photos import photos_check, photos_pull, photos_push
 from eduguard.commands.rebuild import publish, rebuild, undo
 from eduguard.commands.seed import seed
 from eduguard.commands.servers import down, env, up
-from eduguard.commands.shared import COLLECTION, CONFIRM, TO, YES, print_summary, settings_of
+from eduguard.commands.shared import COLLECTION, CONFIRM, TO, WAIT, YES, print_summary, settings_of
 from eduguard.commands.snapshots import snapshot_delete, snapshot_list, snapshot_restore, snapshot_save
 from eduguard.commands.sync import sync_faces
 from eduguard.commands.words import accept_forms
@@ -66,10 +68,10 @@ def reset(c: Context, confirm: str = "", to: str = "") -> None:
     print_summary("reset", settings_of(c), done="Published.")
 
 
-@task(pre=[seed, sync_faces], help={"collection": COLLECTION, "confirm": CONFIRM})
-def seed_full(c: Context, collection: str = "", confirm: str = "") -> None:
+@task(pre=[seed, sync_faces], help={"collection": COLLECTION, "confirm": CONFIRM, "wait": WAIT})
+def seed_full(c: Context, collection: str = "", confirm: str = "", wait: float = math.inf) -> None:
     """Load the fixtures and their FaceIds: seed → sync-faces."""
-    print_summary("seed-full", settings_of(c, collection), done="The fixtures are loaded.")
+    print_summary("seed-full", settings_of(c, collection, wait=wait), done="The fixtures are loaded.")
 
 
 @task(

@@ -7,7 +7,6 @@ that `sh benchmarks/reset_tools.sh FOLDER` fills.
 
 import argparse
 import compileall
-import os
 import secrets
 import statistics
 import subprocess
@@ -20,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bare_invoke
+import own_place
 import reset_tools
 from eduguard.postgres import Database, connect, embedded, execute_for
 from eduguard.postgres.programs import find_binaries
@@ -182,16 +182,14 @@ def settle(live: Database) -> float:
 
 def inv(places: Places, endpoint: str, command: str) -> None:
     """Run a task on the benchmark's own server and fixtures."""
-    settings = {
-        "INVOKE_STATE_FOLDER": str(places.state),
-        "INVOKE_SEED_FOLDER": str(places.fixtures),
-        "INVOKE_TARGETS_LOCAL_REKOGNITION_ENDPOINT": endpoint,
-        "AWS_ACCESS_KEY_ID": "any",
-        "AWS_SECRET_ACCESS_KEY": "any",
-    }
-    done = subprocess.run(
-        [INV, command], cwd=ROOT, env=os.environ | settings, check=False, capture_output=True, text=True
+    environment = own_place.environment(
+        places.state,
+        INVOKE_SEED_FOLDER=str(places.fixtures),
+        INVOKE_TARGETS_LOCAL_REKOGNITION_ENDPOINT=endpoint,
+        AWS_ACCESS_KEY_ID="any",
+        AWS_SECRET_ACCESS_KEY="any",  # noqa: S106 -- nobody checks it
     )
+    done = subprocess.run([INV, command], cwd=ROOT, env=environment, check=False, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(done.stdout + done.stderr)
 

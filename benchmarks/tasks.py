@@ -1,4 +1,7 @@
-"""Time whole commands as a user runs them, each beside a bare Invoke, interleaved; print the medians."""
+"""Time whole commands as a user runs them, each beside a bare Invoke, interleaved; print the medians.
+
+It works on servers of its own in a temporary folder, never on the database and the collection of the settings.
+"""
 
 import argparse
 import statistics
@@ -6,7 +9,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import own_place
 
 ROOT = Path(__file__).resolve().parents[1]
 INV = Path(sys.executable).parent / "inv"
@@ -18,17 +25,20 @@ def main() -> None:
     """Run every command the given number of times and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=9)
-    rounds = parser.parse_args().rounds
-    subprocess.run([INV, "full"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    with tempfile.TemporaryDirectory() as empty:
+    parser.add_argument("--only", nargs="*", help="only these commands, such as reset")
+    options = parser.parse_args()
+    rounds = options.rounds
+    chosen = [command for command in COMMANDS if options.only is None or command[0] in options.only]
+    with tempfile.TemporaryDirectory() as empty, servers() as own:
         (Path(empty) / "tasks.py").write_text(_EMPTY)
+        measure(("full",), ROOT, own)
         times: dict[str, list[float]] = {}
         for _ in range(rounds):
-            times.setdefault("bare inv --list", []).append(measure(("--list",), Path(empty)))
-            for command in COMMANDS:
-                times.setdefault(f"inv {' '.join(command)}", []).append(measure(command, ROOT))
+            times.setdefault("bare inv --list", []).append(measure(("--list",), Path(empty), own))
+            for command in chosen:
+                times.setdefault(f"inv {' '.join(command)}", []).append(measure(command, ROOT, own))
                 if command == ("reset",):  # what follows works on a full database
-                    measure(("seed-full",), ROOT)
+                    measure(("seed-full",), ROOT, own)
     bare = statistics.median(times["bare inv --list"])
     print(f"{'command':<18} {'median':>8} {'least':>8} {'x bare':>7}   ({rounds} rounds, whole process)")
     for name, taken in times.items():
@@ -36,11 +46,30 @@ def main() -> None:
         print(f"{name:<18} {1000 * median:>5.0f} ms {1000 * min(taken):>5.0f} ms {median / bare:>7.2f}")
 
 
-def measure(command: tuple[str, ...], folder: Path) -> float:
-    """Return the seconds that one command takes."""
+@contextmanager
+def servers() -> Iterator[dict[str, str]]:
+    """Lend the environment of tasks whose servers are their own, and stop these."""
+    with tempfile.TemporaryDirectory(prefix="eduguard-bench-") as folder:
+        Path(folder).chmod(0o711)  # root's server runs as another user
+        own = own_place.environment(Path(folder))
+        try:
+            yield own
+        finally:
+            subprocess.run([INV, "down"], cwd=ROOT, env=own, check=True, stdout=subprocess.DEVNULL)
+
+
+def measure(command: tuple[str, ...], folder: Path, environment: dict[str, str]) -> float:
+    """Return the seconds that one command takes.
+
+    Raises:
+        RuntimeError: with what it printed, when it fails.
+    """
     began = time.perf_counter()
-    subprocess.run([INV, *command], cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return time.perf_counter() - began
+    done = subprocess.run([INV, *command], cwd=folder, env=environment, check=False, capture_output=True, text=True)
+    taken = time.perf_counter() - began
+    if done.returncode:
+        raise RuntimeError(done.stdout + done.stderr)
+    return taken
 
 
 if __name__ == "__main__":

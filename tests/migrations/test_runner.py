@@ -66,7 +66,10 @@ def test_up_down_up_gives_the_same_schema(empty_database: Database, folder: Path
 
 def test_rolling_everything_back_leaves_no_table(empty_database: Database, folder: Path) -> None:
     migrations.apply(empty_database, folder)
-    migrations.roll_back(empty_database, folder, count=99)
+    for count in (-1, 0, len(IDS) + 1):
+        with pytest.raises(EduguardError, match=f"--count {count}: {len(IDS)} migrations are applied"):
+            migrations.roll_back(empty_database, folder, count=count)
+    migrations.roll_back(empty_database, folder, count=len(IDS))
     assert not schema(empty_database).count("students")
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from eduguard.errors import EduguardError
 from eduguard.postgres import embedded
+from eduguard.postgres.programs import names_own_server
 
 START = "import sys; from pathlib import Path; from eduguard.postgres import embedded\nprint(embedded.ensure_running(Path(sys.argv[1]), settings=['fsync=off']))"
 
@@ -120,6 +121,64 @@ def test_a_stale_pid_file_does_not_keep_the_server_from_starting(folder: Path, p
     file.write_text(pid + text[text.index("\n") :])
     shutil.chown(file, (folder / "data").stat().st_uid)
     assert answers(embedded.ensure_running(folder))
+
+
+def test_another_server_whose_pid_a_stale_file_names_is_left_alone(folder: Path, base: Path) -> None:
+    other = base / "another"
+    subprocess.run(["cp", "-a", folder, other], check=True)
+    embedded.ensure_running(folder)
+    text = (folder / "data" / "postmaster.pid").read_text()
+    embedded.stop(folder)
+    url = embedded.ensure_running(other)
+    pid = postmaster(other)
+    try:
+        file = folder / "data" / "postmaster.pid"
+        file.write_text(f"{pid}{text[text.index(chr(10)) :]}")
+        shutil.chown(file, (folder / "data").stat().st_uid)
+        assert answers(embedded.ensure_running(folder))
+        assert postmaster(other) == pid
+        assert answers(url)
+        file.write_text(f"{pid}{text[text.index(chr(10)) :]}")
+        with pytest.raises(EduguardError, match="does not name the server that answers"):
+            embedded.stop(folder)
+        assert answers(url)
+    finally:
+        embedded.stop(other)
+        shutil.rmtree(other)
+        stop_by_hand(folder)
+
+
+def stop_by_hand(folder: Path) -> None:
+    data = str(folder / "data")
+    for process in psutil.process_iter(["name", "cmdline"]):
+        if process.info["name"] == "postgres" and (process.info["cmdline"] or [])[1:3] == ["-D", data]:
+            process.send_signal(signal.SIGINT)  # a fast shutdown
+            psutil.wait_procs([process], timeout=30)
+
+
+@pytest.mark.parametrize("line", [1, 2], ids=["another folder", "another start"])
+def test_a_server_is_ours_only_by_its_folder_and_its_start(folder: Path, line: int) -> None:
+    embedded.ensure_running(folder)
+    file = folder / "data" / "postmaster.pid"
+    assert names_own_server(file, folder / "data")
+    lines = file.read_text().splitlines()
+    lines[line] = ["", "/another", "1"][line]
+    changed = folder / "changed.pid"
+    changed.write_text("\n".join(lines))
+    assert not names_own_server(changed, folder / "data")
+
+
+def test_a_folder_that_we_did_not_make_is_not_used(base: Path) -> None:
+    folder = base / "theirs"
+    (folder / "unfinished").mkdir(parents=True)
+    kept = folder / "unfinished" / "thesis.txt"
+    kept.write_text("mine")
+    before = folder.stat()
+    for use in (embedded.ensure_running, embedded.stop):
+        with pytest.raises(EduguardError, match=f"{folder} holds files that EduGuard DB did not make"):
+            use(folder)
+    assert kept.read_text() == "mine"
+    assert (folder.stat().st_mode, folder.stat().st_uid) == (before.st_mode, before.st_uid)
 
 
 def test_a_server_that_cannot_recover_for_a_folder_that_create_database_removed_is_started(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """The next database replaces the live one in one step, and nothing is replaced that should not be."""
 
+import signal
 import subprocess
 import sys
 import threading
@@ -13,7 +14,7 @@ import pytest
 
 from eduguard.errors import EduguardError
 from eduguard.postgres import Database, connect, create_as, execute_for, exists, read_value
-from eduguard.rebuild import lock, protection, publication
+from eduguard.rebuild import lock, protection, publication, snapshots
 
 
 def create(database: Database, mark: str) -> None:
@@ -175,6 +176,61 @@ def test_a_publish_killed_at_any_statement_leaves_one_of_the_two_serving(databas
     publication.publish(database)
     assert mark(database) == "4"
     assert present(database) == {"", "_previous", "_discarded"}
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("statement", ["CREATE DATABASE", "INSERT INTO eduguard.origin", "RENAME TO"])
+@pytest.mark.parametrize("source", ["snapshot", "live"])
+def test_a_copy_that_was_killed_before_it_had_its_mark_and_name_is_in_nobodys_way(
+    database: Database, statement: str, source: str
+) -> None:
+    create(database, "1")
+    publication.publish(database)
+    snapshots.save(database, "one", {}, lambda _: None)
+    before = protection.inspect(database).oid
+    script = (
+        "import os, signal, sys, psycopg\n"
+        "from eduguard.rebuild import protection, publication, snapshots; from eduguard.postgres import Database\n"
+        "plain = psycopg.Connection.execute\n"
+        "def execute(self, query, *rest, **options):\n"
+        "    done = plain(self, query, *rest, **options)\n"
+        "    if sys.argv[2] in str(query): os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return done\n"
+        "psycopg.Connection.execute = execute\n"
+        "live = Database.from_url(sys.argv[1]); state = protection.inspect(live)\n"
+        "source = {'of_live': True} if sys.argv[3] == 'live' else {'template': snapshots.find(live, 'one').kept}\n"
+        "publication.create_next(live, state, command='killed', **source)\n"
+    )
+    command = [sys.executable, "-c", script, database.url, statement, source]
+    killed = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    state = protection.inspect(database)
+    assert (state.oid, mark(database), present(database)) == (before, "1", {""})
+    assert len(publication.list_beside(database)) == 2, "the draft and the snapshot are named by `inv status`"
+    kept = snapshots.find(database, "one").kept
+    publication.create_next(database, state, command="tests", template=kept)
+    publication.publish(database)
+    assert mark(database) == "1"
+    assert len(publication.list_beside(database)) == 2, "the previous database and the snapshot"
+
+
+def test_a_copy_of_the_live_database_holds_all_rows_until_then_and_reports_those_after(database: Database) -> None:
+    create(database, "1")
+    publication.publish(database)
+    state, notes = protection.inspect(database), list[str]()
+    with psycopg.connect(database.url, autocommit=True, application_name="school app") as conn:
+        conn.execute("INSERT INTO marks VALUES ('copied')")
+        publication.create_next(database, state, command="tests", of_live=True, note=notes.append)
+        with pytest.raises(psycopg.OperationalError):
+            conn.execute("SELECT 1")
+    assert len(notes) == 1
+    assert "(school app, postgres)" in notes[0]
+    with psycopg.connect(database.url, autocommit=True) as conn:
+        conn.execute("INSERT INTO marks VALUES ('too late')")
+    publication.publish(database, notes.append)
+    with connect(database, purpose="tests") as conn:
+        assert conn.execute("SELECT mark FROM marks ORDER BY 1").fetchall() == [("1",), ("copied",)]
+    assert "marks was written to meanwhile: 1 rows inserted, 0 updated" in notes[-1]
 
 
 HOLD = """

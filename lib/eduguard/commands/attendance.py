@@ -1,5 +1,6 @@
 """The commands for attendance: take it from class photos, show it."""
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 from invoke.context import Context
 from invoke.tasks import task
 
-from eduguard.commands.shared import COLLECTION, JSON, settings_of
+from eduguard.commands.shared import COLLECTION, JSON, WAIT, settings_of
 from eduguard.commands.words import Command
 from eduguard.errors import EduguardError
 from eduguard.terminal import print_json, print_rows, print_step
@@ -29,6 +30,7 @@ _MOST_PHOTOS = 10
         "users": "search by all faces of a student together (see enrol --users)",
         "collection": COLLECTION,
         "json": JSON,
+        "wait": WAIT,
     },
 )
 def attendance_take(
@@ -40,6 +42,7 @@ def attendance_take(
     users: bool = False,
     collection: str = "",
     json: bool = False,
+    wait: float = math.inf,
 ) -> None:
     """Recognise the faces of class photos and record who is present; the same photos again change nothing."""
     from eduguard import students
@@ -47,7 +50,7 @@ def attendance_take(
     from eduguard.progress import Progress
     from eduguard.targets import target_collection, target_database
 
-    settings, files = settings_of(c, collection), [Path(each) for each in photo]
+    settings, files = settings_of(c, collection, wait=wait), [Path(each) for each in photo]
     _check_number(files)
     pictures, starts_at = list(map(students.read_picture, files)), _read_time(at)
     outputs = students.name_outputs(annotate, files)

@@ -1,5 +1,6 @@
 """The commands that enrol students' photos, and that remove all that bears a student's face."""
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,7 +9,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
 
-from eduguard.commands.shared import COLLECTION, CONFIRM, USERS, YES, settings_of
+from eduguard.commands.shared import COLLECTION, CONFIRM, USERS, WAIT, YES, settings_of
 from eduguard.commands.sync import sync_users
 from eduguard.commands.words import Command
 from eduguard.errors import EduguardError
@@ -36,6 +37,7 @@ Ask = Callable[[str], str | None]
         "if-empty": "only while the collection has no face",
         "yes": YES,
         "confirm": CONFIRM,
+        "wait": WAIT,
     },
 )
 def enrol(
@@ -48,9 +50,10 @@ def enrol(
     if_empty: bool = False,
     yes: bool = False,
     confirm: str = "",
+    wait: float = math.inf,
 ) -> None:
     """Enrol photos of a student or, by --from, of many: bucket, face, row; without either the sample photos."""
-    settings, consent = settings_of(c, collection), (lambda _: "y") if yes else ask
+    settings, consent = settings_of(c, collection, wait=wait), (lambda _: "y") if yes else ask
     if student and from_:
         raise EduguardError("A student and a folder", hint="inv enrol STUDENT PHOTO…, or inv enrol --from FOLDER")
     if student or from_:
@@ -63,14 +66,18 @@ def enrol(
         print_step("users", sync_users(settings, next=False))
 
 
-@task(klass=Command, words="STUDENT", help={"student": "whose", "collection": COLLECTION, "yes": "do not ask"})
-def unenrol(c: Context, student: str, collection: str = "", yes: bool = False) -> None:
+@task(
+    klass=Command,
+    words="STUDENT",
+    help={"student": "whose", "collection": COLLECTION, "yes": "do not ask", "wait": WAIT},
+)
+def unenrol(c: Context, student: str, collection: str = "", yes: bool = False, wait: float = math.inf) -> None:
     """Remove all that bears a student's face: faces, photos, rows; shows them and asks first."""
     from eduguard import students
     from eduguard.postgres import connect
     from eduguard.targets import target_database, target_storage
 
-    settings, consent = settings_of(c, collection), (lambda _: student) if yes else ask
+    settings, consent = settings_of(c, collection, wait=wait), (lambda _: student) if yes else ask
     if not is_student_id(student):
         raise EduguardError(f"{student!r} is not a student's id", hint="inv unenrol STUDENT")
     storage = target_storage(settings)

@@ -1,12 +1,13 @@
 """The commands for migrations: apply, plan, roll back, create."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from invoke.context import Context
 from invoke.tasks import task
 
-from eduguard.commands.shared import CONFIRM, NEXT, TO, chosen_database, command_line, settings_of
+from eduguard.commands.shared import CONFIRM, NEXT, TO, WAIT, chosen_database, command_line, settings_of
 from eduguard.commands.words import Command
 from eduguard.terminal import ask, print_note, print_step
 
@@ -14,13 +15,15 @@ if TYPE_CHECKING:
     from eduguard.postgres import Database
 
 
-@task(help={"next": NEXT, "plan": "show what is applied and what is pending, and change nothing", "to": TO})
-def migrate(c: Context, next: bool = False, plan: bool = False, to: str = "") -> None:
+@task(
+    help={"next": NEXT, "plan": "show what is applied and what is pending, and change nothing", "to": TO, "wait": WAIT}
+)
+def migrate(c: Context, next: bool = False, plan: bool = False, to: str = "", wait: float = math.inf) -> None:
     """Apply the pending migrations; make the database first where there is none."""
     from eduguard import migrations
     from eduguard.rebuild import templates
 
-    settings = settings_of(c)
+    settings = settings_of(c, wait=wait)
     live, folder = chosen_database(settings), settings.migrations_folder
     if plan:
         planned = migrations.plan(live, folder)
@@ -60,16 +63,24 @@ def _make_missing(live: "Database", folder: Path, *, to: str) -> bool:
 
 @task(help={"count": "how many", "confirm": CONFIRM})
 def rollback(c: Context, count: int = 1, confirm: str = "") -> None:
-    """Undo the newest applied migration by its rollback file."""
+    """Undo the newest applied migration by its rollback file, in a copy of the database that is then published."""
     from eduguard import migrations
-    from eduguard.rebuild import protection
+    from eduguard.postgres import connect
+    from eduguard.rebuild import clones, lock, protection, publication
 
     settings = settings_of(c)
-    live = chosen_database(settings)
-    protection.require_consent(protection.inspect(live), live, settings.target.protection, confirm=confirm, ask=ask)
-    undone = migrations.roll_back(live, settings.migrations_folder, count=count)
-    done = f"{', '.join(undone)} rolled back" if undone else "nothing is applied"
-    print_step("rollback", f"{live.name}: {done}")
+    live, target, folder = chosen_database(settings), settings.target, settings.migrations_folder
+    with lock.hold_lock(live):
+        migrations.check_count(live, len(migrations.plan(live, folder).applied), count)
+        state = protection.inspect(live)
+        protection.require_consent(state, live, target.protection, confirm=confirm, ask=ask)
+        with connect(live.maintenance, purpose="rollback") as conn:
+            clones.check_size(conn, live, confirm=confirm, ask=ask)
+        publication.create_next(live, state, command=command_line(), of_live=True, note=print_note)
+        undone = migrations.roll_back(live.next, folder, count=count)
+        swap = publication.publish(live, print_note)
+    done = f"{live.name}: {', '.join(undone)} rolled back"
+    print_step("rollback", f"{done}{swap.summary()}; `inv undo` brings the database before back")
 
 
 @task(name="migration new", klass=Command, words="NAME", help={"name": "in small letters and underscores"})

@@ -1,5 +1,6 @@
 """The command that loads the fixtures."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING
 from invoke.context import Context
 from invoke.tasks import task
 
-from eduguard.commands.shared import CONFIRM, NEXT, chosen_database, settings_of
+from eduguard.commands.shared import CONFIRM, NEXT, WAIT, chosen_database, settings_of
 from eduguard.errors import EduguardError
 from eduguard.settings import Settings
 from eduguard.terminal import print_step
@@ -16,13 +17,13 @@ if TYPE_CHECKING:
     from eduguard.postgres import Database
 
 
-@task(help={"next": NEXT, "confirm": CONFIRM})
-def seed(c: Context, next: bool = False, confirm: str = "") -> None:
+@task(help={"next": NEXT, "confirm": CONFIRM, "wait": WAIT})
+def seed(c: Context, next: bool = False, confirm: str = "", wait: float = math.inf) -> None:
     """Load the fixtures: rows are inserted or updated, and FaceIds that sync wrote are kept."""
     from eduguard.postgres import connect, sessions
     from eduguard.rebuild import publication, templates
 
-    settings = settings_of(c)
+    settings = settings_of(c, wait=wait)
     live, database = chosen_database(settings), chosen_database(settings, next=next)
     inputs = templates.hash_inputs(settings, seeded=True) if next else ""
     if next and publication.is_seeded_clone(live, inputs):

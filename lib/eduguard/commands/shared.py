@@ -1,5 +1,6 @@
 """What all commands share: the settings of a command, its database, and the words of its flags."""
 
+import math
 import os
 import sys
 from pathlib import Path
@@ -26,6 +27,7 @@ CONFIRM = "the database's name: consent where the target asks for it, for the wh
 JSON = "print one JSON object"
 NEXT = "work on the database that `rebuild` made, before it is published"
 TO = "the number of the migration to stop at, such as 0002"
+WAIT = "seconds to wait for a row or table that somebody else holds; without it, for ever"
 USERS = "let all faces of a student count together: a Rekognition user each, by external image id"
 YES = "do not ask before photos leave this machine"
 
@@ -33,8 +35,12 @@ explain_failures()
 hide_secrets()
 
 
-def settings_of(c: Context, collection: str = "") -> Settings:
-    """Return the settings of this command, with the collection that a flag named."""
+def settings_of(c: Context, collection: str = "", *, wait: float = math.inf) -> Settings:
+    """Return the settings of this command, with the collection that a flag named; set how long it waits for locks."""
+    if wait != math.inf:
+        from eduguard.postgres.waits import end_waits_after
+
+        end_waits_after(wait)
     values, files = tighten(plain_settings(c), stated_settings(c)), name_files(c.config)
     return load_settings(values, root=ROOT, environment=_ENVIRONMENT, files=files).with_collection(collection)
 

@@ -1,5 +1,6 @@
 """The command that writes the collection's FaceIds into the rows, and what gives each student a user."""
 
+import math
 from collections.abc import Callable
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -8,7 +9,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
 
-from eduguard.commands.shared import COLLECTION, CONFIRM, JSON, NEXT, USERS, chosen_database, settings_of
+from eduguard.commands.shared import COLLECTION, CONFIRM, JSON, NEXT, USERS, WAIT, chosen_database, settings_of
 from eduguard.errors import EduguardError
 from eduguard.settings import Settings
 from eduguard.terminal import ask, print_json, print_note, print_step
@@ -40,6 +41,7 @@ _COLLECTIONS_AT_ONCE = 4  # each sends one request at a time, all of them at the
         "next": NEXT,
         "users": USERS,
         "confirm": CONFIRM,
+        "wait": WAIT,
     }
 )
 def sync_faces(
@@ -60,6 +62,7 @@ def sync_faces(
     next: bool = False,
     users: bool = False,
     confirm: str = "",
+    wait: float = math.inf,
 ) -> None:
     """Write the collection's FaceIds into student_faces, by external image id: show the plan, apply it, plan again."""
     from eduguard.progress import Progress
@@ -76,7 +79,7 @@ def sync_faces(
         prune=prune,
         confirm=confirm_collection,
     )
-    settings, consent = settings_of(c, collection), (lambda _: "y") if yes else ask
+    settings, consent = settings_of(c, collection, wait=wait), (lambda _: "y") if yes else ask
     show = _plan_printer(verbose=verbose, quiet=json or next)
 
     def sync(each: Settings) -> "Outcome":

@@ -88,17 +88,27 @@ def roll_back(database: Database, folder: Path, *, count: int = 1) -> tuple[str,
     """Undo the newest applied migrations by their rollback files; return their ids, the newest first.
 
     Raises:
-        EduguardError: as `apply` does.
+        EduguardError: as `apply` does, or for a count below 1 or above what is applied.
     """
     from eduguard.migrations.yoyo_backend import open_backend, read_migrations
 
     files = check_folder(folder)
-    with _prepared(database, files), open_backend(database.url) as backend:
+    with _prepared(database, files) as known, open_backend(database.url) as backend:
+        check_count(database, len(known), count)
         newest = list(backend.to_rollback(read_migrations(folder)))[:count]
         for migration in newest:
             with explained(Path(migration.path).with_suffix(".rollback.sql"), is_whole=migration.use_transactions):
                 backend.roll_back(migration)
     return tuple(migration.id for migration in newest)
+
+
+def check_count(database: Database, applied: int, count: int) -> None:
+    """Refuse to roll back fewer migrations than one, or more than are applied."""
+    if not 1 <= count <= applied:
+        raise EduguardError(
+            f"--count {count}: {applied} migrations are applied to {database.name}",
+            hint="Nothing was rolled back; `inv migrate --plan` lists them.",
+        )
 
 
 @contextmanager

@@ -19,7 +19,8 @@ from yoyo.migrations import default_migration_table
 from eduguard.errors import EduguardError
 from eduguard.migrations.files import read_directives, read_sql
 from eduguard.migrations.statements import Statement, split_statements
-from eduguard.postgres.connection import ENCODING, set_up
+from eduguard.postgres.connection import ENCODING, read_value, set_up
+from eduguard.postgres.waits import watch
 
 __all__ = ["Backend", "StatementError", "open_backend", "read_migrations"]
 
@@ -56,6 +57,7 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no ty
         """Connect, with the settings that all our sessions have."""
         connection = super().connect(dburi)
         set_up(connection)
+        watch(connection, read_value(connection, "SELECT pg_backend_pid()"))
         return connection
 
     def begin_session(self) -> None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from eduguard.errors import EduguardError
 from eduguard.postgres.database import Database
+from eduguard.postgres.poolers import ask_pid, require_session_mode
+from eduguard.postgres.waits import ended_wait, watch
 
 if TYPE_CHECKING:
     from typing import LiteralString
@@ -47,8 +49,8 @@ def connect(database: Database, *, purpose: str) -> Iterator["Connection"]:
     """Open a connection in autocommit mode; transactions are written as `conn.transaction()`.
 
     Raises:
-        EduguardError: when the server does not answer, the database or its password is wrong, or the server is older
-        than 14.
+        EduguardError: when the server does not answer, the database or its password is wrong, the server is older than
+        14, a pooler keeps no session for us, or a statement has waited too long for somebody's lock.
     """
     import psycopg
 
@@ -59,6 +61,10 @@ def connect(database: Database, *, purpose: str) -> Iterator["Connection"]:
                 hint="14 is the oldest supported.",
             )
         try:
+            pid = ask_pid(conn, database)
+            if pid != conn.info.backend_pid:
+                require_session_mode(database, _open_probe)
+            watch(conn, pid)
             set_up(conn)
             yield conn
         except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
@@ -66,7 +72,13 @@ def connect(database: Database, *, purpose: str) -> Iterator["Connection"]:
                 f"{database.name}: {error.diag.message_primary}", hint="Run `inv migrate`, then `inv seed-full`."
             ) from error
         except psycopg.Error as error:
-            raise EduguardError(f"{database.name}: {str(error).strip()}", hint="Nothing half-done is left.") from error
+            holder = ended_wait(conn)
+            failure = f"waited too long for {holder}" if holder else str(error).strip()
+            raise EduguardError(f"{database.name}: {failure}", hint="Nothing half-done is left.") from error
+
+
+def _open_probe(database: Database) -> "Connection":
+    return _open(database, "looks at the pooler")
 
 
 def _open(database: Database, purpose: str) -> "Connection":

@@ -22,6 +22,7 @@ from eduguard.postgres.programs import (
     Tools,
     disown_stale_pid_files,
     find_binaries,
+    names_own_server,
     remake_missing_folder,
     stop_unreachable,
 )
@@ -66,7 +67,11 @@ def ensure_running(folder: Path, *, binaries: Path | None = None, settings: Sequ
 
 
 def stop(folder: Path, *, binaries: Path | None = None) -> bool:
-    """Stop the server, ending its sessions; say whether it was running."""
+    """Stop the server, ending its sessions; say whether it was running.
+
+    Raises:
+        EduguardError: when the pid file names another process than the server: pg_ctl would stop that one.
+    """
     if not folder.exists():
         return False
     account = server_account()
@@ -74,6 +79,11 @@ def stop(folder: Path, *, binaries: Path | None = None) -> bool:
     with _locked(folder, account):
         was_running = tools.is_ready()
         if was_running:
+            if not names_own_server(tools.pid_file, tools.data):
+                raise EduguardError(
+                    f"{tools.pid_file} does not name the server that answers in {tools.sockets}",
+                    hint="Nothing was stopped. Find the server by `ps -ef | grep postgres`, and stop it yourself.",
+                )
             tools.run("pg_ctl", "-D", tools.data, "-w", "-m", "fast", "stop")
     return was_running
 
@@ -94,11 +104,15 @@ def _url(folder: Path) -> str:
 @contextmanager
 def _locked(folder: Path, account: Account | None) -> Iterator[None]:
     make_state_folder(folder.parent)
-    # Only a folder made here is given away: one that was there before keeps its owner.
+    # Only a folder made here is given away: one that was there before keeps its owner, and what is in it.
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:
-        pass
+        if not (folder / "lock").exists() and any(folder.iterdir()):
+            raise EduguardError(
+                f"{folder} holds files that EduGuard DB did not make",
+                hint="Set INVOKE_STATE_FOLDER to another folder.",
+            ) from None
     else:
         if account:
             os.chown(folder, account.user_id, account.group_id)

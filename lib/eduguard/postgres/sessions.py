@@ -20,10 +20,11 @@ _PATIENCE = 200  # looks; PostgreSQL itself then waits 5 s more
 _CLIENTS = """
 FROM pg_stat_activity WHERE datname = ANY (%s)
 AND (backend_type IN ('client backend', 'walsender') OR backend_type IS NULL AND usename IS NOT NULL)
+AND pid <> coalesce(%s::int, pg_backend_pid())
 """
 _LIST = f"SELECT pid, coalesce(application_name, ''), usename {_CLIENTS} ORDER BY pid"
 _END = f"SELECT pg_terminate_backend(pid) {_CLIENTS}"
-_OTHERS = f"SELECT count(*) {_CLIENTS} AND pid <> pg_backend_pid()"
+_OTHERS = f"SELECT count(*) {_CLIENTS}"
 _PREPARED = "SELECT gid, database FROM pg_prepared_xacts WHERE database = ANY (%s) ORDER BY 1"
 
 
@@ -40,12 +41,19 @@ class Session:
 
 
 @contextmanager
-def kept_out(databases: Sequence[Database], note: Callable[[str], None]) -> Iterator[tuple[Session, ...]]:
+def kept_out(
+    databases: Sequence[Database], note: Callable[[str], None], *, spared: int | None = None
+) -> Iterator[tuple[Session, ...]]:
     """End the sessions in these databases, each noted before, and go on ending new ones until the block is left.
 
     PostgreSQL locks new sessions out of a database that it renames or copies, and then waits up to 5 s for those that
     are there. Sessions are ended before, and while it waits, so that a client that reconnects at once cannot make it
     fail.
+
+    Args:
+        databases: whose sessions are ended.
+        note: is told of each session before.
+        spared: the pid of a session of our own that may stay.
 
     Raises:
         EduguardError: for a session that the role may not end, or a prepared transaction, which nobody can.
@@ -53,9 +61,9 @@ def kept_out(databases: Sequence[Database], note: Callable[[str], None]) -> Iter
     names = [database.name for database in databases]
     with connect(databases[0].maintenance, purpose="watches") as watcher:
         _refuse_prepared(watcher, names)
-        ended = _end_sessions(watcher, names, note)
+        ended = _end_sessions(watcher, names, note, spared)
         done = threading.Event()
-        thread = threading.Thread(target=_keep_ending, args=(watcher, names, done))
+        thread = threading.Thread(target=_keep_ending, args=(watcher, names, done, spared))
         thread.start()
         try:
             yield ended
@@ -66,7 +74,7 @@ def kept_out(databases: Sequence[Database], note: Callable[[str], None]) -> Iter
 
 def is_alone(conn: "Connection", database: Database) -> bool:
     """Say whether nobody else is in the database that a connection leads to; read-only."""
-    return not read_value(conn, _OTHERS, [database.name])
+    return not read_value(conn, _OTHERS, [database.name], None)
 
 
 def unheard(_: str) -> None:
@@ -82,22 +90,24 @@ def _refuse_prepared(conn: "Connection", names: list[str]) -> None:
         )
 
 
-def _keep_ending(conn: "Connection", names: list[str], done: threading.Event) -> None:
+def _keep_ending(conn: "Connection", names: list[str], done: threading.Event, spared: int | None) -> None:
     from psycopg import Error
 
     try:
         while not done.wait(_POLL):
-            conn.execute(_END, [names])
+            conn.execute(_END, [names, spared])
     except Error:
         return  # the server is gone: the block itself fails, and says so
 
 
-def _end_sessions(conn: "Connection", names: list[str], note: Callable[[str], None]) -> tuple[Session, ...]:
+def _end_sessions(
+    conn: "Connection", names: list[str], note: Callable[[str], None], spared: int | None
+) -> tuple[Session, ...]:
     from psycopg import errors
 
     listed: dict[int, Session] = {}
     for _ in range(_PATIENCE):
-        rows = conn.execute(_LIST, [names]).fetchall()
+        rows = conn.execute(_LIST, [names, spared]).fetchall()
         if not rows:
             break
         for pid, application, user in rows:
@@ -106,7 +116,7 @@ def _end_sessions(conn: "Connection", names: list[str], note: Callable[[str], No
                 note(f"ends session {session}")
             listed[pid] = session
         try:
-            conn.execute(_END, [names])
+            conn.execute(_END, [names, spared])
         except errors.InsufficientPrivilege as error:
             raise EduguardError(
                 f"The role {conn.info.user} may not end these sessions: {', '.join(map(str, listed.values()))}",

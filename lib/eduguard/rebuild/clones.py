@@ -1,19 +1,25 @@
 """Databases kept aside to be cloned: nobody can connect to them, and a comment says, as the last step, what they are.
 
-A database without its comment is unfinished and never cloned. One that belongs to another role is never cloned either:
-what its owner has put into it would run with the rights of our role.
+A copy is made under a name of its own. It gets its final name and its comment in one transaction, so that an unfinished
+copy is never taken for a finished one, nor one whose comment somebody has changed for an unfinished one.
+
+A database without its comment is never cloned. One that belongs to another role is never cloned either: what its owner
+has put into it would run with the rights of our role.
 """
 
 import json
 import time
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from eduguard.errors import EduguardError
-from eduguard.postgres import Database, create_as, execute_for, read_value
-from eduguard.postgres.sessions import kept_out
+from eduguard.postgres import Database, connect, create_as, execute_for, read_value
+from eduguard.postgres.sessions import kept_out, unheard
+from eduguard.rebuild.mark import Written, read_written
 from eduguard.rebuild.properties import (
+    Properties,
     apply_changes,
     dump_properties,
     find_changes,
@@ -28,7 +34,10 @@ if TYPE_CHECKING:
 # Bytes from which copying files is faster than writing every page to the log, two checkpoints included (CREATE DATABASE
 # in PostgreSQL's manual, STRATEGY): measured on ext4 and XFS with 15, 525 and 2,125 MB.
 _LARGE = 100_000_000
+_ASKED = 10_000_000_000  # bytes from which copying a database takes so much time and space that we ask first
 _STRATEGY_VERSION, _CLONE_VERSION = 150000, 180000
+
+Note = Callable[[str], None]
 _LIST = """
 SELECT datname, shobj_description(oid, 'pg_database'), pg_get_userbyid(datdba),
        datdba = (SELECT oid FROM pg_roles WHERE rolname = current_user)
@@ -81,38 +90,109 @@ def list_aside(conn: "Connection", database: Database, prefix: str) -> Aside:
     return Aside(kept=tuple(kept), unfinished=tuple(unfinished), strangers=tuple(strangers))
 
 
-def keep(
-    conn: "Connection", source: Database, aside: Database, facts: Mapping[str, Any], note: Callable[[str], None]
-) -> Kept:
-    """Copy a database under another name that nobody can connect to; its comment, written last, makes it finished.
+def draft_of(live: Database) -> Database:
+    """Return the name under which a copy for this database is made, whose command holds the lock."""
+    return live.aside(f"eduguard_unfinished_{zlib.crc32(live.name.encode()):08x}")
+
+
+def drop_draft(conn: "Connection", draft: Database) -> None:
+    """Drop what a command that was killed has left under the name of a draft.
 
     Raises:
-        EduguardError: when a database of that name is in the way that is not an unfinished copy of ours.
+        EduguardError: when it is not ours.
     """
-    found = list_aside(conn, source, aside.name)
-    if aside in found.unfinished:
-        execute_for(conn, "DROP DATABASE {} WITH (FORCE)", aside)
-    if stranger := next((each for each in found.strangers if each.database == aside), None):
-        raise EduguardError(f"{stranger} is in the way", hint=f"Drop it yourself: DROP DATABASE {aside.name}")
+    found = list_aside(conn, draft, draft.name)
+    if draft in found.unfinished:
+        execute_for(conn, "DROP DATABASE {} WITH (FORCE)", draft)
+    _require_free(draft, found)
+
+
+def finish_draft(conn: "Connection", draft: Database, name: Database, comment: str | None = None) -> None:
+    """Give a draft its final name; with a comment, nobody can connect to it from then on."""
+    with kept_out([draft], unheard), conn.transaction():  # our own session in it may take a moment to end
+        if comment is not None:
+            execute_for(conn, "ALTER DATABASE {} ALLOW_CONNECTIONS false", draft)
+            _comment(conn, draft, comment)
+        execute_for(conn, "ALTER DATABASE {} RENAME TO {}", draft, name)
+
+
+def keep(
+    conn: "Connection", source: Database, draft: Database, aside: Database, facts: Mapping[str, Any], note: Note
+) -> Kept:
+    """Copy a database under another name that nobody can connect to, with a comment that says what it is.
+
+    Args:
+        conn: to another database.
+        source: what is copied.
+        draft: the name until the copy is finished.
+        aside: its final name.
+        facts: for the comment.
+        note: is told of the sessions that are ended.
+
+    Raises:
+        EduguardError: when a database of that name is in the way.
+    """
+    _require_free(aside, list_aside(conn, source, aside.name))
+    drop_draft(conn, draft)
     with kept_out([source], note):
-        _copy(conn, source, aside)
+        _copy(conn, source, draft)
     properties = dump_properties(read_properties(conn, source))
-    complete = {**facts, "size": _size(conn, aside), "made_at": time.time(), "properties": properties}
-    with conn.transaction():
-        execute_for(conn, "ALTER DATABASE {} ALLOW_CONNECTIONS false", aside)
-        _comment(conn, aside, json.dumps(complete))
+    complete = {**facts, "size": read_size(conn, draft), "made_at": time.time(), "properties": properties}
+    finish_draft(conn, draft, aside, json.dumps(complete))
     return Kept(database=aside, facts=complete)
 
 
 def clone(conn: "Connection", kept: Kept, target: Database) -> None:
     """Create a database as a copy of a kept one, with what was set on the one that was kept, its owner aside."""
     _copy(conn, kept.database, target)
-    fresh = fresh_properties(conn)
-    kept_properties = load_properties(kept.facts["properties"]) if "properties" in kept.facts else fresh
-    changes = find_changes(kept_properties, fresh, fresh)
-    changes.pop(("owner",), None)
-    with conn.transaction():
-        apply_changes(conn, target, changes)
+    if "properties" in kept.facts:
+        _set(conn, target, load_properties(kept.facts["properties"]))
+
+
+def copy_live(conn: "Connection", live: Database, target: Database, made: Properties, note: Note) -> Written:
+    """Copy a live database, whose sessions are noted, then ended; return what had been written into it by then.
+
+    Args:
+        conn: to another database.
+        live: what is copied.
+        target: the new database.
+        made: what was set on the live one as we made it: a publish carries over what was changed since.
+        note: is told of the sessions that are ended.
+    """
+    with connect(live, purpose="copy") as inside:
+        spared = int(read_value(inside, "SELECT pg_backend_pid()"))
+        with kept_out([live], note, spared=spared):
+            written = read_written(inside)  # nobody else is in it; who comes before the copy is made is reported
+            inside.close()
+            with kept_out([live], unheard):  # of our own session, too, which a pooler would keep
+                _copy(conn, live, target)
+    _set(conn, target, made)
+    return written
+
+
+def check_size(conn: "Connection", live: Database, *, confirm: str, ask: Callable[[str], str | None]) -> None:
+    """Ask before a large database is copied.
+
+    Args:
+        conn: to the server.
+        live: what would be copied.
+        confirm: the database's name as passed by a flag, or empty.
+        ask: shows a question and returns the answer, None without a terminal.
+
+    Raises:
+        EduguardError: naming the size, unless the database's name is passed or typed.
+    """
+    size = read_size(conn, live)
+    if size <= _ASKED or confirm == live.name:
+        return
+    taken = f"{live.name} holds {size / 1e9:.1f} GB, which would be copied"
+    if ask(f"{taken}.\nType the database's name to go on:") != live.name:
+        raise EduguardError(f"{taken}: nothing was done", hint=f"To copy it, pass --confirm {live.name}")
+
+
+def read_size(conn: "Connection", database: Database) -> int:
+    """Return the bytes that a database takes on disk; read-only."""
+    return int(read_value(conn, "SELECT pg_database_size(%s)", database.name))
 
 
 def disown(conn: "Connection", database: Database) -> None:
@@ -127,7 +207,7 @@ def drop(conn: "Connection", database: Database) -> None:
 
 
 def _copy(conn: "Connection", source: Database, target: Database) -> None:
-    if _size(conn, source) < _LARGE or conn.info.server_version < _STRATEGY_VERSION:
+    if read_size(conn, source) < _LARGE or conn.info.server_version < _STRATEGY_VERSION:
         create_as(conn, "CREATE DATABASE {} TEMPLATE {}", target, source)
         return
     if conn.info.server_version >= _CLONE_VERSION:
@@ -136,8 +216,17 @@ def _copy(conn: "Connection", source: Database, target: Database) -> None:
     create_as(conn, "CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", target, source)
 
 
-def _size(conn: "Connection", database: Database) -> int:
-    return int(read_value(conn, "SELECT pg_database_size(%s)", database.name))
+def _set(conn: "Connection", target: Database, properties: Properties) -> None:
+    fresh = fresh_properties(conn)
+    changes = find_changes(properties, fresh, fresh)
+    changes.pop(("owner",), None)
+    with conn.transaction():
+        apply_changes(conn, target, changes)
+
+
+def _require_free(wanted: Database, found: Aside) -> None:
+    if stranger := next((each for each in found.strangers if each.database == wanted), None):
+        raise EduguardError(f"{stranger} is in the way", hint=f"Drop it yourself: DROP DATABASE {wanted.name}")
 
 
 def _comment(conn: "Connection", database: Database, text: str | None) -> None:

@@ -8,7 +8,6 @@ transaction, and dropped by the next rebuild.
 import time
 import zlib
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC
 from typing import TYPE_CHECKING
@@ -20,24 +19,21 @@ from eduguard.rebuild import clones, templates
 from eduguard.rebuild.clones import Kept
 from eduguard.rebuild.lock import is_being_made
 from eduguard.rebuild.mark import Mark, Written, read_mark, read_written, record_properties, write_mark
+from eduguard.rebuild.obstacles import drop_ours, drop_unwanted, note_refused, require_expendable, require_owner
 from eduguard.rebuild.properties import (
     Properties,
     apply_changes,
     create_like,
     find_changes,
-    find_refused,
     fresh_properties,
     read_properties,
 )
-from eduguard.rebuild.protection import DatabaseState, count_rows, is_expendable
+from eduguard.rebuild.protection import DatabaseState, count_rows
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
 Note = Callable[[str], None]
-_OWNER = """
-SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s AND NOT pg_has_role(datdba, 'USAGE')
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +58,7 @@ def list_beside(database: Database) -> list[str]:
         key = f"{zlib.crc32(database.name.encode()):08x}"
         aside = conn.execute(
             "SELECT datname FROM pg_database WHERE datname ~ %s ORDER BY 1",
-            [f"^eduguard_(template|snapshot)_{key}_"],
+            [f"^eduguard_((template|snapshot)_{key}_|unfinished_{key}$)"],
         )
         return [*beside, *(name for (name,) in aside)]
 
@@ -90,10 +86,17 @@ def is_seeded_clone(database: Database, inputs: str) -> bool:
 
 
 def create_next(
-    database: Database, state: DatabaseState, *, command: str, template: Kept | None = None, note: Note = unheard
+    database: Database,
+    state: DatabaseState,
+    *,
+    command: str,
+    template: Kept | None = None,
+    of_live: bool = False,
+    note: Note = unheard,
 ) -> None:
-    """Make a database beside this one, empty or a clone, marked as ours.
+    """Make a database beside this one, marked as ours: empty, the clone of a template, or a copy of the live one.
 
+    It gets its name when it has its mark: a command that is killed before leaves a draft, which the next one drops.
     What an earlier run left there, what the last publish discarded, and retired templates are dropped before: a DROP
     DATABASE waits for a checkpoint, which takes long after so much was written as a new database is made of.
 
@@ -102,7 +105,8 @@ def create_next(
         state: what was seen of it: only the very database that was looked at is replaced by the publish.
         command: for the mark.
         template: what is cloned.
-        note: is told of what is set on the live database and cannot be carried over.
+        of_live: the live one is copied, and the sessions in it are ended.
+        note: is told of what is set on the live database and cannot be carried over, and of sessions that are ended.
 
     Raises:
         EduguardError: when a database that we did not make is in the way, now or of the publish, or when the role may
@@ -110,65 +114,37 @@ def create_next(
     """
     from psycopg import errors
 
+    draft, written = clones.draft_of(database), state.written
     with connect(database.maintenance, purpose="rebuild") as conn:
-        _require_owner(conn, database)
-        for each in (database.previous, database.discarded):
-            _require_expendable(conn, database, each)
-        _note_refused(conn, database, state, note)
-        _drop_ours(conn, database, database.next)
-        _drop_unwanted(conn, [database.discarded, *templates.list_unwanted(conn, database)])
+        made = (state.mark.properties if state.is_ours and state.mark else None) or fresh_properties(conn)
+        _make_room(conn, database, state, made, note)
         try:
-            if template:
-                clones.clone(conn, template, database.next)
+            if of_live:
+                written = clones.copy_live(conn, database, draft, made, note)
+            elif template:
+                clones.clone(conn, template, draft)
             else:
                 options = create_like(conn, database)
-                create_as(conn, "CREATE DATABASE {} TEMPLATE template0", database.next, options=options)
+                create_as(conn, "CREATE DATABASE {} TEMPLATE template0", draft, options=options)
         except errors.InsufficientPrivilege as error:
             raise EduguardError(
                 f"The role {conn.info.user} may not create databases on this server",
                 hint=f"An administrator can grant it: ALTER ROLE {conn.info.user} CREATEDB",
             ) from error
-    with connect(database.next, purpose="rebuild") as conn, conn.transaction():
-        inputs = template.facts.get("inputs") if template else None
-        write_mark(conn, database, command=command, inputs=inputs, replaces=state.oid, written=state.written)
+        with connect(draft, purpose="rebuild") as inside, inside.transaction():
+            inputs = template.facts.get("inputs") if template else None
+            write_mark(inside, database, command=command, inputs=inputs, replaces=state.oid, written=written)
+        clones.finish_draft(conn, draft, database.next)
 
 
-def _note_refused(conn: "Connection", database: Database, state: DatabaseState, note: Note) -> None:
-    if state.exists:
-        made = state.mark.properties if state.is_ours and state.mark else None
-        for statement in find_refused(conn, database, made or fresh_properties(conn)):
-            note(f"{conn.info.user} may not carry this over; an administrator can, after the publish: {statement}")
-
-
-def _drop_unwanted(conn: "Connection", unwanted: Sequence[Database]) -> None:
-    from psycopg import Error
-
-    for each in unwanted:
-        with suppress(Error):  # somebody else's, or in use: who needs its name fails, and says so
-            execute_for(conn, "DROP DATABASE IF EXISTS {} WITH (FORCE)", each)
-
-
-def _require_owner(conn: "Connection", database: Database) -> None:
-    if owner := read_value(conn, _OWNER, database.name):
-        raise EduguardError(
-            f"{database.name} belongs to the role {owner}: {conn.info.user} may not rename it",
-            hint=f"An administrator can grant it: GRANT {owner} TO {conn.info.user}",
-        )
-
-
-def _require_expendable(conn: "Connection", live: Database, beside: Database) -> None:
-    # The last copy of a database that we replaced with its owner's consent, or somebody's own of the same name.
-    if exists(conn, beside) and not is_expendable(beside, live):
-        raise EduguardError(
-            f"The database {beside.name} is in the way, and EduGuard DB did not make it for {live.name}",
-            hint=f"Drop it yourself, or keep it: ALTER DATABASE {beside.name} RENAME TO another_name",
-        )
-
-
-def _drop_ours(conn: "Connection", live: Database, beside: Database) -> None:
-    if exists(conn, beside):
-        _require_expendable(conn, live, beside)
-        execute_for(conn, "DROP DATABASE {} WITH (FORCE)", beside)
+def _make_room(conn: "Connection", database: Database, state: DatabaseState, made: Properties, note: Note) -> None:
+    require_owner(conn, database)
+    for each in (database.previous, database.discarded):
+        require_expendable(conn, database, each)
+    note_refused(conn, database, state, made, note)
+    drop_ours(conn, database, database.next)
+    clones.drop_draft(conn, clones.draft_of(database))
+    drop_unwanted(conn, [database.discarded, *templates.list_unwanted(conn, database)])
 
 
 def publish(database: Database, note: Note = unheard) -> Swap:
@@ -184,8 +160,8 @@ def publish(database: Database, note: Note = unheard) -> Swap:
         if not exists(conn, database.next):
             raise EduguardError(f"There is no {database.next.name} to publish", hint="`inv rebuild` makes it.")
         mark = _read_next(conn, database)
-        _require_expendable(conn, database, database.previous)
-        _drop_ours(conn, database, database.discarded)
+        require_expendable(conn, database, database.previous)
+        drop_ours(conn, database, database.discarded)
         renames = [(database.next, database)]
         if not exists(conn, database):
             return _finish(_rename(conn, renames, note, lambda: _require_replaced(conn, database, mark)), database)
@@ -265,7 +241,7 @@ def undo(database: Database, note: Note = unheard) -> Swap:
     with connect(database.maintenance, purpose="undo") as conn:
         if not exists(conn, database.previous):
             raise EduguardError(f"There is no {database.previous.name} to bring back", hint="One publish keeps one.")
-        _drop_ours(conn, database, database.discarded)
+        drop_ours(conn, database, database.discarded)
         if not exists(conn, database):
             return _finish(_rename(conn, [(database.previous, database)], note), database)
         with connect(database, purpose="undo") as inside:

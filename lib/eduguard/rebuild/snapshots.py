@@ -54,7 +54,8 @@ def save(live: Database, name: str, facts: Mapping[str, Any], note: Callable[[st
             raise EduguardError(f"There is no {live.name} to save", hint="`inv full` makes it.")
         if any(each.name == name for each in _list(conn, live)):
             raise EduguardError(f"There is a snapshot {name} already", hint=f"`inv snapshot delete {name}` deletes it.")
-        return Snapshot(name=name, kept=clones.keep(conn, live, aside, facts, note))
+        _refuse_changed(conn, aside, name)
+        return Snapshot(name=name, kept=clones.keep(conn, live, clones.draft_of(live), aside, facts, note))
 
 
 def list_snapshots(live: Database) -> list[Snapshot]:
@@ -69,10 +70,12 @@ def find(live: Database, name: str) -> Snapshot:
     Raises:
         EduguardError: without such a snapshot, naming those that exist.
     """
-    _aside(live, name)
-    snapshots = list_snapshots(live)
-    if found := next((each for each in snapshots if each.name == name), None):
-        return found
+    aside = _aside(live, name)
+    with connect(live.maintenance, purpose="snapshot") as conn:
+        snapshots = _list(conn, live)
+        if found := next((each for each in snapshots if each.name == name), None):
+            return found
+        _refuse_changed(conn, aside, name)
     names = ", ".join(each.name for each in snapshots)
     raise EduguardError(f"There is no snapshot {name} of {live.name}", hint=f"There are: {names or 'none'}.")
 
@@ -81,6 +84,16 @@ def delete(live: Database, snapshot: Snapshot) -> None:
     """Drop a snapshot."""
     with connect(live.maintenance, purpose="snapshot") as conn:
         clones.drop(conn, snapshot.kept.database)
+
+
+def _refuse_changed(conn: "Connection", aside: Database, name: str) -> None:
+    # Somebody has changed its comment or its owner, and perhaps what is in it: it is theirs.
+    if exists(conn, aside):
+        raise EduguardError(
+            f"{aside.name} is in the way: its comment no longer says that it is the snapshot {name}",
+            hint=f'To keep it: ALTER DATABASE "{aside.name}" RENAME TO another_name\n'
+            f'  To drop it: DROP DATABASE "{aside.name}"',
+        )
 
 
 def _list(conn: "Connection", live: Database) -> list[Snapshot]:

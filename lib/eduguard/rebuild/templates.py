@@ -100,8 +100,11 @@ def keep(database: Database, inputs: str, *, seeded: bool) -> str:
         name = _name(conn, database, inputs)
         facts = {"seeded": seeded, "inputs": inputs if seeded else None}
         try:
+            aside = database.aside(name)
+            if aside in clones.list_aside(conn, database, name).unfinished:  # retired
+                clones.drop(conn, aside)
             # Only our own sessions are in a database that is not published.
-            clones.keep(conn, database.next, database.aside(name), facts, unheard)
+            clones.keep(conn, database.next, clones.draft_of(database), aside, facts, unheard)
             retire(conn, database)
         except EduguardError as error:
             return f"; no template: {error.message}"
