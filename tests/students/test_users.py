@@ -8,15 +8,15 @@ from uuid import uuid4
 
 import pytest
 
-from eduguard.aws import Collection, Face, open_collection
+from eduguard.aws import Collection, Face, open_collection, read_faces
 from eduguard.errors import EduguardError
 from eduguard.identifiers import PLACEHOLDER
-from eduguard.students.users import UserPlan, apply_users, plan_users
+from eduguard.students.users import UserPlan, apply_users, find_mixed, plan_users
 from eduguard.sync.plan import FaceRow
 
 
 def face(face_id: str, user: str | None = None) -> Face:
-    return Face(face_id=face_id, external_image_id=None, confidence=99, user_id=user)
+    return Face(face_id=face_id, external_image_id=f"{user}-photo-1" if user else None, confidence=99, user_id=user)
 
 
 def row(student: str, number: int, face_id: str) -> FaceRow:
@@ -36,8 +36,17 @@ def test_faces_of_rows_go_to_the_users_of_their_students() -> None:
     assert plan.unchanged == 1
 
 
-def test_a_face_is_never_taken_from_another_user() -> None:
-    assert plan_users([row("ana", 1, "a")], [face("a", "luz")]).missing == ()
+def test_a_face_is_never_taken_from_another_user_and_that_user_gets_no_more() -> None:
+    rows = [row("ana", 1, "a"), row("luz", 1, "l")]
+    strange = Face("a", "ana-photo-1", 99, "luz")
+    plan = plan_users(rows, [strange, Face("l", "luz-photo-1", 99)])
+    assert (plan.missing, plan.unchanged, plan.mixed) == ((), 0, (strange,))
+
+
+@pytest.mark.parametrize("name", ["ana-photo-1", "visitor", None])
+def test_a_users_faces_must_all_carry_its_id(name: str | None) -> None:
+    strange = Face("x", name, 99, "luz")
+    assert find_mixed([Face("l", "luz-photo-1", 99, "luz"), strange, Face("y", name, 99)]) == [strange]
 
 
 PHOTOS = Path(__file__).parents[2] / "seed_data" / "photos" / "students"
@@ -106,3 +115,21 @@ def test_refused_faces_are_counted_and_only_those_that_were_not_found_are_tried_
     assert raised.value.message == f"1 faces given to 1 users, 1 unchanged; 2 refused: {named}"
     assert owners(collection) == {faces[0]: "ana", faces[1]: "ana", stranger: None}
     assert asked == [[faces[1], stranger, gone], [gone], [gone], [gone]]
+
+
+def test_a_face_of_another_students_user_is_named_with_the_command_that_takes_it_away(
+    collection: Collection, client: Any
+) -> None:
+    one, two = (index(collection, f"student-00{number}", 1, f"student-00{number}-photo-1") for number in (1, 2))
+    collection.create_user("student-002")
+    assert collection.associate_faces("student-002", [one]) == {}
+    rows = [FaceRow("student-001-photo-1", one), FaceRow("student-002-photo-1", two)]
+    with pytest.raises(EduguardError) as raised:
+        apply_users(collection, plan_users(rows, read_faces(collection)))
+    assert f"user student-002 has student-001-photo-1 ({one})" in raised.value.message
+    assert "LOW_MATCH_CONFIDENCE" not in str(raised.value)
+    flags = str(raised.value.hint).partition("aws rekognition disassociate-faces ")[2].split()
+    assert flags == ["--collection-id", collection.name, "--user-id", "student-002", "--face-ids", one]
+    client.disassociate_faces(CollectionId=flags[1], UserId=flags[3], FaceIds=[flags[5]])
+    apply_users(collection, plan_users(rows, read_faces(collection)))
+    assert owners(collection) == {one: "student-001", two: "student-002"}

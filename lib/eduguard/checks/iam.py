@@ -37,7 +37,8 @@ def iam_policies(settings: Settings, account: str) -> dict[str, Any]:
             bucket("ListBucket", "ListBucketVersions"),
         ),
         "attendance": _policy(
-            rekognition("SearchFacesByImage", "SearchUsersByImage"), _statement(["rekognition:DetectFaces"], "*")
+            rekognition("ListFaces", "SearchFacesByImage", "SearchUsersByImage"),
+            _statement(["rekognition:DetectFaces"], "*"),
         ),
         "doctor": _policy(reads, bucket("ListBucket")),
     }

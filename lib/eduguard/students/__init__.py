@@ -2,7 +2,14 @@
 
 from eduguard.students.annotation import annotate_photos, name_outputs
 from eduguard.students.attendance import read_roster, report_session, summarise_attendance, take
-from eduguard.students.class_photos import find_sightings, search_by_faces, search_by_users
+from eduguard.students.class_photos import (
+    check_strangers,
+    check_users,
+    find_sightings,
+    name_empty,
+    search_by_faces,
+    search_by_users,
+)
 from eduguard.students.enrolment import (
     Request,
     check_collection,
@@ -24,7 +31,7 @@ from eduguard.students.pictures import read_picture
 from eduguard.students.samples import enrol_samples, find_photos
 from eduguard.students.storage import Storage, check_private, prepare_bucket
 from eduguard.students.unenrolment import find_traces, remove_traces
-from eduguard.students.users import apply_users, plan_users
+from eduguard.students.users import apply_users, find_mixed, name_mixed, plan_users
 
 __all__ = [
     "PhotoReport",
@@ -35,13 +42,18 @@ __all__ = [
     "check_collection",
     "check_photos",
     "check_private",
+    "check_strangers",
     "check_students",
+    "check_users",
     "enrol_samples",
     "enrol_students",
     "find_files",
+    "find_mixed",
     "find_photos",
     "find_sightings",
     "find_traces",
+    "name_empty",
+    "name_mixed",
     "name_outputs",
     "plan_pull",
     "plan_push",

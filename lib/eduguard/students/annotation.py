@@ -6,7 +6,7 @@ from pathlib import Path
 from eduguard.errors import EduguardError
 from eduguard.jpeg import open_upright
 from eduguard.students.attendance import Roster
-from eduguard.students.class_photos import Sighting
+from eduguard.students.class_photos import Likeness, Sighting
 from eduguard.students.pictures import Picture, draw_names
 
 _SURE, _UNSURE = "#2ecc71", "#f5a623"  # green, amber
@@ -48,6 +48,6 @@ def annotate_photos(
 
 def _label(sighting: Sighting, roster: Roster) -> tuple[str, str]:
     likeness = sighting.likeness
-    if likeness and sighting.is_sure and likeness.student_id in roster.names:
+    if isinstance(likeness, Likeness) and sighting.is_sure and likeness.student_id in roster.names:
         return f"{roster.names[likeness.student_id]} {likeness.similarity:.1f}", _SURE
     return "?", _UNSURE
