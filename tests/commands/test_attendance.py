@@ -15,7 +15,7 @@ from PIL import Image
 
 from eduguard.aws import Collection, open_bucket, open_collection
 from eduguard.postgres import Database, connect, execute_for, read_value
-from eduguard.students import Storage, enrol_samples, find_photos
+from eduguard.students import Caution, Storage, enrol_samples, find_photos
 from eduguard.sync.apply import apply_plan
 from eduguard.sync.plan import plan_sync
 from eduguard.sync.scope import Scope, read_rows
@@ -37,7 +37,9 @@ def samples(seeded: Database, cloud_endpoint: str) -> Collection:
     name, access = f"attendance-{uuid4().hex[:12]}", {"endpoint": cloud_endpoint, **LOCAL}
     collection, bucket = open_collection(name, **access), open_bucket(name, **access)
     storage = Storage(collection=collection, bucket=bucket, by_reference=True)
-    enrol_samples(find_photos(PHOTOS), storage=storage, note=lambda _: None)
+    enrol_samples(
+        find_photos(PHOTOS), storage=storage, caution=Caution(threshold=95, is_drawn_trusted=True), note=print
+    )
     return collection
 
 
@@ -229,6 +231,7 @@ def test_the_annotated_photo_shows_frames_and_is_no_photo_that_was_read(
 ) -> None:
     out = tmp_path / "out.jpg"
     take(inv, str(CLASS_PHOTO), "--annotate", str(out))
+    assert out.stat().st_mode & 0o777 == 0o600
     with Image.open(out) as drawn, Image.open(CLASS_PHOTO) as photo:
         assert drawn.size == photo.size
         pixels = drawn.convert("RGB").resize((400, 225))
@@ -257,7 +260,7 @@ def test_a_turned_photo_is_stood_upright_first(inv: Inv, full: Database, tmp_pat
         (("class-1b-lenguaje", *[str(CLASS_PHOTO)] * 11), "11 photos; at most 10 are taken"),
         (("class-1b-lenguaje", __file__), "is no JPEG picture"),
         (("class-1b-lenguaje", str(CLASS_PHOTO), "--at", "noon"), "--at 'noon' is no time"),
-        (("class-1b-lenguaje", str(CLASS_PHOTO), "--annotate", "out.png"), "out.png is no name of a JPEG file"),
+        (("class-1b-lenguaje", str(CLASS_PHOTO), "--annotate", "out.png"), "out.png is not the name of a JPEG file"),
     ],
     ids=["unknown class", "no photo", "too many photos", "no picture", "no time", "no JPEG to write"],
 )

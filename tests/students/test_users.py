@@ -117,6 +117,14 @@ def test_refused_faces_are_counted_and_only_those_that_were_not_found_are_tried_
     assert asked == [[faces[1], stranger, gone], [gone], [gone], [gone]]
 
 
+def test_a_student_whose_id_is_too_long_for_a_user_is_named_and_the_others_get_theirs(collection: Collection) -> None:
+    face_id = index(collection, "student-002", 1, "luz-photo-1")
+    plan = UserPlan(missing=(("a" * 129, ("x",)), ("luz", (face_id,))), unchanged=0)
+    with pytest.raises(EduguardError, match="1 refused: x .a user's id has at most 128 characters: aaa"):
+        apply_users(collection, plan)
+    assert owners(collection) == {face_id: "luz"}
+
+
 def test_a_face_of_another_students_user_is_named_with_the_command_that_takes_it_away(
     collection: Collection, client: Any
 ) -> None:

@@ -65,12 +65,17 @@ def read_roster(conn: "Connection", class_id: str) -> Roster:
     ).fetchall()
     if not names:
         raise EduguardError(f"Nobody is enrolled in {class_id}", hint="The table class_enrollments says who is.")
+    held = read_held(conn)
+    if not held.owners:
+        raise EduguardError("No row has a FaceId yet", hint="Run `inv sync-faces` first.")
+    return Roster(class_id=class_id, names=dict(names), held=held)
+
+
+def read_held(conn: "Connection") -> Held:
+    """Return what the rows of the school hold; read-only."""
     rows = conn.execute("SELECT external_image_id, face_id, student_id FROM student_faces").fetchall()
     owners = {face_id: student for _, face_id, student in rows if face_id != PLACEHOLDER}
-    if not owners:
-        raise EduguardError("No row has a FaceId yet", hint="Run `inv sync-faces` first.")
-    held = Held(owners=owners, rows={external: face_id for external, face_id, _ in rows})
-    return Roster(class_id=class_id, names=dict(names), held=held)
+    return Held(owners=owners, rows={external: face_id for external, face_id, _ in rows})
 
 
 def present_students(sightings: Iterable[Sighting], roster: Roster) -> dict[str, Likeness]:

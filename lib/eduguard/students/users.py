@@ -9,6 +9,7 @@ from eduguard.errors import EduguardError
 from eduguard.identifiers import PLACEHOLDER, split_external_image_id
 
 _NOT_FOUND = "FACE_NOT_FOUND"  # also said of a face that was indexed some hundred milliseconds ago
+_LONGEST_USER = 128  # characters (Rekognition API reference, CreateUser)
 _PAUSES = (0.5, 1.0, 2.0)  # seconds
 
 
@@ -75,6 +76,9 @@ def apply_users(collection: Collection, plan: UserPlan) -> str:
     """
     refused: dict[str, str] = {}
     for student, face_ids in plan.missing:
+        if len(student) > _LONGEST_USER:
+            refused |= dict.fromkeys(face_ids, f"a user's id has at most {_LONGEST_USER} characters: {student}")
+            continue
         collection.create_user(student)
         refused |= _associate(collection, student, list(face_ids))
     if refused:
