@@ -95,7 +95,8 @@ def test_a_better_match_that_no_row_of_its_student_holds_is_given_to_nobody_else
     best: tuple[str, str | None], student: str | None, has_row: bool
 ) -> None:
     name = best[1] or best[0]
-    stranger = Stranger(name=name, student_id=student, similarity=95, has_row=has_row)
+    holder = "ana" if best[0] == "a1" else None
+    stranger = Stranger(name=name, student_id=student, similarity=95, has_row=has_row, holder=holder)
     held = Held(owners=HELD.owners, rows={each: face for each, face in HELD.rows.items() if each != "luz-photo-1"})
     matches = [Match(face_id=best[0], external_image_id=best[1], similarity=95)]
     matches.append(Match(face_id="l1", external_image_id=None, similarity=95))

@@ -152,4 +152,6 @@ def _describe(found: Likeness | Stranger | None) -> str:
         return "recognised as no student"
     if isinstance(found, Likeness):
         return f"taken for {found.student_id}"
+    if found.holder:
+        return f"taken for {found.holder}, whose row holds the face of {found.name}"
     return f"its face is most like {found.name}, which no row of its student holds"

@@ -31,13 +31,14 @@ class Stranger:
     """What a face resembles most in the collection, where no row holds it: it counts for nobody.
 
     student_id is the student that it names, or None where it names none; has_row says that a row has its external image
-    id, so that a sync writes its FaceId there.
+    id, so that a sync writes its FaceId there; holder is the other student whose row holds its FaceId.
     """
 
     name: str
     student_id: str | None
     similarity: float
     has_row: bool = False
+    holder: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +92,7 @@ def judge_matches(matches: Sequence[Match], held: Held, *, threshold: float) -> 
                 student_id=parts[0] if parts else None,
                 similarity=match.similarity,
                 has_row=own is not None,
+                holder=student,
             )
     return None
 
