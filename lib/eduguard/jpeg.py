@@ -27,6 +27,13 @@ def read_size(head: bytes) -> tuple[int, int] | None:
         return None
 
 
+def read_comment(jpeg: bytes) -> bytes:
+    """Return the comment in a JPEG, or nothing; read-only."""
+    with opened(jpeg, "The picture") as image:
+        comment = image.info.get("comment", b"")
+    return comment if isinstance(comment, bytes) else b""
+
+
 def fit_picture(jpeg: bytes, *, limit: int) -> bytes:
     """Return the picture upright and in at most limit bytes; the very same bytes where it is both."""
     with opened(jpeg, "The picture") as image:
@@ -47,7 +54,7 @@ def open_upright(jpeg: bytes, name: str = "The picture") -> "Image":
 def encode(image: "Image") -> bytes:
     """Return the picture as a JPEG without any metadata."""
     out = io.BytesIO()
-    image.save(out, format="JPEG", quality=_QUALITY)
+    image.save(out, format="JPEG", quality=_QUALITY, comment=b"")  # Pillow would copy the comment of the original
     return out.getvalue()
 
 

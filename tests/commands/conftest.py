@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import boto3
 import pytest
 
 from eduguard.aws import Bucket, Collection, open_bucket, open_collection
@@ -26,6 +27,13 @@ class School:
         self.bucket: Bucket = open_bucket(self.name, **access)
         self.collection: Collection = open_collection(self.name, **access)
 
+    def client(self, service: str) -> Any:
+        """A client of boto3 for a service of the local cloud."""
+        access = self.access
+        return boto3.client(
+            service, region_name=access["region"], endpoint_url=access["endpoint"], **access["credentials"]
+        )
+
     def inv(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         own = {"INVOKE_TARGETS_LOCAL_COLLECTION": self.name, "INVOKE_TARGETS_LOCAL_BUCKET": self.name}
         return self._inv(*arguments, **own, **options)
@@ -34,7 +42,7 @@ class School:
         """The rows that enrolment has written: those of the seeds hold the placeholder."""
         query = (
             "SELECT external_image_id, face_id FROM student_faces WHERE face_id <> 'placeholder'"
-            " AND indexed_at IS NOT NULL AND quality_score IS NOT NULL ORDER BY 1"
+            " AND indexed_at IS NOT NULL ORDER BY 1"
         )
         with connect(self.database, purpose="tests") as conn:
             return conn.execute(query).fetchall()

@@ -15,7 +15,7 @@ from PIL import Image
 
 from eduguard.aws import Collection, open_bucket, open_collection
 from eduguard.postgres import Database, connect, execute_for, read_value
-from eduguard.students import Storage, enrol_samples, find_photos
+from eduguard.students import Caution, Storage, enrol_samples, find_photos
 from eduguard.sync import Scope, pair_up, plan_sync, read_rows
 from eduguard.sync.apply import apply_plan
 
@@ -32,7 +32,9 @@ def samples(seeded: Database, cloud_access: dict[str, Any]) -> Collection:
     name, access = f"attendance-{uuid4().hex[:12]}", cloud_access
     collection, bucket = open_collection(name, **access), open_bucket(name, **access)
     storage = Storage(collection=collection, bucket=bucket, by_reference=True)
-    enrol_samples(find_photos(PHOTOS), storage=storage, note=lambda _: None)
+    enrol_samples(
+        find_photos(PHOTOS), storage=storage, caution=Caution(threshold=95, is_drawn_trusted=True), note=print
+    )
     return collection
 
 
@@ -118,25 +120,88 @@ def test_who_is_not_in_the_photo_is_absent_until_another_photo_shows_them(
     assert present(take(inv, halves[0], halves[1])) == EVERYBODY
 
 
-def test_a_face_that_is_nobodys_is_counted_with_whom_it_resembles(inv: Inv, full: Database) -> None:
+def test_a_face_that_is_not_of_the_class_is_counted_with_whom_it_resembles(inv: Inv, full: Database) -> None:
     with connect(full, purpose="tests") as conn:
-        conn.execute("DELETE FROM student_faces WHERE student_id = 'student-001'")
         conn.execute("UPDATE class_enrollments SET status = 'withdrawn' WHERE student_id = 'student-002'")
     report = take(inv, str(CLASS_PHOTO))
-    assert present(report) == EVERYBODY[2:]
-    by_id = {entry["student_id"]: entry["status"] for entry in report["students"]}
-    assert by_id["student-001"] == "absent"
-    assert "student-002" not in by_id
-    reasons = {face["reason"]: face for face in report["not_counted"]}
-    assert reasons["not in this class"]["resembles"] == "student-002"
-    assert reasons["unknown"]["resembles"] in EVERYBODY
-    assert reasons["unknown"]["similarity"] < 95
-    assert report["unknown"] == 1
+    assert present(report) == [each for each in EVERYBODY if each != "student-002"]
+    assert "student-002" not in {entry["student_id"] for entry in report["students"]}
+    (face,) = report["not_counted"]
+    assert (face["resembles"], face["reason"], report["unknown"]) == ("student-002", "not in this class", 0)
     table = inv("attendance", "take", "class-1b-lenguaje", str(CLASS_PHOTO)).stdout.splitlines()
-    assert table[-1].endswith("4 present, 1 absent; 6 faces, 1 not in this class, 1 unknown; nothing changed")
-    unknown = next(line.split() for line in table if line.endswith(" unknown"))
-    nearest = reasons["unknown"]
-    assert unknown == ["1", nearest["resembles"], str(nearest["similarity"]), "unknown"]
+    assert table[-1].endswith("5 present, 0 absent; 6 faces, 1 not in this class; nothing changed")
+    shown = next(line.split() for line in table if line.endswith(" not in this class"))
+    assert shown[:3] == ["1", "student-002", str(face["similarity"])]
+
+
+@pytest.mark.parametrize(
+    ("stale", "command"),
+    [
+        ("UPDATE student_faces SET face_id = gen_random_uuid()", "sync-faces --confirm-collection {}"),
+        ("UPDATE student_faces SET face_id = DEFAULT WHERE student_id = 'student-001'", "sync-faces"),
+        ("DELETE FROM student_faces WHERE student_id = 'student-001'", "sync-faces --adopt"),
+    ],
+    ids=["all FaceIds are old", "one student is not synced", "the rows of one student are gone"],
+)
+def test_nobody_is_recorded_absent_because_rows_are_stale(
+    inv: Inv, full: Database, samples: Collection, stale: Any, command: str
+) -> None:
+    with connect(full, purpose="tests") as conn:
+        conn.execute(stale)
+    done = inv(*TAKE, str(CLASS_PHOTO), check=False)
+    assert (done.returncode, "student-001-photo-" in done.stderr, "nobody was recorded" in done.stderr) == (
+        1,
+        True,
+        True,
+    )
+    hint = command.partition(" --confirm")[0]
+    assert f"Run `inv {hint}`" in done.stderr
+    assert attendance_rows(full) == []
+    inv(*command.format(samples.name).split())
+    assert present(take(inv, str(CLASS_PHOTO))) == EVERYBODY
+
+
+def test_a_face_of_nobody_in_this_database_is_unknown_and_given_to_nobody_else(inv: Inv, full: Database) -> None:
+    with connect(full, purpose="tests") as conn:
+        conn.execute("DELETE FROM students WHERE id = 'student-001'")
+    report = take(inv, str(CLASS_PHOTO))
+    assert present(report) == EVERYBODY[1:]
+    (face,) = report["not_counted"]
+    assert face["resembles"].startswith("student-001-photo-")
+    assert (face["reason"], face["similarity"] >= 95, report["unknown"]) == ("unknown", True, 1)
+
+
+def test_a_photo_without_a_face_records_nobody(inv: Inv, full: Database, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.jpg"
+    Image.new("RGB", (300, 300), "white").save(empty)
+    done = inv(*TAKE, str(empty), check=False)
+    assert (done.returncode, f"No face in {empty}; nobody was recorded" in done.stderr) == (1, True)
+    assert attendance_rows(full) == []
+    done = inv(*TAKE, str(empty), str(CLASS_PHOTO))
+    assert f"no face in {empty}" in done.stderr
+    assert present(json.loads(done.stdout)) == EVERYBODY
+
+
+def test_a_user_with_a_face_of_another_student_is_named_and_not_believed(
+    inv: Inv, full: Database, samples: Collection
+) -> None:
+    done = inv(*TAKE, str(CLASS_PHOTO), "--users", check=False)
+    assert (done.returncode, "No user has the faces of student-001, " in done.stderr) == (1, True)
+    assert attendance_rows(full) == []
+    faces = {face.external_image_id: face.face_id for page in samples.list_faces() for face in page}
+    samples.create_user("student-002")
+    assert samples.associate_faces("student-002", [faces["student-001-photo-1"]]) == {}
+    try:
+        done = inv("sync-faces", "--users", check=False)
+        assert (done.returncode, "user student-002 has student-001-photo-1" in done.stderr) == (1, True)
+        assert "LOW_MATCH_CONFIDENCE" not in done.stderr
+        alone = PHOTOS / "students" / "student-001" / "photo-2.jpg"
+        done = inv(*TAKE, str(alone), "--users")
+        assert "user student-002 has student-001-photo-1" in done.stderr
+        assert present(json.loads(done.stdout)) == ["student-001"]
+    finally:
+        for user in samples.list_users():
+            samples.delete_user(user)
 
 
 def test_what_a_person_entered_stays_and_a_cancelled_session_is_refused(inv: Inv, full: Database) -> None:
@@ -161,6 +226,7 @@ def test_the_annotated_photo_shows_frames_and_is_no_photo_that_was_read(
 ) -> None:
     out = tmp_path / "out.jpg"
     take(inv, str(CLASS_PHOTO), "--annotate", str(out))
+    assert out.stat().st_mode & 0o777 == 0o600
     with Image.open(out) as drawn, Image.open(CLASS_PHOTO) as photo:
         assert drawn.size == photo.size
         pixels = drawn.convert("RGB").resize((400, 225))
@@ -189,7 +255,7 @@ def test_a_turned_photo_is_stood_upright_first(inv: Inv, full: Database, tmp_pat
         (("class-1b-lenguaje", *[str(CLASS_PHOTO)] * 11), "11 photos; at most 10 are taken"),
         (("class-1b-lenguaje", __file__), "is no JPEG picture"),
         (("class-1b-lenguaje", str(CLASS_PHOTO), "--at", "noon"), "--at 'noon' is no time"),
-        (("class-1b-lenguaje", str(CLASS_PHOTO), "--annotate", "out.png"), "out.png is no name of a JPEG file"),
+        (("class-1b-lenguaje", str(CLASS_PHOTO), "--annotate", "out.png"), "out.png is not the name of a JPEG file"),
     ],
     ids=["unknown class", "no photo", "too many photos", "no picture", "no time", "no JPEG to write"],
 )

@@ -1,14 +1,19 @@
 """The doctor finds what is wrong between credentials and photos, and names the command that mends it."""
 
 import json
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from eduguard.checks.verification import disguise
 from eduguard.postgres import Database, connect
 
+PHOTOS = Path(__file__).parents[2] / "seed_data" / "photos"
+School = Any  # of conftest.py
 Inv = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -102,9 +107,8 @@ def test_an_empty_collection_is_drift(inv: Inv, full: Database, cloud_client: Ca
     try:
         status, report = examine(inv, "--collection", "empty")
         assert status == 2
-        assert ("arn:aws:rekognition:us-east-1:123456789012:collection/empty has no face", "inv enrol") in found(
-            report, "drift"
-        )
+        text = "arn:aws:rekognition:us-east-1:123456789012:collection/empty has no face"
+        assert (text, "inv photos pull FOLDER, then inv enrol --from FOLDER") in found(report, "drift")
     finally:
         client.delete_collection(CollectionId="empty")
 
@@ -130,3 +134,98 @@ def test_the_policies_name_the_collection_and_nothing_wider(inv: Inv, full: Data
     (statement,) = policies["sync"]["Statement"]
     assert statement["Resource"] == "arn:aws:rekognition:us-east-1:123456789012:collection/tests"
     assert statement["Action"] == ["rekognition:DescribeCollection", "rekognition:ListFaces"]
+
+
+def change(school: School, statement: Any) -> None:
+    with connect(school.database, purpose="tests") as conn:
+        conn.execute(statement)
+
+
+def lose_row(school: School) -> None:
+    change(school, "DELETE FROM student_faces WHERE external_image_id = 'student-001-photo-1'")
+
+
+def lose_photo(school: School) -> None:
+    school.bucket.delete(["students/student-001/photo-1.jpg"])
+
+
+def lose_face(school: School) -> None:
+    school.collection.delete_faces([dict(school.faces())["student-001-photo-1"]])
+
+
+def lose_collection(school: School) -> None:
+    school.client("rekognition").delete_collection(CollectionId=school.name)
+
+
+def empty_collection(school: School) -> None:
+    school.collection.delete_faces([face for _, face in school.faces()])
+
+
+def unlink(school: School) -> None:
+    change(school, "UPDATE student_faces SET face_id = DEFAULT WHERE student_id = 'student-001'")
+
+
+def copy_face(school: School) -> None:
+    jpeg = school.bucket.download("students/student-001/photo-2.jpg")
+    school.collection.index_face(jpeg, "student-001-photo-1")
+
+
+def delete_student(school: School) -> None:
+    change(school, "DELETE FROM students WHERE id = 'student-001'")
+
+
+LOST: dict[str, tuple[Callable[[School], None], ...]] = {
+    "with only row": (lose_photo, lose_face),
+    "with only photo:": (lose_row, lose_face),
+    "with only face": (lose_row, lose_photo),
+    "with only row + photo": (lose_face,),
+    "with only row + face": (lose_photo,),
+    "with only photo + face": (lose_row,),
+    "There is no collection": (lose_collection,),
+    "has no face": (empty_collection,),
+    "rows hold the placeholder": (unlink,),
+    "of kind duplicate": (copy_face,),
+    "that are not in the database": (delete_student,),
+}
+
+
+@pytest.mark.parametrize("text", LOST)
+def test_a_remedy_mends_the_situation_that_it_is_given_for(school: School, tmp_path: Path, text: str) -> None:
+    school.inv("enrol")
+    school.inv("sync-faces")
+    for lose in LOST[text]:
+        lose(school)
+    _, report = examine(school.inv)
+    (remedy,) = {each["remedy"] for each in report["findings"] if text in each["text"] and each["verdict"] != "ok"}
+    shutil.copytree(PHOTOS / "students", tmp_path / "students")
+    if text in {"There is no collection", "has no face", "with only photo:", "with only row + photo"}:
+        shutil.rmtree(tmp_path / "students")
+    steps = [step.removeprefix("then ") for step in remedy.partition(";")[0].split(", ")]
+    for command in (step.removeprefix("inv ") for step in steps if step.startswith("inv ")):
+        words = command.replace("FOLDER", str(tmp_path)).replace("STUDENT", "student-001").split()
+        asks = words[0] == "unenrol" or "--prune" in words
+        school.inv(*words, *(["--yes"] if asks else []))
+    status, report = examine(school.inv)
+    left = [each["text"] for each in report["findings"] if each["verdict"] != "ok"]
+    assert (status, left) == (0, []), remedy
+
+
+def test_faces_that_are_alike_across_students_are_named_when_asked_and_drawn_ones_only_counted(school: School) -> None:
+    school.inv("enrol")
+    school.inv("sync-faces")
+    _, report = examine(school.inv)
+    assert "look-alikes" not in {each["step"] for each in report["findings"]}
+    photo = (PHOTOS / "students" / "student-001" / "photo-1.jpg").read_bytes()
+    for name, content in (("student-002-photo-8", photo), ("student-003-photo-8", disguise(photo))):
+        student, _, number = name.partition("-photo-")
+        marks = {"origin": "drawn"} if content == photo else {}
+        school.bucket.put(f"students/{student}/photo-{number}.jpg", content, marks)
+        school.collection.index_face(content, name)
+    school.inv("sync-faces", "--adopt")
+    status, report = examine(school.inv, "--look-alikes")
+    assert status == 2
+    ((text, remedy),) = found(report, "drift")
+    assert "student-001-photo-1 and student-003-photo-8 (" in text
+    assert "student-001-photo-1 and student-002-photo-8" not in text
+    assert "pairs of drawn photos are alike" in text
+    assert "inv unenrol STUDENT" in remedy

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from eduguard.postgres import connect, read_value
+from eduguard.postgres import connect, execute_for, read_value
 
 CLASS_PHOTO = Path(__file__).parents[2] / "seed_data" / "photos" / "classes" / "class-1b-lenguaje.jpg"
 School = Any  # of conftest.py
@@ -32,6 +32,8 @@ def test_photos_get_the_next_numbers_and_again_nothing_changes(
     school.assert_enrolled("student-001-photo-4", "student-001-photo-5")
     assert school.bucket.read_sha256("students/student-001/photo-4.jpg")
     before = school.rows()
+    with connect(school.database, purpose="tests") as conn:
+        assert read_value(conn, "SELECT count(*) FROM student_faces WHERE quality_score > 0") == 2
     assert "2 photos: 0 enrolled, 2 enrolled already" in school.inv("enrol", *flags).stdout
     assert school.rows() == before == school.faces()
 
@@ -125,7 +127,7 @@ import json, os, signal, sys
 from pathlib import Path
 from eduguard.postgres import Database, connect
 from eduguard.aws import open_bucket, open_collection
-from eduguard.students import Request, Storage
+from eduguard.students import Caution, Request, Storage
 from eduguard.students.enrolment import enrol_photo
 url, access, name, photo, last = sys.argv[1:]
 access = json.loads(access)
@@ -133,7 +135,7 @@ storage = Storage(collection=open_collection(name, **access), bucket=open_bucket
 storage.collection.create()
 storage.bucket.ensure_exists()
 with connect(Database.from_url(url), purpose="enrol") as conn:
-    enrol_photo(conn, Request(student_id="student-001", file=Path(photo)), storage=storage, faces={},
+    enrol_photo(conn, Request(student_id="student-001", file=Path(photo)), storage=storage, faces={}, caution=Caution(threshold=95),
         tell=lambda step: step == last and os.kill(os.getpid(), signal.SIGKILL))
 """
 
@@ -151,14 +153,163 @@ def test_enrolment_killed_at_any_step_is_finished_by_the_next_run(school: School
     school.assert_enrolled("student-001-photo-4")
 
 
-def test_enrolment_of_a_picture_that_is_refused_and_killed_leaves_nothing_after_the_next_run(school: School) -> None:
+def test_a_refused_picture_that_was_in_the_bucket_before_is_named_and_stays(school: School) -> None:
     arguments = [school.database.url, json.dumps(school.access), school.name, str(CLASS_PHOTO), "stored"]
     killed = subprocess.run([sys.executable, "-c", KILLED, *arguments], check=False, timeout=60)
     assert killed.returncode == -signal.SIGKILL
     assert school.keys() == ["students/student-001/photo-4.jpg"]
     done = school.inv("enrol", "student-001", str(CLASS_PHOTO), check=False)
-    assert (done.returncode, "6 faces found, one expected" in done.stderr) == (1, True), done.stderr
+    named = "6 faces found, one expected; students/student-001/photo-4.jpg was in the bucket before and stays"
+    assert (done.returncode, named in done.stderr) == (1, True), done.stderr
+    assert (school.keys(), school.faces()) == (["students/student-001/photo-4.jpg"], [])
+    school.inv("unenrol", "student-001", "--yes")
     school.assert_enrolled()
+
+
+@pytest.mark.parametrize("pushed", [True, False], ids=["pushed before", "deleted before"])
+def test_a_refused_enrolment_keeps_what_was_under_the_key_with_its_versions(
+    school: School, client: Any, tmp_path: Path, pushed: bool
+) -> None:
+    key = "students/student-001/photo-4.jpg"
+    client.create_bucket(Bucket=school.name)
+    client.put_bucket_versioning(Bucket=school.name, VersioningConfiguration={"Status": "Enabled"})
+    for content in (b"an older photo", CLASS_PHOTO.read_bytes()):
+        client.put_object(Bucket=school.name, Key=key, Body=content)
+    if not pushed:
+        client.delete_object(Bucket=school.name, Key=key)
+    before = client.list_object_versions(Bucket=school.name)
+    done = school.inv("enrol", "student-001", str(CLASS_PHOTO), check=False)
+    assert (done.returncode, "6 faces found, one expected" in done.stderr) == (1, True), done.stderr
+    after = client.list_object_versions(Bucket=school.name)
+    for kind in ("Versions", "DeleteMarkers"):
+        assert after.get(kind) == before.get(kind)
+
+
+@pytest.fixture
+def client(cloud_client: Callable[[str], Any]) -> Any:
+    return cloud_client("s3")
+
+
+def test_a_photo_of_another_student_is_refused_with_both_ids_until_they_are_said_to_be_twins(
+    school: School, new_photo: NewPhoto, photo: Path, tmp_path: Path
+) -> None:
+    wrong = new_photo(tmp_path / "wrong.jpg", "student-001", 2)
+    school.inv("enrol", "student-001", str(photo))
+    planned = school.inv("enrol", "student-002", str(wrong), "--dry-run").stdout
+    assert "1 photos: 1 to upload, 1 to search for, 1 to index, 1 rows to write" in planned
+    done = school.inv("enrol", "student-002", str(wrong), check=False)
+    assert done.returncode == 1
+    assert "not enrolled for student-002: the face is like student-001-photo-4 (" in done.stderr
+    assert "1 photos: 1 to upload, 1 to search for" in done.stderr
+    school.assert_enrolled("student-001-photo-4")
+    school.inv("enrol", "student-002", str(wrong), "--twin")
+    school.assert_enrolled("student-001-photo-4", "student-002-photo-4")
+
+
+def lose_face(school: School) -> None:
+    school.collection.delete_faces([face for _, face in school.faces()])
+
+
+def lose_collection(school: School) -> None:
+    school.client("rekognition").delete_collection(CollectionId=school.name)
+
+
+def lose_object(school: School) -> None:
+    school.bucket.delete(["students/student-001/photo-7.jpg"])
+
+
+def lose_bucket(school: School) -> None:
+    lose_object(school)
+    school.client("s3").delete_bucket(Bucket=school.name)
+
+
+def lose_row(school: School) -> None:
+    with connect(school.database, purpose="tests") as conn:
+        conn.execute("DELETE FROM student_faces WHERE external_image_id = 'student-001-photo-7'")
+
+
+def lose_all_but_the_row(school: School) -> None:
+    lose_face(school)
+    lose_object(school)
+
+
+def lose_all_but_the_face(school: School) -> None:
+    lose_row(school)
+    lose_object(school)
+
+
+def lose_all_but_the_photo(school: School) -> None:
+    lose_row(school)
+    lose_face(school)
+
+
+def unlink(school: School) -> None:
+    with connect(school.database, purpose="tests") as conn:
+        conn.execute("UPDATE student_faces SET face_id = DEFAULT")
+
+
+@pytest.mark.parametrize(
+    "lose",
+    [lose_face, lose_collection, lose_object, lose_bucket, lose_row, lose_all_but_the_row, lose_all_but_the_face,
+     lose_all_but_the_photo, unlink],
+)  # fmt: skip
+def test_what_was_lost_of_a_photo_is_made_again(
+    school: School, new_photo: NewPhoto, tmp_path: Path, lose: Callable[[School], None]
+) -> None:
+    new_photo(tmp_path / "students" / "student-001" / "photo-7.jpg", "student-001")
+    from_folder = ("enrol", "--from", str(tmp_path))
+    school.inv(*from_folder)
+    lose(school)
+    done = school.inv(*from_folder).stdout
+    assert ("1 enrolled, 0 enrolled already" in done) or ("0 enrolled already, 1 completed" in done)
+    school.assert_enrolled("student-001-photo-7")
+    assert "1 photos: 0 enrolled, 1 enrolled already" in school.inv(*from_folder).stdout
+
+
+def test_another_picture_does_not_take_the_place_of_a_lost_photo(
+    school: School, new_photo: NewPhoto, tmp_path: Path
+) -> None:
+    file = new_photo(tmp_path / "students" / "student-001" / "photo-7.jpg", "student-001")
+    school.inv("enrol", "--from", str(tmp_path))
+    before = school.faces()
+    lose_object(school)
+    new_photo(file, "student-002")
+    done = school.inv("enrol", "--from", str(tmp_path), check=False)
+    assert (done.returncode, "another face is enrolled as student-001-photo-7" in done.stderr) == (1, True)
+    assert (school.faces(), school.keys()) == (before, [])
+
+
+def test_sample_photos_that_we_drew_are_marked_in_the_bucket_and_lost_ones_are_made_again(school: School) -> None:
+    school.inv("enrol")
+    assert school.bucket.read_metadata("students/student-001/photo-1.jpg")["origin"] == "drawn"
+    faces = dict(school.faces())
+    school.collection.delete_faces([faces["student-001-photo-1"]])
+    school.bucket.delete(["students/student-001/photo-2.jpg"])
+    assert "18 photos: 1 uploaded, 1 faces indexed" in school.inv("enrol").stdout
+    assert "18 photos: all in the bucket and in the collection already" in school.inv("enrol").stdout
+    assert len(school.faces()) == len(school.keys()) == 18
+
+
+def test_a_large_sample_photo_is_made_smaller_where_the_picture_itself_is_sent(school: School, tmp_path: Path) -> None:
+    seeds = tmp_path / "seeds"
+    shutil.copytree(CLASS_PHOTO.parents[2], seeds)
+    large = seeds / "photos" / "students" / "student-001" / "photo-1.jpg"
+    with Image.open(large) as image:
+        noise = Image.effect_noise((3600, 3600), 60).convert("RGB")
+        Image.blend(image.convert("RGB").resize((3600, 3600)), noise, 0.3).save(large, quality=97)
+    assert large.stat().st_size > 5 * 1024 * 1024
+    own = {"INVOKE_SEED_FOLDER": str(seeds), "INVOKE_TARGETS_LOCAL_BUCKET_REGION": "us-west-2"}
+    assert "18 photos: 18 uploaded, 18 faces indexed" in school.inv("enrol", **own).stdout
+
+
+def test_a_student_whose_id_makes_no_key_is_refused(school: School, photo: Path) -> None:
+    with connect(school.database, purpose="tests") as conn:
+        conn.execute("DELETE FROM student_faces WHERE student_id = 'student-006'")
+        conn.execute("DELETE FROM class_enrollments WHERE student_id = 'student-006'")
+        conn.execute("UPDATE students SET id = '..' WHERE id = 'student-006'")
+    done = school.inv("enrol", "..", str(photo), check=False)
+    assert (done.returncode, "1 keys cannot be files: 'students/../photo-1.jpg'" in done.stderr) == (1, True)
+    assert (school.keys(), school.faces()) == ([], [])
 
 
 def test_a_sample_photo_that_was_drawn_anew_is_named_and_replaces_nothing(
@@ -274,10 +425,7 @@ def test_unenrol_shows_what_it_removes_and_removes_it_everywhere(
     assert "nothing to remove" in school.inv("unenrol", "student-001", "--yes").stdout
 
 
-def test_unenrol_removes_every_version_of_a_photo(
-    school: School, photo: Path, cloud_client: Callable[[str], Any]
-) -> None:
-    client = cloud_client("s3")
+def test_unenrol_removes_every_version_of_a_photo(school: School, photo: Path, client: Any) -> None:
     client.create_bucket(Bucket=school.name)
     client.put_bucket_versioning(Bucket=school.name, VersioningConfiguration={"Status": "Enabled"})
     school.inv("enrol", "student-001", str(photo))
@@ -300,6 +448,40 @@ def test_unenrol_killed_at_any_step_is_finished_by_the_next_run(school: School, 
     assert len(school.rows()) == (step != "committed")
     school.inv("unenrol", "student-001", "--yes")
     school.assert_enrolled()
+
+
+def test_unenrol_names_the_copies_that_it_does_not_reach_and_deletes_the_rows_inside_them_when_asked(
+    school: School, photo: Path
+) -> None:
+    school.inv("enrol", "student-001", str(photo))
+    school.inv("snapshot", "save", "kept")
+    database = school.database
+    with connect(database.maintenance, purpose="tests") as conn:
+        for copy in (database.previous, database.discarded):
+            execute_for(conn, "CREATE DATABASE {} TEMPLATE {}", copy, database)
+    done = school.inv("unenrol", "student-001", "--yes")
+    kept = [line for line in done.stderr.splitlines() if line.startswith("not reached: ")]
+    assert len(kept) == 1
+    for name in (database.previous.name, database.discarded.name, "eduguard_snapshot_", "write-ahead log", "seed_data"):
+        assert name in kept[0]
+    query = "SELECT count(*) FROM student_faces WHERE student_id = 'student-001'"
+    for copy in (database.previous, database.discarded):
+        with connect(copy, purpose="tests") as conn:
+            assert read_value(conn, query) == 4
+    done = school.inv("unenrol", "student-001", "--copies", "--yes")
+    assert done.stdout.count("student-001: 4 rows removed in ") == 3
+    assert database.name not in done.stderr.partition("not reached: ")[2]
+    for copy in (database.previous, database.discarded):
+        with connect(copy, purpose="tests") as conn:
+            assert read_value(conn, query) == 0
+            assert read_value(conn, "SELECT count(*) FROM student_faces") == 15
+    with connect(database.maintenance, purpose="tests") as conn:
+        for copy in (database.previous, database.discarded):
+            execute_for(conn, "DROP DATABASE {}", copy)
+    school.inv("snapshot", "restore", "kept", "--confirm", database.name)
+    with connect(database, purpose="tests") as conn:
+        assert read_value(conn, query) == 0
+        assert read_value(conn, "SELECT count(*) FROM student_faces") == 15
 
 
 def users(school: School) -> dict[str, str | None]:

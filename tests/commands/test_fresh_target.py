@@ -5,6 +5,7 @@ import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,26 +13,25 @@ from eduguard.aws import open_bucket, open_collection
 from eduguard.postgres import Database, connect, execute_for, exists
 
 Inv = Callable[..., subprocess.CompletedProcess[str]]
-KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
 
 
 class Staging:
     """A target `staging` of a settings file, by URL: this test's database, and names that nobody else has."""
 
-    def __init__(self, inv: Inv, database: Database, endpoint: str, file: Path) -> None:
+    def __init__(self, inv: Inv, database: Database, access: dict[str, Any], file: Path) -> None:
+        endpoint = access["endpoint"]
         self.database, self.name = database, database.name.replace("_", "-")
         file.write_text(
             f"target: staging\ntargets: {{staging: {{rekognition_endpoint: '{endpoint}', s3_endpoint: '{endpoint}', "
             f"bucket_region: us-east-1, collection: {self.name}, bucket: {self.name}, requests_per_second: null}}}}\n"
         )
         self._inv, self._file = inv, file
-        options = {"region": "us-east-1", "endpoint": endpoint}
-        keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
-        self.collection = open_collection(self.name, credentials=keys, **options)
-        self.bucket = open_bucket(self.name, credentials=keys, **options)
+        self._keys = {name.upper(): value for name, value in access["credentials"].items()}
+        self.collection = open_collection(self.name, **access)
+        self.bucket = open_bucket(self.name, **access)
 
     def inv(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        return self._inv(*arguments, check=check, INVOKE_RUNTIME_CONFIG=str(self._file), **KEYS)
+        return self._inv(*arguments, check=check, INVOKE_RUNTIME_CONFIG=str(self._file), **self._keys)
 
     def run(self, command: str) -> subprocess.CompletedProcess[str]:
         """Run a command as a message named it."""
@@ -46,8 +46,8 @@ class Staging:
 
 
 @pytest.fixture
-def staging(inv: Inv, database: Database, cloud_endpoint: str, tmp_path: Path) -> Staging:
-    return Staging(inv, database, cloud_endpoint, tmp_path / "staging.yaml")
+def staging(inv: Inv, database: Database, cloud_access: dict[str, Any], tmp_path: Path) -> Staging:
+    return Staging(inv, database, cloud_access, tmp_path / "staging.yaml")
 
 
 @pytest.mark.parametrize("has_database", [True, False], ids=["empty database", "no database"])

@@ -24,10 +24,6 @@ from eduguard.rebuild import mark, protection, publication, snapshots
 
 ROOT = Path(__file__).parents[2]
 PHOTO = "students/student-001/photo-{}.jpg"
-LOCAL: dict[str, Any] = {
-    "region": "us-east-1",
-    "credentials": {"aws_access_key_id": "local", "aws_secret_access_key": "local"},
-}
 Inv = Callable[..., subprocess.CompletedProcess[str]]
 
 pytestmark = pytest.mark.usefixtures("cloud_endpoint")
@@ -36,10 +32,10 @@ pytestmark = pytest.mark.usefixtures("cloud_endpoint")
 class Town:
     """A school of one photo: a database of ours, a collection and a bucket, and folders that a command may change."""
 
-    def __init__(self, inv: Inv, database: Database, endpoint: str, folder: Path, name: str) -> None:
+    def __init__(self, inv: Inv, database: Database, access: dict[str, Any], folder: Path, name: str) -> None:
         self.inv_on, self.database, self.folder, self.name = inv, replace(database, target="local"), folder, name
-        self.collection = open_collection(name, endpoint=endpoint, **LOCAL)
-        self.bucket = open_bucket(name, endpoint=endpoint, **LOCAL)
+        self.collection = open_collection(name, **access)
+        self.bucket = open_bucket(name, **access)
 
     def inv(self, *words: str, protection: str = "open", **options: Any) -> subprocess.CompletedProcess[str]:
         own = {
@@ -128,10 +124,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def stock(run_inv: Callable[[Database], Inv], server_url: str, cloud_endpoint: str, folder: Path) -> Town:
+def stock(run_inv: Callable[[Database], Inv], server_url: str, cloud_access: dict[str, Any], folder: Path) -> Town:
     """The school that the others are copies of; its collection and bucket are for commands that leave them alone."""
     database = Database.from_url(server_url).named(f"stock_{os.getpid()}")
-    town = Town(run_inv(database), database, cloud_endpoint, folder, f"stock-{os.getpid()}")
+    town = Town(run_inv(database), database, cloud_access, folder, f"stock-{os.getpid()}")
     town.inv("full")
     with connect(database, purpose="tests") as conn:
         conn.execute(
@@ -141,20 +137,20 @@ def stock(run_inv: Callable[[Database], Inv], server_url: str, cloud_endpoint: s
 
 
 @pytest.fixture
-def town(stock: Town, inv: Inv, database: Database, cloud_endpoint: str, tmp_path: Path) -> Town:
+def town(stock: Town, inv: Inv, database: Database, cloud_access: dict[str, Any], tmp_path: Path) -> Town:
     with connect(database.maintenance, purpose="tests") as conn:
         execute_for(conn, "CREATE DATABASE {} TEMPLATE {}", database, stock.database)
     shutil.copytree(stock.folder, tmp_path / "town")
-    town = Town(inv, database, cloud_endpoint, tmp_path / "town", stock.name)
+    town = Town(inv, database, cloud_access, tmp_path / "town", stock.name)
     with connect(database, purpose="tests") as conn, conn.transaction():
         mark.write_mark(conn, town.database, command="inv full", inputs=None, replaces=None, written={})
     return town
 
 
 @pytest.fixture
-def own_town(town: Town, inv: Inv, cloud_endpoint: str) -> Town:
+def own_town(town: Town, inv: Inv, cloud_access: dict[str, Any]) -> Town:
     """A copy with a collection and a bucket of its own, both empty."""
-    return Town(inv, town.database, cloud_endpoint, town.folder, f"own-{uuid4().hex[:12]}")
+    return Town(inv, town.database, cloud_access, town.folder, f"own-{uuid4().hex[:12]}")
 
 
 def nothing(_: Town) -> None:

@@ -1,5 +1,6 @@
 """Rows against the bucket, and a folder against the bucket."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -8,6 +9,10 @@ from typing import Any
 
 import pytest
 from PIL import Image
+
+from eduguard.errors import EduguardError
+from eduguard.students.photos import check_keys, is_photo_key
+from eduguard.students.private_files import write_inside
 
 PHOTOS = Path(__file__).parents[2] / "seed_data" / "photos"
 School = Any  # of conftest.py
@@ -71,18 +76,26 @@ def test_check_tells_missing_extra_wrong_and_small_photos(
         Bucket=school.name, Key="students/student-002/photo-2.jpg", ContentType="text/html",
         Body=(samples / "students/student-002/photo-2.jpg").read_bytes(),
     )  # fmt: skip
-    school.bucket.upload("students/student-003/photo-1.jpg", tmp_path / "narrow.jpg")
+    school.bucket.put("students/student-003/photo-1.jpg", (tmp_path / "narrow.jpg").read_bytes())
     client.put_object(Bucket=school.name, Key="students/student-003/photo-2.jpg", Body=b"")
-    school.bucket.upload("students/student-003/photo-3.jpg", tmp_path / "low.jpg")
+    school.bucket.put("students/student-003/photo-3.jpg", (tmp_path / "low.jpg").read_bytes())
+    whole = (samples / "students/student-004/photo-1.jpg").read_bytes()
+    client.put_object(
+        Bucket=school.name, Key="students/student-004/photo-1.jpg", ContentType="image/jpeg",
+        Body=whole[:-1000], Metadata={"sha256": hashlib.sha256(whole).hexdigest()},
+    )  # fmt: skip
+    client.put_object(Bucket=school.name, Key="students/", Body=b"")
+    client.put_object(Bucket=school.name, Key="students/student-001/notes.txt", Body=b"not a photo")
     done = school.inv("photos", "check", "--json", check=False)
     assert done.returncode == 1
-    assert "7 problems with photos" in done.stderr
+    assert "8 problems with photos" in done.stderr
     assert json.loads(done.stdout) == {
         "photos": 18,
         "missing": ["students/student-001/photo-1.jpg"],
         "extra": ["students/student-001/photo-9.jpg"],
         "wrong_type": ["students/student-002/photo-1.jpg", "students/student-002/photo-2.jpg"],
         "too_small": [f"students/student-003/photo-{number}.jpg" for number in (1, 2, 3)],
+        "damaged": ["students/student-004/photo-1.jpg"],
     }
     table = school.inv("photos", "check", check=False).stdout
     assert "missing     students/student-001/photo-1.jpg" in table
@@ -92,31 +105,90 @@ def test_check_tells_missing_extra_wrong_and_small_photos(
     "key",
     ["../escaped.jpg", "a/../../escaped.jpg", "/absolute.jpg", "a//b.jpg", "a/\\..\\b.jpg", "a/\u202e.jpg", ".hidden.jpg", "program.exe"],
 )  # fmt: skip
-def test_a_key_that_could_leave_the_folder_stops_a_pull_before_it_writes(
-    school: School, tmp_path: Path, client: Any, key: str
-) -> None:
-    from eduguard.errors import EduguardError
-    from eduguard.students.photos import check_keys
-
+def test_a_key_that_could_leave_the_folder_is_refused(key: str) -> None:
     with pytest.raises(EduguardError, match="1 keys cannot be files"):
         check_keys(["students/student-001/photo-1.jpg", key])
-    if key == "../escaped.jpg":
-        client.create_bucket(Bucket=school.name)
-        client.put_object(Bucket=school.name, Key="students/student-001/photo-1.jpg", Body=b"x")
-        client.put_object(Bucket=school.name, Key="students/..jpg", Body=b"x")
-        done = school.inv("photos", "pull", str(tmp_path / "copy"), check=False)
-        assert (done.returncode, "1 keys cannot be files" in done.stderr) == (1, True)
-        assert not (tmp_path / "copy").exists()
+    assert not is_photo_key(key)
 
 
-def test_a_symbolic_link_does_not_lead_a_pull_out_of_the_folder(school: School, samples: Path, tmp_path: Path) -> None:
+def test_what_is_not_a_students_photo_does_not_stop_a_pull(school: School, tmp_path: Path, client: Any) -> None:
+    client.create_bucket(Bucket=school.name)
+    markers = ("students/", "students/student-001/")
+    strange = ("students/../photo-1.jpg", "students/student-001/notes.txt", "classes/class-1.jpg", "students/..jpg")
+    for key in (*markers, *strange, "students/student-001/photo-1.jpg"):
+        client.put_object(Bucket=school.name, Key=key, Body=b"")
+    copy = tmp_path / "copy"
+    done = school.inv("photos", "pull", str(copy))
+    assert "1 photos pulled, 0 the same on both sides, 4 that are not students' photos passed over" in done.stdout
+    (pulled,) = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert pulled == copy / "students" / "student-001" / "photo-1.jpg"
+    assert pulled.stat().st_mode & 0o777 == 0o600
+    assert pulled.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_photo_that_is_damaged_in_the_bucket_is_not_pulled(school: School, tmp_path: Path, client: Any) -> None:
+    client.create_bucket(Bucket=school.name)
+    kept = {"sha256": hashlib.sha256(b"whole").hexdigest()}
+    for number, content in ((1, b"who"), (2, b"whole")):
+        key = f"students/student-001/photo-{number}.jpg"
+        client.put_object(Bucket=school.name, Key=key, Body=content, Metadata=kept)
+    done = school.inv("photos", "pull", str(tmp_path), check=False)
+    assert done.returncode == 1
+    assert "1 photos are damaged in bucket" in done.stderr
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["photo-2.jpg"]
+
+
+@pytest.mark.parametrize("link", ["students", "students/student-001", "students/student-001/photo-1.jpg"])
+def test_a_symbolic_link_does_not_lead_a_pull_out_of_the_folder(
+    school: School, samples: Path, tmp_path: Path, link: str
+) -> None:
     push(school, samples)
     (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "copy").mkdir()
-    (tmp_path / "copy" / "students").symlink_to(tmp_path / "elsewhere")
+    planted = tmp_path / "copy" / link
+    planted.parent.mkdir(parents=True)
+    planted.symlink_to(tmp_path / "elsewhere" / "photo.jpg" if link.endswith(".jpg") else tmp_path / "elsewhere")
     done = school.inv("photos", "pull", str(tmp_path / "copy"), check=False)
     assert (done.returncode, "leads out of" in done.stderr) == (1, True)
     assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_link_that_is_planted_while_a_pull_runs_is_not_followed(tmp_path: Path) -> None:
+    outside, copy = tmp_path / "outside", tmp_path / "copy"
+    outside.mkdir()
+    (copy / "students").mkdir(parents=True)
+    (copy / "students" / "student-001").symlink_to(outside)
+    with pytest.raises(EduguardError, match="Cannot write"):
+        write_inside(copy, "students/student-001/photo-1.jpg", b"x")
+    (copy / "students" / "student-002").mkdir()
+    (copy / "students" / "student-002" / ".photo-1.jpg.part").symlink_to(outside / "part")
+    (copy / "students" / "student-002" / "photo-1.jpg").symlink_to(outside / "photo")
+    write_inside(copy, "students/student-002/photo-1.jpg", b"x")
+    assert list(outside.iterdir()) == []
+    assert (copy / "students" / "student-002" / "photo-1.jpg").read_bytes() == b"x"
+
+
+def test_only_students_photos_are_pushed_and_what_they_replace_is_asked_for(school: School, samples: Path) -> None:
+    (samples / "classes").mkdir()
+    shutil.copy(PHOTOS / "classes" / "class-1b-lenguaje.jpg", samples / "classes")
+    shutil.copy(PHOTOS / "classes" / "class-1b-lenguaje.jpg", samples / "other.jpg")
+    assert "18 photos pushed, 0 the same on both sides, 2 that are not students' photos" in push(school, samples)
+    assert len(school.keys()) == 18
+    key = "students/student-001/photo-1.jpg"
+    before = school.bucket.download(key)
+    shutil.copy(samples / "students" / "student-001" / "photo-2.jpg", samples / key)
+    assert "1 photos to push, 17 the same on both sides, 1 in place of another" in push(school, samples, "--dry-run")
+    done = school.inv("photos", "push", str(samples), check=False)
+    assert (done.returncode, f"none was pushed: {key}" in done.stderr) == (1, True)
+    assert school.bucket.download(key) == before
+    assert "1 photos pushed, 17 the same on both sides, 1 in place of another" in push(school, samples, "--yes")
+    assert school.bucket.download(key) == (samples / key).read_bytes()
+
+
+@pytest.mark.parametrize("below", ["students", "students/student-001"])
+def test_a_folder_that_begins_at_another_level_is_refused(school: School, samples: Path, below: str) -> None:
+    done = school.inv("photos", "push", str(samples / below), check=False)
+    assert (done.returncode, f"No student's photo in {samples / below}" in done.stderr) == (1, True)
+    assert not school.bucket.exists()
 
 
 def test_what_is_no_photo_is_not_pushed(school: School, samples: Path) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from eduguard.aws import open_bucket, open_collection
+from eduguard.checks.verification import disguise
 from eduguard.postgres import Database, connect, exists
 
 ROOT = Path(__file__).parents[2]
@@ -154,6 +156,28 @@ def test_verify_tries_every_photo_and_names_the_wrong_student(inv: Inv, full: Da
     assert "students/student-001/photo-1.jpg of student-001: taken for student-002" in done.stderr
     assert "6 synced, 12 unchanged" in inv("sync-faces", "--confirm-collection", "tests").stdout
     assert "18 of 18 photos recognised" in inv("verify").stdout
+
+
+def test_full_says_what_is_live_and_names_every_photo_that_is_gone_or_taken_for_an_orphan(
+    inv: Inv, database: Database, cloud_access: dict[str, Any]
+) -> None:
+    own = {"INVOKE_TARGETS_LOCAL_COLLECTION": "not-verified", "INVOKE_TARGETS_LOCAL_BUCKET": "not-verified"}
+    inv("full", **own)
+    bucket, collection = open_bucket("not-verified", **cloud_access), open_collection("not-verified", **cloud_access)
+    collection.index_face(disguise(bucket.download("students/student-002/photo-1.jpg")), "student-002-photo-9")
+    gone = ["students/student-001/photo-1.jpg", "students/student-003/photo-2.jpg"]
+    bucket.delete(gone)
+    done = inv("full", check=False, **own)
+    assert done.returncode == 2
+    assert "verify" not in lines(done)
+    assert lines(done)["publish"]
+    assert f"error: {database.name} is live: 6 students, 18 faces, 0 placeholders; " in done.stderr
+    for each in gone:
+        assert done.stderr.count(f"{each} of {each.split('/')[1]}: it is not in bucket not-verified") == 1
+    assert "its face is most like student-002-photo-9, which no row of its student holds" in done.stderr
+    inv("enrol", **own)
+    inv("sync-faces", "--prune", "orphans", "--yes", **own)
+    assert "6 of 6 photos recognised" in lines(inv("full", **own))["verify"]
 
 
 def test_status_is_one_json_object_with_what_a_script_needs(inv: Inv, full: Database) -> None:

@@ -3,12 +3,15 @@
 import hashlib
 from datetime import UTC, datetime, timedelta, timezone
 
-from eduguard.aws import Box
-from eduguard.students.attendance import Roster, name_session, present_students
-from eduguard.students.class_photos import Likeness, Sighting, decide
+import pytest
+
+from eduguard.aws import Box, Face, Match
+from eduguard.errors import EduguardError
+from eduguard.students.attendance import Roster, describe_rest, name_session, present_students
+from eduguard.students.class_photos import Held, Likeness, Sighting, Stranger, check_users, decide, judge_matches
 
 BOX = Box(left=0, top=0, width=1, height=1)
-ROSTER = Roster(class_id="c", names={"ana": "Ana", "luz": "Luz"}, owners={})
+ROSTER = Roster(class_id="c", names={"ana": "Ana", "luz": "Luz"}, held=Held(owners={}, rows={}))
 NOW = datetime(2026, 3, 9, 8, 30, tzinfo=UTC)
 
 
@@ -54,3 +57,72 @@ def test_a_session_without_a_time_is_named_by_its_photos_in_any_order() -> None:
     for given in (photos, photos[::-1], [*photos, "a", "h"]):
         assert name_session("c", None, given, now=NOW).id == f"c-{digest}"
     assert name_session("c", None, photos[1:], now=NOW).id != f"c-{digest}"
+
+
+HELD = Held(
+    owners={"a1": "ana", "l1": "luz"},
+    rows={"ana-photo-1": "a1", "luz-photo-1": "l1", "eva-photo-1": "placeholder", "isa-photo-1": "old"},
+)
+ANA, LUZ = ("a1", "ana-photo-1"), ("l1", "luz-photo-1")
+
+
+def judged(*matches: tuple[str, str | None, float]) -> Likeness | Stranger | None:
+    found = [
+        Match(face_id=face_id, external_image_id=name, similarity=similarity) for face_id, name, similarity in matches
+    ]
+    return judge_matches(found, HELD, threshold=95)
+
+
+def test_the_most_similar_face_counts_for_the_student_whose_row_holds_it() -> None:
+    assert judged((*ANA, 97), (*LUZ, 96)) == Likeness(student_id="ana", face_id="a1", similarity=97)
+    assert judged(("x", None, 94), (*LUZ, 93)) == Likeness(student_id="luz", face_id="l1", similarity=93)
+    assert judged() is None
+
+
+@pytest.mark.parametrize(
+    ("best", "student", "has_row"),
+    [
+        (("new", "isa-photo-1"), "isa", True),
+        (("e1", "eva-photo-1"), "eva", True),
+        (("a9", "ana-photo-9"), "ana", False),
+        (("a1", "luz-photo-1"), "luz", True),
+        (("x", "visitor"), None, False),
+        (("x", None), None, False),
+    ],
+    ids=["a stale FaceId", "the placeholder", "no row", "a row of another student", "another form", "no id"],
+)
+def test_a_better_match_that_no_row_of_its_student_holds_is_given_to_nobody_else(
+    best: tuple[str, str | None], student: str | None, has_row: bool
+) -> None:
+    name = best[1] or best[0]
+    holder = "ana" if best[0] == "a1" else None
+    stranger = Stranger(name=name, student_id=student, similarity=95, has_row=has_row, holder=holder)
+    held = Held(owners=HELD.owners, rows={each: face for each, face in HELD.rows.items() if each != "luz-photo-1"})
+    matches = [Match(face_id=best[0], external_image_id=best[1], similarity=95)]
+    matches.append(Match(face_id="l1", external_image_id=None, similarity=95))
+    if best[0] == "a1":
+        held = Held(owners={"a1": "ana"}, rows={"luz-photo-1": "l1"})
+    assert judge_matches(matches, held, threshold=95) == stranger
+
+
+def test_a_duplicate_counts_for_the_row_whose_own_face_is_found_too() -> None:
+    ana = Likeness(student_id="ana", face_id="a1", similarity=98)
+    assert judged(("copy", "ana-photo-1", 98), (*LUZ, 97), (*ANA, 60)) == ana
+    alone = judged(("copy", "ana-photo-1", 98), (*LUZ, 97))
+    assert alone == Stranger(name="ana-photo-1", student_id="ana", similarity=98, has_row=True)
+
+
+def test_a_stranger_is_never_sure_and_is_named() -> None:
+    stranger = Stranger(name="visitor", student_id=None, similarity=99.96)
+    (sighting,) = decide([Sighting(photo=0, box=BOX, likeness=stranger)], threshold=95)
+    assert not sighting.is_sure
+    assert present_students([sighting], ROSTER) == {}
+    (rest,) = describe_rest([sighting], ROSTER)
+    assert rest == {"photo": 1, "resembles": "visitor", "similarity": 100.0, "reason": "unknown"}
+
+
+def test_a_search_by_users_needs_the_users_of_the_class() -> None:
+    faces = [Face("a1", "ana-photo-1", 99), Face("l1", "luz-photo-1", 99, "luz")]
+    check_users(["luz", "eva"], HELD, faces)
+    with pytest.raises(EduguardError, match="No user has the faces of ana; nobody was recorded"):
+        check_users(["luz", "ana"], HELD, faces)

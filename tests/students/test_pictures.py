@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from eduguard.aws import Box
-from eduguard.students import draw_names
+from eduguard.students.pictures import draw_names
 
 SURE = "#2ecc71"
 

@@ -3,7 +3,7 @@
 boto3 is imported when the first client is opened.
 """
 
-from eduguard.aws.bucket import JPEG, Bucket, StoredObject, open_bucket
+from eduguard.aws.bucket import JPEG, Bucket, Content, StoredObject, open_bucket
 from eduguard.aws.clients import identify, serves
 from eduguard.aws.listing import begin_listing, read_faces, read_listing
 from eduguard.aws.pace import Pace
@@ -27,6 +27,7 @@ __all__ = [
     "Bucket",
     "Collection",
     "CollectionState",
+    "Content",
     "Face",
     "FaceRefusedError",
     "Identity",

@@ -1,10 +1,9 @@
 """The bucket of student photos, in S3 or R2: every S3 call of the workflow is here."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eduguard.aws.clients import PROVIDE, open_client
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 _DEFAULT_REGION = "us-east-1"  # CreateBucket takes no LocationConstraint for it (S3 API reference)
 JPEG = "image/jpeg"
 _SHA256 = "sha256"  # the metadata key of an object's own hash
-_HEAD = 256 * 1024  # bytes in which the header of a JPEG is found, thumbnails before it included
 _BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
 _PUBLIC = ("/global/AllUsers", "/global/AuthenticatedUsers")
 _NOTHING_SET = {"NoSuchBucketPolicy", "NoSuchPublicAccessBlockConfiguration"}
@@ -29,6 +27,20 @@ class StoredObject:
 
     size: int
     etag: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """An object's bytes and type, and the SHA-256 that was kept when it was put, if any."""
+
+    content: bytes
+    content_type: str
+    sha256: str | None
+
+    @property
+    def is_damaged(self) -> bool:
+        """Say whether the bytes are not those that were put."""
+        return self.sha256 not in (None, hashlib.sha256(self.content).hexdigest())
 
 
 class Bucket:
@@ -78,34 +90,45 @@ class Bucket:
             return True
         return self.read_sha256(key) == hashlib.sha256(jpeg).hexdigest()
 
-    def upload(self, key: str, file: Path) -> None:
-        """Put a JPEG file under a key."""
-        self.put(key, file.read_bytes())
+    def put(self, key: str, jpeg: bytes, marks: Mapping[str, str] | None = None) -> str | None:
+        """Put a JPEG under a key, with its SHA-256 and the marks as metadata; return the version that this makes.
 
-    def put(self, key: str, jpeg: bytes) -> None:
-        """Put a JPEG under a key, with its SHA-256 as metadata."""
-        metadata = {_SHA256: hashlib.sha256(jpeg).hexdigest()}
+        None is returned for a bucket that keeps no versions.
+        """
+        metadata = {**(marks or {}), _SHA256: hashlib.sha256(jpeg).hexdigest()}
         with self._translated(f"upload {key} to"):
-            self._client.put_object(
+            return self._client.put_object(
                 Bucket=self.name,
                 Key=key,
                 Body=jpeg,
                 ContentType=JPEG,
                 Metadata=metadata,
                 CacheControl="private, no-store",
-            )
+            ).get("VersionId")
+
+    def withdraw(self, key: str, version: str | None) -> None:
+        """Take one put back: what the key had before stays, with its versions."""
+        with self._translated(f"delete {key} of"):
+            which: Any = {"VersionId": version} if version else {}
+            self._client.delete_object(Bucket=self.name, Key=key, **which)
+
+    def read_metadata(self, key: str) -> dict[str, str]:
+        """Return the metadata of an object; read-only."""
+        with self._translated(f"read {key} of"):
+            return self._client.head_object(Bucket=self.name, Key=key)["Metadata"]
 
     def read_sha256(self, key: str) -> str:
         """Return the SHA-256 of an object: the one in its metadata, or that of its bytes; read-only."""
-        with self._translated(f"read {key} of"):
-            kept = self._client.head_object(Bucket=self.name, Key=key)["Metadata"].get(_SHA256)
-        return kept or hashlib.sha256(self.download(key)).hexdigest()
+        return self.read_metadata(key).get(_SHA256) or hashlib.sha256(self.download(key)).hexdigest()
 
-    def read_head(self, key: str) -> tuple[str, bytes]:
-        """Return the content type and the first bytes of an object that is not empty; read-only."""
+    def read(self, key: str) -> Content:
+        """Return an object with what is kept about it; read-only."""
         with self._translated(f"read {key} of"):
-            answer = self._client.get_object(Bucket=self.name, Key=key, Range=f"bytes=0-{_HEAD - 1}")
-            return answer.get("ContentType", ""), answer["Body"].read()
+            answer = self._client.get_object(Bucket=self.name, Key=key)
+            content = answer["Body"].read()
+        return Content(
+            content=content, content_type=answer.get("ContentType", ""), sha256=answer["Metadata"].get(_SHA256)
+        )
 
     def delete(self, keys: Sequence[str]) -> None:
         """Delete objects, and every earlier version of them where the bucket keeps versions."""

@@ -157,6 +157,12 @@ class Collection:
                 raise
             return [read_match(match) for match in answer["FaceMatches"]]
 
+    def search_by_face(self, face_id: str, *, threshold: float) -> list[Match]:
+        """Return the faces that resemble one of the collection, the most similar first; read-only."""
+        with self._translated(f"search for {face_id} in"):
+            answer = self._client.search_faces(CollectionId=self.name, FaceId=face_id, FaceMatchThreshold=threshold)
+            return [read_match(match) for match in answer["FaceMatches"]]
+
     def list_users(self) -> set[str]:
         """Return the ids of the collection's users; read-only."""
         pages = self._client.get_paginator("list_users").paginate(CollectionId=self.name)

@@ -4,7 +4,7 @@ from eduguard.checks.doctor import BROKEN, DRIFT, OK, Finding, examine, worst
 from eduguard.checks.iam import iam_policies
 from eduguard.checks.readiness import find_missing
 from eduguard.checks.status import read_report
-from eduguard.checks.verification import read_enrolled_photos, recognise_photos, require_right
+from eduguard.checks.verification import find_incomplete, read_enrolled_photos, recognise_photos, require_right
 
 __all__ = [
     "BROKEN",
@@ -12,6 +12,7 @@ __all__ = [
     "OK",
     "Finding",
     "examine",
+    "find_incomplete",
     "find_missing",
     "iam_policies",
     "read_enrolled_photos",

@@ -1,10 +1,11 @@
 """Say of each thing from credentials to photos what is wrong, and which command fixes it; read-only."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from eduguard.aws import CollectionState, Face, Identity, serves
 from eduguard.checks.evidence import DatabaseFacts, Evidence
+from eduguard.checks.look_alikes import LookAlike
 from eduguard.errors import EduguardError
 from eduguard.identifiers import EXTERNAL_IMAGE_ID_FORM, split_external_image_id
 from eduguard.settings import Settings
@@ -14,14 +15,17 @@ from eduguard.values import LOCAL
 OK, DRIFT, BROKEN = "ok", "drift", "broken"
 _LARGEST_SKEW = 240.0  # seconds; AWS refuses signatures that are 5 minutes off
 _SHOWN = 5  # ids named for each kind of disagreement
+_AGAIN = "inv photos pull FOLDER, then inv enrol --from FOLDER"
 _REMEDIES = {
-    "row": "Upload the photos and index them: inv enrol --from FOLDER; or remove the rows",
-    "photo": "inv photos pull FOLDER, then inv enrol --from FOLDER",
+    "row": "inv enrol --from FOLDER, where FOLDER has the photos",
+    "photo": _AGAIN,
     "face": "inv sync-faces --prune orphans",
-    "row + photo": "inv photos pull FOLDER, then inv enrol --from FOLDER",
-    "row + face": "inv photos push FOLDER puts the photo back; attendance works without it",
-    "photo + face": "inv sync-faces --adopt makes the rows of known students",
+    "row + photo": _AGAIN,
+    "row + face": "inv enrol --from FOLDER, where FOLDER has the photos; attendance works without them",
+    "photo + face": "inv sync-faces --adopt",
 }
+_UNKNOWN = "inv unenrol STUDENT; or inv seed-full, where the fixtures have the student"
+_LOOK = "Look whose photos they are: inv unenrol STUDENT, then enrol the right ones; twins stay as they are"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +41,9 @@ class Finding:
         return f"{self.verdict:<6} {self.step}: {self.text}" + (f"\n       {self.remedy}" if self.remedy else "")
 
 
-def examine(settings: Settings) -> Iterator[Finding]:
-    """Yield what each check found, as soon as it is known."""
-    evidence = Evidence(settings=settings)
+def examine(settings: Settings, *, look_alikes: bool = False) -> Iterator[Finding]:
+    """Yield what each check found, as soon as it is known; look_alikes costs a request for each face."""
+    evidence = Evidence(settings=settings, wants_look_alikes=look_alikes)
     for check in CHECKS:
         yield from check(evidence)
 
@@ -89,16 +93,40 @@ def check_database(evidence: Evidence) -> list[Finding]:
 
 def check_collection(evidence: Evidence) -> list[Finding]:
     """Say whether the collection is there and has faces of ours."""
+    remedy = _AGAIN if isinstance(evidence.photos, set) and evidence.photos else "inv enrol"
     if isinstance(evidence.collection, EduguardError):
-        return [_failed("collection", evidence.collection)]
+        found = _failed("collection", evidence.collection)
+        return [replace(found, remedy=f"{remedy}; {found.remedy}") if _is_absent(evidence.collection) else found]
     if isinstance(evidence.faces, EduguardError):
         return [_failed("collection", evidence.faces)]
-    return [judge_collection(evidence.collection, evidence.faces or [])]
+    return [judge_collection(evidence.collection, evidence.faces or [], remedy=remedy)]
+
+
+def _is_absent(error: EduguardError) -> bool:
+    return error.message.startswith("There is no collection")
 
 
 def check_bucket(evidence: Evidence) -> list[Finding]:
     """Say when the photos cannot be listed."""
     return [_failed("photos", evidence.photos)] if isinstance(evidence.photos, EduguardError) else []
+
+
+def check_look_alikes(evidence: Evidence) -> list[Finding]:
+    """Say which faces are alike across students, where that was asked for."""
+    found = evidence.look_alikes
+    if isinstance(found, EduguardError):
+        return [_failed("look-alikes", found)]
+    return [] if found is None else judge_look_alikes(found)
+
+
+def judge_look_alikes(pairs: list[LookAlike]) -> list[Finding]:
+    """Name the pairs of students' faces; those of drawn photos are only counted."""
+    real = [str(each) for each in pairs if not each.is_drawn]
+    drawn = f"{len(pairs) - len(real)} pairs of drawn photos are alike"
+    if not real:
+        return [Finding(step="look-alikes", verdict=OK, text=f"no two students' faces are alike; {drawn}")]
+    text = f"{len(real)} pairs of students' faces are alike: {_shorten(real)}; {drawn}"
+    return [Finding(step="look-alikes", verdict=DRIFT, text=text, remedy=_LOOK)]
 
 
 def check_sync(evidence: Evidence) -> list[Finding]:
@@ -115,7 +143,28 @@ def check_places(evidence: Evidence) -> list[Finding]:
     names = {face.external_image_id for face in faces if face.external_image_id}
     ours = {name for name in names if split_external_image_id(name)}
     states = compare_places({row.external_image_id for row in rows}, photos, ours)
-    return [_judge_state(state, ids) for state, ids in states.items()]
+    known = evidence.known_students({_student(external) for ids in states.values() for external in ids})
+    return judge_places(states, known)
+
+
+def judge_places(states: dict[str, list[str]], known: set[str]) -> list[Finding]:
+    """Say of each state what is missing; photos and faces of students that the database does not know by themselves."""
+    strange = [external for ids in states.values() for external in ids if _student(external) not in known]
+    ours = {state: [each for each in ids if _student(each) in known] for state, ids in states.items()}
+    found = [_judge_state(state, ids) for state, ids in ours.items() if ids]
+    if strange:
+        text = f"{len(strange)} of students that are not in the database: {_shorten(sorted(strange))}"
+        found.append(Finding(step="photos", verdict=DRIFT, text=text, remedy=_UNKNOWN))
+    return found
+
+
+def _student(external: str) -> str:
+    parts = split_external_image_id(external)
+    return parts[0] if parts else ""
+
+
+def _shorten(names: list[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
 CHECKS: tuple[Callable[[Evidence], list[Finding]], ...] = (
@@ -128,6 +177,7 @@ CHECKS: tuple[Callable[[Evidence], list[Finding]], ...] = (
     check_bucket,
     check_sync,
     check_places,
+    check_look_alikes,
 )
 
 
@@ -160,14 +210,14 @@ def judge_database(database: DatabaseFacts) -> Finding:
     return Finding(step="database", verdict=OK, text=f"{database.name}, {database.faces} faces")
 
 
-def judge_collection(state: CollectionState, faces: list[Face]) -> Finding:
+def judge_collection(state: CollectionState, faces: list[Face], *, remedy: str = "inv enrol") -> Finding:
     """Return whether a collection has faces, and faces of ours, as many as it counts."""
     if not faces:
-        return Finding(step="collection", verdict=DRIFT, text=f"{state.arn} has no face", remedy="inv enrol")
+        return Finding(step="collection", verdict=DRIFT, text=f"{state.arn} has no face", remedy=remedy)
     ours = sum(split_external_image_id(face.external_image_id or "") is not None for face in faces)
     text = f"{state.arn}, {len(faces)} faces, {ours} with an external image id of our form"
     if ours == 0:
-        remedy = "Index the photos again as " + EXTERNAL_IMAGE_ID_FORM + ": inv enrol"
+        remedy = f"Index the photos again as {EXTERNAL_IMAGE_ID_FORM}: {remedy}"
         return Finding(step="collection", verdict=DRIFT, text=text, remedy=remedy)
     if len(faces) != state.face_count:
         text += f"; it counts {state.face_count}"
@@ -208,8 +258,8 @@ def compare_places(rows: set[str], photos: set[str], faces: set[str]) -> dict[st
 def _judge_state(state: str, ids: list[str]) -> Finding:
     if state == "row + photo + face":
         return Finding(step="photos", verdict=OK, text=f"{len(ids)} with row, photo and face")
-    named = ", ".join(ids[:_SHOWN]) + (f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else "")
-    return Finding(step="photos", verdict=DRIFT, text=f"{len(ids)} with only {state}: {named}", remedy=_REMEDIES[state])
+    text = f"{len(ids)} with only {state}: {_shorten(ids)}"
+    return Finding(step="photos", verdict=DRIFT, text=text, remedy=_REMEDIES[state])
 
 
 def _failed(step: str, error: EduguardError) -> Finding:

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from eduguard import migrations
 from eduguard.aws import CollectionState, Face, Identity, read_faces
+from eduguard.checks.look_alikes import LookAlike, find_look_alikes
 from eduguard.errors import EduguardError
 from eduguard.identifiers import PHOTOS, external_image_id, split_photo_key
 from eduguard.postgres import connect
@@ -39,6 +40,8 @@ class Evidence:
     """What is there, or the error that reading it raised; None where what it needs could not be read."""
 
     settings: Settings
+    wants_look_alikes: bool = False
+    """whether every face is searched for: a request each"""
 
     @cached_property
     def identity(self) -> Identity | EduguardError:
@@ -73,6 +76,27 @@ class Evidence:
     def photos(self) -> set[str] | EduguardError:
         """The external image ids of the photos in the bucket."""
         return _read(lambda: _read_photos(self.settings))
+
+    @cached_property
+    def look_alikes(self) -> list[LookAlike] | EduguardError | None:
+        """The faces that are alike across students, where they are asked for."""
+        faces, photos, settings = self.faces, self.photos, self.settings
+        if not self.wants_look_alikes or not isinstance(faces, list) or not isinstance(photos, set):
+            return None
+        return _read(
+            lambda: find_look_alikes(
+                faces,
+                collection=target_collection(settings),
+                bucket=target_bucket(settings),
+                photos=photos,
+                threshold=settings.match_threshold,
+            )
+        )
+
+    def known_students(self, ids: set[str]) -> set[str]:
+        """Return those of these students that the database has."""
+        with connect(target_database(self.settings), purpose="doctor") as conn:
+            return {row[0] for row in conn.execute("SELECT id FROM students WHERE id = ANY (%s)", [sorted(ids)])}
 
 
 def _read(read: Callable[[], T]) -> T | EduguardError:

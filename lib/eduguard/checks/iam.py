@@ -26,9 +26,9 @@ def iam_policies(settings: Settings, account: str) -> dict[str, Any]:
             rekognition("DescribeCollection", "ListFaces", "ListUsers", "CreateUser", "AssociateFaces")
         ),
         "enrol": _policy(
-            rekognition("DescribeCollection", "ListFaces", "IndexFaces", "DeleteFaces"),
+            rekognition("DescribeCollection", "ListFaces", "SearchFacesByImage", "IndexFaces", "DeleteFaces"),
             _statement(["rekognition:CreateCollection", "s3:ListAllMyBuckets"], "*"),
-            _statement(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], objects),
+            _statement(["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"], objects),
             bucket("ListBucket", "GetBucketPolicyStatus", "GetBucketPublicAccessBlock", "GetBucketAcl"),
         ),
         "unenrol": _policy(
@@ -37,7 +37,8 @@ def iam_policies(settings: Settings, account: str) -> dict[str, Any]:
             bucket("ListBucket", "ListBucketVersions"),
         ),
         "attendance": _policy(
-            rekognition("SearchFacesByImage", "SearchUsersByImage"), _statement(["rekognition:DetectFaces"], "*")
+            rekognition("ListFaces", "SearchFacesByImage", "SearchUsersByImage"),
+            _statement(["rekognition:DetectFaces"], "*"),
         ),
         "doctor": _policy(reads, bucket("ListBucket")),
     }

@@ -5,14 +5,23 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from eduguard.aws import Bucket, Collection
+from eduguard.aws import LARGEST_IMAGE, Bucket, Collection
 from eduguard.errors import EduguardError
-from eduguard.jpeg import encode, open_upright
+from eduguard.identifiers import PHOTOS, PLACEHOLDER
+from eduguard.jpeg import encode, fit_picture, open_upright
+from eduguard.students import Likeness, Stranger, judge_matches, read_held
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
 _AT_ONCE = 4  # below Rekognition's smallest quota for SearchFacesByImage, 5 a second
+_COMPLETE = "`inv enrol --from FOLDER` makes again what is lost of a photo (`inv enrol`: of a sample photo)."
+_INDEX = "Run `inv sync-faces`; where the face is lost, first `inv photos pull FOLDER` and `inv enrol --from FOLDER`."
+_SYNC = "Run `inv sync-faces`."
+_ADOPT = (
+    "A face without a row: `inv sync-faces --adopt` makes its row, `inv sync-faces --prune orphans` deletes the face."
+)
+_LOOK = "Look whose photo it is: `inv unenrol STUDENT`, then enrol the right photos; twins stay as they are."
 _MARGIN = 0.06  # cut off each side, so that what is searched is not the picture that was indexed
 
 
@@ -27,20 +36,29 @@ class EnrolledPhoto:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recognition:
-    """Which student a photo was recognised as (of the best match's row, or None), and how similar the faces are."""
+    """What a photo was recognised as, or why it was not searched for."""
 
     photo: EnrolledPhoto
-    student_id: str | None
-    similarity: float | None
+    found: Likeness | Stranger | None = None
+    problem: str | None = None
+    remedy: str | None = None
 
     @property
     def is_right(self) -> bool:
         """Say whether the photo was taken for its own student."""
-        return self.student_id == self.photo.student_id
+        return isinstance(self.found, Likeness) and self.found.student_id == self.photo.student_id
 
     def __str__(self) -> str:
-        found = f"taken for {self.student_id}" if self.student_id else "recognised as no student"
-        return f"{self.photo.photo_url} of {self.photo.student_id}: {found}"
+        return f"{self.photo.photo_url} of {self.photo.student_id}: {self.problem or _describe(self.found)}"
+
+    @property
+    def way_out(self) -> str:
+        """Return the command that mends it."""
+        if self.remedy:
+            return self.remedy
+        if isinstance(self.found, Stranger):
+            return _SYNC if self.found.has_row else _ADOPT
+        return _LOOK if self.found else _COMPLETE
 
 
 def read_enrolled_photos(conn: "Connection", *, one_each: bool) -> list[EnrolledPhoto]:
@@ -60,24 +78,38 @@ def read_enrolled_photos(conn: "Connection", *, one_each: bool) -> list[Enrolled
 def recognise_photos(
     conn: "Connection", photos: Sequence[EnrolledPhoto], *, collection: Collection, bucket: Bucket, threshold: float
 ) -> list[Recognition]:
-    """Search the collection for each photo, re-encoded and cropped, and look the best FaceId up in student_faces."""
+    """Search the collection for each photo, re-encoded and cropped, and judge its matches as attendance does."""
+    held, stored = read_held(conn), bucket.sizes(PHOTOS)
 
-    def best_match(photo: EnrolledPhoto) -> tuple[str, float] | None:
-        matches = collection.search_by_image(
-            disguise(bucket.download(photo.photo_url), photo.photo_url), threshold=threshold
-        )
-        return (matches[0].face_id, matches[0].similarity) if matches else None
+    def recognise(photo: EnrolledPhoto) -> Recognition:
+        if photo.photo_url not in stored:
+            problem = f"it is not in bucket {bucket.name}"
+            return Recognition(photo=photo, problem=problem, remedy=_COMPLETE)
+        content = bucket.download(photo.photo_url)
+        try:
+            shown = fit_picture(disguise(content, photo.photo_url), limit=LARGEST_IMAGE)
+        except EduguardError as error:
+            return Recognition(photo=photo, problem=error.message, remedy="`inv photos check` names damaged photos.")
+        matches = collection.search_by_image(shown, threshold=threshold)
+        return Recognition(photo=photo, found=judge_matches(matches, held, threshold=threshold))
 
     with ThreadPoolExecutor(_AT_ONCE) as threads:
-        found = list(threads.map(best_match, photos))
-    face_ids = [match[0] for match in found if match]
-    students: dict[str, str] = dict(
-        conn.execute("SELECT face_id, student_id FROM student_faces WHERE face_id = ANY (%s)", [face_ids]).fetchall()
-    )
-    return [
-        Recognition(photo=photo, student_id=students.get(match[0]) if match else None, similarity=match and match[1])
-        for photo, match in zip(photos, found, strict=True)
-    ]
+        return list(threads.map(recognise, photos))
+
+
+def find_incomplete(conn: "Connection", bucket: Bucket) -> list[Recognition]:
+    """Return every row that holds no FaceId or whose photo is not in the bucket; read-only."""
+    stored = bucket.sizes(PHOTOS)
+    incomplete = []
+    query = "SELECT student_id, external_image_id, photo_url, face_id FROM student_faces ORDER BY 1, 2"
+    for student, external, url, face_id in conn.execute(query):
+        photo = EnrolledPhoto(student_id=student, external_image_id=external, photo_url=url)
+        if url not in stored:
+            problem = f"it is not in bucket {bucket.name}"
+            incomplete.append(Recognition(photo=photo, problem=problem, remedy=_COMPLETE))
+        elif face_id == PLACEHOLDER:
+            incomplete.append(Recognition(photo=photo, problem="its row holds no FaceId", remedy=_INDEX))
+    return incomplete
 
 
 def disguise(jpeg: bytes, name: str = "The picture") -> bytes:
@@ -91,19 +123,35 @@ def disguise(jpeg: bytes, name: str = "The picture") -> bytes:
     return encode(upright.crop((margin_x, margin_y, upright.width - margin_x, upright.height - margin_y)))
 
 
-def require_right(recognitions: Sequence[Recognition]) -> str:
+def require_right(recognitions: Sequence[Recognition], incomplete: Sequence[Recognition] = ()) -> str:
     """Return the counts as one line.
+
+    Args:
+        recognitions: of the photos that were searched for.
+        incomplete: rows that are named whether they were searched for or not.
 
     Raises:
         EduguardError: naming each photo that was not taken for its own student, or when there was nothing to verify.
     """
     if not recognitions:
         raise EduguardError("There is no enrolled photo to verify", hint="Run `inv seed-full` first.")
-    wrong = [recognition for recognition in recognitions if not recognition.is_right]
+    known = {each.photo for each in incomplete}
+    wrong = [*incomplete, *(each for each in recognitions if not each.is_right and each.photo not in known)]
     if wrong:
+        bad = sum(not each.is_right for each in recognitions)
         raise EduguardError(
-            f"{len(wrong)} of {len(recognitions)} photos not recognised: {'; '.join(map(str, wrong))}",
-            hint="Run `inv sync-faces`, then `inv verify` again; `inv status` counts rows, placeholders and faces.",
+            f"{bad} of {len(recognitions)} photos not recognised: {'; '.join(map(str, wrong))}",
+            hint=" ".join(dict.fromkeys(each.way_out for each in wrong)),
         )
-    lowest = min(recognition.similarity or 0 for recognition in recognitions)
+    lowest = min(each.found.similarity for each in recognitions if each.found)
     return f"{len(recognitions)} of {len(recognitions)} photos recognised, lowest similarity {lowest:.1f}"
+
+
+def _describe(found: Likeness | Stranger | None) -> str:
+    if found is None:
+        return "recognised as no student"
+    if isinstance(found, Likeness):
+        return f"taken for {found.student_id}"
+    if found.holder:
+        return f"taken for {found.holder}, whose row holds the face of {found.name}"
+    return f"its face is most like {found.name}, which no row of its student holds"

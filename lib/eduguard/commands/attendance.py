@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from invoke.context import Context
 from invoke.tasks import task
@@ -12,7 +12,13 @@ from invoke.tasks import task
 from eduguard.commands.shared import COLLECTION, JSON, WAIT, settings_of
 from eduguard.commands.words import Command
 from eduguard.errors import EduguardError
-from eduguard.terminal import print_json, print_rows, print_step
+from eduguard.settings import Settings
+from eduguard.terminal import print_json, print_note, print_rows, print_step
+
+if TYPE_CHECKING:
+    from eduguard.aws import Collection
+    from eduguard.students.attendance import Roster
+    from eduguard.students.class_photos import Search
 
 _MOST_PHOTOS = 10
 
@@ -62,10 +68,14 @@ def attendance_take(
         sightings = students.find_sightings(
             pictures,
             collection=faces,
-            search=(students.search_by_users if users else students.search_by_faces)(faces, roster.owners),
+            search=_search(settings, faces, roster, users=users),
             threshold=settings.match_threshold,
             advance=progress.begin("attendance", len(pictures), "photos").advance,
         )
+    for file in students.name_empty(pictures, sightings):
+        print_note(f"no face in {file}")
+    with connect(database, purpose="attendance") as conn:
+        students.check_strangers(conn, sightings)
     students.annotate_photos(outputs, pictures, sightings, roster)
     with connect(database, purpose="attendance") as conn:
         _print(students.take(conn, roster, pictures, sightings, at=starts_at), json=json)
@@ -85,6 +95,20 @@ def attendance_show(c: Context, session: str, json: bool = False) -> None:
 
     with connect(target_database(settings_of(c)), purpose="attendance") as conn:
         _print(report_session(conn, session), json=json)
+
+
+def _search(settings: Settings, collection: "Collection", roster: "Roster", *, users: bool) -> "Search":
+    from eduguard import students
+    from eduguard.aws import read_faces
+
+    listed = read_faces(collection) if users else []
+    mixed = students.find_mixed(listed)
+    if mixed:
+        print_note(f"{students.name_mixed(mixed)}: users are not believed, each face is searched for by itself")
+    if mixed or not users:
+        return students.search_by_faces(collection, roster.held, threshold=settings.match_threshold)
+    students.check_users(roster.names, roster.held, listed)
+    return students.search_by_users(collection, roster.held, listed, threshold=settings.match_threshold)
 
 
 def _check_number(files: Sequence[Path]) -> None:

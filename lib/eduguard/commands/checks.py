@@ -7,7 +7,10 @@ from invoke.exceptions import Exit
 from invoke.tasks import task
 
 from eduguard.commands.shared import COLLECTION, JSON, settings_of
+from eduguard.errors import EduguardError
 from eduguard.terminal import print_json, print_step, print_table
+
+_NOT_VERIFIED = 2  # of `inv full`: the new database is published, and photos are not recognised
 
 
 @task(help={"json": JSON, "collection": COLLECTION})
@@ -19,8 +22,15 @@ def status(c: Context, json: bool = False, collection: str = "") -> None:
     print_json(report) if json else print_table(report)
 
 
-@task(help={"collection": COLLECTION, "json": JSON, "iam": "print the least-privilege IAM policy of each job instead"})
-def doctor(c: Context, collection: str = "", json: bool = False, iam: bool = False) -> None:
+@task(
+    help={
+        "collection": COLLECTION,
+        "json": JSON,
+        "iam": "print the least-privilege IAM policy of each job instead",
+        "look-alikes": "search for every enrolled face among those of other students, a request each",
+    }
+)
+def doctor(c: Context, collection: str = "", json: bool = False, iam: bool = False, look_alikes: bool = False) -> None:
     """Say what is wrong, from credentials to photos, and which command mends it; exit 0 well, 2 drift, 1 broken."""
     from eduguard.checks import BROKEN, DRIFT, OK, examine, iam_policies, worst
     from eduguard.targets import target_identity
@@ -30,7 +40,7 @@ def doctor(c: Context, collection: str = "", json: bool = False, iam: bool = Fal
         print_json(iam_policies(settings, target_identity(settings).account))
         return
     findings = []
-    for finding in examine(settings):
+    for finding in examine(settings, look_alikes=look_alikes):
         findings.append(finding)
         if not json:
             print_step("doctor", str(finding))
@@ -54,12 +64,20 @@ def verify(c: Context, collection: str = "", one_each: bool = False, if_local: b
         return
     from eduguard import checks
     from eduguard.postgres import connect
+    from eduguard.sync import count_school
     from eduguard.targets import target_bucket, target_collection, target_database
 
-    bucket, faces = target_bucket(settings), target_collection(settings)
-    with connect(target_database(settings), purpose="verify") as conn:
+    bucket, faces, database = target_bucket(settings), target_collection(settings), target_database(settings)
+    with connect(database, purpose="verify") as conn:
         photos = checks.read_enrolled_photos(conn, one_each=one_each)
         recognitions = checks.recognise_photos(
             conn, photos, collection=faces, bucket=bucket, threshold=settings.match_threshold
         )
-    print_step("verify", checks.require_right(recognitions))
+        incomplete = checks.find_incomplete(conn, bucket) if one_each else []
+        students, rows, placeholders = count_school(conn)
+    try:
+        line = checks.require_right(recognitions, incomplete)
+    except EduguardError as error:
+        live = f"{database.name} is live: {students} students, {rows} faces, {placeholders} placeholders"
+        raise Exit(f"error: {live}; {error}", code=_NOT_VERIFIED if if_local else 1) from error
+    print_step("verify", line)

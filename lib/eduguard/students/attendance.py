@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from eduguard.errors import EduguardError
 from eduguard.identifiers import PLACEHOLDER
-from eduguard.students.class_photos import Likeness, Sighting
+from eduguard.students.class_photos import Held, Likeness, Sighting, Stranger
 from eduguard.students.pictures import Picture
 
 if TYPE_CHECKING:
@@ -20,11 +20,11 @@ UNKNOWN = "unknown"  # of a face: it resembles nobody enough
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Roster:
-    """The students enrolled in a class, by id, and whose each FaceId of the school is."""
+    """The students enrolled in a class, by id, and what the rows of the whole school hold."""
 
     class_id: str
     names: Mapping[str, str]
-    owners: Mapping[str, str]
+    held: Held
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,17 +65,24 @@ def read_roster(conn: "Connection", class_id: str) -> Roster:
     ).fetchall()
     if not names:
         raise EduguardError(f"Nobody is enrolled in {class_id}", hint="The table class_enrollments says who is.")
-    owners = conn.execute("SELECT face_id, student_id FROM student_faces WHERE face_id <> %s", [PLACEHOLDER]).fetchall()
-    if not owners:
+    held = read_held(conn)
+    if not held.owners:
         raise EduguardError("No row has a FaceId yet", hint="Run `inv sync-faces` first.")
-    return Roster(class_id=class_id, names=dict(names), owners=dict(owners))
+    return Roster(class_id=class_id, names=dict(names), held=held)
+
+
+def read_held(conn: "Connection") -> Held:
+    """Return what the rows of the school hold; read-only."""
+    rows = conn.execute("SELECT external_image_id, face_id, student_id FROM student_faces").fetchall()
+    owners = {face_id: student for _, face_id, student in rows if face_id != PLACEHOLDER}
+    return Held(owners=owners, rows={external: face_id for external, face_id, _ in rows})
 
 
 def present_students(sightings: Iterable[Sighting], roster: Roster) -> dict[str, Likeness]:
     """Return the best likeness of each student of the class who was surely seen; a pure function."""
     present: dict[str, Likeness] = {}
     for likeness in (each.likeness for each in sightings if each.is_sure):
-        if likeness and likeness.student_id in roster.names:
+        if isinstance(likeness, Likeness) and likeness.student_id in roster.names:
             known = present.get(likeness.student_id)
             if known is None or likeness.similarity > known.similarity:
                 present[likeness.student_id] = likeness
@@ -154,17 +161,21 @@ def read_session(conn: "Connection", session_id: str) -> tuple[Session, list[Ent
 
 
 def describe_rest(sightings: Sequence[Sighting], roster: Roster) -> list[dict[str, object]]:
-    """Return the faces that count for nobody in the class, each with the student it resembles most."""
+    """Return the faces that count for nobody in the class, each with what it resembles most: a student, or a face."""
     return [
         {
             "photo": each.photo + 1,
-            "resembles": each.likeness.student_id if each.likeness else None,
+            "resembles": _name(each.likeness) if each.likeness else None,
             "similarity": round(each.likeness.similarity, 1) if each.likeness else None,
             "reason": "not in this class" if each.is_sure else UNKNOWN,
         }
         for each in sightings
-        if not (each.is_sure and each.likeness and each.likeness.student_id in roster.names)
+        if not (each.is_sure and isinstance(each.likeness, Likeness) and each.likeness.student_id in roster.names)
     ]
+
+
+def _name(likeness: Likeness | Stranger) -> str:
+    return likeness.student_id if isinstance(likeness, Likeness) else likeness.name
 
 
 def take(

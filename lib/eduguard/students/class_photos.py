@@ -1,12 +1,18 @@
 """Who is in a class photo: its faces are found, cut out and searched for side by side; none is ever indexed."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from eduguard.aws import LARGEST_IMAGE, Box, Collection
+from eduguard.aws import LARGEST_IMAGE, Box, Collection, Face, Match
+from eduguard.errors import EduguardError
+from eduguard.identifiers import split_external_image_id
 from eduguard.jpeg import fit_picture, open_upright
 from eduguard.students.pictures import Picture, cut_face
+
+if TYPE_CHECKING:
+    from psycopg import Connection
 
 _AT_ONCE = 8
 
@@ -21,41 +27,146 @@ class Likeness:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stranger:
+    """What a face resembles most in the collection, where no row holds it: it counts for nobody.
+
+    student_id is the student that it names, or None where it names none; has_row says that a row has its external image
+    id, so that a sync writes its FaceId there; holder is the other student whose row holds its FaceId.
+    """
+
+    name: str
+    student_id: str | None
+    similarity: float
+    has_row: bool = False
+    holder: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
     """One face of a photo: where it is, which student it resembles most, and whether it counts for that student."""
 
     photo: int
     box: Box
-    likeness: Likeness | None
+    likeness: Likeness | Stranger | None
     is_sure: bool = False
 
 
-Search = Callable[[bytes], Likeness | None]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What the rows of the school hold: whose each FaceId is, and the FaceId of each external image id."""
+
+    owners: Mapping[str, str]
+    rows: Mapping[str, str]
 
 
-def search_by_faces(collection: Collection, owners: Mapping[str, str]) -> Search:
-    """Return a search that knows whose each FaceId is; faces that no row has are passed over."""
+Search = Callable[[bytes], Likeness | Stranger | None]
 
-    def search(cut: bytes) -> Likeness | None:
-        for match in collection.search_by_image(cut, threshold=0):
-            if student := owners.get(match.face_id):
-                return Likeness(student_id=student, face_id=match.face_id, similarity=match.similarity)
-        return None
+
+def search_by_faces(collection: Collection, held: Held, *, threshold: float) -> Search:
+    """Return a search for the most similar face of the collection."""
+
+    def search(cut: bytes) -> Likeness | Stranger | None:
+        return judge_matches(collection.search_by_image(cut, threshold=0), held, threshold=threshold)
 
     return search
 
 
-def search_by_users(collection: Collection, owners: Mapping[str, str]) -> Search:
-    """Return a search by all faces of a student together: by Rekognition's users, whose ids are the students'."""
-    first = {student: face for face, student in sorted(owners.items(), reverse=True)}
+def judge_matches(matches: Sequence[Match], held: Held, *, threshold: float) -> Likeness | Stranger | None:
+    """Say what a face is by its matches, the most similar first; a pure function.
 
-    def search(cut: bytes) -> Likeness | None:
+    A match that is not held by a row of the student it names ends the search where it is similar enough: no less
+    similar face counts. Only a duplicate counts for the row of its external image id, and only where the row's own face
+    is among the matches too.
+    """
+    found = {match.face_id for match in matches}
+    for match in matches:
+        external = match.external_image_id or ""
+        parts, own = split_external_image_id(external), held.rows.get(external)
+        face_id = own if own in found and own in held.owners else match.face_id
+        student = held.owners.get(face_id)
+        if student and (parts is None or parts[0] == student):
+            return Likeness(student_id=student, face_id=face_id, similarity=match.similarity)
+        if match.similarity >= threshold:
+            return Stranger(
+                name=external or match.face_id,
+                student_id=parts[0] if parts else None,
+                similarity=match.similarity,
+                has_row=own is not None,
+                holder=student,
+            )
+    return None
+
+
+def search_by_users(collection: Collection, held: Held, faces: Sequence[Face], *, threshold: float) -> Search:
+    """Return a search by all faces of a student together: by Rekognition's users, whose ids are the students'.
+
+    Args:
+        collection: of the users, each of whose faces carry its id.
+        held: what the rows hold.
+        faces: those that the collection lists.
+        threshold: the similarity from which a user that no row holds ends the search.
+    """
+    first: dict[str, str] = {}
+    for face in sorted(faces, reverse=True):
+        if face.user_id and held.owners.get(face.face_id) == face.user_id:
+            first[face.user_id] = face.face_id
+
+    def search(cut: bytes) -> Likeness | Stranger | None:
         for user, similarity in collection.search_users_by_image(cut, threshold=0):
             if user in first:
                 return Likeness(student_id=user, face_id=first[user], similarity=similarity)
+            if similarity >= threshold:
+                return Stranger(name=f"user {user}", student_id=user, similarity=similarity, has_row=True)
         return None
 
     return search
+
+
+def check_users(roster: Iterable[str], held: Held, faces: Iterable[Face]) -> None:
+    """Refuse a search by users that some students of a class do not have yet, by name; a pure function."""
+    users: dict[str, set[str | None]] = {}
+    for face in faces:
+        if student := held.owners.get(face.face_id):
+            users.setdefault(student, set()).add(face.user_id)
+    if without := sorted(student for student in roster if users.get(student) == {None}):
+        raise EduguardError(
+            f"No user has the faces of {', '.join(without)}; nobody was recorded", hint="Run `inv sync-faces --users`."
+        )
+
+
+def check_strangers(conn: "Connection", sightings: Iterable[Sighting]) -> None:
+    """Stop where a face resembles a face most that names a student of this database and that no row holds; read-only.
+
+    Raises:
+        EduguardError: naming each: the rows are stale, so nobody may be recorded absent.
+    """
+    found = {each.likeness for each in sightings if isinstance(each.likeness, Stranger)}
+    named = [each.student_id for each in found if each.student_id]
+    known = {row[0] for row in conn.execute("SELECT id FROM students WHERE id = ANY (%s)", [named])}
+    stale = [each for each in found if each.student_id in known]
+    if not stale:
+        return
+    names = ", ".join(sorted({each.name for each in stale}))
+    without = any(not each.has_row for each in stale)
+    raise EduguardError(
+        f"No row holds the most similar faces: {names}; nobody was recorded",
+        hint="Run `inv sync-faces --adopt`, which makes their rows." if without else "Run `inv sync-faces`.",
+    )
+
+
+def name_empty(pictures: Sequence[Picture], sightings: Iterable[Sighting]) -> list[str]:
+    """Return the files in which no face was found; a pure function.
+
+    Raises:
+        EduguardError: when there is a face in none of them: then nobody is recorded absent.
+    """
+    seen = {each.photo for each in sightings}
+    empty = [str(picture.file) for number, picture in enumerate(pictures) if number not in seen]
+    if not seen:
+        raise EduguardError(
+            f"No face in {', '.join(empty)}; nobody was recorded", hint="Take a sharp, well lit photo of the class."
+        )
+    return empty
 
 
 def find_sightings(
@@ -90,13 +201,13 @@ def decide(sightings: Sequence[Sighting], *, threshold: float) -> list[Sighting]
     """Say which sightings are sure: similar enough, and the best of a student in its photo; a pure function."""
     best: dict[tuple[int, str], float] = {}
     for each in sightings:
-        if each.likeness:
+        if isinstance(each.likeness, Likeness):
             key = (each.photo, each.likeness.student_id)
             best[key] = max(best.get(key, 0), each.likeness.similarity)
     decided, taken = [], set()
     for each in sightings:
         is_sure = False
-        if each.likeness and each.likeness.similarity >= threshold:
+        if isinstance(each.likeness, Likeness) and each.likeness.similarity >= threshold:
             key = (each.photo, each.likeness.student_id)
             is_sure = each.likeness.similarity == best[key] and key not in taken
             taken |= {key} if is_sure else set()

@@ -1,6 +1,5 @@
 """Enrol a student's own photos: bucket, then face, then row; and again after a crash, from wherever it stopped."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -8,17 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eduguard.aws import LARGEST_IMAGE, Bucket, Collection, FaceRefusedError, S3Object, read_faces
+from eduguard.aws import Bucket, FaceRefusedError
 from eduguard.errors import EduguardError
-from eduguard.identifiers import (
-    external_image_id,
-    photo_key,
-    photos_prefix,
-    split_external_image_id,
-    split_photo_key,
-)
-from eduguard.jpeg import fit_picture
-from eduguard.students.pictures import LARGEST_OBJECT, Picture, read_picture
+from eduguard.identifiers import photo_key, photos_prefix, split_external_image_id, split_photo_key
+from eduguard.students.completion import Caution, Faces, Place, Tell, choose_face, complete, list_face_ids
+from eduguard.students.photos import check_keys
+from eduguard.students.pictures import Picture, read_picture
 from eduguard.students.samples import FolderPhoto
 from eduguard.students.storage import Note, Storage, prepare_storage
 
@@ -27,9 +21,6 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 4  # below Rekognition's smallest quota for IndexFaces, 5 a second
 _SHOWN = 10  # names in a summary line
-
-Tell = Callable[[str], None]
-Numbers = Mapping[str, frozenset[int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,22 +33,21 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where a photo belongs, and how far an earlier run has come with it."""
-
-    number: int
-    is_stored: bool
-    is_enrolled: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Enrolment:
-    """What became of one photo: its external image id, or why it was refused."""
+    """What became of one photo: where it is and what was missing there, or why it was refused."""
 
     request: Request
-    external_image_id: str | None = None
-    is_new: bool = False
+    place: Place | None = None
     refusal: EduguardError | None = None
+
+    @property
+    def outcome(self) -> str:
+        """Return refused, known, enrolled (it has a row now) or completed (what was lost of it is made again)."""
+        if self.place is None:
+            return "refused"
+        if not self.place.missing:
+            return "known"
+        return "enrolled" if "row" in self.place.missing else "completed"
 
 
 def requests_of(photos: Iterable[FolderPhoto]) -> list[Request]:
@@ -65,38 +55,26 @@ def requests_of(photos: Iterable[FolderPhoto]) -> list[Request]:
     return [Request(student_id=photo.student_id, file=photo.file, number=photo.number) for photo in photos]
 
 
-def find_place(
-    sha256: str, wanted: int | None, *, rows: frozenset[int], stored: Mapping[int, str], faces: frozenset[int]
-) -> Place | None:
+def find_number(
+    wanted: int | None, *, rows: Iterable[int], stored: Mapping[int, bool], faces: Iterable[int]
+) -> int | None:
     """Choose the number of a photo; a pure function.
 
     Args:
-        sha256: of the photo.
         wanted: the number it must have, if any.
         rows: the numbers that rows of the student have.
-        stored: the hash of each photo of the student in the bucket, by number.
+        stored: the numbers of the student's photos in the bucket, and whether each is this very photo.
         faces: the numbers that faces of the student have in the collection.
 
     Returns:
-        None where another photo has the wanted number.
+        None where the bucket has another photo under the wanted number.
     """
-    same = sorted((number not in rows, number) for number, known in stored.items() if known == sha256)
-    if same:
-        is_free, number = same[0]
-        return Place(number=number, is_stored=True, is_enrolled=not is_free)
-    taken = rows | stored.keys()
+    with_row = set(rows)
+    if same := sorted((number not in with_row, number) for number, is_same in stored.items() if is_same):
+        return same[0][1]
     if wanted is not None:
-        return None if wanted in taken else Place(number=wanted, is_stored=False, is_enrolled=False)
-    return Place(number=1 + max(taken | faces, default=0), is_stored=False, is_enrolled=False)
-
-
-def face_numbers(collection: Collection) -> Numbers:
-    """Return the photo numbers of every student's faces in the collection; read-only."""
-    numbers: dict[str, set[int]] = {}
-    for face in read_faces(collection):
-        if parts := split_external_image_id(face.external_image_id or ""):
-            numbers.setdefault(parts[0], set()).add(parts[1])
-    return {student: frozenset(found) for student, found in numbers.items()}
+        return None if wanted in stored else wanted
+    return 1 + max(with_row | stored.keys() | set(faces), default=0)
 
 
 def check_students(conn: "Connection", students: Iterable[str]) -> None:
@@ -125,11 +103,35 @@ def check_collection(conn: "Connection", students: Iterable[str], collection: st
         )
 
 
+def plan_enrolments(
+    conn: "Connection", requests: Sequence[Request], *, storage: Storage, faces: Faces | None = None
+) -> list[Enrolment]:
+    """Say of each photo what is missing, as far as is known now; read-only.
+
+    Raises:
+        EduguardError: for a file that is not a photo, or a student's id that cannot be part of a key.
+    """
+    check_keys(photo_key(request.student_id, 1) for request in requests)
+    listed = list_face_ids(storage.collection) if faces is None else faces
+    has_bucket = storage.bucket.exists()
+
+    def plan(request: Request) -> Enrolment:
+        picture = read_picture(request.file)
+        try:
+            place = _find_place(conn, request, picture, bucket=storage.bucket if has_bucket else None, faces=listed)
+        except FaceRefusedError as error:
+            return Enrolment(request=request, refusal=error)
+        return Enrolment(request=request, place=place)
+
+    return [plan(request) for request in requests]
+
+
 def enrol_students(
     requests: Sequence[Request],
     *,
     connect: Callable[[], AbstractContextManager["Connection"]],
     storage: Storage,
+    caution: Caution,
     note: Note,
     advance: Callable[[], None],
 ) -> list[Enrolment]:
@@ -138,19 +140,18 @@ def enrol_students(
     A photo that is refused stops no other. Run again after a crash, this goes on where it stopped.
 
     Args:
-        requests: the photos.
+        requests: the photos, which `plan_enrolments` has checked.
         connect: opens a connection to the database, one for each student.
         storage: its bucket and its collection are created if they do not exist.
+        caution: which faces are refused.
         note: prints what cannot be known of the bucket.
         advance: is called after each photo.
 
     Raises:
-        EduguardError: for a bucket that is not private, or a file that is not a photo: nothing was sent.
+        EduguardError: for a bucket that is not private: nothing was sent.
     """
-    for request in requests:
-        read_picture(request.file)  # all are checked before one is sent; bytes are read again when their turn comes
     prepare_storage(storage, note)
-    faces = face_numbers(storage.collection)
+    faces = list_face_ids(storage.collection)
     students: dict[str, list[Request]] = {}
     for request in requests:
         students.setdefault(request.student_id, []).append(request)
@@ -159,7 +160,7 @@ def enrol_students(
         enrolments = []
         with connect() as conn:
             for request in of_one:
-                enrolments.append(enrol_or_refuse(conn, request, storage=storage, faces=faces))
+                enrolments.append(enrol_or_refuse(conn, request, storage=storage, faces=faces, caution=caution))
                 advance()
         return enrolments
 
@@ -167,68 +168,62 @@ def enrol_students(
         return [enrolment for enrolments in threads.map(enrol_all, students.values()) for enrolment in enrolments]
 
 
-def enrol_or_refuse(conn: "Connection", request: Request, *, storage: Storage, faces: Numbers) -> Enrolment:
+def enrol_or_refuse(
+    conn: "Connection", request: Request, *, storage: Storage, faces: Faces, caution: Caution
+) -> Enrolment:
     """Enrol one photo; a refusal of the picture becomes part of the enrolment."""
     try:
-        return enrol_photo(conn, request, storage=storage, faces=faces)
+        return enrol_photo(conn, request, storage=storage, faces=faces, caution=caution)
     except FaceRefusedError as error:
         return Enrolment(request=request, refusal=error)
 
 
 def enrol_photo(
-    conn: "Connection", request: Request, *, storage: Storage, faces: Numbers, tell: Tell = lambda _: None
+    conn: "Connection",
+    request: Request,
+    *,
+    storage: Storage,
+    faces: Faces,
+    caution: Caution,
+    tell: Tell = lambda _: None,
 ) -> Enrolment:
-    """Put one photo into the bucket, index its face, insert its row and commit, in this order.
-
-    The student's row is locked meanwhile, so that two at once never take the same number. Whatever a crash leaves is
-    found again by the photo's hash: the object is used, and the face, for Rekognition does not index the same picture
-    twice under one external image id (IndexFaces reference).
+    """Make what is missing of one photo and commit, with the student's row locked: two never take one number.
 
     Raises:
-        FaceRefusedError: for a picture without exactly one face; nothing of it stays anywhere.
+        FaceRefusedError: as `complete`; or where the bucket has another photo under the wanted number.
     """
-    student, picture = request.student_id, read_picture(request.file)
+    picture = read_picture(request.file)
     with conn.transaction():
-        place = _reserve(conn, request, picture, bucket=storage.bucket, faces=faces.get(student, frozenset()))
-        name = external_image_id(student, place.number)
+        lock_student(conn, request.student_id)
+        place = _find_place(conn, request, picture, bucket=storage.bucket, faces=faces)
         tell("reserved")
-        if place.is_enrolled:
-            return Enrolment(request=request, external_image_id=name)
-        key = photo_key(student, place.number)
-        if not place.is_stored:
-            storage.bucket.put(key, picture.content)
-        tell("stored")
-        try:
-            face = storage.collection.index_face(_shown(picture, key, storage), name)
-        except FaceRefusedError:
-            storage.bucket.delete([key])
-            raise
-        tell("indexed")
-        conn.execute(
-            "INSERT INTO student_faces"
-            " (id, student_id, external_image_id, face_id, photo_url, quality_score, indexed_at)"
-            " VALUES (%s, %s, %s, %s, %s, %s, now())",
-            [name, student, name, face.face_id, key, face.quality],
-        )
-        tell("inserted")
+        complete(place, picture, storage=storage, caution=caution, conn=conn, tell=tell)
     tell("committed")
-    return Enrolment(request=request, external_image_id=name, is_new=True)
+    return Enrolment(request=request, place=place)
 
 
-def _reserve(conn: "Connection", request: Request, picture: Picture, *, bucket: Bucket, faces: frozenset[int]) -> Place:
-    student = request.student_id
-    lock_student(conn, student)
-    query = "SELECT external_image_id FROM student_faces WHERE student_id = %s"
-    found = [split_external_image_id(row[0]) for row in conn.execute(query, [student])]
-    rows = frozenset(parts[1] for parts in found if parts)
-    stored = {number: bucket.read_sha256(key) for number, key in find_keys(bucket, student).items()}
-    place = find_place(picture.sha256, request.number, rows=rows, stored=stored, faces=faces)
-    if place is None:
+def _find_place(
+    conn: "Connection", request: Request, picture: Picture, *, bucket: Bucket | None, faces: Faces
+) -> Place:
+    student, listed = request.student_id, faces.get(request.student_id, {})
+    query = "SELECT external_image_id, face_id FROM student_faces WHERE student_id = %s"
+    found = ((split_external_image_id(external), face_id) for external, face_id in conn.execute(query, [student]))
+    rows = {parts[1]: face_id for parts, face_id in found if parts}
+    stored = _find_stored(bucket, student, picture) if bucket else {}
+    number = find_number(request.number, rows=rows, stored=stored, faces=listed)
+    if number is None:
         raise FaceRefusedError(
             f"{request.file}: {student} has another photo {request.number}",
             hint="`inv enrol STUDENT PHOTO…` gives a photo the next number; `inv photos check` finds lost ones.",
         )
-    return place
+    row = rows.get(number)
+    face_id = choose_face(listed.get(number, ()), row)
+    return Place(student_id=student, number=number, has_photo=number in stored, face_id=face_id, row=row)
+
+
+def _find_stored(bucket: Bucket, student: str, picture: Picture) -> dict[int, bool]:
+    found = ((key, stored, split_photo_key(key)) for key, stored in bucket.list_objects(photos_prefix(student)).items())
+    return {parts[1]: bucket.holds(key, stored, picture.content) for key, stored, parts in found if parts}
 
 
 def lock_student(conn: "Connection", student: str) -> None:
@@ -237,29 +232,22 @@ def lock_student(conn: "Connection", student: str) -> None:
         raise EduguardError(f"No such student: {student}", hint="The table students has a row for each.")
 
 
-def find_keys(bucket: Bucket, student: str) -> dict[int, str]:
-    """Return the key of each photo of a student in the bucket, by number; read-only."""
-    found = ((key, split_photo_key(key)) for key in bucket.sizes(photos_prefix(student)))
-    return {parts[1]: key for key, parts in found if parts}
-
-
-def _shown(picture: Picture, key: str, storage: Storage) -> bytes | S3Object:
-    if storage.by_reference and len(picture.content) <= LARGEST_OBJECT:
-        return S3Object(bucket=storage.bucket.name, key=key)
-    return fit_picture(picture.content, limit=LARGEST_IMAGE)
-
-
 def summarise(enrolments: Sequence[Enrolment]) -> str:
     """Return the counts as one line.
 
     Raises:
         EduguardError: naming each photo that was refused.
     """
-    counts = Counter("refused" if each.refusal else "enrolled" if each.is_new else "known" for each in enrolments)
-    line = f"{len(enrolments)} photos: {counts['enrolled']} enrolled, {counts['known']} enrolled already"
-    refused = [each for each in enrolments if each.refusal]
-    if refused:
+    by: dict[str, list[Enrolment]] = {}
+    for each in enrolments:
+        by.setdefault(each.outcome, []).append(each)
+    line = (
+        f"{len(enrolments)} photos: {len(by.get('enrolled', []))} enrolled, {len(by.get('known', []))} enrolled already"
+    )
+    if completed := by.get("completed", []):
+        line += f", {len(completed)} completed"
+    if refused := by.get("refused", []):
         named = "\n  ".join(f"{each.request.file}: {each.refusal}" for each in refused)
         raise EduguardError(f"{line}, {len(refused)} refused:\n  {named}")
-    names = ", ".join(sorted(each.external_image_id or "" for each in enrolments if each.is_new))
-    return f"{line}" + (f" ({names})" if names and counts["enrolled"] <= _SHOWN else "")
+    names = sorted(each.place.name for each in by.get("enrolled", []) if each.place)
+    return f"{line} ({', '.join(names)})" if 0 < len(names) <= _SHOWN else line

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eduguard.aws import JPEG, Bucket
+from eduguard.aws import JPEG, Bucket, Content
 from eduguard.errors import EduguardError
-from eduguard.identifiers import KEY_FORM, PHOTOS
+from eduguard.identifiers import KEY_FORM, PHOTOS, split_photo_key
 from eduguard.jpeg import read_size
-from eduguard.students.pictures import SMALLEST_SIDE
+from eduguard.students.pictures import SMALLEST_SIDE, marks_of
+from eduguard.students.private_files import write_inside
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -37,12 +38,14 @@ class PhotoReport:
     """Photos of students in the bucket that no row has."""
     wrong_type: tuple[str, ...]
     too_small: tuple[str, ...]
+    damaged: tuple[str, ...]
+    """Photos whose bytes do not have the SHA-256 that was kept when they were put."""
 
     def summary(self) -> str:
         """Return the counts as one line."""
         return (
             f"{self.photos} photos of rows: {len(self.missing)} missing, {len(self.extra)} extra, "
-            f"{len(self.wrong_type)} of the wrong type, {len(self.too_small)} too small"
+            f"{len(self.wrong_type)} of the wrong type, {len(self.too_small)} too small, {len(self.damaged)} damaged"
         )
 
     def findings(self) -> list[tuple[str, str]]:
@@ -52,51 +55,69 @@ class PhotoReport:
             "extra": self.extra,
             "wrong type": self.wrong_type,
             "too small": self.too_small,
+            "damaged": self.damaged,
         }
         return [(kind, key) for kind, keys in kinds.items() for key in keys]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyPlan:
-    """The keys to copy, sorted, and how many are the same on both sides."""
+    """The keys to copy, sorted, those of them that replace another photo, and how many are the same on both sides."""
 
     keys: tuple[str, ...]
+    replaced: tuple[str, ...]
     unchanged: int
+    passed_over: tuple[str, ...] = ()
+    """what is not a student's photo; it is not copied"""
 
     def summary(self, *, done: str) -> str:
         """Return the counts as one line."""
-        return f"{len(self.keys)} photos {done}, {self.unchanged} the same on both sides"
+        replacing = f", {len(self.replaced)} in place of another" if self.replaced else ""
+        strange = f", {len(self.passed_over)} that are not students' photos passed over" if self.passed_over else ""
+        return f"{len(self.keys)} photos {done}, {self.unchanged} the same on both sides{replacing}{strange}"
 
 
 def check_photos(conn: "Connection", bucket: Bucket) -> PhotoReport:
-    """Compare the rows of student_faces with the students' photos in the bucket; read-only."""
+    """Compare the rows of student_faces with the students' photos in the bucket, byte for byte; read-only."""
     wanted = {row[0] for row in conn.execute("SELECT photo_url FROM student_faces")}
     stored = bucket.sizes(PHOTOS)
-
-    def judge(key: str) -> str | None:
-        if not stored[key]:
-            return "too small"
-        content_type, head = bucket.read_head(key)
-        size = read_size(head)
-        if content_type != JPEG or size is None:
-            return "wrong type"
-        return "too small" if min(size) < SMALLEST_SIDE else None
-
     present = sorted(wanted & stored.keys())
     with ThreadPoolExecutor(_AT_ONCE) as threads:
-        verdicts = dict(zip(present, threads.map(judge, present), strict=True))
+        verdicts = dict(zip(present, threads.map(lambda key: judge_photo(bucket.read(key)), present), strict=True))
+
+    def judged(verdict: str) -> tuple[str, ...]:
+        return tuple(key for key in present if verdicts[key] == verdict)
+
     return PhotoReport(
         photos=len(wanted),
         missing=tuple(sorted(wanted - stored.keys())),
-        extra=tuple(sorted(stored.keys() - wanted)),
-        wrong_type=tuple(key for key in present if verdicts[key] == "wrong type"),
-        too_small=tuple(key for key in present if verdicts[key] == "too small"),
+        extra=tuple(sorted(key for key in stored.keys() - wanted if split_photo_key(key))),
+        wrong_type=judged("wrong type"),
+        too_small=judged("too small"),
+        damaged=judged("damaged"),
     )
+
+
+def judge_photo(found: Content) -> str | None:
+    """Return what is wrong with an object, or None; a pure function."""
+    if found.is_damaged:
+        return "damaged"
+    if not found.content:
+        return "too small"
+    size = read_size(found.content)
+    if found.content_type != JPEG or size is None:
+        return "wrong type"
+    return "too small" if min(size) < SMALLEST_SIDE else None
+
+
+def is_photo_key(key: str) -> bool:
+    """Say whether a key is a student's photo's and the safe path of a file."""
+    return split_photo_key(key) is not None and _SAFE_KEY.match(key) is not None
 
 
 def check_keys(keys: Iterable[str]) -> None:
     """Refuse keys that are not safe relative paths of JPEG files, by name."""
-    unsafe = sorted(key for key in keys if not _SAFE_KEY.match(key))
+    unsafe = sorted({key for key in keys if not _SAFE_KEY.match(key)})
     if unsafe:
         raise EduguardError(
             f"{len(unsafe)} keys cannot be files: {', '.join(map(ascii, unsafe[:_SHOWN]))}",
@@ -105,76 +126,97 @@ def check_keys(keys: Iterable[str]) -> None:
 
 
 def plan_pull(folder: Path, bucket: Bucket) -> CopyPlan:
-    """Say which photos of the bucket are missing from the folder or different there; read-only."""
+    """Say which students' photos of the bucket are missing from the folder or different there; read-only."""
     _check_folder(folder)
     stored = bucket.list_objects()
-    check_keys(stored)
-    for key in stored:
+    keys = list(filter(is_photo_key, stored))
+    for key in keys:
         _check_inside(folder, folder / key)
-    return _plan(
-        stored, lambda key: (folder / key).is_file() and bucket.holds(key, stored[key], (folder / key).read_bytes())
-    )
+
+    def compare(key: str) -> bool | None:
+        file = folder / key
+        return bucket.holds(key, stored[key], file.read_bytes()) if file.is_file() else None
+
+    strange = (key for key in stored if not is_photo_key(key) and not key.endswith("/"))
+    return _plan(keys, compare, passed_over=strange)
 
 
 def find_files(folder: Path) -> dict[str, Path]:
-    """Return the photos of a folder by the key that each has in the bucket; read-only.
+    """Return the files of a folder by the key that each would have in the bucket, hidden ones aside; read-only.
 
     Raises:
-        EduguardError: when there is no such folder, or naming each file that is not a JPEG or cannot be a key.
+        EduguardError: when there is no such folder or no student's photo in it, or naming each that is not a JPEG.
     """
     _check_folder(folder)
     if not folder.is_dir():
         raise EduguardError(f"There is no folder {folder}")
     paths = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
     files = {path.relative_to(folder).as_posix(): path for path in paths}
-    check_keys(files)
-    wrong = sorted(key for key, path in files.items() if read_size(path.read_bytes()) is None)
+    photos = list(filter(is_photo_key, files))
+    if not photos:
+        raise EduguardError(f"No student's photo in {folder}", hint=f"Photos are named {KEY_FORM} below the folder.")
+    wrong = sorted(key for key in photos if read_size(files[key].read_bytes()) is None)
     if wrong:
         raise EduguardError(f"No JPEG pictures: {', '.join(wrong[:_SHOWN])}", hint="Export them again as JPEG.")
     return files
 
 
 def plan_push(files: Mapping[str, Path], bucket: Bucket) -> CopyPlan:
-    """Say which files are missing from the bucket or different there; read-only."""
-    stored = bucket.list_objects()
-    return _plan(files, lambda key: key in stored and bucket.holds(key, stored[key], files[key].read_bytes()))
+    """Say which students' photos are missing from the bucket or different there; read-only."""
+    stored = bucket.list_objects(PHOTOS)
+
+    def compare(key: str) -> bool | None:
+        return bucket.holds(key, stored[key], files[key].read_bytes()) if key in stored else None
+
+    return _plan(filter(is_photo_key, files), compare, passed_over=(key for key in files if not is_photo_key(key)))
 
 
 def pull(plan: CopyPlan, folder: Path, bucket: Bucket, *, advance: Callable[[], None]) -> None:
-    """Copy photos into the folder; each appears whole or not at all, so that a run can go on where one ended."""
+    """Copy photos into the folder; each appears whole or not at all, so that a run can go on where one ended.
 
-    def copy(key: str) -> None:
-        file = folder / key
-        part = file.with_name(f".{file.name}.part")
-        content = bucket.download(key)
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            part.write_bytes(content)
-            part.replace(file)
-        except OSError as error:
-            raise EduguardError(f"Cannot write {file}: {error.strerror}") from error
+    Raises:
+        EduguardError: when a file cannot be written; after all others, naming each photo that is damaged in the bucket.
+    """
+
+    def copy(key: str) -> bool:
+        found = bucket.read(key)
+        if not found.is_damaged:
+            write_inside(folder, key, found.content)
         advance()
+        return found.is_damaged
 
     with ThreadPoolExecutor(_AT_ONCE) as threads:
-        list(threads.map(copy, plan.keys))
+        damaged = [key for key, is_damaged in zip(plan.keys, threads.map(copy, plan.keys), strict=True) if is_damaged]
+    if damaged:
+        raise EduguardError(
+            f"{len(damaged)} photos are damaged in bucket {bucket.name} and were not pulled: {', '.join(damaged)}",
+            hint="`inv photos push FOLDER` puts the photos of a folder in their place.",
+        )
 
 
 def push(plan: CopyPlan, files: Mapping[str, Path], bucket: Bucket, *, advance: Callable[[], None]) -> None:
     """Copy photos into the bucket; a run can go on where one ended."""
 
     def copy(key: str) -> None:
-        bucket.upload(key, files[key])
+        content = files[key].read_bytes()
+        bucket.put(key, content, marks_of(content))
         advance()
 
     with ThreadPoolExecutor(_AT_ONCE) as threads:
         list(threads.map(copy, plan.keys))
 
 
-def _plan(keys: Iterable[str] | Mapping[str, object], is_same: Callable[[str], bool]) -> CopyPlan:
+def _plan(keys: Iterable[str], compare: Callable[[str], bool | None], *, passed_over: Iterable[str]) -> CopyPlan:
+    """Make a plan; compare says whether the photo is the same on the other side, or None where there is none."""
     ordered = sorted(keys)
     with ThreadPoolExecutor(_AT_ONCE) as threads:
-        same = list(threads.map(is_same, ordered))
-    return CopyPlan(keys=tuple(key for key, known in zip(ordered, same, strict=True) if not known), unchanged=sum(same))
+        same = dict(zip(ordered, threads.map(compare, ordered), strict=True))
+    return CopyPlan(
+        keys=tuple(key for key in ordered if not same[key]),
+        replaced=tuple(key for key in ordered if same[key] is False),
+        unchanged=sum(same[key] is True for key in ordered),
+        passed_over=tuple(sorted(passed_over)),
+    )
 
 
 def _check_folder(folder: Path) -> None:

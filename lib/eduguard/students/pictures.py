@@ -2,14 +2,14 @@
 
 import hashlib
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eduguard.aws import Box
 from eduguard.errors import EduguardError
-from eduguard.jpeg import encode, opened
+from eduguard.jpeg import encode, opened, read_comment
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 SMALLEST_SIDE = 80  # pixels; Rekognition takes nothing smaller (guidelines and quotas)
 LARGEST_OBJECT = 15 * 1024 * 1024  # bytes; Rekognition takes no larger picture from a bucket
+DRAWN = {"origin": "drawn"}
+"""the metadata in the bucket of a photo that our own code drew"""
+_DRAWN_COMMENT = b"drawn by EduGuard DB"  # in the file; seed_data/draw_photos.py writes it
 _LARGEST_FILE = 64 * 1024 * 1024  # bytes; no photo, whatever it says
 _MARGIN = 0.4  # of a face's own width and height, on each side of it: recognisers want the whole head
 _FONT = "DejaVuSans.ttf"  # there on most Linux machines
@@ -34,6 +37,21 @@ class Picture:
     def sha256(self) -> str:
         """Return the hash by which the same photo is recognised."""
         return hashlib.sha256(self.content).hexdigest()
+
+    @property
+    def is_drawn(self) -> bool:
+        """Say whether our own code drew it: nobody is on it."""
+        return bool(marks_of(self.content))
+
+    @property
+    def marks(self) -> Mapping[str, str]:
+        """Return what the bucket keeps about it as metadata."""
+        return marks_of(self.content)
+
+
+def marks_of(jpeg: bytes) -> Mapping[str, str]:
+    """Return what the bucket keeps about a JPEG as metadata."""
+    return DRAWN if read_comment(jpeg) == _DRAWN_COMMENT else {}
 
 
 def read_picture(file: Path) -> Picture:

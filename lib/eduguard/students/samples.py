@@ -1,13 +1,16 @@
 """Enrol the sample photos: put each into the bucket and index its one face; their rows are in the fixtures."""
 
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from eduguard.aws import Bucket, S3Object, StoredObject, read_faces
+from eduguard.aws import Bucket, FaceRefusedError
 from eduguard.errors import EduguardError
 from eduguard.identifiers import KEY_FORM, PHOTOS, external_image_id, photo_key, split_photo_key
+from eduguard.students.completion import Caution, Place, choose_face, complete, list_face_ids
+from eduguard.students.pictures import read_picture
 from eduguard.students.storage import Note, Storage, prepare_storage
 
 _AT_ONCE = 4  # below Rekognition's smallest quota for IndexFaces, 5 a second
@@ -72,42 +75,52 @@ def _photo(folder: Path, file: Path) -> FolderPhoto | None:
     return FolderPhoto(student_id=parts[0], number=parts[1], file=file) if parts else None
 
 
-def enrol_samples(photos: Sequence[FolderPhoto], *, storage: Storage, note: Note) -> SamplesReport:
+def enrol_samples(photos: Sequence[FolderPhoto], *, storage: Storage, caution: Caution, note: Note) -> SamplesReport:
     """Upload and index what is missing; a second run changes nothing.
 
     Args:
         photos: what should be in the bucket and in the collection.
         storage: its bucket and its collection are created if they do not exist.
+        caution: which faces are refused.
         note: prints what cannot be known of the bucket.
 
     Raises:
-        EduguardError: for a bucket that is not private. For a picture without exactly one face; those before it stay
-            enrolled, and the next run goes on. After all others are enrolled: naming each photo under whose key the
-            bucket has another one, which stays.
+        EduguardError: for a bucket that is not private. After all others are enrolled: naming each photo that was
+            refused, and each under whose key the bucket has another one, which stays.
     """
     prepare_storage(storage, note)
-    bucket, collection = storage.bucket, storage.collection
-    stored = bucket.list_objects(PHOTOS)
-    known = {face.external_image_id for face in read_faces(collection)}
-    changed = [each for each in photos if each.key in stored and not _is_stored(each, stored[each.key], bucket)]
-    upload = [photo for photo in photos if photo.key not in stored]
-    index = [photo for photo in photos if photo.external_image_id not in known and photo not in changed]
+    stored, faces = storage.bucket.list_objects(PHOTOS), list_face_ids(storage.collection)
 
-    def index_photo(photo: FolderPhoto) -> None:
-        reference = S3Object(bucket=bucket.name, key=photo.key)
-        collection.index_face(reference if storage.by_reference else photo.file.read_bytes(), photo.external_image_id)
+    def enrol(photo: FolderPhoto) -> Place | EduguardError | None:
+        picture = read_picture(photo.file)
+        kept = stored.get(photo.key)
+        if kept and not storage.bucket.holds(photo.key, kept, picture.content):
+            return None
+        face_ids = faces.get(photo.student_id, {}).get(photo.number, ())
+        place = Place(
+            student_id=photo.student_id,
+            number=photo.number,
+            has_photo=kept is not None,
+            face_id=choose_face(face_ids, None),
+            needs_row=False,
+        )
+        try:
+            complete(place, picture, storage=storage, caution=caution)
+        except FaceRefusedError as error:
+            return EduguardError(f"{photo.file}: {error.message}", hint=error.hint)
+        return place
 
     with ThreadPoolExecutor(_AT_ONCE) as threads:
-        list(threads.map(lambda photo: bucket.upload(photo.key, photo.file), upload))
-        list(threads.map(index_photo, index))
-    report = SamplesReport(photos=len(photos), uploaded=len(upload), indexed=len(index), changed=len(changed))
+        done = list(threads.map(enrol, photos))
+    missing = Counter(what for place in done if isinstance(place, Place) for what in place.missing)
+    changed = [photo for photo, place in zip(photos, done, strict=True) if place is None]
+    report = SamplesReport(photos=len(photos), uploaded=missing["photo"], indexed=missing["face"], changed=len(changed))
+    if refused := [error for error in done if isinstance(error, EduguardError)]:
+        named = "\n  ".join(map(str, refused))
+        raise EduguardError(f"{report.summary()}; {len(refused)} refused:\n  {named}")
     if changed:
-        raise _changed(report, changed, bucket)
+        raise _changed(report, changed, storage.bucket)
     return report
-
-
-def _is_stored(photo: FolderPhoto, stored: StoredObject, bucket: Bucket) -> bool:
-    return bucket.holds(photo.key, stored, photo.file.read_bytes())
 
 
 def _changed(report: SamplesReport, photos: Sequence[FolderPhoto], bucket: Bucket) -> EduguardError:

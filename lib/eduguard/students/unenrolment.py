@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from eduguard.aws import Collection, read_faces
 from eduguard.identifiers import PLACEHOLDER, photos_prefix, split_external_image_id
-from eduguard.students.enrolment import Tell
+from eduguard.students.completion import Tell
 from eduguard.students.storage import Storage
 
 if TYPE_CHECKING:

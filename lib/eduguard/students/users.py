@@ -9,20 +9,34 @@ from eduguard.errors import EduguardError
 from eduguard.identifiers import PLACEHOLDER, split_external_image_id
 
 _NOT_FOUND = "FACE_NOT_FOUND"  # also said of a face that was indexed some hundred milliseconds ago
+_LONGEST_USER = 128  # characters (Rekognition API reference, CreateUser)
 _PAUSES = (0.5, 1.0, 2.0)  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserPlan:
-    """The faces that each student's user lacks, by student; both sorted."""
+    """The faces that each student's user lacks, by student; both sorted. Users in mixed get none."""
 
     missing: tuple[tuple[str, tuple[str, ...]], ...]
     unchanged: int
+    mixed: tuple[Face, ...] = ()
+    """faces that belong to a user whose id they do not carry"""
 
     def summary(self, *, refused: int = 0) -> str:
         """Return the counts as one line."""
         faces = sum(len(face_ids) for _, face_ids in self.missing)
         return f"{faces - refused} faces given to {len(self.missing)} users, {self.unchanged} unchanged"
+
+
+def find_mixed(faces: Iterable[Face]) -> list[Face]:
+    """Return the faces that belong to a user whose id they do not carry, sorted; a pure function."""
+    mixed = []
+    for face in faces:
+        if face.user_id is not None:
+            parts = split_external_image_id(face.external_image_id or "")
+            if parts is None or parts[0] != face.user_id:
+                mixed.append(face)
+    return sorted(mixed, key=lambda face: (face.user_id, face.external_image_id or "", face.face_id))
 
 
 def plan_users(rows: Iterable[tuple[str, str]], faces: Iterable[Face]) -> UserPlan:
@@ -32,7 +46,9 @@ def plan_users(rows: Iterable[tuple[str, str]], faces: Iterable[Face]) -> UserPl
         rows: external image id and FaceId of each.
         faces: as they were listed.
     """
-    users = {face.face_id: face.user_id for face in faces}
+    listed = list(faces)
+    users, mixed = {face.face_id: face.user_id for face in listed}, find_mixed(listed)
+    closed = {face.user_id for face in mixed}  # Rekognition would compare the student's photos with another's
     missing: dict[str, list[str]] = {}
     unchanged = 0
     for external, face_id in rows:
@@ -42,11 +58,12 @@ def plan_users(rows: Iterable[tuple[str, str]], faces: Iterable[Face]) -> UserPl
         user = users.get(face_id)  # a face that was just indexed may not be listed yet
         if user == parts[0]:
             unchanged += 1
-        elif user is None:
+        elif user is None and parts[0] not in closed:
             missing.setdefault(parts[0], []).append(face_id)
     return UserPlan(
         missing=tuple((student, tuple(sorted(found))) for student, found in sorted(missing.items())),
         unchanged=unchanged,
+        mixed=tuple(mixed),
     )
 
 
@@ -54,10 +71,14 @@ def apply_users(collection: Collection, plan: UserPlan) -> str:
     """Create the users that are missing and give them their faces; return the counts as one line.
 
     Raises:
-        EduguardError: naming each face that Rekognition would not give to its user.
+        EduguardError: naming each face that Rekognition would not give to its user, or that belongs to the user of
+            another student.
     """
     refused: dict[str, str] = {}
     for student, face_ids in plan.missing:
+        if len(student) > _LONGEST_USER:
+            refused |= dict.fromkeys(face_ids, f"a user's id has at most {_LONGEST_USER} characters: {student}")
+            continue
         collection.create_user(student)
         refused |= _associate(collection, student, list(face_ids))
     if refused:
@@ -67,7 +88,26 @@ def apply_users(collection: Collection, plan: UserPlan) -> str:
             hint="LOW_MATCH_CONFIDENCE: the photo is too unlike the student's others; look whether it is theirs. "
             "FACE_NOT_FOUND: run `inv sync-faces`.",
         )
+    if plan.mixed:
+        raise _mixed(collection, plan)
     return plan.summary()
+
+
+def _mixed(collection: Collection, plan: UserPlan) -> EduguardError:
+    face = plan.mixed[0]
+    return EduguardError(
+        f"{plan.summary()}; {len(plan.mixed)} faces belong to the user of another student: {name_mixed(plan.mixed)}",
+        hint="These users are not believed. Take each face away, then run `inv sync-faces --users`: "
+        f"aws rekognition disassociate-faces --collection-id {collection.name} --user-id {face.user_id} "
+        f"--face-ids {face.face_id}",
+    )
+
+
+def name_mixed(faces: Iterable[Face]) -> str:
+    """Name each face that belongs to the user of another student, as one line; a pure function."""
+    return "; ".join(
+        f"user {face.user_id} has {face.external_image_id or 'a face without an id'} ({face.face_id})" for face in faces
+    )
 
 
 def _associate(collection: Collection, student: str, face_ids: list[str]) -> dict[str, str]:
