@@ -89,7 +89,7 @@ def test_full_says_at_once_that_the_server_does_not_answer(staging: Staging, inv
     done = inv(
         "full",
         check=False,
-        **KEYS,
+        **staging._keys,
         DATABASE_URL="postgresql://127.0.0.1:9/school",
         INVOKE_RUNTIME_CONFIG=str(staging._file),
     )
