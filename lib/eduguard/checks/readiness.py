@@ -21,10 +21,10 @@ def find_missing(settings: Settings, state: CollectionState | None) -> list[str]
     database = target_database(settings)
     live = protection.inspect(database)
     what = "has no face" if state else "does not exist"
-    missing = [f"collection {target.collection} {what} in {target.region}: {prefix} enrol --yes"]
+    consent = "" if target.protection == "open" and live.is_local else f" --confirm {database.name}"
+    missing = [f"collection {target.collection} {what} in {target.region}: {prefix} enrol --yes{consent}"]
     if not target_bucket(settings).exists():
-        missing.append(f"bucket {target.bucket} does not exist: {prefix} enrol --yes")
+        missing.append(f"bucket {target.bucket} does not exist: {prefix} enrol --yes{consent}")
     if not live.exists:
-        full = f"{prefix} full --confirm {database.name}"
-        missing.append(f"database {database.name} does not exist on {live.server}: {full}")
+        missing.append(f"database {database.name} does not exist on {live.server}: {prefix} full{consent}")
     return missing

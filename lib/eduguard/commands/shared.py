@@ -76,7 +76,8 @@ def print_summary(name: str, settings: Settings, *, done: str) -> None:
         return
     more = f" and {placeholders - len(waiting)} more" if placeholders > len(waiting) else ""
     target = settings.target
-    mend = f"INVOKE_TARGET={target.name} inv enrol --yes sync-faces"
+    consent = "" if target.protection == "open" else f" --confirm {database.name}"
+    mend = f"INVOKE_TARGET={target.name} inv enrol --yes{consent} sync-faces"
     raise Exit(
         f"error: {done} {placeholders} of {faces} rows of {database.name} have no face in their collection: "
         f"{', '.join(waiting)}{more}\n  Enrol their photos and link them; the sample photos: {mend}",
