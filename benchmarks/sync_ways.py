@@ -18,6 +18,7 @@ from eduguard.aws.rekognition import open_collection
 from eduguard.commands.executor import tune_interpreter
 from eduguard.postgres import Database
 from eduguard.progress import Progress
+from eduguard.schools import Place
 from eduguard.sync import Options, run
 
 ACCESS = {"aws_access_key_id": "any", "aws_secret_access_key": "any"}
@@ -51,6 +52,7 @@ def sync(url: str, endpoint: str, collection: str) -> int:
     with Progress() as progress:
         outcome = run(
             Database.from_url(url),
+            Place(collection=collection, school="s"),
             open_collection(collection, region="us-east-1", endpoint=endpoint, credentials=ACCESS),
             Options(),
             ask=lambda _: None,

@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,10 @@ class Target:
     protection: str
     requests_per_second: float | None
     maintenance_database: str | None = None
+    collections: Mapping[str, str] = field(default_factory=dict)
+    """the collection of each school but one, whose is `collection`"""
+    claimed: Mapping[str, str] = field(default_factory=dict)
+    """the collections that other targets name on the same endpoint and in the same region, with these targets"""
 
     @property
     def is_embedded(self) -> bool:
@@ -56,11 +60,8 @@ class Target:
 
     def __str__(self) -> str:
         where = "the local cloud" if self.has_local_cloud else self.rekognition_endpoint or f"AWS {self.region}"
-        return f"target {self.name}: collection {self.collection} on {where}, protection {self.protection}"
-
-    def with_collection(self, collection: str | None) -> "Target":
-        """Return this target with another collection; the same target for None or an empty name."""
-        return replace(self, collection=_checked_collection(collection, "--collection")) if collection else self
+        more = f" and {len(self.collections)} more" if self.collections else ""
+        return f"target {self.name}: collection {self.collection}{more} on {where}, protection {self.protection}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,15 +76,21 @@ class Settings:
     migrations_folder: Path
     seed_folder: Path
     match_threshold: float
+    school: str = ""
+    """the only school that the command works on; empty: all schools of the target"""
+    only_collection: str = ""
+    """the only collection that the command works on; empty: all collections of the target"""
 
     @property
     def photos_folder(self) -> Path:
         """Return the folder whose files are named like the keys of the bucket."""
         return self.seed_folder / "photos"
 
-    def with_collection(self, collection: str | None) -> "Settings":
-        """Return these settings with another collection; the same settings for None or an empty name."""
-        return replace(self, target=self.target.with_collection(collection))
+    def narrowed(self, *, school: str = "", collection: str = "") -> "Settings":
+        """Return these settings for one school, or one collection, where named."""
+        if collection:
+            _checked_collection(collection, "--collection")
+        return replace(self, school=school, only_collection=collection)
 
 
 def load_settings(
@@ -100,7 +107,7 @@ def load_settings(
     Raises:
         EduguardError: naming every unknown or missing key, an unknown target, or a value of the wrong kind.
     """
-    names = {field.name for field in fields(Settings)} - {"root"} | {"targets"}
+    names = {field.name for field in fields(Settings)} - {"root", "school", "only_collection"} | {"targets"}
     _check_keys(values, names, files)
     return Settings(
         root=root,
@@ -123,9 +130,9 @@ def _load_target(values: Mapping[str, Any], environment: Mapping[str, str], file
             hint="Choose one with INVOKE_TARGET=NAME, or add it under `targets` in invoke.yaml.",
         )
     target = targets[name]
-    names = {field.name for field in fields(Target)} - {"name"}
-    newer = {field.name for field in fields(Target) if field.default is not MISSING}
-    _check_keys(target, names, f"target {name} in {files}", may_miss=newer)
+    names = {field.name for field in fields(Target)} - {"name", "claimed"}
+    _check_keys(target, names, f"target {name} in {files}", may_miss={"maintenance_database", "collections"})
+    collection = _checked_collection(_text(target, "collection"), f"the collection of target {name}")
     return Target(
         name=name,
         database_url=_database_url(target, name, environment),
@@ -134,7 +141,9 @@ def _load_target(values: Mapping[str, Any], environment: Mapping[str, str], file
         s3_endpoint=_endpoint(target, "s3_endpoint"),
         region=_matching(target, "region", _REGION),
         bucket_region=_matching(target, "bucket_region", _REGION),
-        collection=_checked_collection(_text(target, "collection"), f"the collection of target {name}"),
+        collection=collection,
+        collections=_collections(target, collection, name),
+        claimed=_claimed(targets, name),
         bucket=_matching(target, "bucket", _BUCKET),
         protection=_protection(target["protection"], name),
         requests_per_second=_rate(target["requests_per_second"], name),
@@ -170,6 +179,46 @@ def _checked_collection(collection: str | None, where: str) -> str:
             hint="Rekognition allows 1 to 255 letters, digits, dots, hyphens and underscores.",
         )
     return collection
+
+
+def _collections(values: Mapping[str, Any], collection: str, target: str) -> dict[str, str]:
+    found = _named_collections(values)
+    if found is None:
+        raise EduguardError(
+            f"`collections` of target {target} is {values['collections']!r}",
+            hint="It is null, or one `school: collection` for each school: {school-002: my-collection}.",
+        )
+    seen = {collection}
+    for school, name in found.items():
+        _checked_collection(name, f"the collection of {school} on target {target}")
+        if name in seen:
+            raise EduguardError(
+                f"Target {target} names collection {name} for two schools", hint="Each school has its own."
+            )
+        seen.add(name)
+    return found
+
+
+def _named_collections(values: Mapping[str, Any]) -> dict[str, str] | None:
+    found = values.get("collections")
+    if found is None or found == "":
+        return {}
+    if not isinstance(found, Mapping) or not all(isinstance(each, str) for each in found.values()):
+        return None
+    return {str(school): collection for school, collection in found.items()}
+
+
+def _claimed(targets: Mapping[str, Any], name: str) -> dict[str, str]:
+    # Only what matters here is read of the other targets: one that is broken is reported when it is chosen.
+    account = ("rekognition_endpoint", "region")
+    own, claimed = targets[name], dict[str, str]()
+    for other, values in targets.items():
+        if other == name or not isinstance(values, Mapping):
+            continue
+        if [values.get(key) for key in account] == [own.get(key) for key in account]:
+            names = [values.get("collection"), *(_named_collections(values) or {}).values()]
+            claimed |= {str(each): str(other) for each in names if each}
+    return claimed
 
 
 def _protection(value: object, target: str) -> str:

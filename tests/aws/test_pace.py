@@ -48,7 +48,7 @@ def test_collections_of_one_region_share_one_rate_and_are_never_throttled(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     settings = settings_of(cloud_endpoint)
-    collections = [target_collection(settings.with_collection(f"rate-{number}")) for number in range(3)]
+    collections = [target_collection(settings, f"rate-{number}") for number in range(3)]
     faults(tps=RATE)
     answers: list[int] = []
     for collection in collections:

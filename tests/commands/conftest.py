@@ -31,8 +31,12 @@ class School:
         self.collection: Collection = open_collection(self.name, endpoint=endpoint, **LOCAL)
 
     def inv(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        own = {"INVOKE_TARGETS_LOCAL_COLLECTION": self.name, "INVOKE_TARGETS_LOCAL_BUCKET": self.name}
-        return self._inv(*arguments, **own, **options)
+        own = {
+            "INVOKE_TARGETS_LOCAL_COLLECTION": self.name,
+            "INVOKE_TARGETS_LOCAL_COLLECTIONS_SCHOOL-002": f"{self.name}-2",
+            "INVOKE_TARGETS_LOCAL_BUCKET": self.name,
+        }
+        return self._inv(*arguments, **own | options)
 
     def rows(self) -> list[tuple[str, str]]:
         """The rows that enrolment has written: those of the seeds hold the placeholder."""

@@ -175,7 +175,7 @@ def test_a_sample_photo_that_was_drawn_anew_is_named_and_replaces_nothing(
     assert drawn.read_bytes() != kept
     done = school.inv("enrol", check=False, **own)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "18 photos: 0 uploaded, 0 faces indexed; " in done.stderr
+    assert "24 photos: 0 uploaded, 0 faces indexed; " in done.stderr
     assert str(drawn) in done.stderr
     assert "`inv unenrol student-001`, `inv enrol`, `inv seed-full`" in done.stderr
     assert (school.faces(), school.bucket.download("students/student-001/photo-1.jpg")) == (faces, kept)
@@ -362,13 +362,12 @@ def test_no_table_has_room_for_a_picture_and_no_message_holds_one(school: School
 
 def test_a_student_whose_faces_are_in_another_collection_is_refused(school: School, photo: Path) -> None:
     with connect(school.database, purpose="tests") as conn:
-        conn.execute("UPDATE students SET aws_collection_id = %s WHERE id <> 'student-001'", [school.name])
         conn.execute("UPDATE students SET aws_collection_id = 'elsewhere' WHERE id = 'student-001'")
     for command in (
         ("enrol", "student-001", str(photo)),
         ("unenrol", "student-001", "--yes"),
     ):
-        done = school.inv(*command, check=False)
+        done = school.inv(*command, "--collection", school.name, check=False)
         assert (done.returncode, "student-001 (in elsewhere)" in done.stderr) == (1, True), done.stderr
-        assert "Pass --collection elsewhere" in done.stderr
+        assert "Leave --collection and --school out" in done.stderr
     school.assert_enrolled()

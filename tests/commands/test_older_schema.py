@@ -16,6 +16,9 @@ Inv = Callable[..., subprocess.CompletedProcess[str]]
 def test_rows_seeded_at_an_older_version_are_migrated_and_synced(inv: Inv, full: Database, tmp_path: Path) -> None:
     older = tmp_path / "seed_data"
     shutil.copytree(ROOT / "seed_data", older, ignore=shutil.ignore_patterns("photos"))
+    (older / "00_schools.yaml").unlink()  # a table of 0005, and below its column
+    students = older / "09_students.yaml"
+    students.write_text(re.sub(r"(?m)^  school_id: .*\n", "", students.read_text()))
     faces = older / "10_student_faces.yaml"
     faces.write_text(re.sub(r"(?m)^  external_image_id: .*\n", "", faces.read_text()))  # a column of 0003
 
@@ -23,12 +26,16 @@ def test_rows_seeded_at_an_older_version_are_migrated_and_synced(inv: Inv, full:
     refused = inv("seed", check=False)
     assert refused.returncode == 1
     assert re.search(r"10_student_faces\.yaml:4: .*external_image_id", refused.stderr)
-    assert "113 inserted" in inv("seed", INVOKE_SEED_FOLDER=str(older)).stdout, "nothing was kept of what was refused"
-    assert "2 applied" in inv("migrate").stdout
+    assert "127 inserted" in inv("seed", INVOKE_SEED_FOLDER=str(older)).stdout, "nothing was kept of what was refused"
+    assert "3 applied" in inv("migrate").stdout
     status = json.loads(inv("status", "--json").stdout)
     assert status["migrations"]["pending"] == []
-    assert status["faces"]["placeholders"] == 18
-    assert "18 synced" in inv("sync-faces").stdout
-    assert "18 of 18" in inv("verify").stdout
+    assert status["faces"]["placeholders"] == 24
+    own = {"INVOKE_TARGETS_LOCAL_COLLECTION": "older", "INVOKE_TARGETS_LOCAL_BUCKET": "older"}
     with connect(full, purpose="tests") as conn:
-        assert conn.execute("SELECT count(DISTINCT external_image_id) FROM student_faces").fetchone() == (18,)
+        assert conn.execute("SELECT array_agg(id) FROM schools").fetchone() == (["school-001"],)
+    inv("enrol", INVOKE_SEED_FOLDER=str(older), **own)
+    assert "24 synced" in inv("sync-faces", **own).stdout, "all rows that were there are of one school"
+    assert "24 of 24" in inv("verify", **own).stdout
+    with connect(full, purpose="tests") as conn:
+        assert conn.execute("SELECT count(DISTINCT external_image_id) FROM student_faces").fetchone() == (24,)

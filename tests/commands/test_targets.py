@@ -17,7 +17,9 @@ pytestmark = pytest.mark.usefixtures("cloud_endpoint")
 
 
 def test_a_collection_that_does_not_exist_is_named(inv: Inv, full: Database) -> None:
-    done = inv("sync-faces", "--collection", "no-such-collection", check=False)
+    done = inv(
+        "sync-faces", "--school", "school-001", check=False, INVOKE_TARGETS_LOCAL_COLLECTION="no-such-collection"
+    )
     assert done.returncode == 1
     assert done.stderr.startswith("error: There is no collection no-such-collection in us-east-1")
 

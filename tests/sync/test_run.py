@@ -12,6 +12,7 @@ from eduguard.aws.rekognition import Collection, open_collection
 from eduguard.errors import EduguardError
 from eduguard.postgres import Database, connect
 from eduguard.progress import Progress, Step
+from eduguard.schools import Place
 from eduguard.sync import apply
 from eduguard.sync.comparison import Scope, read_rows
 from eduguard.sync.plan import FaceRow, Plan, pair_up, plan_sync
@@ -90,6 +91,7 @@ def run(school: Database) -> Sync:
     ) -> Outcome:
         return run_sync(
             school,
+            Place(collection=collection.name, school="school-001"),
             collection,
             Options(**options),
             ask=ask,
@@ -101,8 +103,9 @@ def run(school: Database) -> Sync:
 
 
 def held(school: Database) -> dict[str, str]:
+    query = "SELECT external_image_id, face_id FROM student_faces WHERE student_id LIKE 'student-00_'"
     with connect(school, purpose="tests") as conn:
-        return dict(conn.execute("SELECT external_image_id, face_id FROM student_faces").fetchall())
+        return dict(conn.execute(query).fetchall())
 
 
 def counts(outcome: Outcome) -> dict[str, int]:
@@ -290,8 +293,8 @@ def test_one_student_or_grade_is_synced_alone(run: Sync, whole: Collection, scho
 
 
 def test_only_rows_of_the_collections_own_students_are_compared(run: Sync, whole: Collection, school: Database) -> None:
-    execute(school, "UPDATE students SET aws_collection_id = 'whole' WHERE id = 'student-003'")
-    assert counts(run(whole)) == {"link": 3, "orphan": 15}
+    execute(school, "UPDATE students SET aws_collection_id = 'elsewhere' WHERE id = 'student-003'")
+    assert counts(run(whole)) == {"link": 15, "orphan": 3}
 
 
 def test_orphans_are_adopted_where_the_student_is_known(run: Sync, enrol: Enrol, school: Database) -> None:
@@ -330,4 +333,4 @@ def test_applying_nothing_touches_no_row(school: Database) -> None:
     with connect(school, purpose="tests") as conn:
         plan = plan_sync(pair_up([FaceRow(external_image_id="a-photo-1", face_id="f")], []))
         apply.apply_plan(conn, plan)
-        assert len(read_rows(conn, Scope(collection="any"))) == 18
+        assert len(read_rows(conn, Scope(place=Place(collection="any", school="school-001")))) == 18

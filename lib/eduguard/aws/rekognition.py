@@ -41,6 +41,10 @@ class Collection:
         self._client = client
         self.name = name
 
+    def named(self, name: str) -> "Collection":
+        """Return another collection of the same region, asked by the same client."""
+        return Collection(self._client, name)
+
     def describe(self) -> CollectionState | None:
         """Return the collection's state, or None where it does not exist; read-only."""
         with self._translated("describe"):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from eduguard.aws import CollectionState, Face, Identity, serves
-from eduguard.checks.evidence import DatabaseFacts, Evidence
+from eduguard.checks.evidence import DatabaseFacts, Evidence, PlaceEvidence
 from eduguard.errors import EduguardError
 from eduguard.identifiers import EXTERNAL_IMAGE_ID_FORM, split_external_image_id
 from eduguard.settings import Settings
@@ -73,16 +73,23 @@ def check_database(evidence: Evidence) -> list[Finding]:
     if isinstance(evidence.database, EduguardError):
         return [_failed("database", evidence.database)]
     found = [judge_database(evidence.database)]
-    return [*found, _failed("database", evidence.rows)] if isinstance(evidence.rows, EduguardError) else found
+    if isinstance(evidence.places, EduguardError):
+        return [*found, _failed("schools", evidence.places)]
+    failed = {each.rows.message: each.rows for each in evidence.places if isinstance(each.rows, EduguardError)}
+    return found + [_failed("database", error) for error in failed.values()]
 
 
-def check_collection(evidence: Evidence) -> list[Finding]:
-    """Say whether the collection is there and has faces of ours."""
-    if isinstance(evidence.collection, EduguardError):
-        return [_failed("collection", evidence.collection)]
-    if isinstance(evidence.faces, EduguardError):
-        return [_failed("collection", evidence.faces)]
-    return [judge_collection(evidence.collection, evidence.faces or [])]
+def check_collections(evidence: Evidence) -> list[Finding]:
+    """Say whether each collection is there and has faces of ours."""
+    return [finding for place in _places(evidence) for finding in _check_collection(place)]
+
+
+def _check_collection(place: PlaceEvidence) -> list[Finding]:
+    if isinstance(place.collection, EduguardError):
+        return [_failed("collection", place.collection)]
+    if isinstance(place.faces, EduguardError):
+        return [_failed("collection", place.faces)]
+    return [judge_collection(place.collection, place.faces or [])]
 
 
 def check_bucket(evidence: Evidence) -> list[Finding]:
@@ -91,20 +98,39 @@ def check_bucket(evidence: Evidence) -> list[Finding]:
 
 
 def check_sync(evidence: Evidence) -> list[Finding]:
-    """Say whether the rows hold the FaceIds of their faces."""
-    rows, faces = evidence.rows, evidence.faces
-    return judge_plan(plan_sync(pair_up(rows, faces))) if isinstance(rows, list) and isinstance(faces, list) else []
+    """Say of each collection whether the rows hold the FaceIds of their faces."""
+    return [
+        finding
+        for place in _places(evidence)
+        if isinstance(place.rows, list) and isinstance(place.faces, list)
+        for finding in judge_plan(plan_sync(pair_up(place.rows, place.faces)), place.place.school)
+    ]
 
 
 def check_places(evidence: Evidence) -> list[Finding]:
-    """Say which photos are only in some of the three places: table, bucket, collection."""
-    rows, photos, faces = evidence.rows, evidence.photos, evidence.faces
-    if not (isinstance(rows, list) and isinstance(photos, set) and isinstance(faces, list)):
+    """Say which photos are only in some of the three places: table, bucket, collection of their student."""
+    photos, states, seen = evidence.photos, dict[str, list[str]](), set[str]()
+    if not isinstance(photos, set) or not (places := _places(evidence)):
         return []
-    names = {face.external_image_id for face in faces if face.external_image_id}
-    ours = {name for name in names if split_external_image_id(name)}
-    states = compare_places({row.external_image_id for row in rows}, photos, ours)
+    for place in places:
+        if not (isinstance(place.rows, list) and isinstance(place.faces, list)):
+            return []
+        names = {face.external_image_id for face in place.faces if face.external_image_id}
+        rows, ours = (
+            {row.external_image_id for row in place.rows},
+            {name for name in names if split_external_image_id(name)},
+        )
+        for state, ids in compare_places(rows, photos & (rows | ours), ours).items():
+            states.setdefault(state, []).extend(ids)
+        seen |= rows | ours
+    settings = evidence.settings
+    if not (settings.school or settings.only_collection) and (rest := sorted(photos - seen)):
+        states.setdefault("photo", []).extend(rest)
     return [_judge_state(state, ids) for state, ids in states.items()]
+
+
+def _places(evidence: Evidence) -> list[PlaceEvidence]:
+    return [] if isinstance(evidence.places, EduguardError) else evidence.places
 
 
 CHECKS: tuple[Callable[[Evidence], list[Finding]], ...] = (
@@ -112,7 +138,7 @@ CHECKS: tuple[Callable[[Evidence], list[Finding]], ...] = (
     check_clock,
     check_region,
     check_database,
-    check_collection,
+    check_collections,
     check_bucket,
     check_sync,
     check_places,
@@ -164,12 +190,12 @@ def judge_collection(state: CollectionState, faces: list[Face]) -> Finding:
     return Finding(step="collection", verdict=OK, text=text)
 
 
-def judge_plan(plan: Plan) -> list[Finding]:
+def judge_plan(plan: Plan, school: str | None = None) -> list[Finding]:
     """Return what a sync would change, and what it would leave to be decided."""
-    found = []
+    found, of = [], f"{school}: " if school else ""
     changes = len(plan.link) + len(plan.relink)
     if changes:
-        text = f"{len(plan.link)} rows hold the placeholder, {len(plan.relink)} an old FaceId"
+        text = f"{of}{len(plan.link)} rows hold the placeholder, {len(plan.relink)} an old FaceId"
         found.append(Finding(step="sync", verdict=DRIFT, text=text, remedy="inv sync-faces"))
     for kind, remedy in (
         ("conflict", "inv sync-faces --unlink-missing"),
@@ -177,9 +203,9 @@ def judge_plan(plan: Plan) -> list[Finding]:
         ("temporary", "inv sync-faces --prune temporary"),
     ):
         if count := plan.counts()[kind]:
-            found.append(Finding(step="sync", verdict=DRIFT, text=f"{count} of kind {kind}", remedy=remedy))
+            found.append(Finding(step="sync", verdict=DRIFT, text=f"{of}{count} of kind {kind}", remedy=remedy))
     if not changes and not plan.conflict:
-        found.append(Finding(step="sync", verdict=OK, text=f"{plan.unchanged} rows hold the FaceId of their face"))
+        found.append(Finding(step="sync", verdict=OK, text=f"{of}{plan.unchanged} rows hold the FaceId of their face"))
     return found
 
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,18 +10,23 @@ from invoke.context import Context
 
 from eduguard.commands.executor import plain_settings
 from eduguard.commands.settings_file import explain_failures, name_files
+from eduguard.errors import EduguardError
 from eduguard.settings import Settings, load_settings
 from eduguard.terminal import print_step
 
 if TYPE_CHECKING:
+    from psycopg import Connection
+
     from eduguard.postgres import Database
+    from eduguard.schools import Place
 
 ROOT = Path(__file__).resolve().parents[3]  # the checkout: the suite is installed editable
 
-COLLECTION = "the collection, in place of the target's own"
+COLLECTION = "only this one of the target's collections"
 CONFIRM = "the database's name: consent to replace one that is not plainly ours"
 JSON = "print one JSON object"
 NEXT = "work on the database that `rebuild` made, before it is published"
+SCHOOL = "only this school: its id"
 TO = "the number of the migration to stop at, such as 0002"
 USERS = "let all faces of a student count together: a Rekognition user each, by external image id"
 YES = "do not ask before photos leave this machine"
@@ -28,10 +34,12 @@ YES = "do not ask before photos leave this machine"
 explain_failures()
 
 
-def settings_of(c: Context, collection: str = "") -> Settings:
-    """Return the settings of this command, with the collection that a flag named."""
+def settings_of(c: Context, collection: str = "", school: str = "") -> Settings:
+    """Return the settings of this command, narrowed to the collection or the school that a flag named."""
     values, files = plain_settings(c), name_files(c.config)
-    return load_settings(values, root=ROOT, environment=os.environ, files=files).with_collection(collection)
+    return load_settings(values, root=ROOT, environment=os.environ, files=files).narrowed(
+        school=school, collection=collection
+    )
 
 
 def chosen_database(settings: Settings, *, next: bool = False) -> "Database":
@@ -40,6 +48,26 @@ def chosen_database(settings: Settings, *, next: bool = False) -> "Database":
 
     live = target_database(settings)
     return live.next if next else live
+
+
+def place_students(conn: "Connection", settings: Settings, students: Iterable[str]) -> "dict[str, Place]":
+    """Return where the faces of each student are; read-only.
+
+    Raises:
+        EduguardError: for a student who does not exist, or is not in the school or collection that a flag named.
+    """
+    from eduguard.targets import all_places, target_places
+
+    chosen = {place.collection for place in target_places(settings, conn)}
+    places = all_places(settings).of_students(conn, students)
+    if elsewhere := {student: place for student, place in places.items() if place.collection not in chosen}:
+        named = ", ".join(f"{student} (in {place.collection})" for student, place in elsewhere.items())
+        raise EduguardError(
+            f"Not in {settings.only_collection or settings.school}: {named}",
+            hint="Leave --collection and --school out: a student's school, or students.aws_collection_id, says where "
+            "the faces are.",
+        )
+    return places
 
 
 def command_line() -> str:

@@ -2,11 +2,9 @@
 
 from eduguard.students.annotation import annotate_photos, name_outputs
 from eduguard.students.attendance import read_roster, report_session, summarise_attendance, take
-from eduguard.students.class_photos import find_sightings, search_by_faces, search_by_users
+from eduguard.students.class_photos import find_sightings, search_all, search_by_faces, search_by_users
 from eduguard.students.enrolment import (
     Request,
-    check_collection,
-    check_students,
     enrol_students,
     requests_of,
     summarise,
@@ -21,21 +19,21 @@ from eduguard.students.photos import (
     push,
 )
 from eduguard.students.pictures import read_picture
-from eduguard.students.samples import enrol_samples, find_photos
+from eduguard.students.samples import FolderPhoto, SamplesReport, enrol_samples, find_photos
 from eduguard.students.storage import Storage, check_private, prepare_bucket
 from eduguard.students.unenrolment import find_traces, remove_traces
 from eduguard.students.users import apply_users, plan_users
 
 __all__ = [
+    "FolderPhoto",
     "PhotoReport",
     "Request",
+    "SamplesReport",
     "Storage",
     "annotate_photos",
     "apply_users",
-    "check_collection",
     "check_photos",
     "check_private",
-    "check_students",
     "enrol_samples",
     "enrol_students",
     "find_files",
@@ -54,6 +52,7 @@ __all__ = [
     "remove_traces",
     "report_session",
     "requests_of",
+    "search_all",
     "search_by_faces",
     "search_by_users",
     "summarise",

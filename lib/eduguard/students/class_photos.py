@@ -58,6 +58,16 @@ def search_by_users(collection: Collection, owners: Mapping[str, str]) -> Search
     return search
 
 
+def search_all(searches: Sequence[Search]) -> Search:
+    """Return a search that makes each of these and takes the likeness that is the most similar."""
+
+    def search(cut: bytes) -> Likeness | None:
+        found = [likeness for each in searches if (likeness := each(cut))]
+        return max(found, key=lambda each: each.similarity, default=None)
+
+    return search
+
+
 def find_sightings(
     pictures: Sequence[Picture],
     *,

@@ -99,37 +99,11 @@ def face_numbers(collection: Collection) -> Numbers:
     return {student: frozenset(found) for student, found in numbers.items()}
 
 
-def check_students(conn: "Connection", students: Iterable[str]) -> None:
-    """Refuse students that do not exist, by name; read-only."""
-    wanted = sorted(set(students))
-    known = {row[0] for row in conn.execute("SELECT id FROM students WHERE id = ANY (%s)", [wanted])}
-    if unknown := [student for student in wanted if student not in known]:
-        raise EduguardError(f"No such student: {', '.join(unknown)}", hint="The table students has a row for each.")
-
-
-def check_collection(conn: "Connection", students: Iterable[str], collection: str) -> None:
-    """Refuse a collection in which these students' faces are not kept; read-only.
-
-    A collection that no student names has the faces of all students, as it does for sync.
-    """
-    elsewhere = conn.execute(
-        "SELECT id, aws_collection_id FROM students"
-        " WHERE id = ANY (%(students)s) AND aws_collection_id <> %(collection)s"
-        " AND EXISTS (SELECT FROM students WHERE aws_collection_id = %(collection)s) ORDER BY id",
-        {"students": list(students), "collection": collection},
-    ).fetchall()
-    if elsewhere:
-        raise EduguardError(
-            f"Not in collection {collection}: {', '.join(f'{student} (in {other})' for student, other in elsewhere)}",
-            hint=f"Pass --collection {elsewhere[0][1]}; students.aws_collection_id says where a student's faces are.",
-        )
-
-
 def enrol_students(
     requests: Sequence[Request],
     *,
     connect: Callable[[], AbstractContextManager["Connection"]],
-    storage: Storage,
+    storages: Mapping[str, Storage],
     note: Note,
     advance: Callable[[], None],
 ) -> list[Enrolment]:
@@ -140,7 +114,7 @@ def enrol_students(
     Args:
         requests: the photos.
         connect: opens a connection to the database, one for each student.
-        storage: its bucket and its collection are created if they do not exist.
+        storages: of each student; bucket and collections are created if they do not exist.
         note: prints what cannot be known of the bucket.
         advance: is called after each photo.
 
@@ -149,17 +123,21 @@ def enrol_students(
     """
     for request in requests:
         read_picture(request.file)  # all are checked before one is sent; bytes are read again when their turn comes
-    prepare_storage(storage, note)
-    faces = face_numbers(storage.collection)
+    faces: dict[str, Numbers] = {}
+    for storage in storages.values():
+        if storage.collection.name not in faces:
+            prepare_storage(storage, note)
+            faces[storage.collection.name] = face_numbers(storage.collection)
     students: dict[str, list[Request]] = {}
     for request in requests:
         students.setdefault(request.student_id, []).append(request)
 
     def enrol_all(of_one: list[Request]) -> list[Enrolment]:
-        enrolments = []
+        enrolments, storage = [], storages[of_one[0].student_id]
+        numbers = faces[storage.collection.name]
         with connect() as conn:
             for request in of_one:
-                enrolments.append(enrol_or_refuse(conn, request, storage=storage, faces=faces))
+                enrolments.append(enrol_or_refuse(conn, request, storage=storage, faces=numbers))
                 advance()
         return enrolments
 
