@@ -80,7 +80,11 @@ def expect_untouched(
 
 def held(school: Database) -> dict[str, str]:
     with connect(school, purpose="tests") as conn:
-        return dict(conn.execute("SELECT external_image_id, face_id FROM student_faces WHERE student_id LIKE 'student-00_'").fetchall())
+        return dict(
+            conn.execute(
+                "SELECT external_image_id, face_id FROM student_faces WHERE student_id LIKE 'student-00_'"
+            ).fetchall()
+        )
 
 
 class Meanwhile(Progress):

@@ -96,6 +96,13 @@ class Collection:
                 seen.add(token)
                 following = {"NextToken": token}
 
+    def find_faces(self, face_ids: list[str]) -> list[Face]:
+        """Return those of at most 4,096 faces that are still there; read-only."""
+        where = self._where()
+        pages = self._client.get_paginator("list_faces").paginate(CollectionId=self.name, FaceIds=face_ids)
+        with self._translated("list faces of"):
+            return [face for page in pages for face in read_page(page, where)]
+
     def index_face(self, picture: bytes | S3Object, external_image_id: str) -> IndexedFace:
         """Index the one face of a picture under an external image id.
 

@@ -12,7 +12,7 @@ from eduguard.progress import Progress
 from eduguard.schools import Place
 from eduguard.sync import apply
 from eduguard.sync.comparison import Scope, compare, copy_faces, prepare, read_students
-from eduguard.sync.plan import Plan
+from eduguard.sync.plan import Plan, is_mass_share
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -109,47 +109,39 @@ def run(
         if options.dry_run:
             return outcome
         if plan.is_mass_change and options.confirm != collection.name:
-            where = f"{state.arn if state else arn} has {listed} faces"
-            _confirm(_describe(plan, where), collection, ask=ask, progress=progress)
+            numbers = (
+                f"{plan.lost} of {plan.linked} linked rows would be relinked or find no face: "
+                f"{state.arn if state else arn} has {listed} faces"
+            )
+            hint = f"Nothing was written. If it is the right one, pass --confirm-collection {collection.name}"
+            with progress.hidden():
+                _require_name(ask, collection.name, f"{numbers}: is it the right collection, account and region?", hint)
         apply.apply_plan(conn, plan)
         adopted = apply.adopt_orphans(conn, plan) if options.adopt else []
-        pruned = _prune(conn, collection, options, plan, ask=ask, progress=progress)
+        faces = apply.keep_unused(conn, list(getattr(plan, PRUNABLE[options.prune]))) if options.prune else []
+        if faces:
+            with progress.hidden():
+                _confirm_prune(len(faces), listed, collection.name, options, ask)
+        pruned = apply.delete_unused(conn, collection, faces)
         if plan.changed or adopted or pruned:
             _check_nothing_is_left(conn, scope, options)
     return replace(outcome, applied=True, adopted=len(adopted), pruned=pruned)
 
 
-def _describe(plan: Plan, where: str) -> str:
-    return f"{plan.lost} of {plan.linked} linked rows would be relinked or find no face: {where}"
+def _require_name(ask: Ask, name: str, problem: str, hint: str) -> None:
+    if ask(f"{problem}\nType the collection's name to go on:") != name:
+        raise EduguardError(problem, hint=hint)
 
 
-def _confirm(numbers: str, collection: Collection, *, ask: Ask, progress: Progress) -> None:
-    with progress.hidden():
-        answer = ask(f"{numbers}.\nType the collection's name to go on:")
-    if answer != collection.name:
-        raise EduguardError(
-            f"{numbers}: is it the right collection, account and region?",
-            hint=f"Nothing was written. If it is, pass --confirm-collection {collection.name}",
-        )
-
-
-def _prune(
-    conn: "Connection", collection: Collection, options: Options, plan: Plan, *, ask: Ask, progress: Progress
-) -> int:
-    if not options.prune:
-        return 0
-    face_ids = apply.keep_unused(conn, [face.face_id for face in getattr(plan, PRUNABLE[options.prune])])
-    if not face_ids:
-        return 0
-    with progress.hidden():
-        answer = ask(f"Delete {len(face_ids)} {options.prune} from collection {collection.name}? [y/N]")
-    if answer != "y":
-        raise EduguardError(
-            f"{len(face_ids)} {options.prune} were not deleted from {collection.name}",
-            hint="The FaceIds are written; `--yes` deletes without asking.",
-        )
-    collection.delete_faces(face_ids)
-    return len(face_ids)
+def _confirm_prune(count: int, listed: int, name: str, options: Options, ask: Ask) -> None:
+    """Ask before faces are deleted: for the collection's name where they are so many that rows are probably missing."""
+    problem = f"{count} {options.prune} were not deleted from {name}: {count} of its {listed} faces"
+    if is_mass_share(count, listed):
+        if options.confirm != name:
+            hint = f"The FaceIds are written. If all rows are in this database, pass --confirm-collection {name}"
+            _require_name(ask, name, problem, hint)
+    elif ask(f"Delete {count} {options.prune} from collection {name}? [y/N]") != "y":
+        raise EduguardError(problem, hint="The FaceIds are written; `--yes` deletes without asking.")
 
 
 def _check_nothing_is_left(conn: "Connection", scope: Scope, options: Options) -> None:
