@@ -8,6 +8,7 @@ import yaml
 
 from eduguard.errors import EduguardError
 from eduguard.settings import load_settings
+from eduguard.targets import check_writable
 
 ROOT = Path(__file__).parents[1]
 
@@ -80,3 +81,31 @@ def test_a_missing_key_is_named(values: dict[str, Any]) -> None:
     del values["seed_folder"]
     with pytest.raises(EduguardError, match="missing: seed_folder"):
         load_settings(values, root=ROOT, environment={})
+
+
+@pytest.mark.parametrize(
+    ("collections", "message"),
+    [
+        ("x", "`collections` of target local is 'x'"),
+        ({"school-002": 7}, "`collections` of target local"),
+        ({"school-002": "a b"}, "'a b' is not a collection's name"),
+        ({"b": "same", "c": "same"}, "names collection same for two schools"),
+        ({"b": "eduguard-school-default"}, "names collection eduguard-school-default for two schools"),
+    ],
+    ids=["text", "a number", "a bad name", "one for two schools", "the target's own"],
+)
+def test_a_collection_of_each_school_is_checked(values: dict[str, Any], collections: Any, message: str) -> None:
+    values["targets"]["local"]["collections"] = collections
+    with pytest.raises(EduguardError, match=message):
+        load_settings(values, root=ROOT, environment={})
+
+
+def test_a_collection_that_another_target_names_on_the_same_account_is_not_written_to(values: dict[str, Any]) -> None:
+    targets = values["targets"]
+    targets["copy"] = targets["local"] | {"collection": "shared", "collections": None}
+    targets["abroad"] = targets["copy"] | {"collection": "elsewhere", "region": "eu-west-1"}
+    settings = load_settings(values, root=ROOT, environment={})
+    check_writable(settings, "eduguard-school-default")
+    check_writable(settings, "elsewhere")
+    with pytest.raises(EduguardError, match="Collection shared is target copy's too"):
+        check_writable(settings, "shared")
