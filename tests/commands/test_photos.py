@@ -54,7 +54,7 @@ def test_a_copy_that_was_cut_short_goes_on(school: School, samples: Path, tmp_pa
     (copy / "students/student-001/photo-1.jpg").unlink()
     (copy / "students/student-002/photo-1.jpg").write_bytes(b"cut short")
     (copy / "students/student-003/.photo-1.jpg.part").write_bytes(b"left by a kill")
-    assert "2 photos pulled, 16 the same" in school.inv("photos", "pull", str(copy)).stdout
+    assert "2 photos pulled, 22 the same" in school.inv("photos", "pull", str(copy)).stdout
     assert "0 photos pushed, 24 the same" in push(school, copy)
 
 
