@@ -175,7 +175,7 @@ def test_a_sample_photo_that_was_drawn_anew_is_named_and_replaces_nothing(
     assert drawn.read_bytes() != kept
     done = school.inv("enrol", check=False, **own)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "24 photos: 0 uploaded, 0 faces indexed; " in done.stderr
+    assert "18 photos: 0 uploaded, 0 faces indexed; " in done.stderr
     assert str(drawn) in done.stderr
     assert "`inv unenrol student-001`, `inv enrol`, `inv seed-full`" in done.stderr
     assert (school.faces(), school.bucket.download("students/student-001/photo-1.jpg")) == (faces, kept)

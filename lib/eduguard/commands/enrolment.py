@@ -1,6 +1,7 @@
 """The commands that enrol students' photos, and that remove all that bears a student's face."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,14 +52,16 @@ def enrol(
     settings, consent = settings_of(c, collection, school), (lambda _: "y") if yes else ask
     if student and from_:
         raise EduguardError("A student and a folder", hint="inv enrol STUDENT PHOTO…, or inv enrol --from FOLDER")
+    line: str | None
+    collections: set[str] = set()
     if student or from_:
-        line: str | None = _enrol(settings, _read_requests(student, photo or [], from_))
+        line, collections = _enrol(settings, _read_requests(student, photo or [], from_))
     else:
         line = _enrol_samples(settings, if_empty=if_empty, ask=consent)
     if line:
         print_step("enrol", line)
     if users:
-        print_step("users", _sync_users(settings))
+        print_step("users", _sync_users(settings, collections))
 
 
 @task(klass=Command, words="STUDENT", help={"student": "whose", "collection": COLLECTION, "yes": "do not ask"})
@@ -96,7 +99,8 @@ def _read_requests(student: str, files: Sequence[str], folder: str) -> "Sequence
     return [Request(student_id=student, file=Path(file)) for file in files]
 
 
-def _enrol(settings: Settings, requests: "Sequence[Request]") -> str:
+def _enrol(settings: Settings, requests: "Sequence[Request]") -> tuple[str, set[str]]:
+    """Enrol photos; return the counts as one line and the collections that the faces are in."""
     from eduguard import students
     from eduguard.postgres import connect
     from eduguard.progress import Progress
@@ -114,10 +118,10 @@ def _enrol(settings: Settings, requests: "Sequence[Request]") -> str:
             requests,
             connect=lambda: connect(database, purpose="enrol"),
             storages={student: opened[place.collection] for student, place in places.items()},
-            note=print_note,
+            note=cache(print_note),
             advance=progress.begin("enrol", len(requests), "photos").advance,
         )
-    return students.summarise(enrolments)
+    return students.summarise(enrolments), names
 
 
 def _enrol_samples(settings: Settings, *, if_empty: bool, ask: Ask) -> str | None:
@@ -139,9 +143,15 @@ def _enrol_samples(settings: Settings, *, if_empty: bool, ask: Ask) -> str | Non
     count = sum(map(len, photos.values()))
     if not target.has_local_cloud and ask(f"Send {count} sample photos to {target}? [y/N]") != "y":
         return "no photo was sent; `inv enrol --yes` sends the sample photos without asking"
-    report = SamplesReport(photos=0, uploaded=0, indexed=0)
+    report, failures = SamplesReport(photos=0, uploaded=0, indexed=0), list[EduguardError]()
+    note = cache(print_note)  # all have one bucket: it is told of once
     for name, files in photos.items():
-        report += enrol_samples(files, storage=target_storage(settings, name), note=print_note)
+        try:
+            report += enrol_samples(files, storage=target_storage(settings, name), note=note)
+        except EduguardError as error:
+            failures.append(error)
+    if failures:
+        raise EduguardError("\n".join(each.message for each in failures), hint=failures[0].hint)
     return report.summary()
 
 
@@ -168,10 +178,10 @@ def _sort_samples(settings: Settings, collections: set[str]) -> "dict[str, list[
     return sorted_photos
 
 
-def _sync_users(settings: Settings) -> str:
+def _sync_users(settings: Settings, collections: set[str]) -> str:
     from eduguard.postgres import connect
     from eduguard.targets import target_places
 
     with connect(chosen_database(settings), purpose="users") as conn:
-        places = target_places(settings, conn)
+        places = [each for each in target_places(settings, conn) if not collections or each.collection in collections]
     return sync_users(settings, places, next=False)
