@@ -29,7 +29,7 @@ def test_a_collection_that_does_not_exist_is_named(inv: Inv, full: Database) -> 
 def test_without_aws_credentials_the_way_to_them_is_told(inv: Inv, full: Database, cloud_endpoint: str) -> None:
     done = inv("sync-faces", check=False, INVOKE_TARGETS_LOCAL_REKOGNITION_ENDPOINT=cloud_endpoint)
     assert done.returncode == 1
-    assert "No AWS credentials" in done.stderr
+    assert "Unable to locate credentials" in done.stderr
     assert "aws configure" in done.stderr
 
 
