@@ -97,11 +97,16 @@ def test_seed_full_reaches_sync_with_the_collection_named(inv: Inv, full: Databa
 
 def test_full_hands_its_flags_to_the_steps(inv: Inv, database: Database) -> None:
     own = {"INVOKE_TARGETS_LOCAL_COLLECTIONS_SCHOOL_002": "handed-on"}
-    done = inv("full", "--school", "school-002", "--yes", **own)
+    done = inv("full", "--school", "school-002", "--yes", check=False, **own)
     assert "6 faces indexed" in done.stdout
     assert re.findall(r"(?m)^sync +(\S+): 6 synced", done.stdout) == ["handed-on"]
     report = json.loads(inv("status", "--json", "--collection", "handed-on", **own).stdout)
     assert report["faces"] == {"placeholders": 18, "in_collection": 6}
+    assert done.returncode == 2
+    assert "18 of 24 rows" in done.stderr
+    assert "Only school-002 was synced; link the others: INVOKE_TARGET=local inv sync-faces\n" in done.stderr
+    assert "18 synced" in inv("sync-faces", **own).stdout
+    assert json.loads(inv("status", "--json", **own).stdout)["faces"]["placeholders"] == 0
 
 
 def test_a_dry_run_shows_the_sync_and_writes_nothing(inv: Inv, full: Database, value: Any) -> None:
@@ -115,7 +120,7 @@ def test_a_check_tells_drift_from_order_by_its_exit_status(inv: Inv, full: Datab
     inv("reset", "seed")
     done = inv("sync-faces", "--check", check=False)
     assert done.returncode == 2
-    assert value(full, "SELECT count(*) FROM student_faces WHERE face_id = 'placeholder'") == 18
+    assert value(full, "SELECT count(*) FROM student_faces WHERE face_id = 'placeholder'") == 24
 
 
 def test_the_plan_is_shown_before_it_is_applied_as_many_items_as_fit(inv: Inv, full: Database) -> None:
@@ -162,7 +167,7 @@ def test_verify_tries_every_photo_and_names_the_wrong_student(inv: Inv, full: Da
     assert "6 of 24 photos not recognised" in done.stderr
     assert "students/student-001/photo-1.jpg of student-001: taken for student-002" in done.stderr
     assert "6 synced, 12 unchanged" in inv("sync-faces", "--confirm-collection", "tests").stdout
-    assert "18 of 18 photos recognised" in inv("verify").stdout
+    assert "24 of 24 photos recognised" in inv("verify").stdout
 
 
 def test_full_says_what_is_live_and_names_every_photo_that_is_gone_or_taken_for_an_orphan(

@@ -29,6 +29,8 @@ from eduguard.settings import Settings
 from eduguard.terminal import ask, print_note, print_step
 
 if TYPE_CHECKING:
+    from psycopg import Connection
+
     from eduguard.aws import CollectionState
     from eduguard.postgres import Database
     from eduguard.students import Caution, FolderPhoto, Request
@@ -76,8 +78,7 @@ def enrol(
         raise EduguardError("A student and a folder", hint="inv enrol STUDENT PHOTO…, or inv enrol --from FOLDER")
     if dry_run and not (student or from_):
         raise EduguardError("--dry-run needs a student or a folder", hint="inv enrol --from FOLDER --dry-run")
-    line: str | None
-    collections: set[str] = set()
+    line, collections = None, set[str]()
     if student or from_:
         requests = _read_requests(student, photo or [], from_)
         line, collections = _enrol(settings, requests, twin=twin, dry_run=dry_run)
@@ -119,25 +120,40 @@ def unenrol(
     database = target_database(settings)
     kept = _list_copies(database)
     with connect(database, purpose="unenrol") as conn:
-        name = place_students(conn, settings, [student])[student].collection
-        check_writable(settings, name)
-        storage = target_storage(settings, name)
-        traces = students.find_traces(conn, student, storage)
-        if traces.is_empty and not (copies and kept):
+        names = _collections_of(conn, settings, student)
+        for name in names:
+            check_writable(settings, name)
+        found = [
+            (each, students.find_traces(conn, student, each))
+            for each in (target_storage(settings, name) for name in names)
+        ]
+        # Rows and photos are found beside each collection; they are named and removed with the first.
+        found = [each for each in found if each[1].faces or each[1].user] or found[:1]
+        if found[0][1].is_empty and not (copies and kept):
             print_step("unenrol", f"{student}: no face, no photo and no row; nothing to remove")
             print_note(_name_rest(kept))
             return
         also = f", and its rows in {', '.join(kept)}" if copies and kept else ""
-        print_note(f"{settings.target}; {student} is in {name}, bucket {settings.target.bucket}\n{traces}")
-        if consent(f"Remove {traces.counts()} of {student}{also} for good? Type the student's id:") != student:
-            raise EduguardError(
-                f"{student}: nothing was removed ({traces.counts()}{also})", hint="Type the id, or pass --yes."
-            )
-        removed = students.remove_traces(conn, student, storage)
-    print_step("unenrol", f"{student}: {removed.counts()} removed")
+        counts = " and ".join(traces.counts() for _, traces in found)
+        for storage, traces in found:
+            place = f"{student} is in {storage.collection.name}, bucket {storage.bucket.name}"
+            print_note(f"{settings.target}; {place}\n{traces}")
+        if consent(f"Remove {counts} of {student}{also} for good? Type the student's id:") != student:
+            raise EduguardError(f"{student}: nothing was removed ({counts}{also})", hint="Type the id, or pass --yes.")
+        for storage, _ in found:
+            print_step("unenrol", f"{student}: {students.remove_traces(conn, student, storage).counts()} removed")
     if copies:
         _remove_from_copies(database, kept, student)
     print_note(_name_rest([] if copies else kept))
+
+
+def _collections_of(conn: "Connection", settings: Settings, student: str) -> list[str]:
+    """Return where a student's faces are: of one that the database does not know, any collection of the target."""
+    from eduguard.targets import target_places
+
+    if conn.execute("SELECT FROM students WHERE id = %s", [student]).rowcount:
+        return [place_students(conn, settings, [student])[student].collection]
+    return [place.collection for place in target_places(settings, conn)]
 
 
 def _list_copies(database: "Database") -> list[str]:
@@ -211,8 +227,7 @@ def _enrol_samples(settings: Settings, *, if_empty: bool, twin: bool, ask: Ask) 
     from eduguard.targets import check_writable, target_collection, target_places
 
     target = settings.target
-    names = [place.collection for place in target_places(settings)]
-    empty: dict[str, CollectionState | None] = {}
+    names, empty = [place.collection for place in target_places(settings)], dict[str, "CollectionState | None"]()
     if if_empty:
         states = {name: target_collection(settings, name).describe() for name in names}
         empty = {name: state for name, state in states.items() if state is None or not state.face_count}

@@ -103,10 +103,12 @@ def print_summary(name: str, settings: Settings, *, done: str) -> None:
         print_step(name, f"{database.name} is ready: {students} students, {faces} faces, 0 placeholders")
         return
     more = f" and {placeholders - len(waiting)} more" if placeholders > len(waiting) else ""
-    target = settings.target
-    mend = f"INVOKE_TARGET={target.name} inv enrol --yes sync-faces"
+    state, command = "have no face in their collection", "inv enrol --yes sync-faces"
+    hint = "Enrol their photos and link them; the sample photos"
+    if narrow := settings.school or settings.only_collection:
+        state, hint, command = "are not linked", f"Only {narrow} was synced; link the others", "inv sync-faces"
     raise Exit(
-        f"error: {done} {placeholders} of {faces} rows of {database.name} have no face in their collection: "
-        f"{', '.join(waiting)}{more}\n  Enrol their photos and link them; the sample photos: {mend}",
+        f"error: {done} {placeholders} of {faces} rows of {database.name} {state}: {', '.join(waiting)}{more}\n"
+        f"  {hint}: INVOKE_TARGET={settings.target.name} {command}",
         code=2,
     )
