@@ -17,7 +17,7 @@ Inv = Callable[..., subprocess.CompletedProcess[str]]
 
 def test_rows_seeded_at_an_older_version_are_migrated_and_synced(inv: Inv, full: Database, tmp_path: Path) -> None:
     older = tmp_path / "seed_data"
-    shutil.copytree(ROOT / "seed_data", older, ignore=shutil.ignore_patterns("photos"))
+    shutil.copytree(ROOT / "seed_data", older)
     (older / "00_schools.yaml").unlink()  # a table of 0005, and below its column
     students = older / "09_students.yaml"
     students.write_text(re.sub(r"(?m)^  school_id: .*\n", "", students.read_text()))
@@ -29,7 +29,7 @@ def test_rows_seeded_at_an_older_version_are_migrated_and_synced(inv: Inv, full:
     assert refused.returncode == 1
     assert f"error: {full.name} is older than the fixtures (0003_" in refused.stderr
     assert "pending): run `inv migrate` first\n" in refused.stderr
-    assert re.search(r"10_student_faces\.yaml:4: .*external_image_id", refused.stderr)
+    assert "00_schools.yaml:1: there is no table schools" in refused.stderr
     assert "127 inserted" in inv("seed", INVOKE_SEED_FOLDER=str(older)).stdout, "nothing was kept of what was refused"
     assert "3 applied" in inv("migrate").stdout
     status = json.loads(inv("status", "--json").stdout)

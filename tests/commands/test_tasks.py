@@ -95,7 +95,7 @@ def test_seed_full_reaches_sync_with_the_collection_named(inv: Inv, full: Databa
     assert "No school has its faces in collection nowhere, but in: tests, tests-2" in done.stderr
 
 
-def test_full_hands_its_flags_to_the_steps(inv: Inv, database: Database) -> None:
+def test_full_hands_its_flags_to_the_steps(inv: Inv, full: Database) -> None:
     own = {"INVOKE_TARGETS_LOCAL_COLLECTIONS_SCHOOL_002": "handed-on"}
     done = inv("full", "--school", "school-002", "--yes", check=False, **own)
     assert "6 faces indexed" in done.stdout
@@ -210,7 +210,8 @@ def test_status_is_one_json_object_with_what_a_script_needs(inv: Inv, full: Data
 
 
 def test_status_of_a_database_that_does_not_exist_is_no_failure(inv: Inv, database: Database) -> None:
-    report = json.loads(inv("status", "--json", INVOKE_TARGETS_LOCAL_COLLECTION="nowhere").stdout)
+    own = {"INVOKE_TARGETS_LOCAL_COLLECTION": "nowhere", "INVOKE_TARGETS_LOCAL_COLLECTIONS_SCHOOL_002": "nowhere-2"}
+    report = json.loads(inv("status", "--json", **own).stdout)
     assert report["database"]["exists"] is False
     assert report["faces"]["in_collection"] is None
 
