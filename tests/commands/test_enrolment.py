@@ -474,14 +474,14 @@ def test_unenrol_names_the_copies_that_it_does_not_reach_and_deletes_the_rows_in
     for copy in (database.previous, database.discarded):
         with connect(copy, purpose="tests") as conn:
             assert read_value(conn, query) == 0
-            assert read_value(conn, "SELECT count(*) FROM student_faces") == 15
+            assert read_value(conn, "SELECT count(*) FROM student_faces") == 21
     with connect(database.maintenance, purpose="tests") as conn:
         for copy in (database.previous, database.discarded):
             execute_for(conn, "DROP DATABASE {}", copy)
     school.inv("snapshot", "restore", "kept", "--confirm", database.name)
     with connect(database, purpose="tests") as conn:
         assert read_value(conn, query) == 0
-        assert read_value(conn, "SELECT count(*) FROM student_faces") == 15
+        assert read_value(conn, "SELECT count(*) FROM student_faces") == 21
 
 
 def users(school: School) -> dict[str, str | None]:
