@@ -58,8 +58,8 @@ def test_full_on_a_fresh_target_names_what_is_missing_and_the_commands_make_it(
     if has_database:
         with connect(staging.database.maintenance, purpose="tests") as conn:
             execute_for(conn, "CREATE DATABASE {} TEMPLATE template0", staging.database)
-    done = staging.inv("full", check=False)
-    assert (done.returncode, done.stdout) == (2, "")
+    done = staging.inv("full", "--confirm", staging.database.name, check=False)
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
     assert done.stderr.startswith("error: Nothing was built or published. Target staging lacks:\n")
     lines = dict(re.findall(r"^  (\w+) \S+ .*: (INVOKE_TARGET=staging inv .*)$", done.stderr, flags=re.MULTILINE))
     assert list(lines) == ["collection", "bucket"] + ([] if has_database else ["database"])
@@ -71,7 +71,7 @@ def test_full_on_a_fresh_target_names_what_is_missing_and_the_commands_make_it(
 
 
 def test_a_target_with_faces_of_some_students_never_ends_ready(staging: Staging) -> None:
-    staging.inv("enrol", "--yes")
+    staging.inv("enrol", "--yes", "--confirm", staging.database.name)
     (faces,) = staging.collection.list_faces()
     kept = {"student-001-photo-1", "student-002-photo-1"}
     staging.collection.delete_faces([face.face_id for face in faces if face.external_image_id not in kept])
@@ -83,7 +83,7 @@ def test_a_target_with_faces_of_some_students_never_ends_ready(staging: Staging)
     mend = re.search(r"INVOKE_TARGET=staging inv .*", done.stderr)
     assert mend
     assert "16 synced" in staging.run(mend[0]).stdout
-    assert "24 faces, 0 placeholders" in staging.inv("seed-full").stdout
+    assert "24 faces, 0 placeholders" in staging.inv("seed-full", "--confirm", staging.database.name).stdout
 
 
 def test_full_says_at_once_that_the_server_does_not_answer(staging: Staging, inv: Inv) -> None:

@@ -175,6 +175,7 @@ CASES = [
     Case("bench", READ),
     Case("doctor", READ),
     Case("down", READ),
+    Case("env", READ),
     Case("enrol --yes", CHANGE, is_own=True),
     Case("enrol student-001 PHOTO", OWN, is_own=True),
     Case("enrol --from MORE", OWN, Town.add_folder, is_own=True),

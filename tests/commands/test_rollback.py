@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("cloud_endpoint")
 
 def test_a_rollback_is_refused_where_replacing_is(inv: Inv, full: Database) -> None:
     done = inv("rollback", check=False, INVOKE_TARGETS_LOCAL_PROTECTION="refuse")
-    assert (done.returncode, "never replaced" in done.stderr) == (1, True)
+    assert (done.returncode, "`inv rollback` is refused" in done.stderr) == (1, True)
 
 
 @pytest.mark.parametrize("count", [-1, 0, MIGRATIONS + 1, 99])

@@ -46,7 +46,7 @@ def give(seeded: Database, monkeypatch: pytest.MonkeyPatch) -> Give:
         "quote_all_identifiers=on",
         "statement_timeout=500",
         "lock_timeout=1",
-        "transaction_timeout=1",
+        "transaction_timeout=100",
         "idle_in_transaction_session_timeout=1",
     ],
 )

@@ -22,13 +22,14 @@ def find_missing(settings: Settings, empty: Mapping[str, CollectionState | None]
     prefix = f"INVOKE_TARGET={target.name} inv"
     database = target_database(settings)
     live = protection.inspect(database)
+    consent = "" if target.protection == "open" and live.is_local else f" --confirm {database.name}"
     missing = [
-        f"collection {name} {'has no face' if state else 'does not exist'} in {target.region}: {prefix} enrol --yes"
+        f"collection {name} {'has no face' if state else 'does not exist'} in {target.region}: "
+        f"{prefix} enrol --yes{consent}"
         for name, state in empty.items()
     ]
     if not target_bucket(settings).exists():
-        missing.append(f"bucket {target.bucket} does not exist: {prefix} enrol --yes")
+        missing.append(f"bucket {target.bucket} does not exist: {prefix} enrol --yes{consent}")
     if not live.exists:
-        full = f"{prefix} full --confirm {database.name}"
-        missing.append(f"database {database.name} does not exist on {live.server}: {full}")
+        missing.append(f"database {database.name} does not exist on {live.server}: {prefix} full{consent}")
     return missing
