@@ -10,7 +10,7 @@ import tempfile
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
@@ -63,15 +63,26 @@ def _scrubbed_environment() -> Iterator[None]:
     patch.undo()
 
 
-@pytest.fixture(scope="session")
-def state_folder() -> Iterator[Path]:
-    """A short path that PostgreSQL's account can reach when the tests run as root."""
-    folder = Path(tempfile.mkdtemp(prefix="eduguard-"))
+@contextmanager
+def _state_folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="eg-"))
     folder.chmod(0o711)
     yield folder
     embedded.stop(folder / "postgres")
     cloud.stop(folder / "cloud")
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def new_state_folder() -> Callable[[], AbstractContextManager[Path]]:
+    """Make a short path that PostgreSQL's account can reach when the tests run as root; stop its servers at the end."""
+    return _state_folder
+
+
+@pytest.fixture(scope="session")
+def state_folder(new_state_folder: Callable[[], AbstractContextManager[Path]]) -> Iterator[Path]:
+    with new_state_folder() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -129,7 +129,7 @@ def list_settings(values: Mapping[str, Any]) -> set[tuple[str, ...]]:
 
 
 def is_foreign(key: str) -> bool:
-    """Say whether a key is not ours, nor so like one of ours that it must be a slip of the pen."""
+    """Say whether a key is not ours and not a likely misspelling of one of ours."""
     return not difflib.get_close_matches(key, _KEYS, n=1, cutoff=0.8)
 
 

@@ -39,7 +39,7 @@ def print_note(text: str, *, end: str = "\n") -> None:
 
 def print_json(value: Any) -> None:
     """Print one JSON object, alone on stdout."""
-    is_unicode = codecs.lookup(sys.stdout.encoding).name == "utf-8"  # others may lack what JSON writes as \uXXXX
+    is_unicode = codecs.lookup(sys.stdout.encoding).name == "utf-8"  # JSON writes an escape for what others may lack
     print(json.dumps(value, indent=2, ensure_ascii=not is_unicode, default=str))  # noqa: T201
 
 

@@ -47,7 +47,7 @@ def stop(state: State) -> bool:
     """Stop the server of this folder, answering or not; say whether there was one.
 
     Raises:
-        LocalCloudError: it does not end, or what holds the folder is no server of ours.
+        LocalCloudError: it does not end, or what holds the folder is not a server of ours.
     """
     if not state.exists:
         return False

@@ -53,7 +53,7 @@ def open_database(path: Path, schema: str) -> sqlite3.Connection:
 def scrub(connection: sqlite3.Connection) -> None:
     """Move the log into the file and empty it: until then it holds the pages as they were before a removal.
 
-    What is removed is gone for the caller already; a disk that is full now is no failure: the next removal tries again.
+    What is removed is gone for the caller already. A full disk fails nothing here: the next removal tries again.
     """
     try:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()

@@ -18,7 +18,7 @@ def server_process(state: State) -> psutil.Process | None:
     """Return the process that serves a folder, None if nobody does.
 
     Raises:
-        LocalCloudError: a process holds the folder that is no server of ours.
+        LocalCloudError: a process holds the folder that is not a server of ours.
     """
     pid = state.serving_pid()
     if pid is None:

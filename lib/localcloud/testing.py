@@ -113,7 +113,7 @@ def running(state: Path | None = None, *, region: str = environment.REGION) -> I
 
 
 def _started(place: State) -> Endpoint:
-    """Start a server by the command line, so that it is no child of the test suite."""
+    """Start a server by the command line, so that it is not a child of the test suite."""
     command = [sys.executable, "-m", "localcloud", "start", "--state", str(place.folder)]
     path = os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]))
     done = subprocess.run(

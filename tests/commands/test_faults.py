@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -276,14 +276,10 @@ def test_two_at_once(survival: Survival, state_folder: Path, project: dict[str, 
 
 
 @pytest.fixture(scope="module")
-def own_folder() -> Iterator[Path]:
+def own_folder(new_state_folder: Callable[[], AbstractContextManager[Path]]) -> Iterator[Path]:
     """The state folder of servers that a test may stop; as small as they get."""
-    folder = Path(tempfile.mkdtemp(prefix="eg-"))
-    folder.chmod(0o711)
-    yield folder
-    embedded.stop(folder / "postgres")
-    local_cloud.stop(folder / "cloud")
-    shutil.rmtree(folder)
+    with new_state_folder() as folder:
+        yield folder
 
 
 @pytest.fixture

@@ -1,19 +1,18 @@
 """What version 1749bac has left works after the update: its servers, its databases beside the live one, its marks."""
 
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from eduguard.aws import local_cloud
 from eduguard.postgres import Database, connect, embedded, read_value
 
 ROOT = Path(__file__).parents[2]
@@ -37,13 +36,9 @@ def earlier() -> Iterator[Path]:
 
 
 @pytest.fixture
-def state() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="eduguard-"))
-    folder.chmod(0o711)
-    yield folder
-    embedded.stop(folder / "postgres")
-    local_cloud.stop(folder / "cloud")
-    shutil.rmtree(folder)
+def state(new_state_folder: Callable[[], AbstractContextManager[Path]]) -> Iterator[Path]:
+    with new_state_folder() as folder:
+        yield folder
 
 
 @pytest.fixture

@@ -220,10 +220,7 @@ class Collection:
         except self._client.exceptions.InvalidPaginationTokenException as error:
             raise ListingLostError(f"the listing of {where} expired", hint="Run this again.") from error
         except (NoCredentialsError, PartialCredentialsError) as error:
-            raise EduguardError(
-                f"No AWS credentials to {action} {where}: {error}",
-                hint=PROVIDE,
-            ) from error
+            raise EduguardError(f"No AWS credentials to {action} {where}: {error}", hint=PROVIDE) from error
         except ClientError as error:
             said = error.response.get("Error", {})
             code, message = (_in_one_line(said.get(key)) for key in ("Code", "Message"))

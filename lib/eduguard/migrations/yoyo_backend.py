@@ -3,6 +3,8 @@
 import glob
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, LiteralString
@@ -94,15 +96,7 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no ty
         Raises:
             StatementError: for a statement that PostgreSQL refuses.
         """
-        file = Path(migration.path)
-        self.begin_session()
-        self.ensure_internal_schema_updated()
-        if not migration.use_transactions:
-            self._run(file)
-        with self.transaction():
-            if migration.use_transactions:
-                self._run(file)
-            set_up(self.connection)  # the file may have set a role or a search path
+        with self._ran(migration, Path(migration.path)):
             if not migration.use_transactions:
                 self._refuse_invalid_index(migration)
             self.log_migration(migration, "apply")
@@ -115,7 +109,13 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no ty
         Raises:
             StatementError: for a statement that PostgreSQL refuses.
         """
-        file = Path(migration.path).with_suffix(".rollback.sql")
+        with self._ran(migration, Path(migration.path).with_suffix(".rollback.sql")):
+            self.unmark_one(migration)
+            self.execute_values(_FORGET, migration.id)
+
+    @contextmanager
+    def _ran(self, migration: Any, file: Path) -> Iterator[None]:
+        """Run a file in a session of its own, and go on in a transaction: the file's, unless it asks for none."""
         self.begin_session()
         self.ensure_internal_schema_updated()
         if not migration.use_transactions:
@@ -123,9 +123,8 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no ty
         with self.transaction():
             if migration.use_transactions:
                 self._run(file)
-            set_up(self.connection)
-            self.unmark_one(migration)
-            self.execute_values(_FORGET, migration.id)
+            set_up(self.connection)  # the file may have set a role or a search path
+            yield
 
     def _run(self, file: Path) -> None:
         text = read_sql(file)

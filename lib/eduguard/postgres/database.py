@@ -114,7 +114,7 @@ def _without_variables(url: str) -> str:
     return make_conninfo(**dict.fromkeys(_FROM_VARIABLES, "") | read_url(url))
 
 
-@cache  # libpq reads the whole URL anew each time
+@cache  # libpq reads the whole URL each time
 def _with_name(url: str, name: str) -> str:
     from psycopg.conninfo import make_conninfo
 

@@ -80,7 +80,7 @@ def is_seeded_clone(database: Database, inputs: str) -> bool:
         raise EduguardError(
             f"{database.next.name} was cloned before a file changed: a row that is no longer in the fixtures may be in"
             " it",
-            hint="Run the command again; `inv rebuild` makes the next database anew.",
+            hint="Run the command again; `inv rebuild` makes the next database again.",
         )
     return cloned_for == inputs and is_being_made(database)
 

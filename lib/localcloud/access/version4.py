@@ -167,7 +167,7 @@ def _check_key(claim: Claim, credentials: Credentials) -> None:
 def _check(seen: Seen, claim: Claim, credentials: Credentials, query: list[tuple[str, str]]) -> None:
     if "host" not in claim.signed_headers or claim.date != claim.timestamp[:8]:
         raise RefusedError(refusal.MALFORMED, "the host must be signed, and the date that of the credential")
-    signed = {name.replace("_", "-") for name in claim.signed_headers}  # WSGI knows no underscore in a name
+    signed = {name.replace("_", "-") for name in claim.signed_headers}  # WSGI cannot tell an underscore in a name
     unsigned = {name for name in seen.header_names if name.startswith("x-amz-")} - signed
     if claim.is_s3 and unsigned - {"x-amz-content-sha256"}:
         raise RefusedError(refusal.UNSIGNED_HEADERS, ", ".join(sorted(unsigned)))
