@@ -222,14 +222,22 @@ def test_a_password_is_in_no_exception() -> None:
     assert "s3cr3t" not in done.stderr + done.stdout
 
 
-@pytest.mark.parametrize("name", ["INVOKE_CONFIRM", "INVOKE_TARGETS_LOCAL_CONFIRM", "INVOKE_YES"])
-def test_consent_comes_from_no_variable_and_no_pipe(filled: Database, state_folder: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("INVOKE_CONFIRM", "pass --confirm "),
+        ("INVOKE_TARGETS_LOCAL_CONFIRM", "INVOKE_TARGETS_LOCAL_CONFIRM"),
+        ("INVOKE_YES", "pass --confirm "),
+    ],
+    ids=["passed over", "refused by name", "passed over, too"],
+)
+def test_consent_comes_from_no_variable_and_no_pipe(filled: Database, state_folder: Path, name: str, said: str) -> None:
     settings = {"DATABASE_URL": filled.shown_url, "INVOKE_STATE_FOLDER": str(state_folder), name: filled.name}
     done = subprocess.run(
         [ROOT / ".venv" / "bin" / "inv", "reset"],
         cwd=ROOT, env=os.environ | settings, input=f"{filled.name}\ny\n", capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert (done.returncode, f"pass --confirm {filled.name}" in done.stderr) == (1, True)
+    assert (done.returncode, said in done.stderr) == (1, True), done.stderr
     with connect(filled, purpose="tests") as conn:
         assert conn.execute("SELECT count(*) FROM pupils").fetchone() == (10,)
 

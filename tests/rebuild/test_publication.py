@@ -479,7 +479,10 @@ def test_a_server_that_does_not_answer_is_named(tmp_path: Path) -> None:
 
 
 def test_a_database_that_does_not_exist_says_what_makes_it(database: Database) -> None:
-    with pytest.raises(EduguardError, match="(?s)does not exist.*inv reset"), connect(database, purpose="tests"):
+    with (
+        pytest.raises(EduguardError, match="(?s)does not exist.*inv migrate.*inv full"),
+        connect(database, purpose="tests"),
+    ):
         pytest.fail("there is no database")
 
 
