@@ -9,6 +9,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 
 from localcloud import failures
 from localcloud.access import refusal
+from localcloud.access.gate import SERVICE, is_signed
 from localcloud.access.refusal import RefusedError
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ _TARGET_PREFIX: Final = "RekognitionService."
 _LOCAL_NAMES: Final = frozenset({"127.0.0.1", "localhost"})
 # moto's other pages read and change everything, and one writes every picture to a file.
 _MOTO_PAGES: Final = "/moto-api"
-_OPEN_MOTO_PAGES: Final = frozenset({("POST", "/moto-api/reset")})
+_RESET: Final = ("POST", "/moto-api/reset", "")  # method, path, query: no request to S3 is like it
+_S3: Final = "s3"
 
 
 class Dispatcher(DomainDispatcherApplication):
@@ -59,10 +61,19 @@ class Dispatcher(DomainDispatcherApplication):
         """Build the application of a service before anybody waits for it."""
         self.app_instances[service] = self.create_app(service)
 
+    def get_application(self, environ: WSGIEnvironment) -> Flask:
+        """Return moto's application for the service that a request is signed for."""
+        # moto looks at the path first, but a bucket or an object may have any name.
+        unnamed = {"PATH_INFO": "/"} if environ[SERVICE] == _S3 and not _is_reset(environ) else {}
+        application: Flask = super().get_application(environ | unnamed)
+        return application
+
     def infer_service_region_host(self, environ: WSGIEnvironment, path: str) -> str | None:
-        """Find Rekognition by its target header too."""
+        """Find Rekognition by its target header too, and S3 by its signature alone."""
         if str(environ.get("HTTP_X_AMZ_TARGET", "")).startswith(_TARGET_PREFIX):
             return "rekognition"
+        if environ[SERVICE] == _S3:
+            return "s3control" if "HTTP_X_AMZ_ACCOUNT_ID" in environ else _S3
         host: str | None = super().infer_service_region_host(environ, path)
         return host
 
@@ -74,15 +85,27 @@ class Dispatcher(DomainDispatcherApplication):
         """
         if not _is_local(environ):
             raise RefusedError(refusal.FOREIGN)
-        anybody = self._control.answer_anybody(environ)
+        anybody = None if is_signed(environ) else self._control.answer_anybody(environ)
         if anybody is not None:
             return anybody
         self._gate.admit(environ)
-        path = str(environ.get("PATH_INFO", ""))
-        if f"{path}/".startswith(f"{_MOTO_PAGES}/") and (environ["REQUEST_METHOD"], path) not in _OPEN_MOTO_PAGES:
+        return self._own_page(environ) or self.get_application(environ)
+
+    def _own_page(self, environ: WSGIEnvironment) -> WSGIApplication | None:
+        """Return what answers one of our pages; whoever signs for S3 speaks of a bucket, whatever its name.
+
+        Raises:
+            RefusedError: it is one of moto's pages.
+        """
+        if environ[SERVICE] == _S3 or _is_reset(environ):
+            return None
+        if f"{environ.get('PATH_INFO', '')}/".startswith(f"{_MOTO_PAGES}/"):
             raise RefusedError(refusal.CLOSED)
-        application: WSGIApplication = self._control.answer(environ) or self.get_application(environ)
-        return application
+        return self._control.answer(environ)
+
+
+def _is_reset(environ: WSGIEnvironment) -> bool:
+    return (environ["REQUEST_METHOD"], environ.get("PATH_INFO"), environ.get("QUERY_STRING", "")) == _RESET
 
 
 def _is_local(environ: WSGIEnvironment) -> bool:

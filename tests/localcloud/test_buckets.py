@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.config import Config
 
 
 def test_many_clients_put_list_and_delete_at_once(cloud: Any, bucket: str):
@@ -85,3 +86,39 @@ def test_an_object_whose_type_is_that_of_a_form_keeps_its_content(s3: Any, bucke
         s3.put_object(Bucket=bucket, Key="k", Body=b"a=b", ContentType=kind)
         found = s3.get_object(Bucket=bucket, Key="k")
         assert (found["Body"].read(), found["ContentType"]) == (b"a=b", kind)
+
+
+NAMES_OF_PAGES = ("moto-api", "moto-api-photos", "localcloud", "latest", "v20180820")
+KEYS_OF_PAGES = ("reset", "data.json", "health", "faults", "meta-data/a", "favicon.ico", "localcloud/health", "sqs_queue/a")
+
+
+@pytest.mark.parametrize("signature", ["s3", "s3v4"])
+@pytest.mark.parametrize("name", NAMES_OF_PAGES)
+def test_a_bucket_may_have_the_name_of_a_page(cloud: Any, name: str, signature: str):
+    s3 = cloud.client("s3", config=Config(signature_version=signature, s3={"addressing_style": "path"}))
+    s3.create_bucket(Bucket=name)
+    for key in KEYS_OF_PAGES:
+        s3.put_object(Bucket=name, Key=key, Body=key.encode())
+        url = s3.generate_presigned_url("get_object", Params={"Bucket": name, "Key": key})
+        with urllib.request.urlopen(url) as answer:
+            assert answer.read() == key.encode()
+        assert s3.get_object(Bucket=name, Key=key)["Body"].read() == key.encode()
+    assert {each["Key"] for each in s3.list_objects_v2(Bucket=name)["Contents"]} == set(KEYS_OF_PAGES)
+    for key in KEYS_OF_PAGES:
+        s3.delete_object(Bucket=name, Key=key)
+    s3.delete_bucket(Bucket=name)
+
+
+@pytest.mark.parametrize("name", [*NAMES_OF_PAGES, "my-s3-control-logs"])
+def test_a_bucket_named_by_its_host_may_have_the_name_of_a_page(cloud: Any, name: str):
+    port = cloud.endpoint.rpartition(":")[2]
+
+    def send(method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
+        return cloud.send(path, method=method, body=body, scope="s3", Host=f"{name}.localhost:{port}")
+
+    assert send("PUT", "/")[0] == 200
+    for key in (*KEYS_OF_PAGES, "moto-api/data.json", "v20180820/a"):
+        assert send("PUT", f"/{key}", key.encode())[0] == 200
+        assert send("GET", f"/{key}") == (200, key.encode())
+        assert send("DELETE", f"/{key}")[0] == 204
+    assert send("DELETE", "/")[0] == 204

@@ -18,7 +18,7 @@ from localcloud.credentials import Credentials as Key
 @pytest.mark.parametrize("page", ["recorder/start-recording", "recorder/replay-recording", "data.json", "seed", ""])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_the_pages_of_moto_are_closed_with_the_key_too(cloud: Any, page: str, method: str):
-    status, body = cloud.send(f"/moto-api/{page}", method=method, scope="s3")
+    status, body = cloud.send(f"/moto-api/{page}", method=method, scope="localcloud")
     assert (status, b"does not offer this page of moto" in body) == (403, True)
 
 

@@ -57,7 +57,7 @@ class Gate:
             length = seen.header("content-length")
             if not length.isdecimal() or len(length) > len(str(_LARGEST_FORM)) or int(length) > _LARGEST_FORM:
                 raise RefusedError(refusal.TOO_LARGE)
-        elif not _is_signed(seen):
+        elif not is_signed(seen.environ):
             raise RefusedError(refusal.UNSIGNED)
         elif self._credentials.access_key_id not in seen.header("authorization") + seen.raw_query:
             raise RefusedError(refusal.UNKNOWN_KEY)
@@ -102,5 +102,7 @@ class Gate:
         replace_body(environ, content)
 
 
-def _is_signed(seen: Seen) -> bool:
+def is_signed(environ: WSGIEnvironment) -> bool:
+    """Say whether a request carries a signature, be it good or not; a form carries it in its body."""
+    seen = Seen(environ, b"")
     return bool(seen.header("authorization") or {"x-amz-signature", "signature"} & set(seen.named))

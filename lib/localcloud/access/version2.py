@@ -92,9 +92,12 @@ def _check(
         headers[name] = value
     path = f"/{bucket}{seen.path}" if bucket else seen.path
     url = urlsplit(f"http://localcloud/?{seen.raw_query}")
-    expected = signer.get_signature(seen.method, url, headers, auth_path=path)  # type: ignore[arg-type]
-    if not hmac.compare_digest(str(expected).encode(), signature.encode()):
-        raise RefusedError(refusal.MISMATCH)
+    # boto3 ends the path of a bucket with a slash when it signs, and leaves the slash out when it sends.
+    for signed in {path, f"{path.rstrip('/')}/"} if path.count("/") == 1 else {path}:
+        expected = signer.get_signature(seen.method, url, headers, auth_path=signed)  # type: ignore[arg-type]
+        if hmac.compare_digest(str(expected).encode(), signature.encode()):
+            return
+    raise RefusedError(refusal.MISMATCH)
 
 
 def _signer(credentials: Credentials) -> _Recomputed:
