@@ -89,7 +89,16 @@ def test_an_object_whose_type_is_that_of_a_form_keeps_its_content(s3: Any, bucke
 
 
 NAMES_OF_PAGES = ("moto-api", "moto-api-photos", "localcloud", "latest", "v20180820")
-KEYS_OF_PAGES = ("reset", "data.json", "health", "faults", "meta-data/a", "favicon.ico", "localcloud/health", "sqs_queue/a")
+KEYS_OF_PAGES = (
+    "reset",
+    "data.json",
+    "health",
+    "faults",
+    "meta-data/a",
+    "favicon.ico",
+    "localcloud/health",
+    "sqs_queue/a",
+)
 
 
 @pytest.mark.parametrize("signature", ["s3", "s3v4"])

@@ -1,5 +1,6 @@
 """kill -9 at any moment loses nothing that was acknowledged."""
 
+import functools
 import hashlib
 import io
 import os
@@ -193,6 +194,32 @@ def test_a_deleted_face_leaves_nothing_behind(own_state: Path, launch: Launch, p
     left = b"".join(path.read_bytes() for path in store.parent.iterdir())
     assert embedding not in left
     assert b"somebody" not in left
+
+
+REMOVALS: dict[str, Callable[[Any], None]] = {
+    "user": lambda client: client.delete_user(CollectionId="c", UserId="somebody"),
+    "tag": lambda client: client.untag_resource(ResourceArn=ARN, TagKeys=["somebody"]),
+    "value of a tag": lambda client: client.tag_resource(ResourceArn=ARN, Tags={"k": "nobody"}),
+    "collection": lambda client: client.delete_collection(CollectionId="c"),
+}
+ARN = "arn:aws:rekognition:us-east-1:123456789012:collection/c"
+
+
+@pytest.mark.parametrize("what", REMOVALS)
+def test_what_is_removed_is_in_no_file_while_the_server_runs(own_state: Path, launch: Launch, photo: Photo, what: str):
+    client = launch(own_state).client("rekognition")
+    tags = {"tag": {"somebody": "x"}, "value of a tag": {"k": "somebody"}}
+    client.create_collection(CollectionId="c", Tags=tags.get(what, {}))
+    if what in {"user", "collection"}:
+        index = functools.partial(client.index_faces, CollectionId="c")
+        faces = [index(Image={"Bytes": photo(n, 1)})["FaceRecords"][0]["Face"]["FaceId"] for n in (1, 2)]
+        for user, face_id in zip(("somebody", "other"), faces, strict=True):
+            client.create_user(CollectionId="c", UserId=user)
+            client.associate_faces(CollectionId="c", UserId=user, FaceIds=[face_id])
+        client.associate_faces(CollectionId="c", UserId="other", FaceIds=faces[:1])  # answers whose it is
+    REMOVALS[what](client)
+    files = own_state.rglob("us-east-1.sqlite*")
+    assert [path.name for path in files if b"somebody" in path.read_bytes()] == []
 
 
 def test_no_picture_is_in_the_store_of_faces(own_state: Path, launch: Launch, photo: Photo):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from localcloud.rekognition.call import FACE_MODEL, find_collection
 from localcloud.rekognition.exceptions import RekognitionError, collection_exists, collection_missing
+from localcloud.rekognition.idempotency import forget_users
 
 if TYPE_CHECKING:
     from localcloud.rekognition.call import Call, Json
@@ -76,4 +77,5 @@ def delete_collection(call: Call) -> Json:
             raise collection_missing(call.collection_name)
         call.store.forget_collection(found["id"])
         connection.execute("DELETE FROM collection WHERE id = ?", (found["id"],))
+        forget_users(connection)
     return {"StatusCode": 200}

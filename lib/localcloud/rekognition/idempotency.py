@@ -25,7 +25,7 @@ def answer_once(call: Call, operation: str, work: Callable[[sqlite3.Connection],
         RekognitionError: the token came before with other parameters.
     """
     token = call.parameters.get("ClientRequestToken")
-    with call.store.writing() as connection:
+    with call.store.removing() as connection:
         if token is None:
             return work(connection)
         digest = hashlib.sha256(json.dumps([operation, call.parameters], sort_keys=True).encode()).hexdigest()
@@ -43,3 +43,8 @@ def answer_once(call: Call, operation: str, work: Callable[[sqlite3.Connection],
         )
     repeated: Json = json.loads(seen["answer"])
     return repeated
+
+
+def forget_users(connection: sqlite3.Connection) -> None:
+    """Forget the answers that name a user, for one is being deleted."""
+    connection.execute("DELETE FROM request WHERE answer LIKE '%\"UserId\":%'")

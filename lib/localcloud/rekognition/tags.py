@@ -18,7 +18,7 @@ MOST_TAGS: Final = 200  # of one resource
 
 def tag_resource(call: Call) -> Json:
     """Add tags to a collection or replace their values."""
-    with call.store.writing() as connection:
+    with call.store.removing() as connection:
         collection = _tagged(call, connection)
         tags = json.loads(collection["tags"]) | call.parameters["Tags"]
         if len(tags) > MOST_TAGS:
@@ -29,7 +29,7 @@ def tag_resource(call: Call) -> Json:
 
 def untag_resource(call: Call) -> Json:
     """Remove tags from a collection; those it does not have are no error."""
-    with call.store.writing() as connection:
+    with call.store.removing() as connection:
         collection = _tagged(call, connection)
         tags = json.loads(collection["tags"])
         _write(connection, collection, {key: tags[key] for key in tags if key not in call.parameters["TagKeys"]})

@@ -11,7 +11,7 @@ import numpy as np
 
 from localcloud.rekognition.engine import similarity
 from localcloud.rekognition.exceptions import USER_EXISTS, USER_FULL, RekognitionError, user_missing
-from localcloud.rekognition.idempotency import answer_once
+from localcloud.rekognition.idempotency import answer_once, forget_users
 from localcloud.rekognition.numbers import single
 from localcloud.rekognition.store import EMBEDDING_TYPE, user_vector
 
@@ -48,6 +48,7 @@ def delete_user(call: Call) -> Json:
     def work(connection: sqlite3.Connection) -> Json:
         collection, user = _existing(call, connection)
         connection.execute("DELETE FROM user WHERE id = ?", (user["id"],))
+        forget_users(connection)
         call.store.forget_users(collection["id"])
         return {}
 
