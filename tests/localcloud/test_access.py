@@ -286,3 +286,10 @@ def test_a_chunk_without_end_and_a_version_2_header_without_a_date_are_refused(c
         x_amz_content_sha256="STREAMING-UNSIGNED-PAYLOAD-TRAILER",
     )
     assert status in {400, 403}, body
+
+
+@pytest.mark.parametrize("service", ["s3", "rekognition"])
+def test_a_date_header_does_for_the_date_of_aws(cloud: Any, service: str):
+    client = cloud.client(service)
+    client.meta.events.register("before-call", lambda params, **_: params["headers"].update(Date="now"))
+    assert client.list_buckets() if service == "s3" else client.list_collections()

@@ -9,6 +9,7 @@ import datetime as dt
 import hashlib
 import hmac
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote_to_bytes
 
@@ -139,7 +140,7 @@ def _claim_of_header(seen: Seen) -> Claim:
         service=service,
         signed_headers=fields["SignedHeaders"].split(";"),
         signature=fields["Signature"],
-        timestamp=seen.header("x-amz-date"),
+        timestamp=seen.header("x-amz-date") or _basic(seen.header("date")),
     )
 
 
@@ -210,6 +211,14 @@ def _signer(credentials: Credentials, claim: Claim) -> Any:
 def _requoted(path: str) -> str:
     """Quote a path as S3 does before it compares, whatever the client left unquoted."""
     return quote(unquote_to_bytes(path), safe="/~")
+
+
+def _basic(date: str) -> str:
+    """Write a Date header, which stands in for X-Amz-Date, in the form that is signed."""
+    try:
+        return parsedate_to_datetime(date).astimezone(dt.UTC).strftime(_TIMESTAMP)
+    except ValueError:
+        return date
 
 
 def _moment(timestamp: str) -> dt.datetime:
