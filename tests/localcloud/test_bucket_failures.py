@@ -291,3 +291,13 @@ def test_a_photo_that_was_removed_is_in_no_file_any_more(own_state: Path, launch
     else:
         s3.delete_objects(Bucket="photos", Delete={"Objects": [{"Key": "k"}]})
     assert [path.name for path in own_state.glob("*.sqlite*") if b"student-001 looks" in path.read_bytes()] == []
+
+
+def test_tags_that_were_removed_are_in_no_file_any_more(own_state: Path, launch: Launch):
+    s3 = launch(own_state).client("s3")
+    s3.create_bucket(Bucket="photos")
+    s3.put_object(Bucket="photos", Key="k", Body=b"x", Tagging="a=somebody")
+    s3.put_bucket_tagging(Bucket="photos", Tagging={"TagSet": [{"Key": "a", "Value": "somebody"}]})
+    s3.delete_object_tagging(Bucket="photos", Key="k")
+    s3.delete_bucket_tagging(Bucket="photos")
+    assert [path.name for path in own_state.glob("*.sqlite*") if b"somebody" in path.read_bytes()] == []

@@ -124,7 +124,7 @@ class BucketGuard:
             removed = backend.save(self._store, connection, self._touched)
             if not key_of(environ) and environ["REQUEST_METHOD"] != "POST":
                 settings.save(connection, bucket_of(environ)[0], environ, body)
-        if removed:
+        if removed or environ["REQUEST_METHOD"] == "DELETE":
             self._store.scrub()
 
     def _undo(self, environ: WSGIEnvironment, code: int) -> None:
