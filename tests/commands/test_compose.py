@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from eduguard.postgres import Database, connect, execute_for, exists, read_value
-from eduguard.rebuild import mark
+from eduguard.rebuild import lock, mark
 
 Inv = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -70,6 +70,8 @@ class Side:
         return status, self._present(), [self._read(each) for each in self._all]
 
     def _present(self) -> list[bool]:
+        with lock.hold_lock(self.database):  # the server may still drop what was discarded
+            pass
         with connect(self.database.maintenance, purpose="tests") as conn:
             return [exists(conn, each) for each in self._all]
 

@@ -299,7 +299,9 @@ def test_a_command_that_replaces_is_refused_asked_for_or_runs(
     assert (refused.returncode, refused.stdout) == (1, "")
     assert f"error: {command} is refused: the protection of target local is `refuse`" in refused.stderr
     assert (asked.returncode, asked.stdout) == (1, "")
-    assert re.search(rf"{name} on .* by {command}: .*`confirm`.*\n  To go on, pass --confirm {name}\n", asked.stderr)
+    assert re.search(
+        rf"{name} on .* by {command[:-1]}[^`]*`: .*`confirm`.*\n  To go on, pass --confirm {name}\n", asked.stderr
+    )
     assert (wrong.returncode, "'another' is not its name" in wrong.stderr) == (1, True)
     done = run(own, case, "confirm", *consent, attempt=1)
     assert done.returncode == 0, done.stderr

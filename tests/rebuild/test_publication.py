@@ -46,6 +46,36 @@ def test_publishing_keeps_one_generation(database: Database) -> None:
     assert present(database) == {"", "_previous", "_next"}, "the next rebuild drops what was discarded"
 
 
+def test_the_server_drops_what_was_discarded_after_a_command_has_ended(database: Database) -> None:
+    for number in "123":
+        with lock.hold_lock(database):
+            create(database, number)
+            publication.publish(database)
+    with lock.hold_lock(database):  # waits for the server, though this process sent the statement
+        assert present(database) == {"", "_previous"}
+    assert (mark(database), mark(database.previous)) == ("3", "2")
+
+
+def test_a_command_that_fails_leaves_what_was_discarded_to_the_next_one(database: Database) -> None:
+    for number in "123":
+        create(database, number)
+        publication.publish(database)
+    with pytest.raises(ZeroDivisionError), lock.hold_lock(database):
+        raise ZeroDivisionError
+    assert present(database) == {"", "_previous", "_discarded"}
+
+
+def test_a_database_of_somebody_else_is_not_dropped_after_a_command(database: Database) -> None:
+    with connect(database.maintenance, purpose="tests") as conn:
+        execute_for(conn, "CREATE DATABASE {}", database.discarded)
+    with connect(database.discarded, purpose="tests") as conn:
+        conn.execute("CREATE TABLE theirs ()")
+    with lock.hold_lock(database):
+        pass
+    with lock.hold_lock(database):
+        assert "_discarded" in present(database)
+
+
 @pytest.mark.fault
 def test_a_drop_that_the_death_of_the_server_cut_off_is_finished_by_the_next_run(database: Database) -> None:
     for number in "12":

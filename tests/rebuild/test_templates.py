@@ -23,8 +23,7 @@ def make(database: Database, settings: Settings, *, seeded: bool = False) -> str
 
 def find(database: Database, settings: Settings, *, seeded: bool = False) -> Kept | None:
     with connect(database.maintenance, purpose="tests") as conn:
-        found = templates.find(conn, database, settings)
-        return (found.seeded or found.empty) if seeded else found.empty
+        return templates.find(conn, database, settings, seeded=seeded).template
 
 
 def test_a_template_is_found_for_the_same_files_only(database: Database, settings: Settings) -> None:
@@ -109,8 +108,8 @@ def test_a_template_that_another_role_planted_is_passed_over_and_named(
         facts = sql.Literal(json.dumps(dict(kept.facts)))
         conn.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(sql.Identifier(kept.database.name), facts))
     with connect(database.maintenance, purpose="tests") as conn:
-        found = templates.find(conn, database, settings)
-    assert (found.empty, found.seeded) == (None, None)
+        found = templates.find(conn, database, settings, seeded=True)
+    assert found.template is None
     named = f"{kept.database.name} (it belongs to the role stranger_{database.name})"
     assert list(map(str, found.strangers)) == [named]
     assert make(database, settings) == f"; no template: {named} is in the way"
@@ -128,8 +127,8 @@ def test_a_database_with_a_comment_that_is_not_ours_is_passed_over_and_named(
         with connect(database.maintenance, purpose="tests") as conn:
             name = sql.Identifier(kept.database.name)
             conn.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(name, sql.Literal(comment)))
-            found = templates.find(conn, database, settings)
-            assert found.empty is None
+            found = templates.find(conn, database, settings, seeded=True)
+            assert found.template is None
             assert list(map(str, found.strangers)) == [f"{kept.database.name} (its comment is not ours)"]
         assert "is in the way" in make(database, settings)
     with connect(database.maintenance, purpose="tests") as conn:

@@ -73,7 +73,7 @@ def rollback(c: Context, count: int = 1, confirm: str = "") -> None:
     with lock.hold_lock(live):
         migrations.check_count(live, len(migrations.plan(live, folder).applied), count)
         state = protection.inspect(live)
-        protection.require_consent(state, live, target.protection, confirm=confirm, ask=ask)
+        protection.require_consent(state, live, target.protection, confirm=confirm, ask=ask, by=f"`{command_line()}`")
         with connect(live.maintenance, purpose="rollback") as conn:
             clones.check_size(conn, live, confirm=confirm, ask=ask)
         publication.create_next(live, state, command=command_line(), of_live=True, note=print_note)

@@ -68,6 +68,8 @@ TABLE: Mapping[str, Kind | Callable[[Flags], Kind]] = {
     "verify": Kind.READ,
 }
 _ASKING = {Kind.CHANGE, Kind.REPLACE}
+# These ask under their lock before they do anything: alone on a command line they need not be asked twice.
+_ASKING_THEMSELVES = {"rebuild", "reset", "rollback", "snapshot restore"}
 _RENAMING = {"full", "rebuild", "reset", "publish", "undo", "snapshot restore"}
 
 
@@ -104,6 +106,8 @@ def require_permission(commands: Sequence[Named], load: Callable[[], Settings]) 
     confirm = next((flags["confirm"] for _, flags in commands if flags.get("confirm")), "")
     if live.is_embedded and settings.target.protection == "open" and not replacing:
         return confirm  # our own server is on this machine: it is not asked
+    if len(commands) == 1 and names[0] in _ASKING_THEMSELVES:
+        return confirm
     return protection.require_consent(
         protection.inspect(live),
         live,
@@ -111,7 +115,7 @@ def require_permission(commands: Sequence[Named], load: Callable[[], Settings]) 
         confirm=confirm,
         ask=ask,
         replacing=replacing,
-        by=" by " + ", ".join(f"`inv {name}`" for name in names),
+        by=", ".join(f"`inv {name}`" for name in names),
     )
 
 

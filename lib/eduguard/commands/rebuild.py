@@ -13,6 +13,7 @@ from eduguard.terminal import ask, print_note, print_step
 def rebuild(c: Context, confirm: str = "", seeded: bool = False, to: str = "") -> None:
     """Make a database beside the current one, empty or a template's clone, after checking what can be checked."""
     from eduguard import migrations
+    from eduguard.postgres import connect
     from eduguard.rebuild import lock, protection, publication, templates
     from eduguard.targets import target_database
 
@@ -22,15 +23,16 @@ def rebuild(c: Context, confirm: str = "", seeded: bool = False, to: str = "") -
     live, target = target_database(settings), settings.target
     keep_open(lock.hold_lock(live))
     state = protection.inspect(live)
-    protection.require_consent(state, live, target.protection, confirm=confirm, ask=ask)
-    found = templates.look_up(live, settings)
+    protection.require_consent(state, live, target.protection, confirm=confirm, ask=ask, by=f"`{command_line()}`")
+    with connect(live.maintenance, purpose="rebuild") as conn:
+        found = templates.find(conn, live, settings, seeded=seeded)
     for stranger in found.strangers:
         print_note(f"passes over {stranger}")
-    if seeded and not found.seeded:  # the fixtures of a template were checked when it was made
+    if seeded and not found.is_seeded:  # the fixtures of a template were checked when it was made
         from eduguard import fixtures
 
         fixtures.read_fixtures(settings.seed_folder)
-    template = None if to else found.choose(seeded=seeded)
+    template = None if to else found.template
     publication.create_next(live, state, command=command_line(), template=template, note=print_note)
     print_step("rebuild", f"{live.next.name} {'cloned from a template' if template else 'made'} beside {live.name}")
 

@@ -60,7 +60,7 @@ def snapshot_restore(c: Context, name: str, confirm: str = "") -> None:
     with lock.hold_lock(live):
         snapshot = snapshots.find(live, name)
         state = protection.inspect(live)
-        protection.require_consent(state, live, target.protection, confirm=confirm, ask=ask)
+        protection.require_consent(state, live, target.protection, confirm=confirm, ask=ask, by=f"`{command_line()}`")
         publication.create_next(live, state, command=command_line(), template=snapshot.kept, note=print_note)
         swap = publication.publish(live, print_note)
     is_current = snapshot.kept.facts["migrations"] == migrations.hash_folder(settings.migrations_folder)

@@ -114,6 +114,20 @@ def execute_for(conn: "Connection", statement: "LiteralString", *databases: Data
     conn.execute(sql.SQL(statement).format(*(sql.Identifier(database.name) for database in databases)))
 
 
+def send_for(conn: "Connection", statement: "LiteralString", *databases: Database) -> None:
+    """Send a statement as `execute_for` does, and close the connection without waiting: the server goes on with it.
+
+    A server notices that its client has gone when it has something to say (client_connection_check_interval,
+    PostgreSQL manual 19.3, is off by default). The session, with its locks, ends after the statement.
+    """
+    from psycopg import sql
+
+    composed = sql.SQL(statement).format(*(sql.Identifier(database.name) for database in databases))
+    conn.pgconn.send_query(composed.as_bytes(conn))
+    conn.pgconn.flush()
+    conn.close()
+
+
 def create_as(
     conn: "Connection", statement: "LiteralString", *databases: Database, options: "Composed | None" = None
 ) -> None:

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 from eduguard.errors import EduguardError
 from eduguard.postgres import APPLICATION, Database, connect, read_value
 from eduguard.postgres.sessions import Session
+from eduguard.rebuild import obstacles
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
 _HOLDER = """
-SELECT a.pid, a.backend_start, a.application_name, a.usename FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+SELECT a.pid, a.backend_start, a.application_name, a.usename, starts_with(coalesce(a.query, ''), 'DROP DATABASE')
+FROM pg_locks l JOIN pg_stat_activity a USING (pid)
 WHERE l.locktype = 'advisory' AND l.granted AND l.classid = 0 AND l.objid::bigint = %s
 """
 _POLL = 0.1  # seconds between two attempts to take the lock
@@ -32,6 +34,8 @@ _TOKEN = secrets.token_hex(4)  # tells this process from one of the same number 
 class _Holder:
     session: Session
     since: datetime
+    is_dropping: bool
+    """its command has ended; the server still drops what was discarded"""
 
 
 @contextmanager
@@ -43,14 +47,20 @@ def hold_lock(database: Database) -> Iterator[None]:
     (client_connection_check_interval), and is not: after a CREATE DATABASE that was broken off, a crash of the server
     can leave it unable to recover. A process that holds the lock may ask for it again.
 
+    A command that succeeds leaves it to the server to drop what was discarded. The lock is held until that is done,
+    and that is waited for however long it takes.
+
     Raises:
         EduguardError: naming the session that holds it.
     """
     with connect(database.maintenance, purpose=_purpose()) as conn:
-        if not _is_ours(_find_holder(conn, database)):
-            conn.execute("SET idle_session_timeout = 0")  # it is idle while rows are loaded, however long that takes
-            _lock(conn, database)
+        if _is_ours(_find_holder(conn, database)):
+            yield
+            return
+        conn.execute("SET idle_session_timeout = 0")  # it is idle while rows are loaded, however long that takes
+        _lock(conn, database)
         yield
+        obstacles.leave_to_drop(conn, database)
 
 
 def is_being_made(database: Database) -> bool:
@@ -70,22 +80,23 @@ def _find_holder(conn: "Connection", database: Database) -> _Holder | None:
     found = conn.execute(_HOLDER, [_key(database)]).fetchone()
     if found is None:
         return None
-    pid, since, application, user = found
-    return _Holder(session=Session(pid=pid, application=application, user=user), since=since)
+    pid, since, application, user, is_dropping = found
+    return _Holder(session=Session(pid=pid, application=application, user=user), since=since, is_dropping=is_dropping)
 
 
 def _is_ours(holder: _Holder | None) -> bool:
     name = f"{APPLICATION} {_purpose()}".encode()[:_LONGEST_NAME]
-    return holder is not None and holder.session.application.encode() == name
+    return holder is not None and holder.session.application.encode() == name and not holder.is_dropping
 
 
 def _lock(conn: "Connection", database: Database) -> None:
-    key = _key(database)
-    for _ in range(_PATIENCE):
+    key, attempts, holder = _key(database), 0, None
+    while attempts < _PATIENCE:
         if read_value(conn, "SELECT pg_try_advisory_lock(%s)", key):
             return
         time.sleep(_POLL)
-    holder = _find_holder(conn, database)
+        holder = _find_holder(conn, database)
+        attempts += not (holder and holder.is_dropping)
     if holder is None:  # it ended between the two questions
         raise EduguardError(f"Another command was rebuilding {database.name} just now", hint="Run this again.")
     raise EduguardError(

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from eduguard.errors import EduguardError
-from eduguard.postgres import Database, execute_for, exists, read_value
+from eduguard.postgres import Database, execute_for, exists, read_value, send_for
 from eduguard.rebuild.properties import Properties, find_refused
 from eduguard.rebuild.protection import DatabaseState, is_expendable
 
@@ -47,11 +47,21 @@ def require_owner(conn: "Connection", database: Database) -> None:
 def require_expendable(conn: "Connection", live: Database, beside: Database) -> None:
     """Refuse a database beside the live one that we did not make for it."""
     # The last copy of a database that we replaced with its owner's consent, or somebody's own of the same name.
-    if exists(conn, beside) and not is_expendable(beside, live):
+    if exists(conn, beside) and not is_expendable(conn, beside, live):
         raise EduguardError(
             f"The database {beside.name} is in the way, and EduGuard DB did not make it for {live.name}",
             hint=f"Drop it yourself, or keep it: ALTER DATABASE {beside.name} RENAME TO another_name",
         )
+
+
+def leave_to_drop(conn: "Connection", live: Database) -> None:
+    """Have the server drop what a publish has discarded, as the last statement of a session; nobody waits for it.
+
+    A DROP DATABASE waits for a checkpoint. What is not dropped, because the server stops meanwhile, the next rebuild
+    drops.
+    """
+    if exists(conn, live.discarded) and is_expendable(conn, live.discarded, live):
+        send_for(conn, "DROP DATABASE IF EXISTS {} WITH (FORCE)", live.discarded)
 
 
 def drop_ours(conn: "Connection", live: Database, beside: Database) -> None:

@@ -85,17 +85,21 @@ def inspect(database: Database) -> DatabaseState:
         )
 
 
-def is_expendable(beside: Database, live: Database) -> bool:
+def is_expendable(conn: "Connection", beside: Database, live: Database) -> bool:
     """Say whether a database beside a live one may be dropped without asking: it is ours or empty; read-only.
 
     One whose DROP DATABASE was cut off, by a server that was killed, can be dropped and nothing else.
+
+    Args:
+        conn: to another database of the server.
+        beside: what would be dropped.
+        live: what it is beside.
     """
-    with connect(live.maintenance, purpose="inspect") as conn:
-        if read_value(conn, "SELECT datconnlimit = %s FROM pg_database WHERE datname = %s", _INVALID, beside.name):
-            return True
-    with connect(beside, purpose="inspect") as conn:
-        mark = read_mark(conn)
-        return (mark is not None and mark.is_of(live)) or _is_empty(conn)
+    if read_value(conn, "SELECT datconnlimit = %s FROM pg_database WHERE datname = %s", _INVALID, beside.name):
+        return True
+    with connect(beside, purpose="inspect") as inside:
+        mark = read_mark(inside)
+        return (mark is not None and mark.is_of(live)) or _is_empty(inside)
 
 
 def _is_empty(conn: "Connection") -> bool:
@@ -179,7 +183,7 @@ def require_consent(
     """
     if needs_no_consent(state, protection, replacing=replacing) or confirm == database.name:
         return confirm
-    done, reason = ("replaced" if replacing else "changed") + by, _why_asked(state, protection)
+    done, reason = ("replaced" if replacing else "changed") + (f" by {by}" if by else ""), _why_asked(state, protection)
     question = f"{_describe(state, database)} would be {done}; {reason}.\nType the database's name to go on:"
     answer = confirm or ask(question)
     if answer != database.name:

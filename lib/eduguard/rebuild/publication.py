@@ -2,13 +2,13 @@
 
 A publish is one transaction of renames, so a crash at any moment leaves the old or the new database in place. The
 database that was replaced is kept as `..._previous`; the one kept before is renamed to `..._discarded` in the same
-transaction, and dropped by the next rebuild.
+transaction; the server drops it after the command has ended, or the next rebuild does.
 """
 
 import time
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING
 
@@ -42,7 +42,7 @@ class Swap:
 
     ended: tuple[Session, ...]
     pause: float  # seconds in which nobody could connect
-    live: str = ""
+    live: str
     """the database that is live now: when and by what it was made, and its rows"""
 
     def summary(self) -> str:
@@ -150,7 +150,7 @@ def _make_room(conn: "Connection", database: Database, state: DatabaseState, mad
 def publish(database: Database, note: Note = unheard) -> Swap:
     """Put the next database in this one's place, which is kept as the previous; sessions are noted, then ended.
 
-    The one that was the previous is discarded: the next rebuild drops it.
+    The one that was the previous is discarded.
 
     Raises:
         EduguardError: when there is no next database, when the live one is not the one that was looked at before the
@@ -159,12 +159,12 @@ def publish(database: Database, note: Note = unheard) -> Swap:
     with connect(database.maintenance, purpose="publish") as conn:
         if not exists(conn, database.next):
             raise EduguardError(f"There is no {database.next.name} to publish", hint="`inv rebuild` makes it.")
-        mark = _read_next(conn, database)
+        mark, live = _read_next(conn, database)
         require_expendable(conn, database, database.previous)
         drop_ours(conn, database, database.discarded)
         renames = [(database.next, database)]
         if not exists(conn, database):
-            return _finish(_rename(conn, renames, note, lambda: _require_replaced(conn, database, mark)), database)
+            return _rename(conn, renames, note, live, lambda: _require_replaced(conn, database, mark))
         made = _read_made(conn, database)
         renames.insert(0, (database, database.previous))
         if exists(conn, database.previous):
@@ -175,12 +175,12 @@ def publish(database: Database, note: Note = unheard) -> Swap:
             old, new = read_properties(conn, database.previous), read_properties(conn, database)
             apply_changes(conn, database, find_changes(old, made, new))
 
-        swap = _finish(_rename(conn, renames, note, check), database)
+        swap = _rename(conn, renames, note, live, check)
         _note_written(database.previous, mark.written, note)
         return swap
 
 
-def _read_next(conn: "Connection", database: Database) -> Mark:
+def _read_next(conn: "Connection", database: Database) -> tuple[Mark, str]:
     properties = read_properties(conn, database.next)
     with connect(database.next, purpose="publish") as inside:
         mark = read_mark(inside)
@@ -190,7 +190,7 @@ def _read_next(conn: "Connection", database: Database) -> Mark:
             )
         if mark.live is not None:
             record_properties(inside, properties)
-    return mark
+        return mark, _describe(inside, mark)
 
 
 def _read_made(conn: "Connection", database: Database) -> Properties:
@@ -200,12 +200,9 @@ def _read_made(conn: "Connection", database: Database) -> Properties:
     return (mark.properties if mark and is_known else None) or fresh_properties(conn)
 
 
-def _finish(swap: Swap, database: Database) -> Swap:
-    """Add what is live now."""
-    with connect(database, purpose="publish") as conn:
-        mark, rows = read_mark(conn), sum(count_rows(conn).values())
+def _describe(conn: "Connection", mark: Mark | None) -> str:
     made = f"made {mark.created_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC by `{mark.command}`, " if mark else ""
-    return replace(swap, live=f"{made}{rows:,} rows")
+    return f"{made}{sum(count_rows(conn).values()):,} rows"
 
 
 def _note_written(previous: Database, before: Written, note: Note) -> None:
@@ -242,8 +239,10 @@ def undo(database: Database, note: Note = unheard) -> Swap:
         if not exists(conn, database.previous):
             raise EduguardError(f"There is no {database.previous.name} to bring back", hint="One publish keeps one.")
         drop_ours(conn, database, database.discarded)
+        with connect(database.previous, purpose="undo") as inside:
+            live = _describe(inside, read_mark(inside))
         if not exists(conn, database):
-            return _finish(_rename(conn, [(database.previous, database)], note), database)
+            return _rename(conn, [(database.previous, database)], note, live)
         with connect(database, purpose="undo") as inside:
             written = read_written(inside)
         renames = [
@@ -251,7 +250,7 @@ def undo(database: Database, note: Note = unheard) -> Swap:
             (database.previous, database),
             (database.discarded, database.previous),
         ]
-        swap = _finish(_rename(conn, renames, note), database)
+        swap = _rename(conn, renames, note, live)
         _note_written(database.previous, written, note)
         return swap
 
@@ -260,6 +259,7 @@ def _rename(
     conn: "Connection",
     renames: Sequence[tuple[Database, Database]],
     note: Note,
+    live: str,
     check: Callable[[], None] = lambda: None,
 ) -> Swap:
     with kept_out([before for before, _ in renames], note) as ended:
@@ -268,4 +268,4 @@ def _rename(
             for before, after in renames:
                 execute_for(conn, "ALTER DATABASE {} RENAME TO {}", before, after)
             check()
-    return Swap(ended=ended, pause=time.perf_counter() - began)
+    return Swap(ended=ended, pause=time.perf_counter() - began, live=live)

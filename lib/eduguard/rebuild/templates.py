@@ -33,16 +33,13 @@ WHERE starts_with(datname, %s) AND datdba = (SELECT oid FROM pg_roles WHERE roln
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Templates:
-    """The templates that fit: with the fixtures and without; and the databases of the same names that are not ours."""
+class Found:
+    """The template that fits best, if one does, and the databases under such names that are not ours."""
 
-    seeded: Kept | None
-    empty: Kept | None
+    template: Kept | None
+    is_seeded: bool
+    """the fixtures are in it"""
     strangers: tuple[clones.Stranger, ...]
-
-    def choose(self, *, seeded: bool) -> Kept | None:
-        """Return the template to clone, with the fixtures in it if that is wanted and there is one."""
-        return (self.seeded or self.empty) if seeded else self.empty
 
 
 def prefix(database: Database) -> str:
@@ -60,19 +57,21 @@ def hash_inputs(settings: Settings, *, seeded: bool) -> str:
     return _hash(str(seeded), [*sorted(settings.migrations_folder.glob("*.sql")), *fixtures])
 
 
-def find(conn: "Connection", database: Database, settings: Settings) -> Templates:
-    """Return the finished templates that hold what a rebuild would make; read-only."""
+def find(conn: "Connection", database: Database, settings: Settings, *, seeded: bool) -> Found:
+    """Return the finished template that holds most of what a rebuild would make; read-only.
+
+    Args:
+        conn: to the server.
+        database: the live one.
+        settings: name the files.
+        seeded: whether the fixtures are wanted in it.
+    """
     aside = clones.list_aside(conn, database, prefix(database))
     kept = {each.database.name: each for each in aside.kept}
-    names = [_name(conn, database, hash_inputs(settings, seeded=seeded)) for seeded in (True, False)] if kept else []
-    seeded, empty = map(kept.get, names) if names else (None, None)
-    return Templates(seeded=seeded, empty=empty, strangers=aside.strangers)
-
-
-def look_up(database: Database, settings: Settings) -> Templates:
-    """Return what `find` finds on the server of this database; read-only."""
-    with connect(database.maintenance, purpose="rebuild") as conn:
-        return find(conn, database, settings)
+    for has_fixtures in [True, False] if seeded else [False]:
+        if kept and (fits := kept.get(_name(conn, database, hash_inputs(settings, seeded=has_fixtures)))):
+            return Found(template=fits, is_seeded=has_fixtures, strangers=aside.strangers)
+    return Found(template=None, is_seeded=False, strangers=aside.strangers)
 
 
 def keep_own(database: Database, settings: Settings, inputs: str, *, seeded: bool) -> str:
