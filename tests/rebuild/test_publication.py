@@ -463,7 +463,7 @@ def test_a_confirming_target_asks_for_a_change_as_for_a_replacement(database: Da
         EduguardError, match=f"is not changed by `inv seed`: .*`confirm`.*\n  .*--confirm {database.name}"
     ):
         protection.require_consent(
-            state, database, "confirm", confirm="", ask=silent, replacing=False, by=" by `inv seed`"
+            state, database, "confirm", confirm="", ask=silent, replacing=False, by="`inv seed`"
         )
 
 
