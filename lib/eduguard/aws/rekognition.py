@@ -41,6 +41,10 @@ class Collection:
         self._client = client
         self.name = name
 
+    def named(self, name: str) -> "Collection":
+        """Return another collection of the same region, asked by the same client."""
+        return Collection(self._client, name)
+
     def describe(self) -> CollectionState | None:
         """Return the collection's state, or None where it does not exist; read-only."""
         with self._translated("describe"):
@@ -91,6 +95,13 @@ class Collection:
                     raise EduguardError(f"The listing of {where} does not end", hint="Run this again.")
                 seen.add(token)
                 following = {"NextToken": token}
+
+    def find_faces(self, face_ids: list[str]) -> list[Face]:
+        """Return those of at most 4,096 faces that are still there; read-only."""
+        where = self._where()
+        pages = self._client.get_paginator("list_faces").paginate(CollectionId=self.name, FaceIds=face_ids)
+        with self._translated("list faces of"):
+            return [face for page in pages for face in read_page(page, where)]
 
     def index_face(self, picture: bytes | S3Object, external_image_id: str) -> IndexedFace:
         """Index the one face of a picture under an external image id.

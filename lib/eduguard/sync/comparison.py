@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING
 from eduguard.aws import Face
 from eduguard.errors import EduguardError
 from eduguard.identifiers import PLACEHOLDER, split_external_image_id
+from eduguard.schools import Place
 from eduguard.sync.plan import MISSING, MOVING, SETTLED, FaceRow, Pair, Plan, plan_sync
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
 _AT_ONCE = 4096  # pairs fetched together
-# A student says which collection holds their faces. A collection that no student names is used for all of them: that is
-# how one set of seeds works with another collection on each target.
+# A collection has the faces of the students of its school, but for those whose rows name another one.
 _ROWS = """
 SELECT f.external_image_id, f.face_id FROM student_faces f JOIN students s ON s.id = f.student_id
-WHERE (s.aws_collection_id = %(collection)s
-       OR NOT EXISTS (SELECT FROM students WHERE aws_collection_id = %(collection)s))
+WHERE (s.aws_collection_id = %(collection)s OR s.aws_collection_id IS NULL AND s.school_id = %(school)s)
 AND (%(student)s = '' OR s.id = %(student)s) AND (%(grade)s = '' OR s.grade_id = %(grade)s)
 """
 _STUDENTS = """
@@ -85,21 +84,16 @@ ORDER BY coalesce(p.of_row, p.of_face) COLLATE "C" NULLS LAST
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """Which rows a sync compares: those of a collection, and of one student or grade where named."""
+    """Which rows a sync compares: those of a place, and of one student or grade where named."""
 
-    collection: str
+    place: Place
     student: str = ""
     grade: str = ""
 
-    def parameters(self) -> dict[str, str]:
+    def parameters(self) -> dict[str, str | None]:
         """Return the parameters of the queries that read it."""
-        return {"collection": self.collection, "student": self.student, "grade": self.grade}
-
-
-def read_collections(conn: "Connection") -> list[str]:
-    """Return the collections that students name, sorted; read-only."""
-    query = "SELECT DISTINCT aws_collection_id FROM students ORDER BY 1"
-    return [collection for (collection,) in conn.execute(query)]
+        place = self.place
+        return {"collection": place.collection, "school": place.school, "student": self.student, "grade": self.grade}
 
 
 def count_school(conn: "Connection") -> tuple[int, int, int]:
@@ -116,6 +110,12 @@ def list_placeholders(conn: "Connection", limit: int) -> list[str]:
 def read_rows(conn: "Connection", scope: Scope) -> list[FaceRow]:
     """Return the rows of the scope; read-only."""
     return list(map(FaceRow._make, conn.execute(_ROWS, scope.parameters())))
+
+
+def count_place(conn: "Connection", place: Place) -> tuple[int, int]:
+    """Return how many rows of faces a place has, and how many of those wait for a sync; read-only."""
+    query = f"SELECT count(*), count(*) FILTER (WHERE face_id = '{PLACEHOLDER}') FROM ({_ROWS}) r"  # noqa: S608
+    return conn.execute(query.encode(), Scope(place=place).parameters()).fetchone() or (0, 0)
 
 
 def read_students(conn: "Connection", scope: Scope) -> set[str] | None:

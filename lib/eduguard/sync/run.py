@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from eduguard.aws import Collection, CollectionState, begin_listing, read_listing
+from eduguard.aws import Collection, begin_listing, read_listing
 from eduguard.errors import EduguardError
 from eduguard.postgres import Database, connect
 from eduguard.progress import Progress
+from eduguard.schools import Place
 from eduguard.sync import apply
 from eduguard.sync.comparison import Scope, compare, copy_faces, prepare, read_students
-from eduguard.sync.plan import Plan
+from eduguard.sync.plan import Plan, is_mass_share
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -46,6 +47,7 @@ class Outcome:
     """What a sync of one collection found and did."""
 
     collection: str
+    school: str | None
     plan: Plan
     applied: bool
     adopted: int = 0
@@ -64,6 +66,7 @@ class Outcome:
         """Return plain values."""
         return {
             "collection": self.collection,
+            "school": self.school,
             "applied": self.applied,
             "counts": self.plan.counts() | {"adopted": self.adopted, "pruned": self.pruned},
             "items": list(self.plan.items()),
@@ -72,74 +75,73 @@ class Outcome:
 
 def run(
     database: Database,
+    place: Place,
     collection: Collection,
     options: Options,
     *,
     ask: Ask,
     show: Callable[[Plan], None],
     progress: Progress,
+    arn: str = "",
 ) -> Outcome:
     """Sync one collection with its rows; a second run changes nothing.
 
     `show` is given the plan before anything is written; `ask` asks for consent to a mass change and to deleting faces.
+    DescribeCollection is not called where the ARN is given: many collections would take long (5 a second, AWS's quota).
 
     Raises:
         EduguardError: when the collection does not exist, the plan is implausible or stale, or consent is refused.
     """
-    scope = Scope(collection=collection.name, student=options.student, grade=options.grade)
+    scope = Scope(place=place, student=options.student, grade=options.grade)
     pages = begin_listing(collection)  # the first one is on its way while the database is connected
     with connect(database, purpose="sync") as conn:
         prepare(conn, scope)
-        state, students = collection.require(), read_students(conn, scope)
-        step = progress.begin(collection.name, state.face_count, "faces")
+        state, students = None if arn else collection.require(), read_students(conn, scope)
+        step = progress.begin(collection.name, state.face_count, "faces") if state else None
         listed = read_listing(collection, partial(copy_faces, conn, students=students), pages=pages, step=step)
         plan = compare(conn, scope, unlink_missing=options.unlink_missing, in_full=options.in_full)
-        outcome = Outcome(collection=collection.name, plan=plan, applied=False, miscounted=listed - state.face_count)
+        miscounted = listed - state.face_count if state else 0
+        outcome = Outcome(
+            collection=collection.name, school=place.school, plan=plan, applied=False, miscounted=miscounted
+        )
         with progress.hidden():
             show(plan)
         if options.dry_run:
             return outcome
         if plan.is_mass_change and options.confirm != collection.name:
-            _confirm(plan, collection, state, ask=ask, progress=progress)
+            numbers = (
+                f"{plan.lost} of {plan.linked} linked rows would be relinked or find no face: "
+                f"{state.arn if state else arn} has {listed} faces"
+            )
+            hint = f"Nothing was written. If it is the right one, pass --confirm-collection {collection.name}"
+            with progress.hidden():
+                _require_name(ask, collection.name, f"{numbers}: is it the right collection, account and region?", hint)
         apply.apply_plan(conn, plan)
         adopted = apply.adopt_orphans(conn, plan) if options.adopt else []
-        pruned = _prune(conn, collection, options, plan, ask=ask, progress=progress)
+        faces = apply.keep_unused(conn, list(getattr(plan, PRUNABLE[options.prune]))) if options.prune else []
+        if faces:
+            with progress.hidden():
+                _confirm_prune(len(faces), listed, collection.name, options, ask)
+        pruned = apply.delete_unused(conn, collection, faces)
         if plan.changed or adopted or pruned:
             _check_nothing_is_left(conn, scope, options)
     return replace(outcome, applied=True, adopted=len(adopted), pruned=pruned)
 
 
-def _confirm(plan: Plan, collection: Collection, state: CollectionState, *, ask: Ask, progress: Progress) -> None:
-    numbers = (
-        f"{plan.lost} of {plan.linked} linked rows would be relinked or find no face: "
-        f"{state.arn} has {state.face_count} faces"
-    )
-    with progress.hidden():
-        answer = ask(f"{numbers}.\nType the collection's name to go on:")
-    if answer != collection.name:
-        raise EduguardError(
-            f"{numbers}: is it the right collection, account and region?",
-            hint=f"Nothing was written. If it is, pass --confirm-collection {collection.name}",
-        )
+def _require_name(ask: Ask, name: str, problem: str, hint: str) -> None:
+    if ask(f"{problem}\nType the collection's name to go on:") != name:
+        raise EduguardError(problem, hint=hint)
 
 
-def _prune(
-    conn: "Connection", collection: Collection, options: Options, plan: Plan, *, ask: Ask, progress: Progress
-) -> int:
-    if not options.prune:
-        return 0
-    face_ids = apply.keep_unused(conn, [face.face_id for face in getattr(plan, PRUNABLE[options.prune])])
-    if not face_ids:
-        return 0
-    with progress.hidden():
-        answer = ask(f"Delete {len(face_ids)} {options.prune} from collection {collection.name}? [y/N]")
-    if answer != "y":
-        raise EduguardError(
-            f"{len(face_ids)} {options.prune} were not deleted from {collection.name}",
-            hint="The FaceIds are written; `--yes` deletes without asking.",
-        )
-    collection.delete_faces(face_ids)
-    return len(face_ids)
+def _confirm_prune(count: int, listed: int, name: str, options: Options, ask: Ask) -> None:
+    """Ask before faces are deleted: for the collection's name where they are so many that rows are probably missing."""
+    problem = f"{count} {options.prune} were not deleted from {name}: {count} of its {listed} faces"
+    if is_mass_share(count, listed):
+        if options.confirm != name:
+            hint = f"The FaceIds are written. If all rows are in this database, pass --confirm-collection {name}"
+            _require_name(ask, name, problem, hint)
+    elif ask(f"Delete {count} {options.prune} from collection {name}? [y/N]") != "y":
+        raise EduguardError(problem, hint="The FaceIds are written; `--yes` deletes without asking.")
 
 
 def _check_nothing_is_left(conn: "Connection", scope: Scope, options: Options) -> None:
