@@ -21,7 +21,12 @@ def test_the_targets_collection_is_that_of_the_only_school_that_is_not_named() -
 
 def test_a_row_that_names_a_collection_overrides_its_school() -> None:
     rows = {"s": ("a", None), "t": ("b", None), "u": ("b", "third"), "v": (None, None)}
-    assert TARGET.of_rows(rows) == {"s": "first", "t": "second", "u": "third", "v": "first"}
+    assert TARGET.of_rows(rows) == {
+        "s": Place(collection="first", school="a"),
+        "t": Place(collection="second", school="b"),
+        "u": Place(collection="third"),
+        "v": Place(collection="first", school="a"),
+    }
 
 
 def test_a_school_is_everywhere_where_its_students_have_faces() -> None:

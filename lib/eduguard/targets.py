@@ -72,7 +72,7 @@ def target_places(settings: Settings, conn: "Connection | None" = None) -> list[
     """
     places = all_places(settings)
     return choose(
-        places.read(conn) if conn else places.configured(),
+        places.read(conn) if conn else places.configured(settings.school),
         school=settings.school,
         collection=settings.only_collection,
     )
@@ -133,8 +133,8 @@ def target_bucket(settings: Settings) -> "Bucket":
     )
 
 
-def target_storage(settings: Settings, collection: str) -> "Storage":
-    """Return where the target's photos, and the faces of one collection, are kept.
+def target_storage(settings: Settings, place: Place) -> "Storage":
+    """Return where the target's photos, and the faces of one place, are kept.
 
     Rekognition can read the bucket itself in one cloud and one region (IndexFaces API reference, S3Object).
     """
@@ -142,7 +142,8 @@ def target_storage(settings: Settings, collection: str) -> "Storage":
 
     target = settings.target
     return Storage(
-        collection=target_collection(settings, collection),
+        collection=target_collection(settings, place.collection),
+        school=place.school,
         bucket=target_bucket(settings),
         by_reference=target.s3_endpoint == target.rekognition_endpoint and target.bucket_region == target.region,
     )

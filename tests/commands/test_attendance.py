@@ -158,7 +158,7 @@ def test_nobody_is_recorded_absent_because_rows_are_stale(
     hint = command.partition(" --confirm")[0]
     assert f"Run `inv {hint}`" in done.stderr
     assert attendance_rows(full) == []
-    inv(*command.format(samples.name).split())
+    inv(*command.format(samples.name).split(), "--school", "school-001")
     assert present(take(inv, str(CLASS_PHOTO))) == EVERYBODY
 
 

@@ -138,7 +138,9 @@ def test_the_policies_name_the_collection_and_nothing_wider(inv: Inv, full: Data
     assert statement["Resource"] == [
         f"arn:aws:rekognition:us-east-1:123456789012:collection/{name}" for name in ("tests", "tests-2")
     ]
-    assert statement["Action"] == ["rekognition:DescribeCollection", "rekognition:ListFaces"]
+    tags = "rekognition:ListTagsForResource"
+    assert statement["Action"] == ["rekognition:DescribeCollection", "rekognition:ListFaces", tags]
+    assert {tags, "rekognition:TagResource"} < set(policies["enrol"]["Statement"][0]["Action"])
 
 
 def change(school: School, statement: Any) -> None:

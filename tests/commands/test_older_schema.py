@@ -39,7 +39,9 @@ def test_rows_seeded_at_an_older_version_are_migrated_and_synced(inv: Inv, full:
     with connect(full, purpose="tests") as conn:
         assert conn.execute("SELECT array_agg(id) FROM schools").fetchone() == (["school-001"],)
     inv("enrol", INVOKE_SEED_FOLDER=str(older), **own)
-    assert "24 synced" in inv("sync-faces", **own).stdout, "all rows that were there are of one school"
+    assert "24 synced" in inv("sync-faces", "--confirm-collection", "older", **own).stdout, (
+        "all rows that were there are of one school"
+    )
     assert "24 of 24" in inv("verify", **own).stdout
     with connect(full, purpose="tests") as conn:
         assert conn.execute("SELECT count(DISTINCT external_image_id) FROM student_faces").fetchone() == (24,)

@@ -3,12 +3,14 @@
 import json
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from eduguard.postgres import Database, connect, execute_for
+from eduguard.rebuild import mark
 
 School = Any  # of conftest.py
 PHOTOS = Path(__file__).parents[2] / "seed_data" / "photos" / "students"
@@ -18,7 +20,7 @@ PHOTOS = Path(__file__).parents[2] / "seed_data" / "photos" / "students"
 def enrolled(school: School, client: Any) -> School:
     """A school beside a second one, with the sample photos of both, and a face without a row in each collection."""
     school.inv("enrol")
-    picture = (PHOTOS / "student-001" / "photo-1.jpg").read_bytes()
+    picture = (PHOTOS / "student-006" / "photo-1.jpg").read_bytes()
     for name in (school.name, f"{school.name}-2"):
         client.index_faces(CollectionId=name, Image={"Bytes": picture}, ExternalImageId="nobody-photo-1")
     return school
@@ -38,7 +40,7 @@ def test_each_school_is_synced_with_its_own_collection_and_the_counts_add_up(enr
     }
     report = json.loads(enrolled.inv("doctor", "--json", check=False).stdout)
     drift = [each["text"] for each in report["findings"] if each["verdict"] == "drift"]
-    assert drift == ["2 with only face: nobody-photo-1, nobody-photo-1"]
+    assert drift == ["2 of students that are not in the database: nobody-photo-1, nobody-photo-1"]
     again = ("sync-faces", "--json", "--verbose")
     for flags in (("--school", "school-002"), ("--collection", f"{enrolled.name}-2")):
         narrowed = counts(json.loads(enrolled.inv(*again, *flags).stdout))
@@ -48,7 +50,7 @@ def test_each_school_is_synced_with_its_own_collection_and_the_counts_add_up(enr
 
 
 def test_many_collections_are_synced_without_describing_each(
-    school: School, client: Any, relay: Callable[[Any], str]
+    school: School, client: Any, relay: Callable[[Any], str], cloud_variables: dict[str, str]
 ) -> None:
     names = [school.name, f"{school.name}-2", *(f"{school.name}-{number}" for number in range(3, 9))]
     for name in names:
@@ -64,10 +66,9 @@ def test_many_collections_are_synced_without_describing_each(
         asked[handler.headers.get("X-Amz-Target", "STS").rpartition(".")[2]] += 1
 
     endpoint = relay(count)
-    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
-    done = school.inv("sync-faces", "--json", INVOKE_TARGETS_LOCAL_REKOGNITION_ENDPOINT=endpoint, **keys)
+    done = school.inv("sync-faces", "--json", INVOKE_TARGETS_LOCAL_REKOGNITION_ENDPOINT=endpoint, **cloud_variables)
     assert len(json.loads(done.stdout)["collections"]) == 8
-    assert asked == {"ListFaces": 8, "STS": 1}
+    assert asked == {"ListFaces": 8, "ListTagsForResource": 8, "STS": 1}
 
 
 def test_two_databases_share_one_collection(
@@ -78,7 +79,7 @@ def test_two_databases_share_one_collection(
     with connect(other.maintenance, purpose="tests") as conn:
         execute_for(conn, "CREATE DATABASE {} TEMPLATE {}", other, enrolled.database)
     try:
-        theirs = type(enrolled)(run_inv(other), other, enrolled.endpoint)
+        theirs = type(enrolled)(run_inv(other), other, enrolled.access)
         theirs.name = enrolled.name
         one = ("sync-faces", "--school", "school-001", "--json")
         enrolled.inv("enrol", "student-001", str(new_photo(tmp_path / "a.jpg", "student-001", 2)))
@@ -98,3 +99,102 @@ def test_two_databases_share_one_collection(
     finally:
         with connect(other.maintenance, purpose="tests") as conn:
             execute_for(conn, "DROP DATABASE {} WITH (FORCE)", other)
+
+
+def tag_of(school: School, name: str) -> str | None:
+    client = school.client("rekognition")
+    arn = client.describe_collection(CollectionId=name)["CollectionARN"]
+    return client.list_tags_for_resource(ResourceArn=arn)["Tags"].get("eduguard-school")
+
+
+def tag(school: School, name: str, value: str) -> None:
+    client = school.client("rekognition")
+    arn = client.describe_collection(CollectionId=name)["CollectionARN"]
+    client.tag_resource(ResourceArn=arn, Tags={"eduguard-school": value})
+
+
+def test_enrolment_tags_the_collections_with_their_schools(school: School, client: Any, photo: Path) -> None:
+    client.create_collection(CollectionId=school.name)
+    school.inv("enrol")
+    assert [tag_of(school, name) for name in (school.name, f"{school.name}-2")] == ["school-001", "school-002"]
+    done = school.inv("sync-faces")
+    assert "trusted" not in done.stderr
+    tag(school, school.name, "school-002")
+    refused = school.inv("enrol", "student-001", str(photo), check=False)
+    assert f"Collection {school.name} is tagged as the one of school-002, not of school-001" in refused.stderr
+    client.tag_resource(
+        ResourceArn=refused.stderr.partition("--resource-arn ")[2].split()[0],
+        Tags=dict([refused.stderr.partition("--tags ")[2].split()[0].split("=")]),
+    )
+    school.inv("enrol", "student-001", str(photo))
+
+
+def test_a_role_that_may_not_tag_goes_on_with_one_note(school: School, faults: Any, client: Any) -> None:
+    client.create_collection(CollectionId=school.name)
+    client.create_collection(CollectionId=f"{school.name}-2")
+    faults(deny=2, operation="TagResource")
+    done = school.inv("enrol")
+    assert done.stderr.count("may not call ListTagsForResource or TagResource") == 1
+    faults(deny=2, operation="ListTagsForResource")
+    done = school.inv("sync-faces")
+    assert "18 synced" in done.stdout
+    assert done.stderr.count("may not ask for the tag") == 1
+
+
+@pytest.mark.parametrize("rows", [18, 3], ids=["placeholders", "few rows"])
+def test_a_collection_of_another_school_is_asked_for_by_name(school: School, value: Any, rows: int) -> None:
+    school.inv("enrol")
+    with connect(school.database, purpose="tests") as conn:
+        conn.execute(
+            "DELETE FROM student_faces WHERE student_id LIKE 'student-00_' AND student_id > %s",
+            [f"student-{rows // 3:03}"],
+        )
+    tag(school, school.name, "school-002")
+    linked = "SELECT count(*) FROM student_faces WHERE face_id <> 'placeholder' AND student_id LIKE 'student-00_'"
+    one = ("sync-faces", "--school", "school-001")
+    for flags in ((), ("--yes",)):
+        refused = school.inv(*one, *flags, check=False)
+        assert "is tagged as the collection of school-002, not of school-001" in refused.stderr
+        assert value(school.database, linked) == 0
+    school.inv(*one, "--confirm-collection", school.name)
+    assert value(school.database, linked) == rows
+
+
+def test_the_rebuilt_database_knows_which_collection_it_was_synced_with(school: School, value: Any) -> None:
+    school.inv("enrol")
+    live = replace(school.database, target="local")
+    with connect(live, purpose="tests") as conn, conn.transaction():
+        mark.write_mark(conn, live, command="tests", inputs=None, replaces=None, written={})
+    school.inv("full")
+    other = {"INVOKE_TARGETS_LOCAL_COLLECTION": f"{school.name}-3"}
+    school.inv("enrol", "--school", "school-001", **other)
+    for command in (("sync-faces",), ("full",), ("reset", "seed-full")):
+        refused = school.inv(*command, check=False, **other)
+        assert refused.returncode == 1
+        assert f"school-001 were synced with arn:aws:rekognition:us-east-1:123456789012:collection/{school.name} " in (
+            refused.stderr
+        ), command
+    school.inv("full", "--confirm-collection", f"{school.name}-3", **other)
+    assert "18 unchanged" in school.inv("sync-faces", **other).stdout
+    school.inv("undo")
+    assert "were synced with" in school.inv("sync-faces", check=False, **other).stderr
+
+
+def test_a_snapshot_remembers_its_own_collection(school: School) -> None:
+    school.inv("enrol")
+    school.inv("sync-faces")
+    school.inv("snapshot", "save", "first")
+    other = {"INVOKE_TARGETS_LOCAL_COLLECTION": f"{school.name}-3"}
+    school.inv("enrol", **other)
+    school.inv("sync-faces", "--confirm-collection", f"{school.name}-3", **other)
+    school.inv("snapshot", "restore", "first", "--confirm", school.database.name, **other)
+    assert "were synced with" in school.inv("sync-faces", check=False, **other).stderr
+    school.inv("sync-faces")
+
+
+def test_the_first_sync_without_a_tag_says_what_it_trusts(enrolled: School, client: Any) -> None:
+    for name in (enrolled.name, f"{enrolled.name}-2"):
+        arn = client.describe_collection(CollectionId=name)["CollectionARN"]
+        client.untag_resource(ResourceArn=arn, TagKeys=["eduguard-school"])
+    assert enrolled.inv("sync-faces").stderr.count("no tag says whose it is") == 2
+    assert "no tag" not in enrolled.inv("sync-faces").stderr

@@ -44,7 +44,7 @@ def test_a_snapshot_says_that_the_collection_is_another(inv: Inv, full: Database
     assert "moved" not in inv("snapshot", "list").stdout
     inv("enrol", INVOKE_TARGETS_LOCAL_COLLECTION="another")
     done = inv("snapshot", "restore", "one", INVOKE_TARGETS_LOCAL_COLLECTION="another")
-    assert "its FaceIds are of collection tests: run `inv sync-faces`" in done.stdout
+    assert "its FaceIds are of collection tests, tests-2: run `inv sync-faces`" in done.stdout
 
 
 def test_a_snapshot_says_that_the_collection_moved_on(inv: Inv, full: Database) -> None:

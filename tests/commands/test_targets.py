@@ -108,7 +108,7 @@ def test_an_env_file_and_a_profile_lead_to_the_target_and_doctor_says_so(
         assert "18 unchanged" in done.stdout
         assert not re.search(f"Secr3t|{key}|{secret}", done.stdout + done.stderr)
     refused = inv("sync-faces", check=False, **given | {"INVOKE_ENV_FILE": "null", "DATABASE_URL": full.shown_url})
-    assert "No AWS credentials" in refused.stderr
+    assert "Unable to locate credentials" in refused.stderr
 
 
 def test_an_unknown_target_is_refused_with_the_known_names(inv: Inv) -> None:

@@ -97,7 +97,8 @@ def test_seed_full_reaches_sync_with_the_collection_named(inv: Inv, full: Databa
 
 def test_full_hands_its_flags_to_the_steps(inv: Inv, full: Database) -> None:
     own = {"INVOKE_TARGETS_LOCAL_COLLECTIONS_SCHOOL_002": "handed-on"}
-    done = inv("full", "--school", "school-002", "--yes", check=False, **own)
+    flags = ("--school", "school-002", "--yes", "--confirm-collection", "handed-on")
+    done = inv("full", *flags, check=False, **own)
     assert "6 faces indexed" in done.stdout
     assert re.findall(r"(?m)^sync +(\S+): 6 synced", done.stdout) == ["handed-on"]
     report = json.loads(inv("status", "--json", "--collection", "handed-on", **own).stdout)

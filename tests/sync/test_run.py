@@ -15,7 +15,7 @@ from eduguard.aws.rekognition import Collection, open_collection
 from eduguard.errors import EduguardError
 from eduguard.postgres import Database, connect
 from eduguard.progress import Progress, Step
-from eduguard.schools import Place
+from eduguard.schools import Place, find_students
 from eduguard.sync import apply
 from eduguard.sync.comparison import Scope, read_rows
 from eduguard.sync.plan import FaceRow, Plan, pair_up, plan_sync
@@ -292,12 +292,14 @@ def test_rows_of_another_face_are_written_unless_they_are_too_many(
 
 
 def test_one_student_or_grade_is_synced_alone(run: Sync, whole: Collection, school: Database) -> None:
-    assert counts(run(whole, student="student-002")) == {"link": 3}
-    assert counts(run(whole, grade="grade-1b")) == {"link": 15, "unchanged": 3}
-    with pytest.raises(EduguardError, match="There is no student nobody"):
-        run(whole, student="nobody")
-    with pytest.raises(EduguardError, match="There is no student in grade grade-9"):
-        run(whole, grade="grade-9")
+    with connect(school, purpose="tests") as conn:
+        one, grade = find_students(conn, "student-002", ""), find_students(conn, "", "grade-1b")
+        with pytest.raises(EduguardError, match="There is no student nobody"):
+            find_students(conn, "nobody", "")
+        with pytest.raises(EduguardError, match="There is no student in grade grade-9"):
+            find_students(conn, "", "grade-9")
+    assert counts(run(whole, students=one)) == {"link": 3}
+    assert counts(run(whole, students=grade)) == {"link": 15, "unchanged": 3}
 
 
 def test_only_rows_of_the_collections_own_students_are_compared(run: Sync, whole: Collection, school: Database) -> None:

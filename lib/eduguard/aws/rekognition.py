@@ -18,6 +18,7 @@ from eduguard.aws.types import (
     S3Object,
 )
 from eduguard.errors import EduguardError
+from eduguard.identifiers import SCHOOL_TAG
 
 if TYPE_CHECKING:
     from types_boto3_rekognition import RekognitionClient
@@ -65,10 +66,39 @@ class Collection:
             raise self._absent()
         return state
 
-    def create(self) -> None:
-        """Create the collection, unless somebody else just has."""
+    def create(self, school: str | None = None) -> bool:
+        """Create the collection, tagged with a school, unless somebody else just has; return False if it has no tag.
+
+        Tags need the right to TagResource as well (CreateCollection API reference); without it there is none.
+        """
+        tags = {"Tags": {SCHOOL_TAG: school}} if school else {}
         with self._translated("create"), suppress(self._client.exceptions.ResourceAlreadyExistsException):
-            self._client.create_collection(CollectionId=self.name)
+            try:
+                self._client.create_collection(CollectionId=self.name, **tags)
+            except self._client.exceptions.AccessDeniedException:
+                if not tags:
+                    raise
+                self._client.create_collection(CollectionId=self.name)
+                return False
+        return True
+
+    def read_school(self, arn: str) -> str | None:
+        """Return the school that the collection is tagged with, None where the role may not ask; read-only."""
+        with self._translated("list the tags of"):
+            try:
+                answer = self._client.list_tags_for_resource(ResourceArn=arn)
+            except self._client.exceptions.AccessDeniedException:
+                return None
+            return read_text(answer["Tags"].get(SCHOOL_TAG, ""))
+
+    def tag_school(self, arn: str, school: str) -> bool:
+        """Tag the collection with a school; return False where the role may not do so."""
+        with self._translated("tag"):
+            try:
+                self._client.tag_resource(ResourceArn=arn, Tags={SCHOOL_TAG: school})
+            except self._client.exceptions.AccessDeniedException:
+                return False
+        return True
 
     def list_faces(self) -> Iterator[list[Face]]:
         """Yield every face, page by page, to the last page; read-only.

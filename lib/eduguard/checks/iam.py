@@ -20,14 +20,14 @@ def iam_policies(settings: Settings, account: str) -> dict[str, Any]:
         return _statement([f"s3:{action}" for action in actions], f"arn:aws:s3:::{target.bucket}")
 
     reads = rekognition("DescribeCollection", "ListFaces")
+    syncs = ("DescribeCollection", "ListFaces", "ListTagsForResource")
+    tags = ("ListTagsForResource", "TagResource")
     return {
-        "sync": _policy(reads),
-        "sync --prune": _policy(rekognition("DescribeCollection", "ListFaces", "DeleteFaces")),
-        "sync --users": _policy(
-            rekognition("DescribeCollection", "ListFaces", "ListUsers", "CreateUser", "AssociateFaces")
-        ),
+        "sync": _policy(rekognition(*syncs)),
+        "sync --prune": _policy(rekognition(*syncs, "DeleteFaces")),
+        "sync --users": _policy(rekognition(*syncs, "ListUsers", "CreateUser", "AssociateFaces")),
         "enrol": _policy(
-            rekognition("DescribeCollection", "ListFaces", "SearchFacesByImage", "IndexFaces", "DeleteFaces"),
+            rekognition("DescribeCollection", "ListFaces", "SearchFacesByImage", "IndexFaces", "DeleteFaces", *tags),
             _statement(["rekognition:CreateCollection", "s3:ListAllMyBuckets"], "*"),
             _statement(["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"], objects),
             bucket("ListBucket", "GetBucketPolicyStatus", "GetBucketPublicAccessBlock", "GetBucketAcl"),

@@ -5,9 +5,9 @@ from typing import Any
 from eduguard import migrations
 from eduguard.postgres import Database, connect
 from eduguard.rebuild import protection, publication
-from eduguard.schools import Place
+from eduguard.schools import Place, count_school
 from eduguard.settings import Settings
-from eduguard.sync import count_place, count_school
+from eduguard.sync import count_place
 from eduguard.targets import (
     cloud_folder,
     postgres_folder,

@@ -73,7 +73,7 @@ def verify(c: Context, collection: str = "", school: str = "", one_each: bool = 
         return
     from eduguard import checks
     from eduguard.postgres import connect
-    from eduguard.sync import count_school
+    from eduguard.schools import count_school
     from eduguard.targets import all_places, target_bucket, target_collection, target_database, target_places
 
     bucket, database, recognitions = target_bucket(settings), target_database(settings), []

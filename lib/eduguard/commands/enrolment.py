@@ -25,6 +25,7 @@ from eduguard.commands.sync import sync_users
 from eduguard.commands.words import Command
 from eduguard.errors import EduguardError
 from eduguard.identifiers import KEY_FORM, is_student_id
+from eduguard.schools import Place
 from eduguard.settings import Settings
 from eduguard.terminal import ask, print_note, print_step
 
@@ -80,8 +81,7 @@ def enrol(
         raise EduguardError("--dry-run needs a student or a folder", hint="inv enrol --from FOLDER --dry-run")
     line, collections = None, set[str]()
     if student or from_:
-        requests = _read_requests(student, photo or [], from_)
-        line, collections = _enrol(settings, requests, twin=twin, dry_run=dry_run)
+        line, collections = _enrol(settings, _read_requests(student, photo or [], from_), twin=twin, dry_run=dry_run)
     else:
         line = _enrol_samples(settings, if_empty=if_empty, twin=twin, ask=consent)
     if line:
@@ -120,13 +120,11 @@ def unenrol(
     database = target_database(settings)
     kept = _list_copies(database)
     with connect(database, purpose="unenrol") as conn:
-        names = _collections_of(conn, settings, student)
-        for name in names:
-            check_writable(settings, name)
-        found = [
-            (each, students.find_traces(conn, student, each))
-            for each in (target_storage(settings, name) for name in names)
-        ]
+        places = _places_of(conn, settings, student)
+        for place in places:
+            check_writable(settings, place.collection)
+        storages = [target_storage(settings, place) for place in places]
+        found = [(each, students.find_traces(conn, student, each)) for each in storages]
         # Rows and photos are found beside each collection; they are named and removed with the first.
         found = [each for each in found if each[1].faces or each[1].user] or found[:1]
         if found[0][1].is_empty and not (copies and kept):
@@ -136,8 +134,8 @@ def unenrol(
         also = f", and its rows in {', '.join(kept)}" if copies and kept else ""
         counts = " and ".join(traces.counts() for _, traces in found)
         for storage, traces in found:
-            place = f"{student} is in {storage.collection.name}, bucket {storage.bucket.name}"
-            print_note(f"{settings.target}; {place}\n{traces}")
+            where = f"{student} is in {storage.collection.name}, bucket {storage.bucket.name}"
+            print_note(f"{settings.target}; {where}\n{traces}")
         if consent(f"Remove {counts} of {student}{also} for good? Type the student's id:") != student:
             raise EduguardError(f"{student}: nothing was removed ({counts}{also})", hint="Type the id, or pass --yes.")
         for storage, _ in found:
@@ -147,13 +145,13 @@ def unenrol(
     print_note(_name_rest([] if copies else kept))
 
 
-def _collections_of(conn: "Connection", settings: Settings, student: str) -> list[str]:
+def _places_of(conn: "Connection", settings: Settings, student: str) -> list[Place]:
     """Return where a student's faces are: of one that the database does not know, any collection of the target."""
     from eduguard.targets import target_places
 
     if conn.execute("SELECT FROM students WHERE id = %s", [student]).rowcount:
-        return [place_students(conn, settings, [student])[student].collection]
-    return [place.collection for place in target_places(settings, conn)]
+        return [place_students(conn, settings, [student])[student]]
+    return target_places(settings, conn)
 
 
 def _list_copies(database: "Database") -> list[str]:
@@ -169,9 +167,8 @@ def _remove_from_copies(database: "Database", names: Sequence[str], student: str
 
     with lock.hold_lock(database):
         for name in names:
-            print_step(
-                "unenrol", f"{student}: {remove_from_copy(database.aside(name), student)} rows removed in {name}"
-            )
+            removed = remove_from_copy(database.aside(name), student)
+            print_step("unenrol", f"{student}: {removed} rows removed in {name}")
 
 
 def _name_rest(kept: Sequence[str]) -> str:
@@ -200,16 +197,16 @@ def _enrol(settings: Settings, requests: "Sequence[Request]", *, twin: bool, dry
     database = target_database(settings)
     with connect(database, purpose="enrol") as conn:
         places = place_students(conn, settings, [request.student_id for request in requests])
-        names = {place.collection for place in places.values()}
+        used = {place.collection: place for place in places.values()}
         if not dry_run:
-            for name in sorted(names):
+            for name in sorted(used):
                 check_writable(settings, name)
-        opened = {name: target_storage(settings, name) for name in names}
+        opened = {name: target_storage(settings, place) for name, place in used.items()}
         storages = {student: opened[place.collection] for student, place in places.items()}
         planned = students.plan_enrolments(conn, requests, storages=storages)
     work = students.summarise_work(each.place for each in planned if each.place)
     if dry_run:
-        return work, names
+        return work, set(used)
     print_note(f"plan: {work}")
     with Progress() as progress:
         enrolments = students.enrol_students(
@@ -220,7 +217,7 @@ def _enrol(settings: Settings, requests: "Sequence[Request]", *, twin: bool, dry
             note=cache(print_note),
             advance=progress.begin("enrol", len(requests), "photos").advance,
         )
-    return students.summarise(enrolments), names
+    return students.summarise(enrolments), set(used)
 
 
 def _enrol_samples(settings: Settings, *, if_empty: bool, twin: bool, ask: Ask) -> str | None:
@@ -239,27 +236,28 @@ def _enrol_samples(settings: Settings, *, if_empty: bool, twin: bool, ask: Ask) 
     photos = _sort_samples(settings, names)
     if not photos:
         return None if if_empty else "no sample photo is of a student in these collections"
-    for name in photos:
-        check_writable(settings, name)
+    for place in photos:
+        check_writable(settings, place.collection)
     count = sum(map(len, photos.values()))
     if not target.has_local_cloud and ask(f"Send {count} sample photos to {target}? [y/N]") != "y":
         if if_empty:
             raise _not_ready(settings, empty)
         return "no photo was sent; `inv enrol --yes` sends the sample photos without asking"
     caution = Caution(threshold=settings.match_threshold, is_twin=twin, is_drawn_trusted=True)
-    return _send_samples(settings, photos, caution)
+    line = _send_samples(settings, photos, caution)
+    return line if count or not if_empty else None
 
 
-def _send_samples(settings: Settings, photos: "Mapping[str, Sequence[FolderPhoto]]", caution: "Caution") -> str:
+def _send_samples(settings: Settings, photos: "Mapping[Place, Sequence[FolderPhoto]]", caution: "Caution") -> str:
     """Enrol the sample photos of each collection; a refusal in one does not stop the others."""
     from eduguard.students import SamplesReport, enrol_samples
     from eduguard.targets import target_storage
 
     report, failures = SamplesReport(photos=0, uploaded=0, indexed=0), list[EduguardError]()
     note = cache(print_note)  # all have one bucket: it is told of once
-    for name, files in photos.items():
+    for place, files in photos.items():
         try:
-            report += enrol_samples(files, storage=target_storage(settings, name), caution=caution, note=note)
+            report += enrol_samples(files, storage=target_storage(settings, place), caution=caution, note=note)
         except EduguardError as error:
             failures.append(error)
     if failures:
@@ -274,19 +272,21 @@ def _not_ready(settings: Settings, empty: "Mapping[str, CollectionState | None]"
     return Exit(f"error: Nothing was built or published. Target {settings.target.name} lacks:\n  {missing}", code=2)
 
 
-def _sort_samples(settings: Settings, collections: "Collection[str]") -> "dict[str, list[FolderPhoto]]":
-    """Return the sample photos of these collections by collection: the fixtures say which school a student is of."""
+def _sort_samples(settings: Settings, collections: "Collection[str]") -> "dict[Place, list[FolderPhoto]]":
+    """Return the sample photos of these collections by place: the fixtures say which school a student is of."""
     from eduguard.fixtures import read_students
     from eduguard.students import find_photos
     from eduguard.targets import all_places
 
     places = all_places(settings)
     photos, of_student = find_photos(settings.photos_folder), places.of_rows(read_students(settings.seed_folder))
-    sorted_photos: dict[str, list[FolderPhoto]] = {}
+    # In the local cloud a school's collection is made even if it has no photo yet.
+    made = of_student.values() if settings.target.has_local_cloud else ()
+    sorted_photos: dict[Place, list[FolderPhoto]] = {place: [] for place in made if place.collection in collections}
     for photo in photos:
-        name = of_student.get(photo.student_id, places.collection)
-        if name in collections:
-            sorted_photos.setdefault(name, []).append(photo)
+        place = of_student.get(photo.student_id) or Place(collection=places.collection)
+        if place.collection in collections:
+            sorted_photos.setdefault(place, []).append(photo)
     return sorted_photos
 
 

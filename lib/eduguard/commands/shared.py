@@ -29,6 +29,7 @@ _ENVIRONMENT = dict(os.environ)  # as it was given; what the env_file adds for A
 
 COLLECTION = "only this one of the target's collections"
 CONFIRM = "the database's name: consent where the target asks for it, for the whole command line"
+CONFIRM_COLLECTION = "the collection's name, several with commas: consent where sync doubts that it is the right one"
 JSON = "print one JSON object"
 NEXT = "work on the database that `rebuild` made, before it is published"
 SCHOOL = "only this school: its id"
@@ -93,7 +94,7 @@ def print_summary(name: str, settings: Settings, *, done: str) -> None:
         Exit: with status 2, naming those rows, what is done all the same, and the command that mends it.
     """
     from eduguard.postgres import connect
-    from eduguard.sync import count_school, list_placeholders
+    from eduguard.schools import count_school, list_placeholders
 
     database = chosen_database(settings)
     with connect(database, purpose="summary") as conn:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,18 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
 
-from eduguard.commands.shared import COLLECTION, CONFIRM, JSON, NEXT, SCHOOL, USERS, WAIT, chosen_database, settings_of
+from eduguard.commands.shared import (
+    COLLECTION,
+    CONFIRM,
+    CONFIRM_COLLECTION,
+    JSON,
+    NEXT,
+    SCHOOL,
+    USERS,
+    WAIT,
+    chosen_database,
+    settings_of,
+)
 from eduguard.errors import EduguardError
 from eduguard.settings import Settings
 from eduguard.terminal import ask, one_at_a_time, print_json, print_note, print_step
@@ -19,11 +31,12 @@ if TYPE_CHECKING:
     from eduguard.postgres import Database
     from eduguard.progress import Progress
     from eduguard.schools import Place
-    from eduguard.sync import Options, Outcome, Plan
+    from eduguard.sync import Outcome, Plan
 
 Show = Callable[["Place", "Plan"], None]
 Sync = Callable[["Place", str], "Outcome"]
 _MOST_ITEMS = 20  # of a plan, unless all are asked for
+_TAGS_A_SECOND = 10  # AWS's quota of ListTagsForResource, in every region
 _COLLECTIONS_AT_ONCE = 8  # each sends one request at a time, all of them at the pace of the region
 
 
@@ -38,7 +51,7 @@ _COLLECTIONS_AT_ONCE = 8  # each sends one request at a time, all of them at the
         "unlink-missing": "rows without a face go back to the placeholder",
         "adopt": "make rows for faces without one whose external image id names a known student",
         "prune": "delete duplicates, orphans or temporary faces from the collection, after showing them",
-        "confirm-collection": "the collection's name: consent to a change of many linked rows",
+        "confirm-collection": CONFIRM_COLLECTION,
         "verbose": "show every item, and each row that stays as it is",
         "json": JSON,
         "yes": "delete without asking",
@@ -73,8 +86,6 @@ def sync_faces(
     from eduguard.sync import Options, run
 
     options = Options(
-        student=student,
-        grade=grade,
         dry_run=dry_run or check,
         unlink_missing=unlink_missing,
         in_full=verbose,
@@ -85,7 +96,8 @@ def sync_faces(
     settings = settings_of(c, collection, school, wait=wait)
     consent = one_at_a_time((lambda _: "y") if yes else ask)
     database, show = chosen_database(settings, next=next), _plan_printer(verbose=verbose, quiet=json or next)
-    places = _find_places(settings, database, options)
+    places, students = _find_places(settings, database, student, grade)
+    options = replace(options, students=students, trusts_memory=len(places) > _TAGS_A_SECOND)
     opened = _open_collections(settings, places, writes=bool(prune or users) and not options.dry_run)
 
     def sync(place: "Place", arn: str) -> "Outcome":
@@ -128,20 +140,21 @@ def sync_users(settings: Settings, places: "Sequence[Place]", *, next: bool) -> 
     return "; ".join(lines)
 
 
-def _find_places(settings: Settings, database: "Database", options: "Options") -> "list[Place]":
-    """Return the collections to be synced: with a student or a grade only those in which their faces are."""
+def _find_places(
+    settings: Settings, database: "Database", student: str, grade: str
+) -> "tuple[list[Place], frozenset[str] | None]":
+    """Return the collections to be synced, and the students: where some are named, only where their faces are."""
     from eduguard.postgres import connect
-    from eduguard.sync import Scope, read_students
+    from eduguard.schools import find_students
     from eduguard.targets import all_places, target_places
 
     with connect(database, purpose="sync") as conn:
-        places = target_places(settings, conn)
-        students = read_students(conn, Scope(place=places[0], student=options.student, grade=options.grade))
+        places, students = target_places(settings, conn), find_students(conn, student, grade)
         if students is None:
-            return places
+            return places, None
         wanted = {place.collection for place in all_places(settings).of_students(conn, students).values()}
     if found := [place for place in places if place.collection in wanted]:
-        return found
+        return found, students
     named = ", ".join(place.collection for place in places)
     raise EduguardError(f"Their faces are in {', '.join(sorted(wanted))}, not in {named}")
 
@@ -201,12 +214,19 @@ def _plan_printer(*, verbose: bool, quiet: bool) -> Show:
 
 
 def _print_outcomes(outcomes: "list[Outcome]", failures: list[EduguardError], *, json: bool) -> None:
+    notes = dict.fromkeys(note for outcome in outcomes for note in outcome.notes)
+    for note in islice(notes, _MOST_ITEMS):
+        print_note(note)
+    if len(notes) > _MOST_ITEMS:
+        print_note(f"... and {len(notes) - _MOST_ITEMS} more notes of this kind")
     for outcome in outcomes:
         if outcome.miscounted:
             difference = f"{abs(outcome.miscounted)} faces {'more' if outcome.miscounted > 0 else 'fewer'}"
-            print_note(f"{outcome.collection} listed {difference} than it counts; it is changing: run this again later")
+            print_note(
+                f"{outcome.place.collection} listed {difference} than it counts; it is changing: run this again later"
+            )
     if json:
         print_json({"collections": [each.as_json() for each in outcomes], "errors": [str(each) for each in failures]})
         return
     for outcome in outcomes:
-        print_step("sync", f"{outcome.collection}: {outcome.summary()}")
+        print_step("sync", f"{outcome.place.collection}: {outcome.summary()}")
