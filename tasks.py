@@ -18,7 +18,17 @@ from eduguard.commands.photos import photos_check, photos_pull, photos_push
 from eduguard.commands.rebuild import publish, rebuild, undo
 from eduguard.commands.seed import seed
 from eduguard.commands.servers import down, env, up
-from eduguard.commands.shared import COLLECTION, CONFIRM, TO, WAIT, YES, print_summary, settings_of
+from eduguard.commands.shared import (
+    COLLECTION,
+    CONFIRM,
+    CONFIRM_COLLECTION,
+    SCHOOL,
+    TO,
+    WAIT,
+    YES,
+    print_summary,
+    settings_of,
+)
 from eduguard.commands.snapshots import snapshot_delete, snapshot_list, snapshot_restore, snapshot_save
 from eduguard.commands.sync import sync_faces
 from eduguard.commands.words import accept_forms
@@ -68,10 +78,26 @@ def reset(c: Context, confirm: str = "", to: str = "") -> None:
     print_summary("reset", settings_of(c), done="Published.")
 
 
-@task(pre=[seed, sync_faces], help={"collection": COLLECTION, "confirm": CONFIRM, "wait": WAIT})
-def seed_full(c: Context, collection: str = "", confirm: str = "", wait: float = math.inf) -> None:
+@task(
+    pre=[seed, sync_faces],
+    help={
+        "collection": COLLECTION,
+        "school": SCHOOL,
+        "confirm": CONFIRM,
+        "confirm-collection": CONFIRM_COLLECTION,
+        "wait": WAIT,
+    },
+)
+def seed_full(
+    c: Context,
+    collection: str = "",
+    school: str = "",
+    confirm: str = "",
+    confirm_collection: str = "",
+    wait: float = math.inf,
+) -> None:
     """Load the fixtures and their FaceIds: seed → sync-faces."""
-    print_summary("seed-full", settings_of(c, collection, wait=wait), done="The fixtures are loaded.")
+    print_summary("seed-full", settings_of(c, collection, school, wait=wait), done="The fixtures are loaded.")
 
 
 @task(
@@ -84,11 +110,24 @@ def seed_full(c: Context, collection: str = "", confirm: str = "", wait: float =
         publish,
     ],
     post=[call(verify, one_each=True, if_local=True)],
-    help={"collection": COLLECTION, "confirm": CONFIRM, "yes": YES},
+    help={
+        "collection": COLLECTION,
+        "school": SCHOOL,
+        "confirm": CONFIRM,
+        "confirm-collection": CONFIRM_COLLECTION,
+        "yes": YES,
+    },
 )
-def full(c: Context, collection: str = "", confirm: str = "", yes: bool = False) -> None:
+def full(
+    c: Context,
+    collection: str = "",
+    school: str = "",
+    confirm: str = "",
+    confirm_collection: str = "",
+    yes: bool = False,
+) -> None:
     """Do it all: (enrol once) → rebuild → migrate → seed → sync-faces → publish → verify."""
-    print_summary("full", settings_of(c, collection), done="Published; `inv undo` brings the one before back.")
+    print_summary("full", settings_of(c, collection, school), done="Published; `inv undo` brings the one before back.")
 
 
 accept_forms(globals())

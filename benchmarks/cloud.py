@@ -152,7 +152,7 @@ def fill(state: Path, size: int) -> None:
         count = min(_AT_ONCE, size - begin)
         vectors = random.normal(size=(count, engine.DIMENSIONS)).astype(np.float32)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        rows = [_row(made.lastrowid, begin + number, vector) for number, vector in enumerate(vectors)]
+        rows = [face_row(made.lastrowid, begin + number, vector) for number, vector in enumerate(vectors)]
         with store.writing() as connection:
             connection.executemany(
                 "INSERT INTO face (collection, face_id, image_id, indexed, engine, listed, embedding)"
@@ -162,7 +162,8 @@ def fill(state: Path, size: int) -> None:
     store.close()
 
 
-def _row(collection: int | None, number: int, vector: np.ndarray) -> tuple[object, ...]:
+def face_row(collection: int | None, number: int, vector: np.ndarray) -> tuple[object, ...]:
+    """Return the row of an invented face."""
     face_id, image_id = str(uuid4()), str(uuid4())
     listed = {
         "FaceId": face_id,

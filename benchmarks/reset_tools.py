@@ -17,7 +17,7 @@ _DJANGO_DEFAULTS: dict[str, dict[str, object]] = {
     "teachers": {"created_at": "2026-01-01T00:00:00Z"},
     "classes": {"schedule": []},
     "legal_guardians": {"created_at": "2026-01-01T00:00:00Z"},
-    "students": {"created_at": "2026-01-01T00:00:00Z", "aws_collection_id": "eduguard-school-default"},
+    "students": {"created_at": "2026-01-01T00:00:00Z", "aws_collection_id": None},
     "student_faces": {"created_at": "2026-01-01T00:00:00Z", "face_id": "placeholder"},
 }
 

@@ -20,6 +20,7 @@ LAST = ("Alerce", "Boldo", "Canelo", "Laurel", "Maqui", "Notro", "Peumo", "Quill
 def make_tables(students: int) -> dict[str, list[Row]]:
     """Return the rows of every table, each table after those it references."""
     return {
+        "schools": [{"id": "school-001", "name": "Escuela"}],
         "stages": [{"id": f"stage-{n}", "name": f"Ciclo {n}", "position": n} for n in range(1, 4)],
         "grades": [
             {"id": f"grade-{n}", "stage_id": f"stage-{1 + n % 3}", "name": f"Nivel {n}", "position": n}
@@ -103,6 +104,7 @@ def _student(number: int) -> Row:
         "grade_id": f"grade-{1 + number % 12}",
         "grade_section_id": f"section-{1 + number % 12}",
         "legal_guardian_id": _id("guardian", number),
+        "school_id": "school-001",
         "status": "active",
     }
 

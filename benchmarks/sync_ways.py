@@ -19,6 +19,7 @@ from eduguard.aws.rekognition import open_collection
 from eduguard.commands.executor import tune_interpreter
 from eduguard.postgres import Database
 from eduguard.progress import Progress
+from eduguard.schools import Place
 from eduguard.sync import Options, run
 
 # The key of the local cloud, which sync.py hands down; the bare server takes any.
@@ -53,6 +54,7 @@ def sync(url: str, endpoint: str, collection: str) -> int:
     with Progress() as progress:
         outcome = run(
             Database.from_url(url),
+            Place(collection=collection, school="s"),
             open_collection(collection, region="us-east-1", endpoint=endpoint, credentials=ACCESS),
             Options(),
             ask=lambda _: None,

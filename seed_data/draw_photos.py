@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from drawing.scene import draw_class_photo, draw_portrait
-from drawing.students import SHOTS, STUDENTS
+from drawing.students import CLASS, SHOTS, STUDENTS
 from PIL import Image
 
 PHOTOS = Path(__file__).resolve().parent / "photos"
@@ -14,7 +14,7 @@ COMMENT = b"drawn by EduGuard DB"  # says of each picture that nobody is on it
 
 
 def main(folder: Path = PHOTOS, *, only: str = "") -> None:
-    """Write three portraits of each student and the photo of their class, or only the one named."""
+    """Write three portraits of each student and the photo of a class, or only the one named."""
     for name, draw in pictures():
         if only in {"", name}:
             file = folder / name
@@ -27,7 +27,7 @@ def pictures() -> Iterator[tuple[str, Callable[[], Image.Image]]]:
     for student, face in STUDENTS.items():
         for number, (pose, light, backdrop) in enumerate(SHOTS, start=1):
             yield f"students/{student}/photo-{number}.jpg", partial(draw_portrait, face, pose, light, backdrop)
-    yield "classes/class-1b-lenguaje.jpg", partial(draw_class_photo, list(STUDENTS.values()))
+    yield "classes/class-1b-lenguaje.jpg", partial(draw_class_photo, CLASS)
 
 
 if __name__ == "__main__":

@@ -188,6 +188,7 @@ def run_inv(state_folder: Path) -> Callable[[Database], Inv]:
                 "DATABASE_URL": database.shown_url,
                 "INVOKE_STATE_FOLDER": str(state_folder),
                 "INVOKE_TARGETS_LOCAL_COLLECTION": COLLECTION,
+                "INVOKE_TARGETS_LOCAL_COLLECTIONS_SCHOOL_002": f"{COLLECTION}-2",
                 "INVOKE_TARGETS_LOCAL_BUCKET": COLLECTION,
             }
             done = subprocess.run(

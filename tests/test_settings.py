@@ -10,7 +10,8 @@ import yaml
 
 from eduguard.errors import EduguardError
 from eduguard.settings import is_foreign, list_settings, load_settings
-from eduguard.variables import read_variables
+from eduguard.targets import check_writable
+from eduguard.variables import read_variables, variable_name
 
 ROOT = Path(__file__).parents[1]
 
@@ -111,12 +112,12 @@ def test_numbers_decimals_and_null_come_by_variables(values: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize(
-    "variable", sorted(map("_".join, list_settings(yaml.safe_load((ROOT / "invoke.yaml").read_text()))))
+    "path", sorted(list_settings(yaml.safe_load((ROOT / "invoke.yaml").read_text()))), ids=variable_name
 )
-def test_null_by_a_variable_is_the_null_of_the_file(values: dict[str, Any], variable: str) -> None:
-    name = f"INVOKE_{variable.upper()}"
+def test_null_by_a_variable_is_the_null_of_the_file(values: dict[str, Any], path: tuple[str, ...]) -> None:
+    name = variable_name(path)
     values["targets"]["staging"]["database_url"] = values["targets"]["production"]["database_url"] = "postgresql:///x"
-    values["target"] = variable.split("_")[1] if variable.startswith("targets") else "local"
+    values["target"] = path[1] if path[0] == "targets" else "local"
     try:
         load_settings(merged(values, {name: "null"}), root=ROOT, environment={})
     except EduguardError as error:
@@ -299,3 +300,33 @@ def test_files_without_the_newer_keys_still_work(values: dict[str, Any]) -> None
     del values["env_file"], values["targets"]["local"]["aws_profile"]
     settings = load_settings(values, root=ROOT, environment={})
     assert (settings.env_file, settings.target.aws_profile) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("collections", "message"),
+    [
+        ("x", "`collections` of target local is 'x'"),
+        ({"school-002": 7}, "`collections` of target local"),
+        ({"school-002": "a b"}, "'a b' is not a collection's name"),
+        ({"b": "same", "c": "same"}, "names collection same for two schools"),
+        ({"b": "eduguard-school-default"}, "names collection eduguard-school-default for two schools"),
+    ],
+    ids=["text", "a number", "a bad name", "one for two schools", "the target's own"],
+)
+def test_a_collection_of_each_school_is_checked(values: dict[str, Any], collections: Any, message: str) -> None:
+    values["targets"]["local"]["collections"] = collections
+    with pytest.raises(EduguardError, match=message):
+        load_settings(values, root=ROOT, environment={})
+
+
+def test_a_collection_that_another_target_names_on_the_same_account_is_not_written_to(values: dict[str, Any]) -> None:
+    targets = values["targets"]
+    targets["copy"] = targets["local"] | {"collection": "shared", "collections": None}
+    targets["abroad"] = targets["copy"] | {"collection": "elsewhere", "region": "eu-west-1"}
+    targets["other"] = targets["copy"] | {"collection": "their-own", "aws_profile": "other"}
+    settings = load_settings(values, root=ROOT, environment={})
+    check_writable(settings, "their-own")
+    check_writable(settings, "eduguard-school-default")
+    check_writable(settings, "elsewhere")
+    with pytest.raises(EduguardError, match="Collection shared is target copy's too"):
+        check_writable(settings, "shared")

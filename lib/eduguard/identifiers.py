@@ -9,6 +9,8 @@ PHOTOS = "students/"
 """how the keys of all students' photos begin"""
 KEY_FORM = "students/{student_id}/photo-{n}.jpg"
 EXTERNAL_IMAGE_ID_FORM = "{student_id}-photo-{n}"
+SCHOOL_TAG = "eduguard-school"
+"""the key of a collection's tag: its value is the id of the school whose faces are in it"""
 # The last `-photo-{n}` is the suffix: a student's id may contain the word itself. Characters and length are those that
 # the Rekognition API reference allows in an ExternalImageId.
 _EXTERNAL_IMAGE_ID = re.compile(r"(?=.{1,255}\Z)(?P<student_id>[a-zA-Z0-9_.\-:]+)-photo-(?P<number>[1-9][0-9]*)\Z")

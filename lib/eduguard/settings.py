@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from eduguard.values import (
     REGION,
     check_collection,
     check_protection,
+    find_claimed,
+    read_collections,
     read_endpoint,
     read_matching,
     read_optional_text,
@@ -44,6 +46,10 @@ class Target:
     requests_per_second: float | None
     maintenance_database: str | None = None
     aws_profile: str | None = None
+    collections: Mapping[str, str] = field(default_factory=dict)
+    """the collection of each school but one, whose is `collection`"""
+    claimed: Mapping[str, str] = field(default_factory=dict)
+    """the collections that other targets name with the same endpoint, region and profile, with these targets"""
 
     @property
     def is_embedded(self) -> bool:
@@ -62,11 +68,8 @@ class Target:
 
     def __str__(self) -> str:
         where = "the local cloud" if self.has_local_cloud else self.rekognition_endpoint or f"AWS {self.region}"
-        return f"target {self.name}: collection {self.collection} on {where}, protection {self.protection}"
-
-    def with_collection(self, collection: str | None) -> "Target":
-        """Return this target with another collection; the same target for None or an empty name."""
-        return replace(self, collection=check_collection(collection, "--collection")) if collection else self
+        more = f" and {len(self.collections)} more" if self.collections else ""
+        return f"target {self.name}: collection {self.collection}{more} on {where}, protection {self.protection}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,15 +91,21 @@ class Settings:
     """where the database's URL is"""
     is_other: bool = False
     """the target is not the chosen one: libpq's variables do not mean it"""
+    school: str = ""
+    """the only school that the command works on; empty: all schools of the target"""
+    only_collection: str = ""
+    """the only collection that the command works on; empty: all collections of the target"""
 
     @property
     def photos_folder(self) -> Path:
         """Return the folder whose files are named like the keys of the bucket."""
         return self.seed_folder / "photos"
 
-    def with_collection(self, collection: str | None) -> "Settings":
-        """Return these settings with another collection; the same settings for None or an empty name."""
-        return replace(self, target=self.target.with_collection(collection))
+    def narrowed(self, *, school: str = "", collection: str = "") -> "Settings":
+        """Return these settings for one school, or one collection, where named."""
+        if collection:
+            check_collection(collection, "--collection")
+        return replace(self, school=school, only_collection=collection)
 
     def other_target(self, name: str) -> "Settings":
         """Return these settings for another target, named on the command line; the same settings for the chosen one.
@@ -110,13 +119,16 @@ class Settings:
         if name == self.target.name:
             return self
         own = _named_target(self.targets, name, "invoke.yaml")
-        target = _make_target(own, name, _database_url(own, name, is_other=True))
+        target = _make_target(own, name, _database_url(own, name, is_other=True), self.targets)
         return replace(self, target=target, database_source=f"database_url of target {name}", is_other=True)
 
 
-_KEYS = {field.name for field in fields(Settings)} - {"root", "sources", "database_source", "is_other"}
+_KEYS = {field.name for field in fields(Settings)} - {
+    "root", "school", "only_collection", "sources", "database_source", "is_other",
+}  # fmt: skip
 _MAY_MISS = {"env_file"}
-_TARGET_KEYS = {field.name for field in fields(Target)} - {"name"}
+_TARGET_KEYS = {field.name for field in fields(Target)} - {"name", "claimed"}
+_TARGET_MAY_MISS = {"maintenance_database", "aws_profile", "collections"}
 
 
 def list_settings(values: Mapping[str, Any]) -> set[tuple[str, ...]]:
@@ -168,10 +180,11 @@ def load_settings(
     sources = read_sources(environment, read_path(values, "env_file", root))
     name = read_text(values, "target")
     own = _named_target(values["targets"], name, files)
-    url, database_source = sources.find_url(name)
+    found, database_source = sources.find_url(name)
+    url = _database_url(own if found is None else {"database_url": found}, name)
     return Settings(
         root=root,
-        target=_make_target(own, name, _database_url(own if url is None else {"database_url": url}, name), files),
+        target=_make_target(own, name, url, values["targets"], files),
         targets=values["targets"],
         env_file=sources.file,
         sources=sources,
@@ -196,9 +209,9 @@ def _named_target(targets: object, name: str, files: str) -> Mapping[str, Any]:
     return found
 
 
-def _make_target(values: Mapping[str, Any], name: str, url: str, files: str = "invoke.yaml") -> Target:
-    newer = {field.name for field in fields(Target) if field.default is not MISSING}
-    _check_keys(values, _TARGET_KEYS, f"target {name} in {files}", may_miss=newer)
+def _make_target(values: Mapping[str, Any], name: str, url: str, targets: Any, files: str = "invoke.yaml") -> Target:
+    _check_keys(values, _TARGET_KEYS, f"target {name} in {files}", may_miss=_TARGET_MAY_MISS)
+    collection = check_collection(read_text(values, "collection"), f"the collection of target {name}")
     return Target(
         name=name,
         database_url=url,
@@ -208,7 +221,9 @@ def _make_target(values: Mapping[str, Any], name: str, url: str, files: str = "i
         s3_endpoint=read_endpoint(values, "s3_endpoint"),
         region=read_matching(values, "region", REGION),
         bucket_region=read_matching(values, "bucket_region", REGION),
-        collection=check_collection(read_text(values, "collection"), f"the collection of target {name}"),
+        collection=collection,
+        collections=read_collections(values, collection, name),
+        claimed=find_claimed(targets, name),
         bucket=read_matching(values, "bucket", BUCKET),
         protection=check_protection(values["protection"], name),
         requests_per_second=read_rate(values["requests_per_second"], name),

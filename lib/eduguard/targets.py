@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, TypedDict
 
 from eduguard.errors import EduguardError
 from eduguard.postgres import Database, embedded
+from eduguard.schools import Place, Places, choose
 from eduguard.settings import Settings
 from eduguard.state_folder import state_folder
 from eduguard.values import LOCAL
 
 if TYPE_CHECKING:
+    from psycopg import Connection
+
     from eduguard.aws import Bucket, Collection, Identity, Pace
     from eduguard.students import Storage
 
@@ -59,8 +62,39 @@ def running_cloud(settings: Settings) -> str | None:
     return local_cloud.read_status(cloud_folder(settings)).endpoint
 
 
-def target_collection(settings: Settings) -> "Collection":
-    """Return the target's collection, whose local cloud runs from now on if it is there.
+def target_places(settings: Settings, conn: "Connection | None" = None) -> list[Place]:
+    """Return the collections that a command works on: those of its school, the one named, or all of the target.
+
+    Without a connection they are those of the settings; with one, those of the schools in the database; read-only.
+
+    Raises:
+        EduguardError: when there is no such school or collection, or when two schools would have one collection.
+    """
+    places = all_places(settings)
+    return choose(
+        places.read(conn) if conn else places.configured(settings.school),
+        school=settings.school,
+        collection=settings.only_collection,
+    )
+
+
+def all_places(settings: Settings) -> Places:
+    """Return what the target's settings say of its schools."""
+    target = settings.target
+    return Places(target=target.name, collection=target.collection, collections=target.collections)
+
+
+def check_writable(settings: Settings, collection: str) -> None:
+    """Refuse to write to a collection that another target names on the same account."""
+    if other := settings.target.claimed.get(collection):
+        raise EduguardError(
+            f"Collection {collection} is target {other}'s too: target {settings.target.name} may not write to it",
+            hint=f"Choose the other target, INVOKE_TARGET={other}, or give each target a collection of its own.",
+        )
+
+
+def target_collection(settings: Settings, name: str) -> "Collection":
+    """Return a collection of the target, whose local cloud runs from now on if it is there.
 
     All collections of one region share its pace: AWS counts requests by account and region.
     """
@@ -69,7 +103,7 @@ def target_collection(settings: Settings) -> "Collection":
     target = settings.target
     rate = target.requests_per_second
     return open_collection(
-        target.collection,
+        name,
         region=target.region,
         **_place(settings, target.rekognition_endpoint),
         pace=_pace(target.rekognition_endpoint, target.region, rate) if rate else None,
@@ -99,8 +133,8 @@ def target_bucket(settings: Settings) -> "Bucket":
     )
 
 
-def target_storage(settings: Settings) -> "Storage":
-    """Return where the target's photos and faces are kept.
+def target_storage(settings: Settings, place: Place) -> "Storage":
+    """Return where the target's photos, and the faces of one place, are kept.
 
     Rekognition can read the bucket itself in one cloud and one region (IndexFaces API reference, S3Object).
     """
@@ -108,7 +142,8 @@ def target_storage(settings: Settings) -> "Storage":
 
     target = settings.target
     return Storage(
-        collection=target_collection(settings),
+        collection=target_collection(settings, place.collection),
+        school=place.school,
         bucket=target_bucket(settings),
         by_reference=target.s3_endpoint == target.rekognition_endpoint and target.bucket_region == target.region,
     )

@@ -4,7 +4,8 @@ import codecs
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from io import TextIOWrapper
 from shlex import quote
 from typing import Any
@@ -67,6 +68,17 @@ def ask(question: str) -> str | None:
         return None
     print(question, end=" ", file=sys.stderr, flush=True)  # noqa: T201
     return sys.stdin.readline().strip()
+
+
+def one_at_a_time(ask: Callable[[str], str | None]) -> Callable[[str], str | None]:
+    """Return what asks the same, but never two questions at once: threads wait for each other's answer."""
+    lock = threading.Lock()
+
+    def ask_alone(question: str) -> str | None:
+        with lock:
+            return ask(question)
+
+    return ask_alone
 
 
 def print_rows(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -29,6 +29,50 @@ def check_collection(collection: str | None, where: str) -> str:
     return collection
 
 
+def read_collections(values: Mapping[str, Any], collection: str, target: str) -> dict[str, str]:
+    """Return the collection of each school but one, whose is the target's own `collection`."""
+    found = _named_collections(values)
+    if found is None:
+        raise EduguardError(
+            f"`collections` of target {target} is {values['collections']!r}",
+            hint="It is null, or one `school: collection` for each school: {school-002: my-collection}.",
+        )
+    seen = {collection}
+    for school, name in found.items():
+        check_collection(name, f"the collection of {school} on target {target}")
+        if name in seen:
+            raise EduguardError(
+                f"Target {target} names collection {name} for two schools", hint="Each school has its own."
+            )
+        seen.add(name)
+    return found
+
+
+def find_claimed(targets: Mapping[str, Any], name: str) -> dict[str, str]:
+    """Return the collections that other targets name on the account of a target, with these targets.
+
+    Only what matters here is read of the others: one that is broken is reported when it is chosen.
+    """
+    account = ("rekognition_endpoint", "region", "aws_profile")
+    own, claimed = targets[name], dict[str, str]()
+    for other, values in targets.items():
+        if other == name or not isinstance(values, Mapping):
+            continue
+        if [values.get(key) for key in account] == [own.get(key) for key in account]:
+            names = [values.get("collection"), *(_named_collections(values) or {}).values()]
+            claimed |= {str(each): str(other) for each in names if each}
+    return claimed
+
+
+def _named_collections(values: Mapping[str, Any]) -> dict[str, str] | None:
+    found = values.get("collections")
+    if found is None or found == "":
+        return {}
+    if not isinstance(found, Mapping) or not all(isinstance(each, str | None) for each in found.values()):
+        return None
+    return {str(school): collection for school, collection in found.items() if collection is not None}
+
+
 def check_protection(value: object, target: str) -> str:
     """Return how a target is protected."""
     if value not in PROTECTIONS:

@@ -51,7 +51,7 @@ def test_collections_of_one_region_share_one_rate_and_are_never_throttled(
     for name, value in cloud_variables.items():
         monkeypatch.setenv(name, value)
     settings = settings_of(cloud_endpoint)
-    collections = [target_collection(settings.with_collection(f"rate-{number}")) for number in range(3)]
+    collections = [target_collection(settings, f"rate-{number}") for number in range(3)]
     faults(tps=RATE)
     answers: list[int] = []
     for collection in collections:

@@ -35,8 +35,12 @@ class School:
         )
 
     def inv(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        own = {"INVOKE_TARGETS_LOCAL_COLLECTION": self.name, "INVOKE_TARGETS_LOCAL_BUCKET": self.name}
-        return self._inv(*arguments, **own, **options)
+        own = {
+            "INVOKE_TARGETS_LOCAL_COLLECTION": self.name,
+            "INVOKE_TARGETS_LOCAL_COLLECTIONS_SCHOOL_002": f"{self.name}-2",
+            "INVOKE_TARGETS_LOCAL_BUCKET": self.name,
+        }
+        return self._inv(*arguments, **own | options)
 
     def rows(self) -> list[tuple[str, str]]:
         """The rows that enrolment has written: those of the seeds hold the placeholder."""

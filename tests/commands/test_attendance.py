@@ -15,6 +15,7 @@ from PIL import Image
 
 from eduguard.aws import Collection, open_bucket, open_collection
 from eduguard.postgres import Database, connect, execute_for, read_value
+from eduguard.schools import Place
 from eduguard.students import Caution, Storage, enrol_samples, find_photos
 from eduguard.sync import Scope, pair_up, plan_sync, read_rows
 from eduguard.sync.apply import apply_plan
@@ -44,7 +45,7 @@ def full(samples: Collection, seeded: Database, database: Database) -> Database:
     with connect(database.maintenance, purpose="tests") as conn:
         execute_for(conn, "CREATE DATABASE {} TEMPLATE {}", database, seeded)
     with connect(database, purpose="tests") as conn:
-        rows = read_rows(conn, Scope(collection=samples.name))
+        rows = read_rows(conn, Scope(place=Place(collection=samples.name, school="school-001")))
         apply_plan(conn, plan_sync(pair_up(rows, (face for page in samples.list_faces() for face in page))))
     return database
 
@@ -157,7 +158,7 @@ def test_nobody_is_recorded_absent_because_rows_are_stale(
     hint = command.partition(" --confirm")[0]
     assert f"Run `inv {hint}`" in done.stderr
     assert attendance_rows(full) == []
-    inv(*command.format(samples.name).split())
+    inv(*command.format(samples.name).split(), "--school", "school-001")
     assert present(take(inv, str(CLASS_PHOTO))) == EVERYBODY
 
 

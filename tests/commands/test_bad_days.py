@@ -59,7 +59,7 @@ def test_a_face_that_is_not_listed_yet_is_removed_all_the_same(school: School, p
 
 @pytest.mark.fault
 def test_throttling_makes_nobody_absent(school: School, faults: Any) -> None:
-    school.inv("enrol", "--collection", school.name)
+    school.inv("enrol")
     assert "18 synced" in school.inv("sync-faces").stdout
     with faults(throttle=2):
         report = school.inv("attendance", "take", "class-1b-lenguaje", str(CLASS_PHOTO))

@@ -111,7 +111,7 @@ def test_three_commands_on_one_line_are_three_lines(sides: tuple[Side, Side], co
 
 def test_full_and_reset_on_one_line_each_run_fully(inv: Inv, full: Database) -> None:
     steps = [line.split()[0] for line in inv("full", "reset", "full").stdout.splitlines()]
-    whole = ["rebuild", "migrate", "seed", "sync", "publish", "full", "verify"]
+    whole = ["rebuild", "migrate", "seed", "sync", "sync", "publish", "full", "verify"]
     assert steps == [*whole, "rebuild", "migrate", "publish", "reset", *whole]
 
 
@@ -119,4 +119,4 @@ def test_what_follows_a_failure_does_not_run(inv: Inv, full: Database) -> None:
     done = inv("undo", "reset", check=False)
     assert (done.returncode, done.stdout) == (1, "")
     with connect(full, purpose="tests") as conn:
-        assert read_value(conn, "SELECT count(*) FROM students") == 6
+        assert read_value(conn, "SELECT count(*) FROM students") == 8

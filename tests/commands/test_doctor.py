@@ -30,14 +30,17 @@ def test_all_is_well_after_full(inv: Inv, full: Database) -> None:
     status, report = examine(inv)
     assert (status, report["verdict"]) == (0, "ok")
     steps = [each["step"] for each in report["findings"]]
-    assert steps == ["settings", "credentials", "database", "collection", "sync", "photos"]
+    assert steps == ["settings", "credentials", "database", "collection", "collection", "sync", "sync", "photos"]
 
 
 def test_placeholders_left_are_drift_that_sync_mends(inv: Inv, full: Database) -> None:
     inv("reset", "seed")
     status, report = examine(inv)
     assert status == 2
-    assert found(report, "drift") == [("18 rows hold the placeholder, 0 an old FaceId", "inv sync-faces")]
+    assert found(report, "drift") == [
+        ("school-001: 18 rows hold the placeholder, 0 an old FaceId", "inv sync-faces"),
+        ("school-002: 6 rows hold the placeholder, 0 an old FaceId", "inv sync-faces"),
+    ]
     inv("sync-faces")
     assert examine(inv)[0] == 0
 
@@ -57,7 +60,7 @@ def test_a_row_without_photo_and_face_is_named(inv: Inv, full: Database) -> None
 
 
 def test_a_missing_database_and_collection_are_broken(inv: Inv, database: Database, cloud_endpoint: str) -> None:
-    status, report = examine(inv, "--collection", "nowhere")
+    status, report = examine(inv, INVOKE_TARGETS_LOCAL_COLLECTION="nowhere")
     assert (status, report["verdict"]) == (1, "broken")
     texts = dict(found(report, "broken"))
     assert f"{database.name} does not exist on {database.url.split('host=')[1].split()[0]}:5432" in texts
@@ -85,7 +88,7 @@ def test_a_missing_permission_is_named_with_the_way_to_it(
     inv: Inv, full: Database, deny: Callable[[str], None], operation: str, action: str
 ) -> None:
     deny(operation)
-    status, report = examine(inv)
+    status, report = examine(inv, "--school", "school-001")
     assert status == 1
     ((text, remedy),) = found(report, "broken")
     assert text.startswith(f"AWS would not {action} collection tests in us-east-1: AccessDeniedException")
@@ -98,14 +101,14 @@ def test_a_bucket_that_is_not_there_is_broken_and_the_faces_are_judged_all_the_s
     assert status == 1
     ((text, _),) = found(report, "broken")
     assert "nowhere" in text
-    assert "18 rows hold the FaceId of their face" in [text for text, _ in found(report, "ok")]
+    assert "school-001: 18 rows hold the FaceId of their face" in [text for text, _ in found(report, "ok")]
 
 
 def test_an_empty_collection_is_drift(inv: Inv, full: Database, cloud_client: Callable[[str], Any]) -> None:
     client = cloud_client("rekognition")
     client.create_collection(CollectionId="empty")
     try:
-        status, report = examine(inv, "--collection", "empty")
+        status, report = examine(inv, INVOKE_TARGETS_LOCAL_COLLECTION="empty")
         assert status == 2
         text = "arn:aws:rekognition:us-east-1:123456789012:collection/empty has no face"
         assert (text, "inv photos pull FOLDER, then inv enrol --from FOLDER") in found(report, "drift")
@@ -132,8 +135,12 @@ def test_the_policies_name_the_collection_and_nothing_wider(inv: Inv, full: Data
     # Those that the service authorization reference lists without a resource.
     assert sorted(wide) == ["rekognition:CreateCollection", "rekognition:DetectFaces", "s3:ListAllMyBuckets"]
     (statement,) = policies["sync"]["Statement"]
-    assert statement["Resource"] == "arn:aws:rekognition:us-east-1:123456789012:collection/tests"
-    assert statement["Action"] == ["rekognition:DescribeCollection", "rekognition:ListFaces"]
+    assert statement["Resource"] == [
+        f"arn:aws:rekognition:us-east-1:123456789012:collection/{name}" for name in ("tests", "tests-2")
+    ]
+    tags = "rekognition:ListTagsForResource"
+    assert statement["Action"] == ["rekognition:DescribeCollection", "rekognition:ListFaces", tags]
+    assert {tags, "rekognition:TagResource"} < set(policies["enrol"]["Statement"][0]["Action"])
 
 
 def change(school: School, statement: Any) -> None:

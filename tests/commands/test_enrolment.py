@@ -285,9 +285,9 @@ def test_sample_photos_that_we_drew_are_marked_in_the_bucket_and_lost_ones_are_m
     faces = dict(school.faces())
     school.collection.delete_faces([faces["student-001-photo-1"]])
     school.bucket.delete(["students/student-001/photo-2.jpg"])
-    assert "18 photos: 1 uploaded, 1 faces indexed" in school.inv("enrol").stdout
-    assert "18 photos: all in the bucket and in the collection already" in school.inv("enrol").stdout
-    assert len(school.faces()) == len(school.keys()) == 18
+    assert "24 photos: 1 uploaded, 1 faces indexed" in school.inv("enrol").stdout
+    assert "24 photos: all in the bucket and in the collection already" in school.inv("enrol").stdout
+    assert (len(school.faces()), len(school.keys())) == (18, 24)
 
 
 def test_a_large_sample_photo_is_made_smaller_where_the_picture_itself_is_sent(school: School, tmp_path: Path) -> None:
@@ -299,7 +299,7 @@ def test_a_large_sample_photo_is_made_smaller_where_the_picture_itself_is_sent(s
         Image.blend(image.convert("RGB").resize((3600, 3600)), noise, 0.3).save(large, quality=97)
     assert large.stat().st_size > 5 * 1024 * 1024
     own = {"INVOKE_SEED_FOLDER": str(seeds), "INVOKE_TARGETS_LOCAL_BUCKET_REGION": "us-west-2"}
-    assert "18 photos: 18 uploaded, 18 faces indexed" in school.inv("enrol", **own).stdout
+    assert "24 photos: 24 uploaded, 24 faces indexed" in school.inv("enrol", **own).stdout
 
 
 def test_a_student_whose_id_makes_no_key_is_refused(school: School, photo: Path) -> None:
@@ -329,7 +329,7 @@ def test_a_sample_photo_that_was_drawn_anew_is_named_and_replaces_nothing(
     assert "`inv unenrol student-001`, `inv enrol`, `inv seed-full`" in done.stderr
     assert (school.faces(), school.bucket.download("students/student-001/photo-1.jpg")) == (faces, kept)
     school.inv("unenrol", "student-001", "--yes")
-    assert "18 photos: 3 uploaded, 3 faces indexed" in school.inv("enrol", **own).stdout
+    assert "24 photos: 3 uploaded, 3 faces indexed" in school.inv("enrol", **own).stdout
     assert "all in the bucket and in the collection already" in school.inv("enrol", **own).stdout
     assert school.bucket.download("students/student-001/photo-1.jpg") == drawn.read_bytes()
 
@@ -474,14 +474,14 @@ def test_unenrol_names_the_copies_that_it_does_not_reach_and_deletes_the_rows_in
     for copy in (database.previous, database.discarded):
         with connect(copy, purpose="tests") as conn:
             assert read_value(conn, query) == 0
-            assert read_value(conn, "SELECT count(*) FROM student_faces") == 15
+            assert read_value(conn, "SELECT count(*) FROM student_faces") == 21
     with connect(database.maintenance, purpose="tests") as conn:
         for copy in (database.previous, database.discarded):
             execute_for(conn, "DROP DATABASE {}", copy)
     school.inv("snapshot", "restore", "kept", "--confirm", database.name)
     with connect(database, purpose="tests") as conn:
         assert read_value(conn, query) == 0
-        assert read_value(conn, "SELECT count(*) FROM student_faces") == 15
+        assert read_value(conn, "SELECT count(*) FROM student_faces") == 21
 
 
 def users(school: School) -> dict[str, str | None]:
@@ -498,9 +498,13 @@ def test_users_follow_the_external_image_ids_and_are_rebuilt_by_sync(
     assert "2 faces given to 1 users, 0 unchanged" in school.inv("enrol", *flags).stdout
     belonging = {"student-001-photo-4": "student-001", "student-001-photo-5": "student-001"}
     assert users(school) == belonging
-    assert "0 faces given to 0 users, 2 unchanged" in school.inv("sync-faces", "--users").stdout
+    assert (
+        "0 faces given to 0 users, 2 unchanged" in school.inv("sync-faces", "--school", "school-001", "--users").stdout
+    )
     school.collection.delete_user("student-001")
-    assert "2 faces given to 1 users, 0 unchanged" in school.inv("sync-faces", "--users").stdout
+    assert (
+        "2 faces given to 1 users, 0 unchanged" in school.inv("sync-faces", "--school", "school-001", "--users").stdout
+    )
     assert users(school) == belonging
     assert "2 faces, 2 photos, 5 rows, 1 user removed" in school.inv("unenrol", "student-001", "--yes").stdout
     assert school.collection.list_users() == set()
@@ -534,13 +538,12 @@ def test_no_table_has_room_for_a_picture_and_no_message_holds_one(school: School
 
 def test_a_student_whose_faces_are_in_another_collection_is_refused(school: School, photo: Path) -> None:
     with connect(school.database, purpose="tests") as conn:
-        conn.execute("UPDATE students SET aws_collection_id = %s WHERE id <> 'student-001'", [school.name])
         conn.execute("UPDATE students SET aws_collection_id = 'elsewhere' WHERE id = 'student-001'")
     for command in (
         ("enrol", "student-001", str(photo)),
         ("unenrol", "student-001", "--yes"),
     ):
-        done = school.inv(*command, check=False)
+        done = school.inv(*command, "--collection", school.name, check=False)
         assert (done.returncode, "student-001 (in elsewhere)" in done.stderr) == (1, True), done.stderr
-        assert "Pass --collection elsewhere" in done.stderr
+        assert "Leave --collection and --school out" in done.stderr
     school.assert_enrolled()

@@ -23,7 +23,8 @@ class Staging:
         self.database, self.name = database, database.name.replace("_", "-")
         file.write_text(
             f"target: staging\ntargets: {{staging: {{rekognition_endpoint: '{endpoint}', s3_endpoint: '{endpoint}', "
-            f"bucket_region: us-east-1, collection: {self.name}, bucket: {self.name}, requests_per_second: null}}}}\n"
+            f"bucket_region: us-east-1, collection: {self.name}, collections: {{school-002: {self.name}-2}}, "
+            f"bucket: {self.name}, requests_per_second: null}}}}\n"
         )
         self._inv, self._file = inv, file
         self._keys = {name.upper(): value for name, value in access["credentials"].items()}
@@ -64,9 +65,9 @@ def test_full_on_a_fresh_target_names_what_is_missing_and_the_commands_make_it(
     assert list(lines) == ["collection", "bucket"] + ([] if has_database else ["database"])
     assert staging.is_untouched()
     assert lines["collection"] == lines["bucket"]
-    assert "18 faces indexed" in staging.run(lines["bucket"]).stdout
+    assert "24 faces indexed" in staging.run(lines["bucket"]).stdout
     last = lines.get("database", f"INVOKE_TARGET=staging inv full --confirm {staging.database.name}")
-    assert "is ready: 6 students, 18 faces, 0 placeholders" in staging.run(last).stdout
+    assert "is ready: 8 students, 24 faces, 0 placeholders" in staging.run(last).stdout
 
 
 def test_a_target_with_faces_of_some_students_never_ends_ready(staging: Staging) -> None:
@@ -77,12 +78,12 @@ def test_a_target_with_faces_of_some_students_never_ends_ready(staging: Staging)
     done = staging.inv("full", "--confirm", staging.database.name, check=False)
     assert done.returncode == 2
     assert " is ready" not in done.stdout
-    assert "error: Published; `inv undo` brings the one before back. 16 of 18 rows" in done.stderr
+    assert "error: Published; `inv undo` brings the one before back. 16 of 24 rows" in done.stderr
     assert "student-001-photo-2" in done.stderr
     mend = re.search(r"INVOKE_TARGET=staging inv .*", done.stderr)
     assert mend
     assert "16 synced" in staging.run(mend[0]).stdout
-    assert "18 faces, 0 placeholders" in staging.inv("seed-full", "--confirm", staging.database.name).stdout
+    assert "24 faces, 0 placeholders" in staging.inv("seed-full", "--confirm", staging.database.name).stdout
 
 
 def test_full_says_at_once_that_the_server_does_not_answer(staging: Staging, inv: Inv) -> None:
@@ -103,9 +104,9 @@ def test_migrate_on_a_fresh_machine_makes_the_database(inv: Inv, database: Datab
     done = inv("migrate", "--to", "3")
     assert f"migrate  {database.name}: made on " in done.stdout
     assert "4 applied, 0000_initial_schema to 0003_" in done.stdout
-    assert "1 applied" in inv("migrate").stdout
+    assert "2 applied" in inv("migrate").stdout
     assert "nothing is pending" in inv("migrate").stdout
-    assert "113 inserted" in inv("seed").stdout
+    assert "129 inserted" in inv("seed").stdout
     assert "is ready" in inv("reset").stdout, "it is ours: nothing is asked"
 
 
@@ -118,4 +119,4 @@ def test_a_migration_that_fails_on_a_fresh_machine_leaves_no_database(
     assert (done.returncode, "0000_broken.sql:1" in done.stderr) == (1, True)
     with connect(database.maintenance, purpose="tests") as conn:
         assert not exists(conn, database)
-    assert "5 applied" in inv("migrate").stdout
+    assert "6 applied" in inv("migrate").stdout

@@ -40,6 +40,7 @@ class Town:
     def inv(self, *words: str, protection: str = "open", **options: Any) -> subprocess.CompletedProcess[str]:
         own = {
             "INVOKE_TARGETS_LOCAL_COLLECTION": self.name,
+            "INVOKE_TARGETS_LOCAL_COLLECTIONS_SCHOOL_002": f"{self.name}-2",
             "INVOKE_TARGETS_LOCAL_BUCKET": self.name,
             "INVOKE_TARGETS_LOCAL_PROTECTION": protection,
             "INVOKE_SEED_FOLDER": str(self.folder / "seed_data"),
@@ -150,6 +151,8 @@ def town(stock: Town, inv: Inv, database: Database, cloud_access: dict[str, Any]
 @pytest.fixture
 def own_town(town: Town, inv: Inv, cloud_access: dict[str, Any]) -> Town:
     """A copy with a collection and a bucket of its own, both empty."""
+    with connect(town.database, purpose="tests") as conn:
+        conn.execute("DELETE FROM eduguard.synced")  # it has not been synced with this one
     return Town(inv, town.database, cloud_access, town.folder, f"own-{uuid4().hex[:12]}")
 
 
@@ -201,7 +204,7 @@ CASES = [
     Case("sync-faces", OWN),
     Case("sync-faces --check", READ),
     Case("sync-faces --dry-run --unlink-missing", READ),
-    Case("sync-faces --prune orphans --yes", CHANGE, Town.add_orphan, is_own=True),
+    Case("sync-faces --prune orphans --confirm-collection COLLECTION", CHANGE, Town.add_orphan, is_own=True),
     Case("sync-faces --unlink-missing", CHANGE),
     Case("test", READ),
     Case("undo", CHANGE, Town.publish),
@@ -253,6 +256,7 @@ def arguments(town: Town, case: Case, *, attempt: int) -> list[str]:
         "MORE": str(town.folder / "more"),
         "PULLED": str(town.folder / "pulled"),
         "NEW": f"new_{attempt}",
+        "COLLECTION": town.name,
     }
     return [values.get(word, word) for word in case.words.split()]
 

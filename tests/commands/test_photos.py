@@ -32,14 +32,14 @@ def samples(tmp_path: Path) -> Path:
 def test_push_check_and_pull_agree_and_a_second_run_copies_nothing(
     school: School, samples: Path, tmp_path: Path
 ) -> None:
-    assert "18 photos to push, 0 the same" in push(school, samples, "--dry-run", made=True)
+    assert "24 photos to push, 0 the same" in push(school, samples, "--dry-run", made=True)
     assert school.keys() == []
-    assert "18 photos pushed, 0 the same on both sides" in push(school, samples)
-    assert "0 photos pushed, 18 the same on both sides" in push(school, samples)
-    assert school.inv("photos", "check").stdout.startswith("photos   18 photos of rows: 0 missing, 0 extra")
+    assert "24 photos pushed, 0 the same on both sides" in push(school, samples)
+    assert "0 photos pushed, 24 the same on both sides" in push(school, samples)
+    assert school.inv("photos", "check").stdout.startswith("photos   24 photos of rows: 0 missing, 0 extra")
     copy = tmp_path / "copy"
-    assert "18 photos pulled" in school.inv("photos", "pull", str(copy)).stdout
-    assert "0 photos pulled, 18 the same" in school.inv("photos", "pull", str(copy)).stdout
+    assert "24 photos pulled" in school.inv("photos", "pull", str(copy)).stdout
+    assert "0 photos pulled, 24 the same" in school.inv("photos", "pull", str(copy)).stdout
     pulled = {path.relative_to(copy): path.read_bytes() for path in copy.rglob("*") if path.is_file()}
     assert pulled == {path.relative_to(samples): path.read_bytes() for path in samples.rglob("*.jpg")}
 
@@ -57,8 +57,8 @@ def test_a_copy_that_was_cut_short_goes_on(school: School, samples: Path, tmp_pa
     (copy / "students/student-001/photo-1.jpg").unlink()
     (copy / "students/student-002/photo-1.jpg").write_bytes(b"cut short")
     (copy / "students/student-003/.photo-1.jpg.part").write_bytes(b"left by a kill")
-    assert "2 photos pulled, 16 the same" in school.inv("photos", "pull", str(copy)).stdout
-    assert "0 photos pushed, 18 the same" in push(school, copy)
+    assert "2 photos pulled, 22 the same" in school.inv("photos", "pull", str(copy)).stdout
+    assert "0 photos pushed, 24 the same" in push(school, copy)
 
 
 def test_check_tells_missing_extra_wrong_and_small_photos(
@@ -90,7 +90,7 @@ def test_check_tells_missing_extra_wrong_and_small_photos(
     assert done.returncode == 1
     assert "8 problems with photos" in done.stderr
     assert json.loads(done.stdout) == {
-        "photos": 18,
+        "photos": 24,
         "missing": ["students/student-001/photo-1.jpg"],
         "extra": ["students/student-001/photo-9.jpg"],
         "wrong_type": ["students/student-002/photo-1.jpg", "students/student-002/photo-2.jpg"],
@@ -171,16 +171,16 @@ def test_only_students_photos_are_pushed_and_what_they_replace_is_asked_for(scho
     (samples / "classes").mkdir()
     shutil.copy(PHOTOS / "classes" / "class-1b-lenguaje.jpg", samples / "classes")
     shutil.copy(PHOTOS / "classes" / "class-1b-lenguaje.jpg", samples / "other.jpg")
-    assert "18 photos pushed, 0 the same on both sides, 2 that are not students' photos" in push(school, samples)
-    assert len(school.keys()) == 18
+    assert "24 photos pushed, 0 the same on both sides, 2 that are not students' photos" in push(school, samples)
+    assert len(school.keys()) == 24
     key = "students/student-001/photo-1.jpg"
     before = school.bucket.download(key)
     shutil.copy(samples / "students" / "student-001" / "photo-2.jpg", samples / key)
-    assert "1 photos to push, 17 the same on both sides, 1 in place of another" in push(school, samples, "--dry-run")
+    assert "1 photos to push, 23 the same on both sides, 1 in place of another" in push(school, samples, "--dry-run")
     done = school.inv("photos", "push", str(samples), check=False)
     assert (done.returncode, f"none was pushed: {key}" in done.stderr) == (1, True)
     assert school.bucket.download(key) == before
-    assert "1 photos pushed, 17 the same on both sides, 1 in place of another" in push(school, samples, "--yes")
+    assert "1 photos pushed, 23 the same on both sides, 1 in place of another" in push(school, samples, "--yes")
     assert school.bucket.download(key) == (samples / key).read_bytes()
 
 

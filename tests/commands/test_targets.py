@@ -19,7 +19,9 @@ pytestmark = pytest.mark.usefixtures("cloud_endpoint")
 
 
 def test_a_collection_that_does_not_exist_is_named(inv: Inv, full: Database) -> None:
-    done = inv("sync-faces", "--collection", "no-such-collection", check=False)
+    done = inv(
+        "sync-faces", "--school", "school-001", check=False, INVOKE_TARGETS_LOCAL_COLLECTION="no-such-collection"
+    )
     assert done.returncode == 1
     assert done.stderr.startswith("error: There is no collection no-such-collection in us-east-1")
 
@@ -27,7 +29,7 @@ def test_a_collection_that_does_not_exist_is_named(inv: Inv, full: Database) -> 
 def test_without_aws_credentials_the_way_to_them_is_told(inv: Inv, full: Database, cloud_endpoint: str) -> None:
     done = inv("sync-faces", check=False, INVOKE_TARGETS_LOCAL_REKOGNITION_ENDPOINT=cloud_endpoint)
     assert done.returncode == 1
-    assert "No AWS credentials" in done.stderr
+    assert "Unable to locate credentials" in done.stderr
     assert "aws configure" in done.stderr
 
 
@@ -73,12 +75,13 @@ def test_the_log_of_invoke_shows_nothing_secret(
         INVOKE_TARGETS_PRODUCTION_DATABASE_URL="postgresql://u:Secr3tPassword@h/d",
         INVOKE_TARGETS_LOCAL_REKOGNITION_ENDPOINT=cloud_endpoint,  # the picture itself is sent, not its place
         INVOKE_TARGETS_LOCAL_COLLECTION=name,
+        INVOKE_TARGETS_LOCAL_COLLECTIONS_SCHOOL_002=f"{name}-2",
         INVOKE_TARGETS_LOCAL_BUCKET=name,
         AWS_SESSION_TOKEN="Secr3tToken",
         **cloud_variables,
     )
     said = done.stdout + done.stderr
-    assert "18 faces indexed" in said
+    assert "24 faces indexed" in said
     assert "invoke.executor.execute: Executing <Call 'publish'" in said
     assert "Secr3t" not in said
     assert [value for value in cloud_variables.values() if value in said] == []
@@ -105,7 +108,7 @@ def test_an_env_file_and_a_profile_lead_to_the_target_and_doctor_says_so(
         assert "18 unchanged" in done.stdout
         assert not re.search(f"Secr3t|{key}|{secret}", done.stdout + done.stderr)
     refused = inv("sync-faces", check=False, **given | {"INVOKE_ENV_FILE": "null", "DATABASE_URL": full.shown_url})
-    assert "No AWS credentials" in refused.stderr
+    assert "Unable to locate credentials" in refused.stderr
 
 
 def test_an_unknown_target_is_refused_with_the_known_names(inv: Inv) -> None:

@@ -53,18 +53,23 @@ def lines(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
 
 
 def test_full_builds_everything_and_a_second_run_as_well(inv: Inv, database: Database, value: Any) -> None:
-    own = {"INVOKE_TARGETS_LOCAL_COLLECTION": "first-run", "INVOKE_TARGETS_LOCAL_BUCKET": "first-run"}
+    own = {
+        "INVOKE_TARGETS_LOCAL_COLLECTION": "first-run",
+        "INVOKE_TARGETS_LOCAL_COLLECTIONS_SCHOOL_002": "first-run-2",
+        "INVOKE_TARGETS_LOCAL_BUCKET": "first-run",
+    }
     first, second = inv("full", **own), inv("full", **own)
     assert [line.split()[0] for line in first.stdout.splitlines()] == [
-        "enrol", "rebuild", "migrate", "seed", "sync", "publish", "full", "verify",
+        "enrol", "rebuild", "migrate", "seed", "sync", "sync", "publish", "full", "verify",
     ]  # fmt: skip
-    assert "18 photos: 18 uploaded, 18 faces indexed" in lines(first)["enrol"]
+    assert "24 photos: 24 uploaded, 24 faces indexed" in lines(first)["enrol"]
     assert "enrol" not in lines(second)
     for done in (first, second):
-        assert "18 synced, 0 unchanged, 0 not in collection, 0 in collection only" in lines(done)["sync"]
-        assert "6 of 6 photos recognised" in lines(done)["verify"]
-        assert lines(done)["full"].endswith("is ready: 6 students, 18 faces, 0 placeholders")
-    assert value(database, "SELECT count(DISTINCT face_id) FROM student_faces WHERE face_id <> 'placeholder'") == 18
+        for synced in ("first-run: 18 synced", "first-run-2: 6 synced"):
+            assert f"sync     {synced}, 0 unchanged, 0 not in collection, 0 in collection only" in done.stdout
+        assert "8 of 8 photos recognised" in lines(done)["verify"]
+        assert lines(done)["full"].endswith("is ready: 8 students, 24 faces, 0 placeholders")
+    assert value(database, "SELECT count(DISTINCT face_id) FROM student_faces WHERE face_id <> 'placeholder'") == 24
 
 
 def test_the_same_faces_come_back_after_a_reset(inv: Inv, full: Database, value: Any) -> None:
@@ -78,7 +83,7 @@ def test_the_same_faces_come_back_after_a_reset(inv: Inv, full: Database, value:
 def test_every_task_run_again_changes_nothing_and_says_so(inv: Inv, full: Database, value: Any) -> None:
     before = value(full, CHECKSUM)
     assert "nothing is pending" in inv("migrate").stdout
-    assert "113 rows in 11 tables: 0 inserted, 0 updated, 113 unchanged" in inv("seed").stdout
+    assert "129 rows in 12 tables: 0 inserted, 0 updated, 129 unchanged" in inv("seed").stdout
     assert "0 synced, 18 unchanged, 0 not in collection, 0 in collection only" in inv("sync-faces").stdout
     assert "all in the bucket and in the collection already" in inv("enrol").stdout
     assert value(full, CHECKSUM) == before
@@ -87,19 +92,28 @@ def test_every_task_run_again_changes_nothing_and_says_so(inv: Inv, full: Databa
 def test_seed_full_reaches_sync_with_the_collection_named(inv: Inv, full: Database) -> None:
     done = inv("seed-full", "--collection", "nowhere", check=False)
     assert done.returncode == 1
-    assert "There is no collection nowhere in us-east-1" in done.stderr
+    assert "No school has its faces in collection nowhere, but in: tests, tests-2" in done.stderr
 
 
-def test_full_hands_its_flags_to_the_steps(inv: Inv, database: Database) -> None:
-    done = inv("full", "--collection", "handed-on", "--yes")
-    assert "18 faces indexed" in done.stdout
-    assert json.loads(inv("status", "--json", "--collection", "handed-on").stdout)["faces"]["in_collection"] == 18
+def test_full_hands_its_flags_to_the_steps(inv: Inv, full: Database) -> None:
+    own = {"INVOKE_TARGETS_LOCAL_COLLECTIONS_SCHOOL_002": "handed-on"}
+    flags = ("--school", "school-002", "--yes", "--confirm-collection", "handed-on")
+    done = inv("full", *flags, check=False, **own)
+    assert "6 faces indexed" in done.stdout
+    assert re.findall(r"(?m)^sync +(\S+): 6 synced", done.stdout) == ["handed-on"]
+    report = json.loads(inv("status", "--json", "--collection", "handed-on", **own).stdout)
+    assert report["faces"] == {"placeholders": 18, "in_collection": 6}
+    assert done.returncode == 2
+    assert "18 of 24 rows" in done.stderr
+    assert "Only school-002 was synced; link the others: INVOKE_TARGET=local inv sync-faces\n" in done.stderr
+    assert "18 synced" in inv("sync-faces", **own).stdout
+    assert json.loads(inv("status", "--json", **own).stdout)["faces"]["placeholders"] == 0
 
 
 def test_a_dry_run_shows_the_sync_and_writes_nothing(inv: Inv, full: Database, value: Any) -> None:
     inv("reset", "seed")
     assert "18 to sync, 0 unchanged" in inv("sync-faces", "--dry-run").stdout
-    assert value(full, "SELECT count(*) FROM student_faces WHERE face_id = 'placeholder'") == 18
+    assert value(full, "SELECT count(*) FROM student_faces WHERE face_id = 'placeholder'") == 24
 
 
 def test_a_check_tells_drift_from_order_by_its_exit_status(inv: Inv, full: Database, value: Any) -> None:
@@ -107,39 +121,38 @@ def test_a_check_tells_drift_from_order_by_its_exit_status(inv: Inv, full: Datab
     inv("reset", "seed")
     done = inv("sync-faces", "--check", check=False)
     assert done.returncode == 2
-    assert value(full, "SELECT count(*) FROM student_faces WHERE face_id = 'placeholder'") == 18
+    assert value(full, "SELECT count(*) FROM student_faces WHERE face_id = 'placeholder'") == 24
 
 
 def test_the_plan_is_shown_before_it_is_applied_as_many_items_as_fit(inv: Inv, full: Database) -> None:
     inv("reset", "seed")
-    shown = inv("sync-faces").stdout.splitlines()
+    first = ("sync-faces", "--school", "school-001")
+    shown = inv(*first).stdout.splitlines()
     assert len(shown) == 19
     assert re.fullmatch(r"plan     \+ student-001-photo-1: [0-9a-f-]{36}", shown[0])
     assert shown[-1].startswith("sync")
-    assert len(inv("sync-faces").stdout.splitlines()) == 1
-    shown = inv("sync-faces", "--verbose").stdout.splitlines()
+    assert len(inv(*first).stdout.splitlines()) == 1
+    shown = inv(*first, "--verbose").stdout.splitlines()
     assert len(shown) == 19
     assert re.fullmatch(r"plan     = student-001-photo-1: [0-9a-f-]{36}", shown[0])
-    report = json.loads(inv("sync-faces", "--dry-run", "--verbose", "--json").stdout)
+    report = json.loads(inv(*first, "--dry-run", "--verbose", "--json").stdout)
     assert report["collections"][0]["items"] == [line.removeprefix("plan     ") for line in shown[:-1]]
 
 
 def test_all_collections_are_synced_and_the_failure_of_one_stops_none(inv: Inv, full: Database, value: Any) -> None:
     inv("reset", "seed")
     with connect(full, purpose="tests") as conn:
-        conn.execute(
-            "UPDATE students SET aws_collection_id = CASE id WHEN 'student-001' THEN 'nowhere' ELSE 'tests' END"
-        )
-    done = inv("sync-faces", "--all", "--json", check=False)
+        conn.execute("UPDATE students SET aws_collection_id = 'nowhere' WHERE id = 'student-001'")
+    done = inv("sync-faces", "--json", check=False)
     assert done.returncode == 1
     report = json.loads(done.stdout)
-    assert [each["counts"]["link"] for each in report["collections"]] == [15]
+    assert [each["counts"]["link"] for each in report["collections"]] == [15, 6]
     assert "There is no collection nowhere" in report["errors"][0]
     assert value(full, "SELECT count(*) FROM student_faces WHERE face_id = 'placeholder'") == 3
 
 
 def test_verify_tries_every_photo_and_names_the_wrong_student(inv: Inv, full: Database) -> None:
-    assert "18 of 18 photos recognised" in inv("verify").stdout
+    assert "24 of 24 photos recognised" in inv("verify").stdout
     with connect(full, purpose="tests") as conn, conn.transaction():
         conn.execute(
             "CREATE TEMP TABLE old AS SELECT * FROM student_faces WHERE student_id IN ('student-001', 'student-002')"
@@ -152,16 +165,20 @@ def test_verify_tries_every_photo_and_names_the_wrong_student(inv: Inv, full: Da
         )
     done = inv("verify", check=False)
     assert done.returncode == 1
-    assert "6 of 18 photos not recognised" in done.stderr
+    assert "6 of 24 photos not recognised" in done.stderr
     assert "students/student-001/photo-1.jpg of student-001: taken for student-002" in done.stderr
     assert "6 synced, 12 unchanged" in inv("sync-faces", "--confirm-collection", "tests").stdout
-    assert "18 of 18 photos recognised" in inv("verify").stdout
+    assert "24 of 24 photos recognised" in inv("verify").stdout
 
 
 def test_full_says_what_is_live_and_names_every_photo_that_is_gone_or_taken_for_an_orphan(
     inv: Inv, database: Database, cloud_access: dict[str, Any]
 ) -> None:
-    own = {"INVOKE_TARGETS_LOCAL_COLLECTION": "not-verified", "INVOKE_TARGETS_LOCAL_BUCKET": "not-verified"}
+    own = {
+        "INVOKE_TARGETS_LOCAL_COLLECTION": "not-verified",
+        "INVOKE_TARGETS_LOCAL_COLLECTIONS_SCHOOL_002": "not-verified-2",
+        "INVOKE_TARGETS_LOCAL_BUCKET": "not-verified",
+    }
     inv("full", **own)
     bucket, collection = open_bucket("not-verified", **cloud_access), open_collection("not-verified", **cloud_access)
     collection.index_face(disguise(bucket.download("students/student-002/photo-1.jpg")), "student-002-photo-9")
@@ -171,27 +188,31 @@ def test_full_says_what_is_live_and_names_every_photo_that_is_gone_or_taken_for_
     assert done.returncode == 2
     assert "verify" not in lines(done)
     assert lines(done)["publish"]
-    assert f"error: {database.name} is live: 6 students, 18 faces, 0 placeholders; " in done.stderr
+    assert f"error: {database.name} is live: 8 students, 24 faces, 0 placeholders; " in done.stderr
     for each in gone:
         assert done.stderr.count(f"{each} of {each.split('/')[1]}: it is not in bucket not-verified") == 1
     assert "its face is most like student-002-photo-9, which no row of its student holds" in done.stderr
     inv("enrol", **own)
     inv("sync-faces", "--prune", "orphans", "--yes", **own)
-    assert "6 of 6 photos recognised" in lines(inv("full", **own))["verify"]
+    assert "8 of 8 photos recognised" in lines(inv("full", **own))["verify"]
 
 
 def test_status_is_one_json_object_with_what_a_script_needs(inv: Inv, full: Database) -> None:
     report = json.loads(inv("status", "--json").stdout)
     assert report["database"]["url"] == full.shown_url
     assert re.match(r"http://127\.0\.0\.1:\d+$", report["cloud"]["endpoint"])
-    assert report["collection"] == "tests"
-    assert (report["rows"]["students"], report["rows"]["student_faces"]) == (6, 18)
-    assert report["faces"] == {"placeholders": 0, "in_collection": 18}
+    assert report["schools"] == {
+        "school-001": {"rows": 18, "placeholders": 0, "collection": "tests", "in_collection": 18},
+        "school-002": {"rows": 6, "placeholders": 0, "collection": "tests-2", "in_collection": 6},
+    }
+    assert (report["rows"]["students"], report["rows"]["student_faces"]) == (8, 24)
+    assert report["faces"] == {"placeholders": 0, "in_collection": 24}
     assert report["migrations"]["pending"] == []
 
 
 def test_status_of_a_database_that_does_not_exist_is_no_failure(inv: Inv, database: Database) -> None:
-    report = json.loads(inv("status", "--json", "--collection", "nowhere").stdout)
+    own = {"INVOKE_TARGETS_LOCAL_COLLECTION": "nowhere", "INVOKE_TARGETS_LOCAL_COLLECTIONS_SCHOOL_002": "nowhere-2"}
+    report = json.loads(inv("status", "--json", **own).stdout)
     assert report["database"]["exists"] is False
     assert report["faces"]["in_collection"] is None
 
@@ -281,5 +302,5 @@ def test_a_changed_fixture_is_never_served_from_a_template(
     broken("full")
     fixture = project / "seed_data" / "01_stages.yaml"
     fixture.write_text(re.sub(r"name: [^,}\n]+", "name: Changed", fixture.read_text(), count=1))
-    assert "113 inserted" in lines(broken("full"))["seed"]
+    assert "129 inserted" in lines(broken("full"))["seed"]
     assert value(full, "SELECT count(*) FROM stages WHERE name = 'Changed'") == 1

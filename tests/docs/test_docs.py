@@ -24,7 +24,8 @@ def tasks() -> dict[str, str]:
 def setting_paths(values: dict[str, Any], prefix: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     paths = []
     for key, value in values.items():
-        paths += setting_paths(value, (*prefix, key)) if isinstance(value, dict) else [(*prefix, key)]
+        is_group = isinstance(value, dict) and key != "collections"  # its keys are the schools of an installation
+        paths += setting_paths(value, (*prefix, key)) if is_group else [(*prefix, key)]
     return paths
 
 

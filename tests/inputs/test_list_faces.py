@@ -15,6 +15,7 @@ from eduguard.aws import rekognition
 from eduguard.aws.rekognition import Collection, open_collection
 from eduguard.errors import EduguardError
 from eduguard.postgres import Database, connect
+from eduguard.schools import Place
 from eduguard.sync.comparison import Scope, compare, copy_faces, prepare
 from eduguard.sync.plan import pair_up, plan_sync
 
@@ -96,10 +97,10 @@ def collection(answers: Answers) -> Collection:
 def ask(answers: Answers, collection: Collection, server_url: str) -> Iterator[Callable[..., int | None]]:
     """Have bodies answered, and return how many faces were taken, or None for one clear error."""
     with connect(Database.from_url(server_url), purpose="tests") as conn:
-        conn.execute("CREATE TEMP TABLE students (id text, aws_collection_id text, grade_id text)")
+        conn.execute("CREATE TEMP TABLE students (id text, school_id text, aws_collection_id text, grade_id text)")
         conn.execute("CREATE TEMP TABLE student_faces (student_id text, external_image_id text, face_id text)")
 
-        scope = Scope(collection="tests")
+        scope = Scope(place=Place(collection="tests"))
         prepare(conn, scope)
 
         def run(*bodies: bytes, status: int = 200) -> int | None:

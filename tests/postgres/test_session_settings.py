@@ -13,6 +13,7 @@ from eduguard.migrations import runner
 from eduguard.postgres import Database, connect, execute_for, read_value
 from eduguard.rebuild import protection, publication
 from eduguard.rebuild.lock import hold_lock
+from eduguard.schools import Place
 from eduguard.sync import Scope, read_rows
 
 ROOT = Path(__file__).parents[2]
@@ -55,8 +56,8 @@ def test_a_database_is_made_filled_and_read(database: Database, give: Give, sett
     runner.apply(database.next, ROOT / "migrations")
     seeds = fixtures.read_fixtures(ROOT / "seed_data")
     with connect(database.next, purpose="tests") as conn:
-        assert fixtures.load_fixtures(conn, seeds, alone=True).summary().startswith("113 rows")
-        assert len(read_rows(conn, Scope(collection="eduguard-school-default"))) == 18
+        assert fixtures.load_fixtures(conn, seeds, alone=True).summary().startswith("129 rows")
+        assert len(read_rows(conn, Scope(place=Place(collection="any", school="school-001")))) == 18
     publication.publish(database, lambda _: None)
     state = protection.inspect(database)
     assert state.mark

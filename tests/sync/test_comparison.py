@@ -16,12 +16,13 @@ from eduguard.errors import EduguardError
 from eduguard.identifiers import PLACEHOLDER
 from eduguard.migrations import runner
 from eduguard.postgres import Database, connect, execute_for
+from eduguard.schools import Place
 from eduguard.sync import apply
 from eduguard.sync.comparison import Scope, compare, copy_faces, prepare, read_rows
 from eduguard.sync.plan import Change, FaceRow, Plan, pair_up, plan_sync
 
 ROOT = Path(__file__).parents[2]
-ALL = Scope(collection="any")
+ALL = Scope(place=Place(collection="any", school="school"))
 IDS = st.integers(min_value=1, max_value=6).map(lambda n: f"s-photo-{n}")
 FACE_IDS = [f"f{n}" for n in range(1, 7)]
 ROWS = st.lists(
@@ -44,6 +45,7 @@ def conn(database: Database) -> Iterator[Connection]:
     runner.apply(database, ROOT / "migrations")
     with connect(database, purpose="tests") as conn:
         conn.execute(
+            "INSERT INTO schools VALUES ('school', 'school');"
             "INSERT INTO stages VALUES ('stage', 'stage', 1);"
             "INSERT INTO grades VALUES ('grade', 'stage', 'grade', 1);"
             "INSERT INTO legal_guardians (id, rut, first_name, last_name) VALUES ('g', '11111111-1', 'a', 'b');"
@@ -52,11 +54,11 @@ def conn(database: Database) -> Iterator[Connection]:
         yield conn
 
 
-def add_student(conn: Connection, student: str, collection: str = "unnamed") -> None:
+def add_student(conn: Connection, student: str, collection: str | None = None) -> None:
     number = conn.execute("SELECT count(*) FROM students").fetchone()
     conn.execute(
         "INSERT INTO students (id, rut, first_name, last_name, birth_date, grade_id, legal_guardian_id, "
-        "aws_collection_id) VALUES (%s, %s, 'a', 'b', '2015-01-01', 'grade', 'g', %s)",
+        "school_id, aws_collection_id) VALUES (%s, %s, 'a', 'b', '2015-01-01', 'grade', 'g', 'school', %s)",
         [student, f"{10_000_000 + number[0] if number else 0}-1", collection],
     )
 
@@ -122,11 +124,11 @@ def test_rows_out_of_the_scope_keep_what_they_hold(
     put_rows(conn, [], "t")
     put_rows(conn, inside, "s")
     put_rows(conn, others, "t")
-    plan = Listed(conn, faces, scope=Scope(collection="here")).plan(unlink_missing=unlink)
+    plan = Listed(conn, faces, scope=Scope(place=Place(collection="here"))).plan(unlink_missing=unlink)
     holders = {row.face_id: row.external_image_id for row in others if row.face_id != PLACEHOLDER}
     assert flat(plan) == flat(plan_sync(pair_up(inside, faces, holders=holders), unlink_missing=unlink))
     apply.apply_plan(conn, plan)
-    assert sorted(read_rows(conn, Scope(collection="there"))) == sorted(others)
+    assert sorted(read_rows(conn, Scope(place=Place(collection="there")))) == sorted(others)
 
 
 def test_a_face_that_a_row_of_another_collection_holds_is_in_conflict(conn: Connection) -> None:
@@ -134,7 +136,7 @@ def test_a_face_that_a_row_of_another_collection_holds_is_in_conflict(conn: Conn
     conn.execute("UPDATE students SET aws_collection_id = 'here'")
     add_student(conn, "elsewhere", "there")
     put_rows(conn, [FaceRow("elsewhere-photo-1", "f1")], "elsewhere")
-    listed = Listed(conn, [Face("f1", "s-photo-1", 99.0)], scope=Scope(collection="here"))
+    listed = Listed(conn, [Face("f1", "s-photo-1", 99.0)], scope=Scope(place=Place(collection="here")))
     for unlink in (False, True):
         plan = listed.plan(unlink_missing=unlink)
         assert [each.holder for each in plan.conflict] == ["elsewhere-photo-1"]

@@ -1,6 +1,9 @@
 """A sync writes what it showed, whatever the collection, the network and the database do meanwhile."""
 
+import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ from eduguard.aws.rekognition import Collection, open_collection
 from eduguard.errors import EduguardError
 from eduguard.postgres import Database, connect
 from eduguard.progress import Progress, Step
+from eduguard.schools import Place, find_students
 from eduguard.sync import apply
 from eduguard.sync.comparison import Scope, read_rows
 from eduguard.sync.plan import FaceRow, Plan, pair_up, plan_sync
@@ -90,6 +94,7 @@ def run(school: Database) -> Sync:
     ) -> Outcome:
         return run_sync(
             school,
+            Place(collection=collection.name, school="school-001"),
             collection,
             Options(**options),
             ask=ask,
@@ -101,8 +106,9 @@ def run(school: Database) -> Sync:
 
 
 def held(school: Database) -> dict[str, str]:
+    query = "SELECT external_image_id, face_id FROM student_faces WHERE student_id LIKE 'student-00_'"
     with connect(school, purpose="tests") as conn:
-        return dict(conn.execute("SELECT external_image_id, face_id FROM student_faces").fetchall())
+        return dict(conn.execute(query).fetchall())
 
 
 def counts(outcome: Outcome) -> dict[str, int]:
@@ -286,17 +292,19 @@ def test_rows_of_another_face_are_written_unless_they_are_too_many(
 
 
 def test_one_student_or_grade_is_synced_alone(run: Sync, whole: Collection, school: Database) -> None:
-    assert counts(run(whole, student="student-002")) == {"link": 3}
-    assert counts(run(whole, grade="grade-1b")) == {"link": 15, "unchanged": 3}
-    with pytest.raises(EduguardError, match="There is no student nobody"):
-        run(whole, student="nobody")
-    with pytest.raises(EduguardError, match="There is no student in grade grade-9"):
-        run(whole, grade="grade-9")
+    with connect(school, purpose="tests") as conn:
+        one, grade = find_students(conn, "student-002", ""), find_students(conn, "", "grade-1b")
+        with pytest.raises(EduguardError, match="There is no student nobody"):
+            find_students(conn, "nobody", "")
+        with pytest.raises(EduguardError, match="There is no student in grade grade-9"):
+            find_students(conn, "", "grade-9")
+    assert counts(run(whole, students=one)) == {"link": 3}
+    assert counts(run(whole, students=grade)) == {"link": 15, "unchanged": 3}
 
 
 def test_only_rows_of_the_collections_own_students_are_compared(run: Sync, whole: Collection, school: Database) -> None:
-    execute(school, "UPDATE students SET aws_collection_id = 'whole' WHERE id = 'student-003'")
-    assert counts(run(whole)) == {"link": 3, "orphan": 15}
+    execute(school, "UPDATE students SET aws_collection_id = 'elsewhere' WHERE id = 'student-003'")
+    assert counts(run(whole)) == {"link": 15, "orphan": 3}
 
 
 def test_orphans_are_adopted_where_the_student_is_known(run: Sync, enrol: Enrol, school: Database) -> None:
@@ -320,10 +328,91 @@ def test_faces_are_pruned_only_with_consent_and_never_one_in_use(
     with pytest.raises(EduguardError, match=f"1 {kind} were not deleted"):
         run(collection, prune=kind)
     before = {face.face_id for page in collection.list_faces() for face in page}
-    assert run(collection, prune=kind, ask=lambda _: "y").pruned == 1
+    assert run(collection, prune=kind, ask=lambda _: collection.name).pruned == 1
     after = {face.face_id for page in collection.list_faces() for face in page}
     assert len(before - after) == 1
     assert held(school)["student-001-photo-1"] in after
+
+
+def test_a_prune_of_most_faces_asks_for_the_collections_name_whatever_the_rows(
+    run: Sync, enrol: Enrol, school: Database
+) -> None:
+    collection = enrol(**{f"student-00{number}-photo-1": f"00{number}/1" for number in range(1, 5)})
+    execute(school, "DELETE FROM student_faces")
+    for answer in ("y", None, "wrong"):
+        with pytest.raises(EduguardError, match="4 orphans were not deleted from .*: 4 of its 4 faces") as raised:
+            run(collection, prune="orphans", ask=lambda _, said=answer: said)
+        assert f"--confirm-collection {collection.name}" in str(raised.value)
+    assert sum(map(len, collection.list_faces())) == 4
+    assert run(collection, prune="orphans", confirm=collection.name).pruned == 4
+
+
+def test_few_orphans_are_pruned_with_a_plain_yes(run: Sync, enrol: Enrol, school: Database) -> None:
+    collection = enrol(**{f"student-00{number}-photo-1": f"00{number}/1" for number in range(1, 5)})
+    execute(school, "DELETE FROM student_faces WHERE id = 'face-004-1'")
+    assert run(collection, prune="orphans", ask=lambda _: "y").pruned == 1
+
+
+def test_a_face_that_a_row_has_taken_since_the_question_stays(run: Sync, enrol: Enrol, school: Database) -> None:
+    collection = enrol(**{f"student-00{number}-photo-1": f"00{number}/1" for number in range(1, 5)})
+    execute(school, "DELETE FROM student_faces WHERE id = 'face-004-1'")
+
+    def answer(_: str) -> str:
+        (face,) = [f for page in collection.list_faces() for f in page if f.external_image_id == "student-004-photo-1"]
+        execute(
+            school,
+            "INSERT INTO student_faces (id, student_id, external_image_id, face_id, photo_url)"
+            f" VALUES ('new', 'student-004', 'student-004-photo-1', '{face.face_id}', 'key')",
+        )
+        return "y"
+
+    assert run(collection, prune="orphans", ask=answer).pruned == 0
+    assert sum(map(len, collection.list_faces())) == 4
+
+
+def test_a_prune_waits_for_the_enrolment_of_the_same_student(run: Sync, enrol: Enrol, school: Database) -> None:
+    collection = enrol(**{f"student-00{number}-photo-1": f"00{number}/1" for number in range(1, 5)})
+    execute(school, "DELETE FROM student_faces WHERE id = 'face-004-1'")
+    with ThreadPoolExecutor(1) as thread, connect(school, purpose="tests") as conn:
+        with conn.transaction():
+            conn.execute("SELECT FROM students WHERE id = 'student-004' FOR NO KEY UPDATE")
+            pruned = thread.submit(run, collection, prune="orphans", ask=lambda _: "y")
+            while not conn.execute("SELECT FROM pg_locks WHERE NOT granted").fetchall():
+                assert not pruned.done()
+            conn.execute(
+                "INSERT INTO student_faces (id, student_id, external_image_id, photo_url)"
+                " VALUES ('new', 'student-004', 'student-004-photo-1', 'key')"
+            )
+        with pytest.raises(EduguardError, match="1 rows changed while they were synced"):
+            pruned.result()
+    assert sum(map(len, collection.list_faces())) == 4
+
+
+def test_what_row_security_hides_is_an_error_and_nothing_is_pruned(enrol: Enrol, school: Database) -> None:
+    collection = enrol(**{f"student-00{number}-photo-1": f"00{number}/1" for number in range(1, 5)})
+    role = f"limited_{os.getpid()}"
+    execute(
+        school,
+        f"CREATE ROLE {role} LOGIN; ALTER TABLE student_faces ENABLE ROW LEVEL SECURITY;"
+        "CREATE POLICY own ON student_faces USING (student_id = current_setting('school.student', true));"
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}",
+    )
+    limited = replace(school, url=school.url.replace("user=postgres", f"user={role}"))
+    try:
+        with pytest.raises(EduguardError, match="row-level security policy") as raised:
+            run_sync(
+                limited,
+                Place(collection=collection.name, school="school-001"),
+                collection,
+                Options(prune="orphans", confirm=collection.name),
+                ask=lambda _: "y",
+                show=lambda _: None,
+                progress=Progress(),
+            )
+        assert f"ALTER ROLE {role} BYPASSRLS" in str(raised.value)
+        assert sum(map(len, collection.list_faces())) == 4
+    finally:
+        execute(school, f"DROP OWNED BY {role}; DROP ROLE {role}")
 
 
 def test_an_unknown_kind_to_prune_is_refused() -> None:
@@ -335,4 +424,4 @@ def test_applying_nothing_touches_no_row(school: Database) -> None:
     with connect(school, purpose="tests") as conn:
         plan = plan_sync(pair_up([FaceRow(external_image_id="a-photo-1", face_id="f")], []))
         apply.apply_plan(conn, plan)
-        assert len(read_rows(conn, Scope(collection="any"))) == 18
+        assert len(read_rows(conn, Scope(place=Place(collection="any", school="school-001")))) == 18

@@ -12,6 +12,7 @@ from eduguard.aws.rekognition import Collection, open_collection
 from eduguard.errors import EduguardError
 from eduguard.postgres import Database, connect
 from eduguard.progress import Progress, Step
+from eduguard.schools import Place
 from eduguard.sync import Options, Outcome, run
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +28,7 @@ def faces(client: Any) -> dict[str, str]:
     """The FaceIds of a collection with a face for every row of the seeds, by external image id."""
     client.create_collection(CollectionId=NAME)
     made = {}
-    for photo in sorted(PHOTOS.glob("*/photo-*.jpg")):
+    for photo in sorted(PHOTOS.glob("student-00?/photo-*.jpg")):
         external = f"{photo.parent.name}-{photo.stem}"
         answer = client.index_faces(CollectionId=NAME, Image={"Bytes": photo.read_bytes()}, ExternalImageId=external)
         made[external] = answer["FaceRecords"][0]["Face"]["FaceId"]
@@ -47,6 +48,7 @@ def sync(school: Database) -> Sync:
     def once(collection: Collection, progress: Progress | None = None) -> Outcome:
         return run(
             school,
+            Place(collection=NAME, school="school-001"),
             collection,
             Options(),
             ask=lambda _: None,
@@ -77,7 +79,11 @@ def expect_untouched(
 
 def held(school: Database) -> dict[str, str]:
     with connect(school, purpose="tests") as conn:
-        return dict(conn.execute("SELECT external_image_id, face_id FROM student_faces").fetchall())
+        return dict(
+            conn.execute(
+                "SELECT external_image_id, face_id FROM student_faces WHERE student_id LIKE 'student-00_'"
+            ).fetchall()
+        )
 
 
 class Meanwhile(Progress):

@@ -7,7 +7,7 @@ from eduguard.aws.bucket import JPEG, Bucket, Content, StoredObject, open_bucket
 from eduguard.aws.clients import identify, serves
 from eduguard.aws.listing import begin_listing, read_faces, read_listing
 from eduguard.aws.pace import Pace
-from eduguard.aws.rekognition import LARGEST_IMAGE, Collection, open_collection
+from eduguard.aws.rekognition import LARGEST_IMAGE, PAGE_SIZE, Collection, open_collection
 from eduguard.aws.types import (
     Box,
     CollectionState,
@@ -23,6 +23,7 @@ from eduguard.aws.types import (
 __all__ = [
     "JPEG",
     "LARGEST_IMAGE",
+    "PAGE_SIZE",
     "Box",
     "Bucket",
     "Collection",

@@ -68,7 +68,7 @@ def open_client(
             **(credentials or {}),
         )
     if pace:
-        client.meta.events.register(f"before-send.{service}", lambda **_: pace.wait())
+        client.meta.events.register(f"before-send.{service}", lambda event_name, **_: pace.wait(event_name))
     return client
 
 

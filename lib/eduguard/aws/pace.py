@@ -1,19 +1,20 @@
-"""Keep the requests to a service below its quota, whatever thread and client they come from."""
+"""Keep the requests to a service below its quotas, whatever thread and client they come from."""
 
 import threading
 import time
+from collections import defaultdict
 
 
 class Pace:
-    """Lets so many requests a second begin, evenly spaced."""
+    """Lets so many requests of each operation begin in a second, evenly spaced: each operation has its own quota."""
 
     def __init__(self, per_second: float) -> None:
-        self._interval, self._next = 1 / per_second, 0.0
+        self._interval, self._next = 1 / per_second, defaultdict[str, float](float)
         self._lock = threading.Lock()
 
-    def wait(self) -> None:
+    def wait(self, operation: str = "") -> None:
         """Return when it is this request's turn."""
         with self._lock:
-            turn = max(self._next, time.monotonic())
-            self._next = turn + self._interval
+            turn = max(self._next[operation], time.monotonic())
+            self._next[operation] = turn + self._interval
         time.sleep(max(0.0, turn - time.monotonic()))

@@ -18,6 +18,7 @@ from eduguard.aws.types import (
     S3Object,
 )
 from eduguard.errors import EduguardError
+from eduguard.identifiers import SCHOOL_TAG
 
 if TYPE_CHECKING:
     from types_boto3_rekognition import RekognitionClient
@@ -41,6 +42,10 @@ class Collection:
         self._client = client
         self.name = name
 
+    def named(self, name: str) -> "Collection":
+        """Return another collection of the same region, asked by the same client."""
+        return Collection(self._client, name)
+
     def describe(self) -> CollectionState | None:
         """Return the collection's state, or None where it does not exist; read-only."""
         with self._translated("describe"):
@@ -61,10 +66,39 @@ class Collection:
             raise self._absent()
         return state
 
-    def create(self) -> None:
-        """Create the collection, unless somebody else just has."""
+    def create(self, school: str | None = None) -> bool:
+        """Create the collection, tagged with a school, unless somebody else just has; return False if it has no tag.
+
+        Tags need the right to TagResource as well (CreateCollection API reference); without it there is none.
+        """
+        tags = {"Tags": {SCHOOL_TAG: school}} if school else {}
         with self._translated("create"), suppress(self._client.exceptions.ResourceAlreadyExistsException):
-            self._client.create_collection(CollectionId=self.name)
+            try:
+                self._client.create_collection(CollectionId=self.name, **tags)
+            except self._client.exceptions.AccessDeniedException:
+                if not tags:
+                    raise
+                self._client.create_collection(CollectionId=self.name)
+                return False
+        return True
+
+    def read_school(self, arn: str) -> str | None:
+        """Return the school that the collection is tagged with, None where the role may not ask; read-only."""
+        with self._translated("list the tags of"):
+            try:
+                answer = self._client.list_tags_for_resource(ResourceArn=arn)
+            except self._client.exceptions.AccessDeniedException:
+                return None
+            return read_text(answer["Tags"].get(SCHOOL_TAG, ""))
+
+    def tag_school(self, arn: str, school: str) -> bool:
+        """Tag the collection with a school; return False where the role may not do so."""
+        with self._translated("tag"):
+            try:
+                self._client.tag_resource(ResourceArn=arn, Tags={SCHOOL_TAG: school})
+            except self._client.exceptions.AccessDeniedException:
+                return False
+        return True
 
     def list_faces(self) -> Iterator[list[Face]]:
         """Yield every face, page by page, to the last page; read-only.
@@ -91,6 +125,13 @@ class Collection:
                     raise EduguardError(f"The listing of {where} does not end", hint="Run this again.")
                 seen.add(token)
                 following = {"NextToken": token}
+
+    def find_faces(self, face_ids: list[str]) -> list[Face]:
+        """Return those of at most 4,096 faces that are still there; read-only."""
+        where = self._where()
+        pages = self._client.get_paginator("list_faces").paginate(CollectionId=self.name, FaceIds=face_ids)
+        with self._translated("list faces of"):
+            return [face for page in pages for face in read_page(page, where)]
 
     def index_face(self, picture: bytes | S3Object, external_image_id: str) -> IndexedFace:
         """Index the one face of a picture under an external image id.

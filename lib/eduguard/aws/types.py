@@ -73,3 +73,8 @@ class Identity:
     account: str
     arn: str
     clock_ahead: float
+
+    def collection_arn(self, region: str, collection: str) -> str:
+        """Return the ARN of a collection of this account (service authorization reference of Rekognition)."""
+        partition = self.arn.split(":")[1]
+        return f"arn:{partition}:rekognition:{region}:{self.account}:collection/{collection}"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from eduguard.aws import CollectionState, Face, Identity, serves
-from eduguard.checks.evidence import DatabaseFacts, Evidence
+from eduguard.checks.evidence import DatabaseFacts, Evidence, PlaceEvidence
 from eduguard.checks.look_alikes import LookAlike
 from eduguard.errors import EduguardError
 from eduguard.identifiers import EXTERNAL_IMAGE_ID_FORM, split_external_image_id
@@ -88,18 +88,28 @@ def check_database(evidence: Evidence) -> list[Finding]:
     if isinstance(evidence.database, EduguardError):
         return [_failed("database", evidence.database)]
     found = [judge_database(evidence.database)]
-    return [*found, _failed("database", evidence.rows)] if isinstance(evidence.rows, EduguardError) else found
+    if isinstance(evidence.places, EduguardError):
+        return [*found, _failed("schools", evidence.places)]
+    failed = {each.rows.message: each.rows for each in evidence.places if isinstance(each.rows, EduguardError)}
+    return found + [_failed("database", error) for error in failed.values()]
 
 
-def check_collection(evidence: Evidence) -> list[Finding]:
-    """Say whether the collection is there and has faces of ours."""
+def check_collections(evidence: Evidence) -> list[Finding]:
+    """Say whether each collection is there and has faces of ours."""
     remedy = _AGAIN if isinstance(evidence.photos, set) and evidence.photos else "inv enrol"
-    if isinstance(evidence.collection, EduguardError):
-        found = _failed("collection", evidence.collection)
-        return [replace(found, remedy=f"{remedy}; {found.remedy}") if _is_absent(evidence.collection) else found]
-    if isinstance(evidence.faces, EduguardError):
-        return [_failed("collection", evidence.faces)]
-    return [judge_collection(evidence.collection, evidence.faces or [], remedy=remedy)]
+    return [_check_collection(place, remedy) for place in _places(evidence)]
+
+
+def _check_collection(place: PlaceEvidence, remedy: str) -> Finding:
+    if isinstance(place.collection, EduguardError):
+        found = _failed("collection", place.collection)
+        return replace(found, remedy=f"{remedy}; {found.remedy}") if _is_absent(place.collection) else found
+    if isinstance(place.faces, EduguardError):
+        return _failed("collection", place.faces)
+    if place.place.school and place.rows == [] and not place.faces:
+        text = f"{place.collection.arn} is empty: no photo of {place.place.school} is enrolled yet"
+        return Finding(step="collection", verdict=OK, text=text)
+    return judge_collection(place.collection, place.faces or [], remedy=remedy)
 
 
 def _is_absent(error: EduguardError) -> bool:
@@ -130,21 +140,35 @@ def judge_look_alikes(pairs: list[LookAlike]) -> list[Finding]:
 
 
 def check_sync(evidence: Evidence) -> list[Finding]:
-    """Say whether the rows hold the FaceIds of their faces."""
-    rows, faces = evidence.rows, evidence.faces
-    return judge_plan(plan_sync(pair_up(rows, faces))) if isinstance(rows, list) and isinstance(faces, list) else []
+    """Say of each collection whether the rows hold the FaceIds of their faces."""
+    return [
+        finding
+        for place in _places(evidence)
+        if isinstance(place.rows, list) and isinstance(place.faces, list)
+        for finding in judge_plan(plan_sync(pair_up(place.rows, place.faces)), place.place.school)
+    ]
 
 
 def check_places(evidence: Evidence) -> list[Finding]:
-    """Say which photos are only in some of the three places: table, bucket, collection."""
-    rows, photos, faces = evidence.rows, evidence.photos, evidence.faces
-    if not (isinstance(rows, list) and isinstance(photos, set) and isinstance(faces, list)):
+    """Say which photos are only in some of the three places: table, bucket, collection of their student."""
+    photos, states, seen = evidence.photos, dict[str, list[str]](), set[str]()
+    if not isinstance(photos, set) or not (places := _places(evidence)):
         return []
-    names = {face.external_image_id for face in faces if face.external_image_id}
-    ours = {name for name in names if split_external_image_id(name)}
-    states = compare_places({row.external_image_id for row in rows}, photos, ours)
-    known = evidence.known_students({_student(external) for ids in states.values() for external in ids})
-    return judge_places(states, known)
+    for place in places:
+        if not (isinstance(place.rows, list) and isinstance(place.faces, list)):
+            return []
+        names = {face.external_image_id for face in place.faces if face.external_image_id}
+        rows, ours = (
+            {row.external_image_id for row in place.rows},
+            {name for name in names if split_external_image_id(name)},
+        )
+        for state, ids in compare_places(rows, photos & (rows | ours), ours).items():
+            states.setdefault(state, []).extend(ids)
+        seen |= rows | ours
+    settings = evidence.settings
+    if not (settings.school or settings.only_collection) and (rest := sorted(photos - seen)):
+        states.setdefault("photo", []).extend(rest)
+    return judge_places(states, evidence.known_students({_student(each) for ids in states.values() for each in ids}))
 
 
 def judge_places(states: dict[str, list[str]], known: set[str]) -> list[Finding]:
@@ -167,13 +191,17 @@ def _shorten(names: list[str]) -> str:
     return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
+def _places(evidence: Evidence) -> list[PlaceEvidence]:
+    return [] if isinstance(evidence.places, EduguardError) else evidence.places
+
+
 CHECKS: tuple[Callable[[Evidence], list[Finding]], ...] = (
     check_sources,
     check_credentials,
     check_clock,
     check_region,
     check_database,
-    check_collection,
+    check_collections,
     check_bucket,
     check_sync,
     check_places,
@@ -226,12 +254,12 @@ def judge_collection(state: CollectionState, faces: list[Face], *, remedy: str =
     return Finding(step="collection", verdict=OK, text=text)
 
 
-def judge_plan(plan: Plan) -> list[Finding]:
+def judge_plan(plan: Plan, school: str | None = None) -> list[Finding]:
     """Return what a sync would change, and what it would leave to be decided."""
-    found = []
+    found, of = [], f"{school}: " if school else ""
     changes = len(plan.link) + len(plan.relink)
     if changes:
-        text = f"{len(plan.link)} rows hold the placeholder, {len(plan.relink)} an old FaceId"
+        text = f"{of}{len(plan.link)} rows hold the placeholder, {len(plan.relink)} an old FaceId"
         found.append(Finding(step="sync", verdict=DRIFT, text=text, remedy="inv sync-faces"))
     for kind, remedy in (
         ("conflict", "inv sync-faces --unlink-missing"),
@@ -239,9 +267,9 @@ def judge_plan(plan: Plan) -> list[Finding]:
         ("temporary", "inv sync-faces --prune temporary"),
     ):
         if count := plan.counts()[kind]:
-            found.append(Finding(step="sync", verdict=DRIFT, text=f"{count} of kind {kind}", remedy=remedy))
+            found.append(Finding(step="sync", verdict=DRIFT, text=f"{of}{count} of kind {kind}", remedy=remedy))
     if not changes and not plan.conflict:
-        found.append(Finding(step="sync", verdict=OK, text=f"{plan.unchanged} rows hold the FaceId of their face"))
+        found.append(Finding(step="sync", verdict=OK, text=f"{of}{plan.unchanged} rows hold the FaceId of their face"))
     return found
 
 

@@ -6,15 +6,16 @@ from functools import cached_property
 from typing import TypeVar
 
 from eduguard import migrations
-from eduguard.aws import CollectionState, Face, Identity, read_faces
+from eduguard.aws import Collection, CollectionState, Face, Identity, read_faces
 from eduguard.checks.look_alikes import LookAlike, find_look_alikes
 from eduguard.errors import EduguardError
 from eduguard.identifiers import PHOTOS, external_image_id, split_photo_key
 from eduguard.postgres import connect
 from eduguard.rebuild import protection
+from eduguard.schools import Place
 from eduguard.settings import Settings
 from eduguard.sync import FaceRow, Scope, read_rows
-from eduguard.targets import target_bucket, target_collection, target_database, target_identity
+from eduguard.targets import target_bucket, target_collection, target_database, target_identity, target_places
 
 T = TypeVar("T")
 
@@ -36,6 +37,35 @@ class DatabaseFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PlaceEvidence:
+    """What is known of one collection and its rows, or the error that reading it raised."""
+
+    settings: Settings
+    place: Place
+    has_rows: bool
+
+    @cached_property
+    def rows(self) -> list[FaceRow] | EduguardError | None:
+        """The rows of the collection's students."""
+        return _read(lambda: _read_rows(self.settings, self.place)) if self.has_rows else None
+
+    @cached_property
+    def collection(self) -> CollectionState | EduguardError:
+        """The collection as it describes itself."""
+        return _read(lambda: self._open().require())
+
+    @cached_property
+    def faces(self) -> list[Face] | EduguardError | None:
+        """Every face of the collection."""
+        if isinstance(self.collection, EduguardError):
+            return None
+        return _read(lambda: read_faces(self._open()))
+
+    def _open(self) -> Collection:
+        return target_collection(self.settings, self.place.collection)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
     """What is there, or the error that reading it raised; None where what it needs could not be read."""
 
@@ -54,23 +84,13 @@ class Evidence:
         return _read(lambda: _read_database(self.settings))
 
     @cached_property
-    def rows(self) -> list[FaceRow] | EduguardError | None:
-        """The rows of the collection's students."""
-        if isinstance(self.database, EduguardError) or not self.database.has_rows:
-            return None
-        return _read(lambda: _read_rows(self.settings))
-
-    @cached_property
-    def collection(self) -> CollectionState | EduguardError:
-        """The collection as it describes itself."""
-        return _read(lambda: target_collection(self.settings).require())
-
-    @cached_property
-    def faces(self) -> list[Face] | EduguardError | None:
-        """Every face of the collection."""
-        if isinstance(self.collection, EduguardError):
-            return None
-        return _read(lambda: read_faces(target_collection(self.settings)))
+    def places(self) -> list[PlaceEvidence] | EduguardError:
+        """Each collection with its rows: of the schools in the database, without one those of the settings."""
+        has_rows = not isinstance(self.database, EduguardError) and self.database.has_rows
+        found = _read(lambda: _read_places(self.settings, has_rows=has_rows))
+        if isinstance(found, EduguardError):
+            return found
+        return [PlaceEvidence(settings=self.settings, place=place, has_rows=has_rows) for place in found]
 
     @cached_property
     def photos(self) -> set[str] | EduguardError:
@@ -79,18 +99,24 @@ class Evidence:
 
     @cached_property
     def look_alikes(self) -> list[LookAlike] | EduguardError | None:
-        """The faces that are alike across students, where they are asked for."""
-        faces, photos, settings = self.faces, self.photos, self.settings
-        if not self.wants_look_alikes or not isinstance(faces, list) or not isinstance(photos, set):
+        """The faces that are alike across students of one collection, where they are asked for."""
+        photos, settings = self.photos, self.settings
+        if not self.wants_look_alikes or isinstance(self.places, EduguardError) or not isinstance(photos, set):
             return None
+        listed = [(place, place.faces) for place in self.places]
         return _read(
-            lambda: find_look_alikes(
-                faces,
-                collection=target_collection(settings),
-                bucket=target_bucket(settings),
-                photos=photos,
-                threshold=settings.match_threshold,
-            )
+            lambda: [
+                pair
+                for place, faces in listed
+                if isinstance(faces, list)
+                for pair in find_look_alikes(
+                    faces,
+                    collection=target_collection(settings, place.place.collection),
+                    bucket=target_bucket(settings),
+                    photos=photos,
+                    threshold=settings.match_threshold,
+                )
+            ]
         )
 
     def known_students(self, ids: set[str]) -> set[str]:
@@ -117,9 +143,16 @@ def _read_database(settings: Settings) -> DatabaseFacts:
     return DatabaseFacts(name=database.name, server=state.server, exists=True, pending=pending, faces=faces)
 
 
-def _read_rows(settings: Settings) -> list[FaceRow]:
+def _read_places(settings: Settings, *, has_rows: bool) -> list[Place]:
+    if not has_rows:
+        return target_places(settings)
     with connect(target_database(settings), purpose="doctor") as conn:
-        return read_rows(conn, Scope(collection=settings.target.collection))
+        return target_places(settings, conn)
+
+
+def _read_rows(settings: Settings, place: Place) -> list[FaceRow]:
+    with connect(target_database(settings), purpose="doctor") as conn:
+        return read_rows(conn, Scope(place=place))
 
 
 def _read_photos(settings: Settings) -> set[str]:

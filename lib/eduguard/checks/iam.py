@@ -9,24 +9,25 @@ from eduguard.settings import Settings
 def iam_policies(settings: Settings, account: str) -> dict[str, Any]:
     """Return the least that each job needs, as IAM policies (service authorization reference of Rekognition and S3)."""
     target = settings.target
-    collection = f"arn:aws:rekognition:{target.region}:{account}:collection/{target.collection}"
+    prefix = f"arn:aws:rekognition:{target.region}:{account}:collection/"
+    collections = [f"{prefix}{name}" for name in (target.collection, *target.collections.values())]
     objects = f"arn:aws:s3:::{target.bucket}/{PHOTOS}*"
 
     def rekognition(*actions: str) -> dict[str, Any]:
-        return _statement([f"rekognition:{action}" for action in actions], collection)
+        return _statement([f"rekognition:{action}" for action in actions], collections)
 
     def bucket(*actions: str) -> dict[str, Any]:
         return _statement([f"s3:{action}" for action in actions], f"arn:aws:s3:::{target.bucket}")
 
     reads = rekognition("DescribeCollection", "ListFaces")
+    syncs = ("DescribeCollection", "ListFaces", "ListTagsForResource")
+    tags = ("ListTagsForResource", "TagResource")
     return {
-        "sync": _policy(reads),
-        "sync --prune": _policy(rekognition("DescribeCollection", "ListFaces", "DeleteFaces")),
-        "sync --users": _policy(
-            rekognition("DescribeCollection", "ListFaces", "ListUsers", "CreateUser", "AssociateFaces")
-        ),
+        "sync": _policy(rekognition(*syncs)),
+        "sync --prune": _policy(rekognition(*syncs, "DeleteFaces")),
+        "sync --users": _policy(rekognition(*syncs, "ListUsers", "CreateUser", "AssociateFaces")),
         "enrol": _policy(
-            rekognition("DescribeCollection", "ListFaces", "SearchFacesByImage", "IndexFaces", "DeleteFaces"),
+            rekognition("DescribeCollection", "ListFaces", "SearchFacesByImage", "IndexFaces", "DeleteFaces", *tags),
             _statement(["rekognition:CreateCollection", "s3:ListAllMyBuckets"], "*"),
             _statement(["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"], objects),
             bucket("ListBucket", "GetBucketPolicyStatus", "GetBucketPublicAccessBlock", "GetBucketAcl"),
@@ -44,7 +45,7 @@ def iam_policies(settings: Settings, account: str) -> dict[str, Any]:
     }
 
 
-def _statement(actions: list[str], resource: str) -> dict[str, Any]:
+def _statement(actions: list[str], resource: str | list[str]) -> dict[str, Any]:
     return {"Effect": "Allow", "Action": actions, "Resource": resource}
 
 

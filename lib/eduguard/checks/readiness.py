@@ -1,17 +1,19 @@
 """What a target lacks before `inv full` can fill a database from it, and the command that makes it; read-only."""
 
+from collections.abc import Mapping
+
 from eduguard.aws import CollectionState
 from eduguard.rebuild import protection
 from eduguard.settings import Settings
 from eduguard.targets import target_bucket, target_database
 
 
-def find_missing(settings: Settings, state: CollectionState | None) -> list[str]:
+def find_missing(settings: Settings, empty: Mapping[str, CollectionState | None]) -> list[str]:
     """Return what is missing, each with the one command that makes it.
 
     Args:
         settings: of the target.
-        state: its collection without a face, or None where there is no collection.
+        empty: its collections without a face, by name; None where there is no such collection.
 
     Raises:
         EduguardError: when the database's server does not answer, or the bucket cannot be looked for.
@@ -20,9 +22,12 @@ def find_missing(settings: Settings, state: CollectionState | None) -> list[str]
     prefix = f"INVOKE_TARGET={target.name} inv"
     database = target_database(settings)
     live = protection.inspect(database)
-    what = "has no face" if state else "does not exist"
     consent = "" if target.protection == "open" and live.is_local else f" --confirm {database.name}"
-    missing = [f"collection {target.collection} {what} in {target.region}: {prefix} enrol --yes{consent}"]
+    missing = [
+        f"collection {name} {'has no face' if state else 'does not exist'} in {target.region}: "
+        f"{prefix} enrol --yes{consent}"
+        for name, state in empty.items()
+    ]
     if not target_bucket(settings).exists():
         missing.append(f"bucket {target.bucket} does not exist: {prefix} enrol --yes{consent}")
     if not live.exists:

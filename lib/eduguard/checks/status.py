@@ -5,14 +5,16 @@ from typing import Any
 from eduguard import migrations
 from eduguard.postgres import Database, connect
 from eduguard.rebuild import protection, publication
+from eduguard.schools import Place, count_school
 from eduguard.settings import Settings
-from eduguard.sync import count_school
+from eduguard.sync import count_place
 from eduguard.targets import (
     cloud_folder,
     postgres_folder,
     running_cloud,
     running_database,
     target_collection,
+    target_places,
 )
 
 Report = dict[str, Any]
@@ -38,29 +40,45 @@ def read_report(settings: Settings) -> Report:
             "endpoint": endpoint or (None if target.has_local_cloud else target.rekognition_endpoint),
             "folder": str(cloud_folder(settings)) if target.uses_local_cloud else None,
         },
-        "collection": target.collection,
         "bucket": target.bucket,
         "migrations": {"applied": None, "pending": None},
         "rows": {},
         "faces": {"placeholders": None, "in_collection": None},
+        "schools": {},
     }
-    if database:
-        _add_database(report, database, settings)
-    if endpoint or not target.has_local_cloud:
-        state = target_collection(settings).describe()
-        report["faces"]["in_collection"] = state.face_count if state else None
+    places = (database and _add_database(report, database, settings)) or target_places(settings)
+    _add_collections(report, places, settings, is_reachable=bool(endpoint) or not target.has_local_cloud)
     return report
 
 
-def _add_database(report: Report, database: Database, settings: Settings) -> None:
+def _add_collections(report: Report, places: list[Place], settings: Settings, *, is_reachable: bool) -> None:
+    """Add the faces of each collection: of each school, and of all together."""
+    total = None
+    for place in places:
+        state = target_collection(settings, place.collection).describe() if is_reachable else None
+        school = report["schools"].setdefault(place.school or place.collection, {"rows": None, "placeholders": None})
+        school |= {"collection": place.collection, "in_collection": state.face_count if state else None}
+        total = (total or 0) + state.face_count if state else total
+    report["faces"]["in_collection"] = total
+
+
+def _add_database(report: Report, database: Database, settings: Settings) -> list[Place] | None:
+    """Add what is in the database; return the collections of its schools, None while it has no such table."""
     state = protection.inspect(database)
     report["database"]["exists"] = state.exists
     report["database"]["beside"] = publication.list_beside(database)
     if not state.exists:
-        return
+        return None
     plan = migrations.plan(database, settings.migrations_folder)
     report["migrations"] = {"applied": list(plan.applied), "pending": list(plan.pending)}
     with connect(database, purpose="status") as conn:
         report["rows"] = protection.count_rows(conn)
         if "student_faces" in report["rows"]:
             _, _, report["faces"]["placeholders"] = count_school(conn)
+        if plan.pending:
+            return None
+        places = target_places(settings, conn)
+        for place in places:
+            rows, placeholders = count_place(conn, place)
+            report["schools"][place.school or place.collection] = {"rows": rows, "placeholders": placeholders}
+        return places

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from invoke.context import Context
 from invoke.tasks import task
 
-from eduguard.commands.shared import COLLECTION, JSON, WAIT, settings_of
+from eduguard.commands.shared import COLLECTION, JSON, SCHOOL, WAIT, place_students, settings_of
 from eduguard.commands.words import Command
 from eduguard.errors import EduguardError
 from eduguard.settings import Settings
@@ -35,6 +35,7 @@ _MOST_PHOTOS = 10
         "annotate": "write the photos there, with a frame and a name on each face",
         "users": "search by all faces of a student together (see enrol --users)",
         "collection": COLLECTION,
+        "school": SCHOOL,
         "json": JSON,
         "wait": WAIT,
     },
@@ -47,6 +48,7 @@ def attendance_take(
     annotate: str = "",
     users: bool = False,
     collection: str = "",
+    school: str = "",
     json: bool = False,
     wait: float = math.inf,
 ) -> None:
@@ -56,19 +58,21 @@ def attendance_take(
     from eduguard.progress import Progress
     from eduguard.targets import target_collection, target_database
 
-    settings, files = settings_of(c, collection, wait=wait), [Path(each) for each in photo]
+    settings, files = settings_of(c, collection, school, wait=wait), [Path(each) for each in photo]
     _check_number(files)
     pictures, starts_at = list(map(students.read_picture, files)), _read_time(at)
     outputs = students.name_outputs(annotate, files)
-    database, faces = target_database(settings), target_collection(settings)
+    database = target_database(settings)
     with connect(database, purpose="attendance") as conn:
         roster = students.read_roster(conn, class_)
-        students.check_collection(conn, roster.names, settings.target.collection)
+        places = place_students(conn, settings, roster.names)
+    # A class of students of several schools is looked for in the collection of each.
+    faces = [target_collection(settings, name) for name in sorted({each.collection for each in places.values()})]
     with Progress() as progress:
         sightings = students.find_sightings(
             pictures,
-            collection=faces,
-            search=_search(settings, faces, roster, users=users),
+            collection=faces[0],
+            search=students.search_all([_search(settings, each, roster, users=users) for each in faces]),
             threshold=settings.match_threshold,
             advance=progress.begin("attendance", len(pictures), "photos").advance,
         )

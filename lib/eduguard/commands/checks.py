@@ -6,36 +6,44 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
 
-from eduguard.commands.shared import COLLECTION, JSON, settings_of
+from eduguard.commands.shared import COLLECTION, JSON, SCHOOL, settings_of
 from eduguard.errors import EduguardError
 from eduguard.terminal import print_json, print_step, print_table
 
 _NOT_VERIFIED = 2  # of `inv full`: the new database is published, and photos are not recognised
 
 
-@task(help={"json": JSON, "collection": COLLECTION})
-def status(c: Context, json: bool = False, collection: str = "") -> None:
-    """Show servers, migrations, row counts, placeholders left and the collection's face count; read-only."""
+@task(help={"json": JSON, "collection": COLLECTION, "school": SCHOOL})
+def status(c: Context, json: bool = False, collection: str = "", school: str = "") -> None:
+    """Show servers, migrations, row counts, and of each school its placeholders and faces; read-only."""
     from eduguard.checks import read_report
 
-    report = read_report(settings_of(c, collection))
+    report = read_report(settings_of(c, collection, school))
     print_json(report) if json else print_table(report)
 
 
 @task(
     help={
         "collection": COLLECTION,
+        "school": SCHOOL,
         "json": JSON,
         "iam": "print the least-privilege IAM policy of each job instead",
         "look-alikes": "search for every enrolled face among those of other students, a request each",
     }
 )
-def doctor(c: Context, collection: str = "", json: bool = False, iam: bool = False, look_alikes: bool = False) -> None:
+def doctor(
+    c: Context,
+    collection: str = "",
+    school: str = "",
+    json: bool = False,
+    iam: bool = False,
+    look_alikes: bool = False,
+) -> None:
     """Say what is wrong, from credentials to photos, and which command mends it; exit 0 well, 2 drift, 1 broken."""
     from eduguard.checks import BROKEN, DRIFT, OK, examine, iam_policies, worst
     from eduguard.targets import target_identity
 
-    settings = settings_of(c, collection)
+    settings = settings_of(c, collection, school)
     if iam:
         print_json(iam_policies(settings, target_identity(settings).account))
         return
@@ -53,27 +61,36 @@ def doctor(c: Context, collection: str = "", json: bool = False, iam: bool = Fal
 @task(
     help={
         "collection": COLLECTION,
+        "school": SCHOOL,
         "one-each": "only the first photo of each student",
         "if-local": "only where the collection is in the local cloud",
     }
 )
-def verify(c: Context, collection: str = "", one_each: bool = False, if_local: bool = False) -> None:
+def verify(c: Context, collection: str = "", school: str = "", one_each: bool = False, if_local: bool = False) -> None:
     """Prove that attendance works: search for each photo, re-encoded and cropped, and expect its own student."""
-    settings = settings_of(c, collection)
+    settings = settings_of(c, collection, school)
     if if_local and not settings.target.has_local_cloud:
         return
     from eduguard import checks
     from eduguard.postgres import connect
-    from eduguard.sync import count_school
-    from eduguard.targets import target_bucket, target_collection, target_database
+    from eduguard.schools import count_school
+    from eduguard.targets import all_places, target_bucket, target_collection, target_database, target_places
 
-    bucket, faces, database = target_bucket(settings), target_collection(settings), target_database(settings)
+    bucket, database, recognitions = target_bucket(settings), target_database(settings), []
     with connect(database, purpose="verify") as conn:
         photos = checks.read_enrolled_photos(conn, one_each=one_each)
-        recognitions = checks.recognise_photos(
-            conn, photos, collection=faces, bucket=bucket, threshold=settings.match_threshold
-        )
+        places = all_places(settings).of_students(conn, [photo.student_id for photo in photos])
+        chosen = dict.fromkeys(place.collection for place in target_places(settings, conn))
+        for name in chosen:
+            recognitions += checks.recognise_photos(
+                conn,
+                [photo for photo in photos if places[photo.student_id].collection == name],
+                collection=target_collection(settings, name),
+                bucket=bucket,
+                threshold=settings.match_threshold,
+            )
         incomplete = checks.find_incomplete(conn, bucket) if one_each else []
+        incomplete = [each for each in incomplete if places[each.photo.student_id].collection in chosen]
         students, rows, placeholders = count_school(conn)
     try:
         line = checks.require_right(recognitions, incomplete)

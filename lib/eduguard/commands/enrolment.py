@@ -1,7 +1,8 @@
 """The commands that enrol students' photos, and that remove all that bears a student's face."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,18 +10,31 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
 
-from eduguard.commands.shared import COLLECTION, CONFIRM, USERS, WAIT, YES, settings_of
+from eduguard.commands.shared import (
+    COLLECTION,
+    CONFIRM,
+    SCHOOL,
+    USERS,
+    WAIT,
+    YES,
+    chosen_database,
+    place_students,
+    settings_of,
+)
 from eduguard.commands.sync import sync_users
 from eduguard.commands.words import Command
 from eduguard.errors import EduguardError
 from eduguard.identifiers import KEY_FORM, is_student_id
+from eduguard.schools import Place
 from eduguard.settings import Settings
 from eduguard.terminal import ask, print_note, print_step
 
 if TYPE_CHECKING:
+    from psycopg import Connection
+
     from eduguard.aws import CollectionState
     from eduguard.postgres import Database
-    from eduguard.students import Request
+    from eduguard.students import Caution, FolderPhoto, Request
 
 Ask = Callable[[str], str | None]
 
@@ -34,8 +48,9 @@ Ask = Callable[[str], str | None]
         "photo": "a JPEG file",
         "from": f"enrol all photos of a folder laid out like the bucket: {KEY_FORM}",
         "collection": COLLECTION,
+        "school": SCHOOL,
         "users": USERS,
-        "if-empty": "only while the collection has no face",
+        "if-empty": "only into collections that have no face",
         "twin": "enrol a face even if it is like another student's",
         "dry-run": "only count what would be done",
         "yes": YES,
@@ -49,6 +64,7 @@ def enrol(
     photo: Sequence[str] | None = None,
     from_: str = "",
     collection: str = "",
+    school: str = "",
     users: bool = False,
     if_empty: bool = False,
     twin: bool = False,
@@ -58,19 +74,20 @@ def enrol(
     wait: float = math.inf,
 ) -> None:
     """Enrol photos of a student or, by --from, of many: bucket, face, row; without either the sample photos."""
-    settings, consent = settings_of(c, collection, wait=wait), (lambda _: "y") if yes else ask
+    settings, consent = settings_of(c, collection, school, wait=wait), (lambda _: "y") if yes else ask
     if student and from_:
         raise EduguardError("A student and a folder", hint="inv enrol STUDENT PHOTO…, or inv enrol --from FOLDER")
     if dry_run and not (student or from_):
         raise EduguardError("--dry-run needs a student or a folder", hint="inv enrol --from FOLDER --dry-run")
+    line, collections = None, set[str]()
     if student or from_:
-        line: str | None = _enrol(settings, _read_requests(student, photo or [], from_), twin=twin, dry_run=dry_run)
+        line, collections = _enrol(settings, _read_requests(student, photo or [], from_), twin=twin, dry_run=dry_run)
     else:
         line = _enrol_samples(settings, if_empty=if_empty, twin=twin, ask=consent)
     if line:
         print_step("enrol", line)
     if users and not dry_run:
-        print_step("users", sync_users(settings, next=False))
+        print_step("users", _sync_users(settings, collections))
 
 
 @task(
@@ -95,31 +112,46 @@ def unenrol(
     """Remove all that bears a student's face: faces, photos, rows; shows them and asks first."""
     from eduguard import students
     from eduguard.postgres import connect
-    from eduguard.targets import target_database, target_storage
+    from eduguard.targets import check_writable, target_database, target_storage
 
     settings, consent = settings_of(c, collection, wait=wait), (lambda _: student) if yes else ask
     if not is_student_id(student):
         raise EduguardError(f"{student!r} is not a student's id", hint="inv unenrol STUDENT")
-    storage, database = target_storage(settings), target_database(settings)
+    database = target_database(settings)
     kept = _list_copies(database)
     with connect(database, purpose="unenrol") as conn:
-        students.check_collection(conn, [student], settings.target.collection)
-        traces = students.find_traces(conn, student, storage)
-        if traces.is_empty and not (copies and kept):
+        places = _places_of(conn, settings, student)
+        for place in places:
+            check_writable(settings, place.collection)
+        storages = [target_storage(settings, place) for place in places]
+        found = [(each, students.find_traces(conn, student, each)) for each in storages]
+        # Rows and photos are found beside each collection; they are named and removed with the first.
+        found = [each for each in found if each[1].faces or each[1].user] or found[:1]
+        if found[0][1].is_empty and not (copies and kept):
             print_step("unenrol", f"{student}: no face, no photo and no row; nothing to remove")
             print_note(_name_rest(kept))
             return
         also = f", and its rows in {', '.join(kept)}" if copies and kept else ""
-        print_note(f"{settings.target}, bucket {settings.target.bucket}\n{traces}")
-        if consent(f"Remove {traces.counts()} of {student}{also} for good? Type the student's id:") != student:
-            raise EduguardError(
-                f"{student}: nothing was removed ({traces.counts()}{also})", hint="Type the id, or pass --yes."
-            )
-        removed = students.remove_traces(conn, student, storage)
-    print_step("unenrol", f"{student}: {removed.counts()} removed")
+        counts = " and ".join(traces.counts() for _, traces in found)
+        for storage, traces in found:
+            where = f"{student} is in {storage.collection.name}, bucket {storage.bucket.name}"
+            print_note(f"{settings.target}; {where}\n{traces}")
+        if consent(f"Remove {counts} of {student}{also} for good? Type the student's id:") != student:
+            raise EduguardError(f"{student}: nothing was removed ({counts}{also})", hint="Type the id, or pass --yes.")
+        for storage, _ in found:
+            print_step("unenrol", f"{student}: {students.remove_traces(conn, student, storage).counts()} removed")
     if copies:
         _remove_from_copies(database, kept, student)
     print_note(_name_rest([] if copies else kept))
+
+
+def _places_of(conn: "Connection", settings: Settings, student: str) -> list[Place]:
+    """Return where a student's faces are: of one that the database does not know, any collection of the target."""
+    from eduguard.targets import target_places
+
+    if conn.execute("SELECT FROM students WHERE id = %s", [student]).rowcount:
+        return [place_students(conn, settings, [student])[student]]
+    return target_places(settings, conn)
 
 
 def _list_copies(database: "Database") -> list[str]:
@@ -135,9 +167,8 @@ def _remove_from_copies(database: "Database", names: Sequence[str], student: str
 
     with lock.hold_lock(database):
         for name in names:
-            print_step(
-                "unenrol", f"{student}: {remove_from_copy(database.aside(name), student)} rows removed in {name}"
-            )
+            removed = remove_from_copy(database.aside(name), student)
+            print_step("unenrol", f"{student}: {removed} rows removed in {name}")
 
 
 def _name_rest(kept: Sequence[str]) -> str:
@@ -156,55 +187,113 @@ def _read_requests(student: str, files: Sequence[str], folder: str) -> "Sequence
     return [Request(student_id=student, file=Path(file)) for file in files]
 
 
-def _enrol(settings: Settings, requests: "Sequence[Request]", *, twin: bool, dry_run: bool) -> str:
+def _enrol(settings: Settings, requests: "Sequence[Request]", *, twin: bool, dry_run: bool) -> tuple[str, set[str]]:
+    """Enrol photos; return the counts as one line and the collections that the faces are in."""
     from eduguard import students
     from eduguard.postgres import connect
     from eduguard.progress import Progress
-    from eduguard.targets import target_database, target_storage
+    from eduguard.targets import check_writable, target_database, target_storage
 
-    database, storage = target_database(settings), target_storage(settings)
+    database = target_database(settings)
     with connect(database, purpose="enrol") as conn:
-        ids = [request.student_id for request in requests]
-        students.check_students(conn, ids)
-        students.check_collection(conn, ids, settings.target.collection)
-        planned = students.plan_enrolments(conn, requests, storage=storage)
+        places = place_students(conn, settings, [request.student_id for request in requests])
+        used = {place.collection: place for place in places.values()}
+        if not dry_run:
+            for name in sorted(used):
+                check_writable(settings, name)
+        opened = {name: target_storage(settings, place) for name, place in used.items()}
+        storages = {student: opened[place.collection] for student, place in places.items()}
+        planned = students.plan_enrolments(conn, requests, storages=storages)
     work = students.summarise_work(each.place for each in planned if each.place)
     if dry_run:
-        return work
+        return work, set(used)
     print_note(f"plan: {work}")
     with Progress() as progress:
         enrolments = students.enrol_students(
             requests,
             connect=lambda: connect(database, purpose="enrol"),
-            storage=storage,
+            storages=storages,
             caution=students.Caution(threshold=settings.match_threshold, is_twin=twin),
-            note=print_note,
+            note=cache(print_note),
             advance=progress.begin("enrol", len(requests), "photos").advance,
         )
-    return students.summarise(enrolments)
+    return students.summarise(enrolments), set(used)
 
 
 def _enrol_samples(settings: Settings, *, if_empty: bool, twin: bool, ask: Ask) -> str | None:
-    from eduguard.targets import target_collection, target_storage
+    from eduguard.targets import check_writable, target_collection, target_places
 
     target = settings.target
+    names, empty = [place.collection for place in target_places(settings)], dict[str, "CollectionState | None"]()
     if if_empty:
-        state = target_collection(settings).describe()
-        if state and state.face_count:
-            return None
-    from eduguard.students import Caution, enrol_samples, find_photos
+        states = {name: target_collection(settings, name).describe() for name in names}
+        empty = {name: state for name, state in states.items() if state is None or not state.face_count}
+        names = list(empty)
+    if not names:
+        return None
+    from eduguard.students import Caution
 
-    photos = find_photos(settings.photos_folder)
-    if not target.has_local_cloud and ask(f"Send {len(photos)} sample photos to {target}? [y/N]") != "y":
+    photos = _sort_samples(settings, names)
+    if not photos:
+        return None if if_empty else "no sample photo is of a student in these collections"
+    for place in photos:
+        check_writable(settings, place.collection)
+    count = sum(map(len, photos.values()))
+    if not target.has_local_cloud and ask(f"Send {count} sample photos to {target}? [y/N]") != "y":
         if if_empty:
-            raise _not_ready(settings, state)
+            raise _not_ready(settings, empty)
         return "no photo was sent; `inv enrol --yes` sends the sample photos without asking"
     caution = Caution(threshold=settings.match_threshold, is_twin=twin, is_drawn_trusted=True)
-    return enrol_samples(photos, storage=target_storage(settings), caution=caution, note=print_note).summary()
+    line = _send_samples(settings, photos, caution)
+    return line if count or not if_empty else None
 
 
-def _not_ready(settings: Settings, state: "CollectionState | None") -> Exit:
+def _send_samples(settings: Settings, photos: "Mapping[Place, Sequence[FolderPhoto]]", caution: "Caution") -> str:
+    """Enrol the sample photos of each collection; a refusal in one does not stop the others."""
+    from eduguard.students import SamplesReport, enrol_samples
+    from eduguard.targets import target_storage
+
+    report, failures = SamplesReport(photos=0, uploaded=0, indexed=0), list[EduguardError]()
+    note = cache(print_note)  # all have one bucket: it is told of once
+    for place, files in photos.items():
+        try:
+            report += enrol_samples(files, storage=target_storage(settings, place), caution=caution, note=note)
+        except EduguardError as error:
+            failures.append(error)
+    if failures:
+        raise EduguardError("\n".join(each.message for each in failures), hint=failures[0].hint)
+    return report.summary()
+
+
+def _not_ready(settings: Settings, empty: "Mapping[str, CollectionState | None]") -> Exit:
     from eduguard.checks import find_missing
 
-    missing = "\n  ".join(find_missing(settings, state))
+    missing = "\n  ".join(find_missing(settings, empty))
     return Exit(f"error: Nothing was built or published. Target {settings.target.name} lacks:\n  {missing}", code=2)
+
+
+def _sort_samples(settings: Settings, collections: "Collection[str]") -> "dict[Place, list[FolderPhoto]]":
+    """Return the sample photos of these collections by place: the fixtures say which school a student is of."""
+    from eduguard.fixtures import read_students
+    from eduguard.students import find_photos
+    from eduguard.targets import all_places
+
+    places = all_places(settings)
+    photos, of_student = find_photos(settings.photos_folder), places.of_rows(read_students(settings.seed_folder))
+    # In the local cloud a school's collection is made even if it has no photo yet.
+    made = of_student.values() if settings.target.has_local_cloud else ()
+    sorted_photos: dict[Place, list[FolderPhoto]] = {place: [] for place in made if place.collection in collections}
+    for photo in photos:
+        place = of_student.get(photo.student_id) or Place(collection=places.collection)
+        if place.collection in collections:
+            sorted_photos.setdefault(place, []).append(photo)
+    return sorted_photos
+
+
+def _sync_users(settings: Settings, collections: set[str]) -> str:
+    from eduguard.postgres import connect
+    from eduguard.targets import target_places
+
+    with connect(chosen_database(settings), purpose="users") as conn:
+        places = [each for each in target_places(settings, conn) if not collections or each.collection in collections]
+    return sync_users(settings, places, next=False)

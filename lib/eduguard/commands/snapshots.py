@@ -25,7 +25,7 @@ def snapshot_save(c: Context, name: str, confirm: str = "") -> None:
     from eduguard.targets import target_database
 
     settings = settings_of(c)
-    live, collection = target_database(settings), settings.target.collection
+    live, collection = target_database(settings), _name_collections(settings)
     with lock.hold_lock(live):
         count = _face_count(settings)
         facts = {"migrations": migrations.hash_applied(live), "collection": collection, "face_count": count}
@@ -81,22 +81,29 @@ def snapshot_delete(c: Context, name: str, confirm: str = "") -> None:
 
 def _moved(settings: Settings, snapshot: "Snapshot") -> str:
     collection, then = snapshot.kept.facts["collection"], snapshot.kept.facts["face_count"]
-    if collection != settings.target.collection:
+    if collection != _name_collections(settings):
         return f"; its FaceIds are of collection {collection}: run `inv sync-faces`"
     if (now := _face_count(settings)) != then:
         return f"; {collection} moved on from {_faces(then)} to {_faces(now)}: run `inv sync-faces`"
     return ""
 
 
+def _name_collections(settings: Settings) -> str:
+    from eduguard.targets import target_places
+
+    return ", ".join(place.collection for place in target_places(settings))
+
+
 def _face_count(settings: Settings) -> int | None:
-    from eduguard.targets import target_collection
+    """Return how many faces the target's collections have together; None where one could not be asked."""
+    from eduguard.targets import target_collection, target_places
 
     try:
-        state = target_collection(settings).describe()
+        states = [target_collection(settings, place.collection).describe() for place in target_places(settings)]
     except EduguardError as error:
-        print_note(f"{settings.target.collection} was not asked: {error}")
+        print_note(f"{_name_collections(settings)} was not asked: {error}")
         return None
-    return state.face_count if state else 0
+    return sum(state.face_count for state in states if state)
 
 
 def _faces(count: int | None) -> str:

@@ -1,7 +1,8 @@
-"""The command that writes the collection's FaceIds into the rows, and what gives each student a user."""
+"""The command that writes the collections' FaceIds into the rows, and what gives each student a user."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -9,24 +10,40 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
 
-from eduguard.commands.shared import COLLECTION, CONFIRM, JSON, NEXT, USERS, WAIT, chosen_database, settings_of
+from eduguard.commands.shared import (
+    COLLECTION,
+    CONFIRM,
+    CONFIRM_COLLECTION,
+    JSON,
+    NEXT,
+    SCHOOL,
+    USERS,
+    WAIT,
+    chosen_database,
+    settings_of,
+)
 from eduguard.errors import EduguardError
 from eduguard.settings import Settings
-from eduguard.terminal import ask, print_json, print_note, print_step
+from eduguard.terminal import ask, one_at_a_time, print_json, print_note, print_step
 
 if TYPE_CHECKING:
+    from eduguard.aws import Collection
+    from eduguard.postgres import Database
+    from eduguard.progress import Progress
+    from eduguard.schools import Place
     from eduguard.sync import Outcome, Plan
 
-Show = Callable[[Settings, "Plan"], None]
-Sync = Callable[[Settings], "Outcome"]
+Show = Callable[["Place", "Plan"], None]
+Sync = Callable[["Place", str], "Outcome"]
 _MOST_ITEMS = 20  # of a plan, unless all are asked for
-_COLLECTIONS_AT_ONCE = 4  # each sends one request at a time, all of them at the pace of the region
+_TAGS_A_SECOND = 10  # AWS's quota of ListTagsForResource, in every region
+_COLLECTIONS_AT_ONCE = 8  # each sends one request at a time, all of them at the pace of the region
 
 
 @task(
     help={
         "collection": COLLECTION,
-        "all": "every collection that a student names, side by side",
+        "school": SCHOOL,
         "student": "only this student's rows",
         "grade": "only the rows of this grade's students",
         "dry-run": "show what would be written, and write nothing",
@@ -34,7 +51,7 @@ _COLLECTIONS_AT_ONCE = 4  # each sends one request at a time, all of them at the
         "unlink-missing": "rows without a face go back to the placeholder",
         "adopt": "make rows for faces without one whose external image id names a known student",
         "prune": "delete duplicates, orphans or temporary faces from the collection, after showing them",
-        "confirm-collection": "the collection's name: consent to a change of many linked rows",
+        "confirm-collection": CONFIRM_COLLECTION,
         "verbose": "show every item, and each row that stays as it is",
         "json": JSON,
         "yes": "delete without asking",
@@ -47,7 +64,7 @@ _COLLECTIONS_AT_ONCE = 4  # each sends one request at a time, all of them at the
 def sync_faces(
     c: Context,
     collection: str = "",
-    all: bool = False,
+    school: str = "",
     student: str = "",
     grade: str = "",
     dry_run: bool = False,
@@ -64,14 +81,11 @@ def sync_faces(
     confirm: str = "",
     wait: float = math.inf,
 ) -> None:
-    """Write the collection's FaceIds into student_faces, by external image id: show the plan, apply it, plan again."""
+    """Write each collection's FaceIds into student_faces, by external image id: show the plan, apply it, plan again."""
     from eduguard.progress import Progress
     from eduguard.sync import Options, run
-    from eduguard.targets import target_collection
 
     options = Options(
-        student=student,
-        grade=grade,
         dry_run=dry_run or check,
         unlink_missing=unlink_missing,
         in_full=verbose,
@@ -79,58 +93,106 @@ def sync_faces(
         prune=prune,
         confirm=confirm_collection,
     )
-    settings, consent = settings_of(c, collection, wait=wait), (lambda _: "y") if yes else ask
-    show = _plan_printer(verbose=verbose, quiet=json or next)
+    settings = settings_of(c, collection, school, wait=wait)
+    consent = one_at_a_time((lambda _: "y") if yes else ask)
+    database, show = chosen_database(settings, next=next), _plan_printer(verbose=verbose, quiet=json or next)
+    places, students = _find_places(settings, database, student, grade)
+    options = replace(options, students=students, trusts_memory=len(places) > _TAGS_A_SECOND)
+    opened = _open_collections(settings, places, writes=bool(prune or users) and not options.dry_run)
 
-    def sync(each: Settings) -> "Outcome":
+    def sync(place: "Place", arn: str) -> "Outcome":
         return run(
-            chosen_database(each, next=next and not all),
-            target_collection(each),
+            database,
+            place,
+            opened[place.collection],
             options,
             ask=consent,
-            show=lambda plan: show(each, plan),
+            show=lambda plan: show(place, plan),
             progress=progress,
+            arn=arn,
         )
 
     with Progress() as progress:
-        outcomes, failures = _sync_all(settings, sync) if all else ([sync(settings)], [])
+        outcomes, failures = _sync_all(settings, places, sync, progress)
     _print_outcomes(outcomes, failures, json=json)
     if users and not options.dry_run:
-        print_step("users", sync_users(settings, next=next))
+        print_step("users", sync_users(settings, places, next=next))
     if failures:
         raise Exit("\n".join(f"error: {failure}" for failure in failures), code=1)
     if check and any(outcome.plan.has_drift for outcome in outcomes):
         raise Exit(code=2)
 
 
-def sync_users(settings: Settings, *, next: bool) -> str:
+def sync_users(settings: Settings, places: "Sequence[Place]", *, next: bool) -> str:
     """Give each student's user the faces of the student's rows; nothing is taken from a user. Return a line."""
     from eduguard.aws import read_faces
     from eduguard.postgres import connect
     from eduguard.students import apply_users, plan_users
     from eduguard.sync import Scope, read_rows
-    from eduguard.targets import target_collection
 
-    collection = target_collection(settings)
-    listed = read_faces(collection)
-    with connect(chosen_database(settings, next=next), purpose="users") as conn:
-        plan = plan_users(read_rows(conn, Scope(collection=collection.name)), listed)
-    return apply_users(collection, plan)
+    lines = []
+    for name, collection in _open_collections(settings, places, writes=True).items():
+        listed = read_faces(collection)
+        with connect(chosen_database(settings, next=next), purpose="users") as conn:
+            rows = [row for place in places if place.collection == name for row in read_rows(conn, Scope(place=place))]
+        line = apply_users(collection, plan_users(rows, listed))
+        lines.append(f"{name}: {line}" if len(places) > 1 else line)
+    return "; ".join(lines)
 
 
-def _sync_all(settings: Settings, sync: Sync) -> "tuple[list[Outcome], list[EduguardError]]":
-    """Sync every collection that a student names, side by side; the failure of one does not stop the others."""
+def _find_places(
+    settings: Settings, database: "Database", student: str, grade: str
+) -> "tuple[list[Place], frozenset[str] | None]":
+    """Return the collections to be synced, and the students: where some are named, only where their faces are."""
+    from eduguard.postgres import connect
+    from eduguard.schools import find_students
+    from eduguard.targets import all_places, target_places
+
+    with connect(database, purpose="sync") as conn:
+        places, students = target_places(settings, conn), find_students(conn, student, grade)
+        if students is None:
+            return places, None
+        wanted = {place.collection for place in all_places(settings).of_students(conn, students).values()}
+    if found := [place for place in places if place.collection in wanted]:
+        return found, students
+    named = ", ".join(place.collection for place in places)
+    raise EduguardError(f"Their faces are in {', '.join(sorted(wanted))}, not in {named}")
+
+
+def _open_collections(settings: Settings, places: "Sequence[Place]", *, writes: bool) -> "dict[str, Collection]":
+    """Open the collections of the places by one client; writes: refuse those that another target names."""
+    from eduguard.targets import check_writable, target_collection
+
+    if writes:
+        for place in places:
+            check_writable(settings, place.collection)
+    first = target_collection(settings, places[0].collection)
+    return {place.collection: first.named(place.collection) for place in places}
+
+
+def _sync_all(
+    settings: Settings, places: "Sequence[Place]", sync: Sync, progress: "Progress"
+) -> "tuple[list[Outcome], list[EduguardError]]":
+    """Sync the collections side by side; the failure of one does not stop the others."""
+    if len(places) == 1:
+        return [sync(places[0], "")], []
     from concurrent.futures import ThreadPoolExecutor
 
-    from eduguard.postgres import connect
-    from eduguard.sync import read_collections
+    from eduguard.targets import target_identity
 
-    with connect(chosen_database(settings), purpose="sync") as conn:
-        names = read_collections(conn)
+    identity = target_identity(settings)  # names the ARNs by one request: DescribeCollection has the smallest quota
+    step = progress.begin("sync", len(places), "collections")
     outcomes: list[Outcome] = []
     failures: list[EduguardError] = []
+
+    def sync_one(place: "Place") -> "Outcome":
+        try:
+            return sync(place, identity.collection_arn(settings.target.region, place.collection))
+        finally:
+            step.advance()
+
     with ThreadPoolExecutor(_COLLECTIONS_AT_ONCE) as threads:
-        for future in [threads.submit(sync, settings.with_collection(name)) for name in names]:
+        for future in [threads.submit(sync_one, place) for place in places]:
             try:
                 outcomes.append(future.result())
             except EduguardError as error:
@@ -141,23 +203,30 @@ def _sync_all(settings: Settings, sync: Sync) -> "tuple[list[Outcome], list[Edug
 def _plan_printer(*, verbose: bool, quiet: bool) -> Show:
     """Return what shows a plan before it is applied: its items, as many as fit."""
 
-    def show(settings: Settings, plan: "Plan") -> None:
+    def show(place: "Place", plan: "Plan") -> None:
         limit = 0 if quiet else plan.shown if verbose else _MOST_ITEMS
         for item in islice(plan.items(), limit):
             print_step("plan", item)
         if plan.shown > limit and not quiet:
-            print_step("plan", f"... and {plan.shown - limit} more of {settings.target.collection} (--verbose)")
+            print_step("plan", f"... and {plan.shown - limit} more of {place.collection} (--verbose)")
 
     return show
 
 
 def _print_outcomes(outcomes: "list[Outcome]", failures: list[EduguardError], *, json: bool) -> None:
+    notes = dict.fromkeys(note for outcome in outcomes for note in outcome.notes)
+    for note in islice(notes, _MOST_ITEMS):
+        print_note(note)
+    if len(notes) > _MOST_ITEMS:
+        print_note(f"... and {len(notes) - _MOST_ITEMS} more notes of this kind")
     for outcome in outcomes:
         if outcome.miscounted:
             difference = f"{abs(outcome.miscounted)} faces {'more' if outcome.miscounted > 0 else 'fewer'}"
-            print_note(f"{outcome.collection} listed {difference} than it counts; it is changing: run this again later")
+            print_note(
+                f"{outcome.place.collection} listed {difference} than it counts; it is changing: run this again later"
+            )
     if json:
         print_json({"collections": [each.as_json() for each in outcomes], "errors": [str(each) for each in failures]})
         return
     for outcome in outcomes:
-        print_step("sync", f"{outcome.collection}: {outcome.summary()}")
+        print_step("sync", f"{outcome.place.collection}: {outcome.summary()}")

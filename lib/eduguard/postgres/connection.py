@@ -71,6 +71,12 @@ def connect(database: Database, *, purpose: str) -> Iterator["Connection"]:
             raise EduguardError(
                 f"{database.name}: {error.diag.message_primary}", hint="Run `inv migrate`, then `inv seed-full`."
             ) from error
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise EduguardError(
+                f"{database.name}: {str(error).strip()}",
+                hint=f"The role {conn.info.user} may not see or change all of it. Use the role that owns the tables, "
+                f"or ask an administrator for the right; against row security: ALTER ROLE {conn.info.user} BYPASSRLS",
+            ) from error
         except psycopg.Error as error:
             holder = ended_wait(conn)
             failure = f"waited too long for {holder}" if holder else str(error).strip()

@@ -52,6 +52,11 @@ class Kept:
     database: Database
     facts: Mapping[str, Any]
 
+    @property
+    def is_snapshot(self) -> bool:
+        """Say whether a user had it made; a template was made of migrations and fixtures."""
+        return "seeded" not in self.facts
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stranger:

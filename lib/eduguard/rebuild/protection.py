@@ -1,7 +1,7 @@
 """Whether a database may be replaced: what is known about it, and what consent that takes."""
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -9,6 +9,7 @@ from eduguard.errors import EduguardError
 from eduguard.postgres import Database, connect, read_value
 from eduguard.rebuild.mark import Mark, Written, read_mark, read_written
 from eduguard.settings import Target
+from eduguard.synced import read_synced
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -48,6 +49,8 @@ class DatabaseState:
     """we made it, here and for this target"""
     is_empty: bool = False
     written: Written = field(default_factory=dict)
+    synced: Mapping[str, str] = field(default_factory=dict)
+    """which collections it was synced with: the database that replaces it knows it too"""
 
     @property
     def exists(self) -> bool:
@@ -82,6 +85,7 @@ def inspect(database: Database) -> DatabaseState:
             is_ours=mark is not None and mark.is_of(database),
             is_empty=_is_empty(conn),
             written=read_written(conn),
+            synced=read_synced(conn),
         )
 
 

@@ -29,6 +29,7 @@ from eduguard.rebuild.properties import (
     read_properties,
 )
 from eduguard.rebuild.protection import DatabaseState, count_rows
+from eduguard.synced import carry_over
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -134,6 +135,8 @@ def create_next(
         with connect(draft, purpose="rebuild") as inside, inside.transaction():
             inputs = template.facts.get("inputs") if template else None
             write_mark(inside, database, command=command, inputs=inputs, replaces=state.oid, written=written)
+            if not (template and template.is_snapshot):  # its FaceIds are of the collections that it was synced with
+                carry_over(inside, state.synced)
         clones.finish_draft(conn, draft, database.next)
 
 

@@ -11,6 +11,7 @@ from eduguard.students.class_photos import (
     find_sightings,
     judge_matches,
     name_empty,
+    search_all,
     search_by_faces,
     search_by_users,
 )
@@ -19,8 +20,6 @@ from eduguard.students.copies import choose_copies, remove_from_copy
 from eduguard.students.enrolment import (
     Enrolment,
     Request,
-    check_collection,
-    check_students,
     enrol_students,
     plan_enrolments,
     requests_of,
@@ -36,7 +35,7 @@ from eduguard.students.photos import (
     push,
 )
 from eduguard.students.pictures import read_picture
-from eduguard.students.samples import enrol_samples, find_photos
+from eduguard.students.samples import FolderPhoto, SamplesReport, enrol_samples, find_photos
 from eduguard.students.storage import Storage, check_private, prepare_bucket
 from eduguard.students.unenrolment import find_traces, remove_traces
 from eduguard.students.users import apply_users, find_mixed, name_mixed, plan_users
@@ -44,20 +43,20 @@ from eduguard.students.users import apply_users, find_mixed, name_mixed, plan_us
 __all__ = [
     "Caution",
     "Enrolment",
+    "FolderPhoto",
     "Held",
     "Likeness",
     "PhotoReport",
     "Place",
     "Request",
+    "SamplesReport",
     "Storage",
     "Stranger",
     "annotate_photos",
     "apply_users",
-    "check_collection",
     "check_photos",
     "check_private",
     "check_strangers",
-    "check_students",
     "check_users",
     "choose_copies",
     "complete",
@@ -88,6 +87,7 @@ __all__ = [
     "remove_traces",
     "report_session",
     "requests_of",
+    "search_all",
     "search_by_faces",
     "search_by_users",
     "summarise",

@@ -169,6 +169,16 @@ def name_empty(pictures: Sequence[Picture], sightings: Iterable[Sighting]) -> li
     return empty
 
 
+def search_all(searches: Sequence[Search]) -> Search:
+    """Return a search that makes each of these and takes the likeness that is the most similar."""
+
+    def search(cut: bytes) -> Likeness | Stranger | None:
+        found = [likeness for each in searches if (likeness := each(cut))]
+        return max(found, key=lambda each: each.similarity, default=None)
+
+    return search
+
+
 def find_sightings(
     pictures: Sequence[Picture],
     *,

@@ -77,48 +77,28 @@ def find_number(
     return 1 + max(with_row | stored.keys() | set(faces), default=0)
 
 
-def check_students(conn: "Connection", students: Iterable[str]) -> None:
-    """Refuse students that do not exist, by name; read-only."""
-    wanted = sorted(set(students))
-    known = {row[0] for row in conn.execute("SELECT id FROM students WHERE id = ANY (%s)", [wanted])}
-    if unknown := [student for student in wanted if student not in known]:
-        raise EduguardError(f"No such student: {', '.join(unknown)}", hint="The table students has a row for each.")
-
-
-def check_collection(conn: "Connection", students: Iterable[str], collection: str) -> None:
-    """Refuse a collection in which these students' faces are not kept; read-only.
-
-    A collection that no student names has the faces of all students, as it does for sync.
-    """
-    elsewhere = conn.execute(
-        "SELECT id, aws_collection_id FROM students"
-        " WHERE id = ANY (%(students)s) AND aws_collection_id <> %(collection)s"
-        " AND EXISTS (SELECT FROM students WHERE aws_collection_id = %(collection)s) ORDER BY id",
-        {"students": list(students), "collection": collection},
-    ).fetchall()
-    if elsewhere:
-        raise EduguardError(
-            f"Not in collection {collection}: {', '.join(f'{student} (in {other})' for student, other in elsewhere)}",
-            hint=f"Pass --collection {elsewhere[0][1]}; students.aws_collection_id says where a student's faces are.",
-        )
-
-
 def plan_enrolments(
-    conn: "Connection", requests: Sequence[Request], *, storage: Storage, faces: Faces | None = None
+    conn: "Connection", requests: Sequence[Request], *, storages: Mapping[str, Storage]
 ) -> list[Enrolment]:
     """Say of each photo what is missing, as far as is known now; read-only.
+
+    Args:
+        conn: to the database.
+        requests: the photos.
+        storages: of each student.
 
     Raises:
         EduguardError: for a file that is not a photo, or a student's id that cannot be part of a key.
     """
     check_keys(photo_key(request.student_id, 1) for request in requests)
-    listed = list_face_ids(storage.collection) if faces is None else faces
-    has_bucket = storage.bucket.exists()
+    listed = _list_faces(storages)
+    has_bucket = any(storage.bucket.exists() for storage in list(storages.values())[:1])  # one for all students
 
     def plan(request: Request) -> Enrolment:
-        picture = read_picture(request.file)
+        picture, storage = read_picture(request.file), storages[request.student_id]
+        bucket, faces = storage.bucket if has_bucket else None, listed[storage.collection.name]
         try:
-            place = _find_place(conn, request, picture, bucket=storage.bucket if has_bucket else None, faces=listed)
+            place = _find_place(conn, request, picture, bucket=bucket, faces=faces)
         except FaceRefusedError as error:
             return Enrolment(request=request, refusal=error)
         return Enrolment(request=request, place=place)
@@ -126,11 +106,17 @@ def plan_enrolments(
     return [plan(request) for request in requests]
 
 
+def _list_faces(storages: Mapping[str, Storage]) -> dict[str, Faces]:
+    """Return the FaceIds of each collection, by its name."""
+    collections = {storage.collection.name: storage.collection for storage in storages.values()}
+    return {name: list_face_ids(collection) for name, collection in collections.items()}
+
+
 def enrol_students(
     requests: Sequence[Request],
     *,
     connect: Callable[[], AbstractContextManager["Connection"]],
-    storage: Storage,
+    storages: Mapping[str, Storage],
     caution: Caution,
     note: Note,
     advance: Callable[[], None],
@@ -142,7 +128,7 @@ def enrol_students(
     Args:
         requests: the photos, which `plan_enrolments` has checked.
         connect: opens a connection to the database, one for each student.
-        storage: its bucket and its collection are created if they do not exist.
+        storages: of each student; bucket and collections are created if they do not exist.
         caution: which faces are refused.
         note: prints what cannot be known of the bucket.
         advance: is called after each photo.
@@ -150,14 +136,16 @@ def enrol_students(
     Raises:
         EduguardError: for a bucket that is not private: nothing was sent.
     """
-    prepare_storage(storage, note)
-    faces = list_face_ids(storage.collection)
+    for storage in {storage.collection.name: storage for storage in storages.values()}.values():
+        prepare_storage(storage, note)
+    listed = _list_faces(storages)
     students: dict[str, list[Request]] = {}
     for request in requests:
         students.setdefault(request.student_id, []).append(request)
 
     def enrol_all(of_one: list[Request]) -> list[Enrolment]:
-        enrolments = []
+        enrolments, storage = [], storages[of_one[0].student_id]
+        faces = listed[storage.collection.name]
         with connect() as conn:
             for request in of_one:
                 enrolments.append(enrol_or_refuse(conn, request, storage=storage, faces=faces, caution=caution))

@@ -44,6 +44,14 @@ class SamplesReport:
     indexed: int
     changed: int = 0
 
+    def __add__(self, other: "SamplesReport") -> "SamplesReport":
+        return SamplesReport(
+            photos=self.photos + other.photos,
+            uploaded=self.uploaded + other.uploaded,
+            indexed=self.indexed + other.indexed,
+            changed=self.changed + other.changed,
+        )
+
     def summary(self) -> str:
         """Return the counts as one line."""
         if not self.uploaded and not self.indexed and not self.changed:

@@ -4,8 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from eduguard.aws import Bucket, Collection
+from eduguard.errors import EduguardError
+from eduguard.identifiers import SCHOOL_TAG
 
 Note = Callable[[str], None]
+UNTAGGED = (
+    "the collection has no tag that names its school: this role may not call ListTagsForResource or TagResource "
+    "(`inv doctor --iam`)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,21 +24,40 @@ class Storage:
     collection: Collection
     bucket: Bucket
     by_reference: bool
+    school: str | None = None
+    """whose collection it is; None: that of single students only"""
 
 
 def prepare_storage(storage: Storage, note: Note) -> None:
-    """Create collection and bucket where they do not exist, and refuse a bucket that is not private.
+    """Create collection and bucket where they do not exist, tag the collection, refuse a bucket that is not private.
 
     Args:
         storage: where photos and faces go.
-        note: prints that the bucket's endpoint cannot say whether the bucket is public.
+        note: prints that the role may not tag, or the bucket's endpoint cannot say whether the bucket is public.
 
     Raises:
-        EduguardError: when the public can read the bucket, or when it may not be asked.
+        EduguardError: when the collection is another school's by its tag, when the public can read the bucket, or when
+            it may not be asked.
     """
-    if storage.collection.describe() is None:
-        storage.collection.create()
+    if not _prepare_collection(storage.collection, storage.school):
+        note(UNTAGGED)
     prepare_bucket(storage.bucket, note)
+
+
+def _prepare_collection(collection: Collection, school: str | None) -> bool:
+    """Create or tag a collection; return False where the role may not tag it."""
+    state = collection.describe()
+    if state is None:
+        return collection.create(school)
+    if not school or (tag := collection.read_school(state.arn)) == school:
+        return True
+    if not tag:
+        return tag is not None and collection.tag_school(state.arn, school)
+    raise EduguardError(
+        f"Collection {collection.name} is tagged as the one of {tag}, not of {school}: nothing was enrolled",
+        hint=f"If it is the right one, change its tag: aws rekognition tag-resource --resource-arn {state.arn} "
+        f"--tags {SCHOOL_TAG}={school}",
+    )
 
 
 def prepare_bucket(bucket: Bucket, note: Note) -> None:

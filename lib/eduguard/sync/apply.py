@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from eduguard.aws import PAGE_SIZE, Collection, Face
 from eduguard.errors import EduguardError
 from eduguard.identifiers import PLACEHOLDER, photo_key, split_external_image_id
 from eduguard.sync.plan import Plan
@@ -39,6 +40,14 @@ _ADOPT = """
 INSERT INTO student_faces (id, student_id, external_image_id, face_id, photo_url, indexed_at)
 SELECT %s, id, %s, %s, %s, now() FROM students WHERE id = %s ON CONFLICT DO NOTHING
 """
+_UNUSED = f"""
+SELECT f.face_id FROM unnest(%s::text[], %s::text[]) AS f (face_id, external_image_id)
+WHERE NOT EXISTS (
+    SELECT FROM student_faces r WHERE r.face_id = f.face_id
+    OR r.external_image_id = f.external_image_id AND r.face_id = '{PLACEHOLDER}'
+)
+"""  # noqa: S608 -- no value of a user is in it
+_LOCK = "SELECT FROM students WHERE id = ANY (%s) ORDER BY id FOR NO KEY UPDATE"
 
 
 def apply_plan(conn: "Connection", plan: Plan) -> None:
@@ -118,7 +127,27 @@ def adopt_orphans(conn: "Connection", plan: Plan) -> list[str]:
     return adopted
 
 
-def keep_unused(conn: "Connection", face_ids: Sequence[str]) -> list[str]:
-    """Return those of the FaceIds that no row holds, whatever its collection; read-only."""
-    used = conn.execute("SELECT face_id FROM student_faces WHERE face_id = ANY (%s)", [list(face_ids)])
-    return sorted(set(face_ids) - {face_id for (face_id,) in used})
+def keep_unused(conn: "Connection", faces: Sequence[Face]) -> list[Face]:
+    """Return the faces that no row holds, whatever its collection, and that no row waits for; read-only."""
+    found = conn.execute(_UNUSED, [[face.face_id for face in faces], [face.external_image_id for face in faces]])
+    unused = {face_id for (face_id,) in found}
+    return sorted({face for face in faces if face.face_id in unused})
+
+
+def delete_unused(conn: "Connection", collection: Collection, faces: Sequence[Face]) -> int:
+    """Delete faces that are still unused, and return how many; `faces` are as they were listed.
+
+    The rows of their students are locked meanwhile, as enrolment locks them, and rows and faces are read again: what
+    somebody has enrolled, synced or adopted since the listing stays.
+    """
+    deleted = 0
+    for start in range(0, len(faces), PAGE_SIZE):
+        batch = faces[start : start + PAGE_SIZE]
+        parts = (split_external_image_id(face.external_image_id or "") for face in batch)
+        with conn.transaction():
+            conn.execute(_LOCK, [sorted({part[0] for part in parts if part})])
+            there = {face[:2] for face in collection.find_faces([face.face_id for face in batch])}
+            gone = [face.face_id for face in keep_unused(conn, batch) if face[:2] in there]
+            collection.delete_faces(gone)
+        deleted += len(gone)
+    return deleted

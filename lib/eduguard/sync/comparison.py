@@ -5,27 +5,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from eduguard.aws import Face
-from eduguard.errors import EduguardError
 from eduguard.identifiers import PLACEHOLDER, split_external_image_id
+from eduguard.schools import Place
 from eduguard.sync.plan import MISSING, MOVING, SETTLED, FaceRow, Pair, Plan, plan_sync
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
 _AT_ONCE = 4096  # pairs fetched together
-# A student says which collection holds their faces. A collection that no student names is used for all of them: that is
-# how one set of seeds works with another collection on each target.
+# A collection has the faces of the students of its school, but for those whose rows name another one.
 _ROWS = """
 SELECT f.external_image_id, f.face_id FROM student_faces f JOIN students s ON s.id = f.student_id
-WHERE (s.aws_collection_id = %(collection)s
-       OR NOT EXISTS (SELECT FROM students WHERE aws_collection_id = %(collection)s))
-AND (%(student)s = '' OR s.id = %(student)s) AND (%(grade)s = '' OR s.grade_id = %(grade)s)
+WHERE (s.aws_collection_id = %(collection)s OR s.aws_collection_id IS NULL AND s.school_id = %(school)s)
+AND (%(students)s::text[] IS NULL OR s.id = ANY (%(students)s))
 """
-_STUDENTS = """
-SELECT id FROM students
-WHERE (%(student)s = '' OR id = %(student)s) AND (%(grade)s = '' OR grade_id = %(grade)s)
-"""
-_COUNTS = "SELECT (SELECT count(*) FROM students), count(*), count(*) FILTER (WHERE face_id = %s) FROM student_faces"
 # The lengths are Rekognition's. A table whose rows are certainly short needs no second table for long values, so it is
 # made in half the time.
 _PREPARE = f"""
@@ -85,32 +78,15 @@ ORDER BY coalesce(p.of_row, p.of_face) COLLATE "C" NULLS LAST
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """Which rows a sync compares: those of a collection, and of one student or grade where named."""
+    """Which rows a sync compares: those of a place, and of some students only where they are named."""
 
-    collection: str
-    student: str = ""
-    grade: str = ""
+    place: Place
+    students: frozenset[str] | None = None
 
-    def parameters(self) -> dict[str, str]:
+    def parameters(self) -> dict[str, str | list[str] | None]:
         """Return the parameters of the queries that read it."""
-        return {"collection": self.collection, "student": self.student, "grade": self.grade}
-
-
-def read_collections(conn: "Connection") -> list[str]:
-    """Return the collections that students name, sorted; read-only."""
-    query = "SELECT DISTINCT aws_collection_id FROM students ORDER BY 1"
-    return [collection for (collection,) in conn.execute(query)]
-
-
-def count_school(conn: "Connection") -> tuple[int, int, int]:
-    """Return how many students and rows of faces there are, and how many of those wait for a sync; read-only."""
-    return conn.execute(_COUNTS, [PLACEHOLDER]).fetchone() or (0, 0, 0)
-
-
-def list_placeholders(conn: "Connection", limit: int) -> list[str]:
-    """Return the external image ids of the first rows that wait for a sync; read-only."""
-    query = "SELECT external_image_id FROM student_faces WHERE face_id = %s ORDER BY 1 LIMIT %s"
-    return [external for (external,) in conn.execute(query, [PLACEHOLDER, limit])]
+        students = None if self.students is None else sorted(self.students)
+        return {"collection": self.place.collection, "school": self.place.school, "students": students}
 
 
 def read_rows(conn: "Connection", scope: Scope) -> list[FaceRow]:
@@ -118,21 +94,10 @@ def read_rows(conn: "Connection", scope: Scope) -> list[FaceRow]:
     return list(map(FaceRow._make, conn.execute(_ROWS, scope.parameters())))
 
 
-def read_students(conn: "Connection", scope: Scope) -> set[str] | None:
-    """Return the ids of the students in a narrow scope, whatever their collection; None for all; read-only.
-
-    Raises:
-        EduguardError: when there are none.
-    """
-    if not (scope.student or scope.grade):
-        return None
-    students = {student for (student,) in conn.execute(_STUDENTS, scope.parameters())}
-    if not students:
-        raise EduguardError(
-            f"There is no student {scope.student or f'in grade {scope.grade}'}",
-            hint="--student takes the id of a student, --grade the id of a grade.",
-        )
-    return students
+def count_place(conn: "Connection", place: Place) -> tuple[int, int]:
+    """Return how many rows of faces a place has, and how many of those wait for a sync; read-only."""
+    query = f"SELECT count(*), count(*) FILTER (WHERE face_id = '{PLACEHOLDER}') FROM ({_ROWS}) r"  # noqa: S608
+    return conn.execute(query.encode(), Scope(place=place).parameters()).fetchone() or (0, 0)
 
 
 def prepare(conn: "Connection", scope: Scope) -> None:
@@ -155,7 +120,8 @@ def copy_faces(conn: "Connection", pages: Iterable[list[Face]], *, students: Con
         for page in pages:
             listed += len(page)
             for face_id, external, confidence, _ in page:
-                if students is None or _student_of(external) in students:
+                parts = split_external_image_id(external or "") if students else None
+                if students is None or (parts and parts[0] in students):
                     copy.write_row((external, face_id, float(confidence)))
     return listed
 
@@ -172,8 +138,3 @@ def compare(conn: "Connection", scope: Scope, *, unlink_missing: bool, in_full: 
         rows, kept = conn.execute(_PAIR_UP, parameters).fetchone() or (0, 0)
         found = conn.cursor().stream(_PAIRS, parameters, size=_AT_ONCE) if kept else ()
         return plan_sync(map(Pair._make, found), rows=rows, unlink_missing=unlink_missing, in_full=in_full)
-
-
-def _student_of(external: str | None) -> str:
-    parts = split_external_image_id(external or "")
-    return parts[0] if parts else ""

@@ -16,7 +16,7 @@ SETTLED = "settled"  # that row keeps it: it is out of the scope, or the face is
 MISSING = "missing"  # no face is listed for that row
 MOVING = "moving"  # only other faces are listed for that row
 _FEW = 10  # linked rows; fewer than these are never a mass change
-_MASS_CHANGE = 30  # per cent of the linked rows
+_MASS_CHANGE = 30  # per cent of the linked rows, or of the faces that are to be deleted
 
 
 class FaceRow(NamedTuple):
@@ -126,7 +126,7 @@ class Plan:
     @property
     def is_mass_change(self) -> bool:
         """Say whether so many rows would lose their FaceId that it is probably the wrong collection."""
-        return self.linked >= _FEW and 100 * self.lost > _MASS_CHANGE * self.linked
+        return self.linked >= _FEW and is_mass_share(self.lost, self.linked)
 
     def counts(self) -> dict[str, int]:
         """Return the number of items by kind, in the order in which they are shown."""
@@ -165,6 +165,11 @@ class Plan:
         for kind in ("orphan", "duplicate", "temporary", "foreign"):
             for face in getattr(self, kind):
                 yield f"! {kind} {face.face_id}: {face.external_image_id or 'no external image id'}"
+
+
+def is_mass_share(part: int, whole: int) -> bool:
+    """Say whether a change of so many is probably made in the wrong place."""
+    return 100 * part > _MASS_CHANGE * whole
 
 
 def pair_up(

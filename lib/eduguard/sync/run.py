@@ -3,18 +3,17 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from eduguard.aws import Collection, CollectionState, begin_listing, read_listing
+from eduguard.aws import Collection, begin_listing, read_listing
 from eduguard.errors import EduguardError
 from eduguard.postgres import Database, connect
 from eduguard.progress import Progress
+from eduguard.schools import Place
 from eduguard.sync import apply
-from eduguard.sync.comparison import Scope, compare, copy_faces, prepare, read_students
-from eduguard.sync.plan import Plan
-
-if TYPE_CHECKING:
-    from psycopg import Connection
+from eduguard.sync.comparison import Scope, compare, copy_faces, prepare
+from eduguard.sync.plan import Plan, is_mass_share
+from eduguard.synced import FORGETFUL, Trust, judge_trust, remember
 
 Ask = Callable[[str], str | None]  # shows a question and returns the answer; None without a terminal
 PRUNABLE = {"duplicates": "duplicate", "orphans": "orphan", "temporary": "temporary"}
@@ -24,8 +23,8 @@ PRUNABLE = {"duplicates": "duplicate", "orphans": "orphan", "temporary": "tempor
 class Options:
     """What a sync is asked to do, beside writing the FaceIds of the rows in its scope."""
 
-    student: str = ""
-    grade: str = ""
+    students: frozenset[str] | None = None
+    """the only ones whose rows are written; None: all"""
     dry_run: bool = False
     unlink_missing: bool = False
     in_full: bool = False
@@ -33,37 +32,39 @@ class Options:
     adopt: bool = False
     prune: str = ""
     confirm: str = ""
+    """names of collections, with commas between them"""
+    trusts_memory: bool = False
+    """do not ask for the tag of a collection that the database was synced with before"""
 
     def __post_init__(self) -> None:
         if self.prune and self.prune not in PRUNABLE:
-            raise EduguardError(
-                f"--prune {self.prune}: there is nothing of that name", hint=f"One of {', '.join(PRUNABLE)}."
-            )
+            raise EduguardError(f"--prune {self.prune} is not known", hint=f"One of {', '.join(PRUNABLE)}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What a sync of one collection found and did."""
 
-    collection: str
+    place: Place
     plan: Plan
-    applied: bool
+    applied: bool = False
     adopted: int = 0
     pruned: int = 0
     miscounted: int = 0
     """faces listed more (or fewer, if negative) than the collection counts"""
+    notes: tuple[str, ...] = ()
+    """what was trusted, and what could not be known or remembered"""
 
     def summary(self) -> str:
         """Return what was done as one line."""
-        extras = [(self.adopted, "adopted"), (self.pruned, "pruned")]
-        return ", ".join(
-            [self.plan.summary(applied=self.applied), *(f"{count} {what}" for count, what in extras if count)]
-        )
+        extras = [f"{count} {what}" for count, what in ((self.adopted, "adopted"), (self.pruned, "pruned")) if count]
+        return ", ".join([self.plan.summary(applied=self.applied), *extras])
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values."""
         return {
-            "collection": self.collection,
+            "collection": self.place.collection,
+            "school": self.place.school,
             "applied": self.applied,
             "counts": self.plan.counts() | {"adopted": self.adopted, "pruned": self.pruned},
             "items": list(self.plan.items()),
@@ -72,77 +73,76 @@ class Outcome:
 
 def run(
     database: Database,
+    place: Place,
     collection: Collection,
     options: Options,
     *,
     ask: Ask,
     show: Callable[[Plan], None],
     progress: Progress,
+    arn: str = "",
 ) -> Outcome:
     """Sync one collection with its rows; a second run changes nothing.
 
     `show` is given the plan before anything is written; `ask` asks for consent to a mass change and to deleting faces.
+    DescribeCollection is not called where the ARN is given: many collections would take long (5 a second, AWS's quota).
 
     Raises:
         EduguardError: when the collection does not exist, the plan is implausible or stale, or consent is refused.
     """
-    scope = Scope(collection=collection.name, student=options.student, grade=options.grade)
+    scope = Scope(place=place, students=options.students)
     pages = begin_listing(collection)  # the first one is on its way while the database is connected
     with connect(database, purpose="sync") as conn:
         prepare(conn, scope)
-        state, students = collection.require(), read_students(conn, scope)
-        step = progress.begin(collection.name, state.face_count, "faces")
-        listed = read_listing(collection, partial(copy_faces, conn, students=students), pages=pages, step=step)
+        state = None if arn else collection.require()
+        arn = state.arn if state else arn
+        step = progress.begin(collection.name, state.face_count, "faces") if state else None
+        listed = read_listing(collection, partial(copy_faces, conn, students=options.students), pages=pages, step=step)
         plan = compare(conn, scope, unlink_missing=options.unlink_missing, in_full=options.in_full)
-        outcome = Outcome(collection=collection.name, plan=plan, applied=False, miscounted=listed - state.face_count)
+        trust = judge_trust(conn, place, collection, arn, is_remembered_enough=options.trusts_memory)
+        miscounted = listed - state.face_count if state else 0
+        outcome = Outcome(place=place, plan=plan, miscounted=miscounted, notes=trust.notes)
         with progress.hidden():
             show(plan)
-        if options.dry_run:
-            return outcome
-        if plan.is_mass_change and options.confirm != collection.name:
-            _confirm(plan, collection, state, ask=ask, progress=progress)
+            if options.dry_run:
+                return outcome
+            _confirm_collection(plan, trust, options, collection.name, f"{arn} has {listed} faces", ask)
         apply.apply_plan(conn, plan)
+        notes = trust.notes if remember(conn, place, arn) else (*trust.notes, FORGETFUL)
         adopted = apply.adopt_orphans(conn, plan) if options.adopt else []
-        pruned = _prune(conn, collection, options, plan, ask=ask, progress=progress)
+        faces = apply.keep_unused(conn, list(getattr(plan, PRUNABLE[options.prune]))) if options.prune else []
+        if faces:
+            with progress.hidden():
+                _confirm_prune(len(faces), listed, collection.name, options, ask)
+        pruned = apply.delete_unused(conn, collection, faces)
         if plan.changed or adopted or pruned:
-            _check_nothing_is_left(conn, scope, options)
-    return replace(outcome, applied=True, adopted=len(adopted), pruned=pruned)
+            left = compare(conn, scope, unlink_missing=options.unlink_missing).changed
+            if left:
+                raise EduguardError(f"{left} rows changed while they were synced", hint="Run `inv sync-faces` again.")
+    return replace(outcome, applied=True, adopted=len(adopted), pruned=pruned, notes=notes)
 
 
-def _confirm(plan: Plan, collection: Collection, state: CollectionState, *, ask: Ask, progress: Progress) -> None:
-    numbers = (
-        f"{plan.lost} of {plan.linked} linked rows would be relinked or find no face: "
-        f"{state.arn} has {state.face_count} faces"
-    )
-    with progress.hidden():
-        answer = ask(f"{numbers}.\nType the collection's name to go on:")
-    if answer != collection.name:
-        raise EduguardError(
-            f"{numbers}: is it the right collection, account and region?",
-            hint=f"Nothing was written. If it is, pass --confirm-collection {collection.name}",
-        )
+def _confirm_collection(plan: Plan, trust: Trust, options: Options, name: str, size: str, ask: Ask) -> None:
+    doubts = list(trust.doubts)
+    if plan.is_mass_change:
+        doubts.append(f"{plan.lost} of {plan.linked} linked rows would be relinked or find no face: {size}")
+    if doubts:
+        problem = f"{'; '.join(doubts)}: is it the right collection, account and region?"
+        hint = f"Nothing was written. If it is the right one, pass --confirm-collection {name}"
+        _require_name(ask, name, options, problem, hint)
 
 
-def _prune(
-    conn: "Connection", collection: Collection, options: Options, plan: Plan, *, ask: Ask, progress: Progress
-) -> int:
-    if not options.prune:
-        return 0
-    face_ids = apply.keep_unused(conn, [face.face_id for face in getattr(plan, PRUNABLE[options.prune])])
-    if not face_ids:
-        return 0
-    with progress.hidden():
-        answer = ask(f"Delete {len(face_ids)} {options.prune} from collection {collection.name}? [y/N]")
-    if answer != "y":
-        raise EduguardError(
-            f"{len(face_ids)} {options.prune} were not deleted from {collection.name}",
-            hint="The FaceIds are written; `--yes` deletes without asking.",
-        )
-    collection.delete_faces(face_ids)
-    return len(face_ids)
+def _require_name(ask: Ask, name: str, options: Options, problem: str, hint: str) -> None:
+    confirmed = name in options.confirm.split(",")
+    if not confirmed and ask(f"{problem}\nType the collection's name to go on:") != name:
+        raise EduguardError(problem, hint=hint)
 
 
-def _check_nothing_is_left(conn: "Connection", scope: Scope, options: Options) -> None:
-    left = compare(conn, scope, unlink_missing=options.unlink_missing).changed
-    if left:
-        raise EduguardError(f"{left} rows changed while they were synced", hint="Run `inv sync-faces` again.")
+def _confirm_prune(count: int, listed: int, name: str, options: Options, ask: Ask) -> None:
+    """Ask before faces are deleted: for the collection's name where they are so many that rows are probably missing."""
+    problem = f"{count} {options.prune} were not deleted from {name}: {count} of its {listed} faces"
+    if is_mass_share(count, listed):
+        hint = f"The FaceIds are written. If all rows are in this database, pass --confirm-collection {name}"
+        _require_name(ask, name, options, problem, hint)
+    elif ask(f"Delete {count} {options.prune} from collection {name}? [y/N]") != "y":
+        raise EduguardError(problem, hint="The FaceIds are written; `--yes` deletes without asking.")

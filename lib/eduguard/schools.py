@@ -1,0 +1,180 @@
+"""Schools, and in which collection of a target the faces of each are."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from eduguard.errors import EduguardError
+from eduguard.identifiers import PLACEHOLDER
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+_SHOWN = 10  # names in a message
+_OVERRIDES = """
+SELECT aws_collection_id, array_agg(DISTINCT school_id) FROM students
+WHERE aws_collection_id IS NOT NULL GROUP BY 1 ORDER BY 1
+"""
+# A school without students has no faces yet, and perhaps no collection.
+_SCHOOLS = "SELECT id FROM schools WHERE EXISTS (SELECT FROM students WHERE school_id = schools.id) ORDER BY id"
+_COUNTS = "SELECT (SELECT count(*) FROM students), count(*), count(*) FILTER (WHERE face_id = %s) FROM student_faces"
+_FIND = """
+SELECT id FROM students
+WHERE (%(student)s = '' OR id = %(student)s) AND (%(grade)s = '' OR grade_id = %(grade)s)
+"""
+_STUDENTS = "SELECT id, school_id, aws_collection_id FROM students WHERE id = ANY (%s) ORDER BY id"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A collection and whose faces are in it."""
+
+    collection: str
+    school: str | None = None
+    """the school whose collection it is; None: that of single students only, or the database has no school yet"""
+    guests: tuple[str, ...] = ()
+    """the schools with students whose rows name this collection"""
+
+    @property
+    def schools(self) -> set[str]:
+        """Return every school with faces here."""
+        return {*self.guests, *([self.school] if self.school else [])}
+
+    @property
+    def key(self) -> str:
+        """Return the school, or what cannot be the id of one: the collection of single students."""
+        return self.school or f"collection {self.collection}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """What a target's settings say: the collection of each school, and of the only school that is not named."""
+
+    target: str
+    collection: str
+    collections: Mapping[str, str]
+
+    def configured(self, school: str = "") -> list[Place]:
+        """Return the collections of the settings: what is known without a database; `collection` may be of a school."""
+        named = [Place(collection=collection, school=school) for school, collection in self.collections.items()]
+        return [
+            Place(collection=self.collection, school=None if school in self.collections else school or None),
+            *named,
+        ]
+
+    def of_schools(self, schools: Sequence[str]) -> dict[str, str]:
+        """Return the collection of each school; a pure function.
+
+        Raises:
+            EduguardError: when more than one school would have the target's `collection`.
+        """
+        others = [school for school in schools if school not in self.collections]
+        if len(others) > 1:
+            raise EduguardError(
+                f"Schools without a collection of their own on target {self.target}: {_name(others)}",
+                hint=f"`collection` is that of one school. Name the others in invoke.yaml: targets.{self.target}."
+                f"collections: {{{others[-1]}: COLLECTION}}",
+            )
+        return {school: self.collections.get(school, self.collection) for school in schools}
+
+    def of_rows(self, rows: Mapping[str, tuple[str | None, str | None]]) -> dict[str, Place]:
+        """Return where the faces of each student are, from rows that are not in a database yet; a pure function.
+
+        Args:
+            rows: the school of each student, and the collection that the row names, if any.
+        """
+        owned = self.of_schools(sorted({school for school, _ in rows.values() if school}))
+        places = {collection: Place(collection=collection, school=school) for school, collection in owned.items()}
+        names = {
+            student: override or owned.get(school or "", self.collection)
+            for student, (school, override) in rows.items()
+        }
+        return {student: places.get(name) or Place(collection=name) for student, name in names.items()}
+
+    def read(self, conn: "Connection") -> list[Place]:
+        """Return every collection of the database's students, those of schools first; read-only.
+
+        Those of the settings where there is no student.
+        """
+        schools = [school for (school,) in conn.execute(_SCHOOLS)]
+        if not schools:
+            return self.configured()
+        guests = {collection: tuple(of) for collection, of in conn.execute(_OVERRIDES)}
+        owned = self.of_schools(schools)
+        places = [
+            Place(collection=collection, school=school, guests=guests.pop(collection, ()))
+            for school, collection in owned.items()
+        ]
+        return places + [Place(collection=collection, guests=of) for collection, of in guests.items()]
+
+    def of_students(self, conn: "Connection", students: Iterable[str]) -> dict[str, Place]:
+        """Return where the faces of each student are; read-only.
+
+        Raises:
+            EduguardError: naming the students that do not exist.
+        """
+        wanted, places = sorted(set(students)), {place.collection: place for place in self.read(conn)}
+        owned = {place.school: place.collection for place in places.values()}
+        found = {
+            student: places[override or owned[school]]
+            for student, school, override in conn.execute(_STUDENTS, [wanted])
+        }
+        if unknown := [student for student in wanted if student not in found]:
+            raise EduguardError(f"No such student: {_name(unknown)}", hint="The table students has a row for each.")
+        return found
+
+
+def find_students(conn: "Connection", student: str, grade: str) -> frozenset[str] | None:
+    """Return the ids of one student, or of the students of a grade; None where neither is named; read-only.
+
+    Raises:
+        EduguardError: when there are none.
+    """
+    if not (student or grade):
+        return None
+    found = frozenset(name for (name,) in conn.execute(_FIND, {"student": student, "grade": grade}))
+    if not found:
+        raise EduguardError(
+            f"There is no student {student or f'in grade {grade}'}",
+            hint="--student takes the id of a student, --grade the id of a grade.",
+        )
+    return found
+
+
+def count_school(conn: "Connection") -> tuple[int, int, int]:
+    """Return how many students and rows of faces there are, and how many of those wait for a sync; read-only."""
+    return conn.execute(_COUNTS, [PLACEHOLDER]).fetchone() or (0, 0, 0)
+
+
+def list_placeholders(conn: "Connection", limit: int) -> list[str]:
+    """Return the external image ids of the first rows that wait for a sync; read-only."""
+    query = "SELECT external_image_id FROM student_faces WHERE face_id = %s ORDER BY 1 LIMIT %s"
+    return [external for (external,) in conn.execute(query, [PLACEHOLDER, limit])]
+
+
+def choose(places: Sequence[Place], *, school: str = "", collection: str = "") -> list[Place]:
+    """Return the places of one school, or the one collection; all of them without either; a pure function.
+
+    Raises:
+        EduguardError: when there is none.
+    """
+    chosen = [each for each in places if not collection or each.collection == collection]
+    if collection and not chosen:
+        raise EduguardError(
+            f"No school has its faces in collection {collection}, but in: {_name([p.collection for p in places])}",
+            hint="`collection` and `collections` of the target in invoke.yaml say where each school's faces are; "
+            "students.aws_collection_id says it of a student.",
+        )
+    chosen = [each for each in chosen if not school or school in each.schools]
+    if school and not chosen:
+        known = sorted({name for place in places for name in place.schools})
+        raise EduguardError(
+            f"There is no school {school}" + (f" with faces in {collection}" if collection else ""),
+            hint=f"There are: {_name(known)}",
+        )
+    return chosen
+
+
+def _name(names: Sequence[str]) -> str:
+    rest = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return (", ".join(names[:_SHOWN]) or "none") + rest
