@@ -1,11 +1,12 @@
-"""The Rekognition client: every Rekognition call of the workflow is here, its errors in our words."""
+"""The Rekognition client: every Rekognition call of the workflow is here."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING
 
 from eduguard.aws.answers import read_box, read_indexed, read_match, read_number, read_page, read_state, read_text
-from eduguard.aws.clients import EXPIRED, PROVIDE, RENEW, open_client
+from eduguard.aws.clients import open_client
+from eduguard.aws.failures import absent, place, translated
 from eduguard.aws.pace import Pace
 from eduguard.aws.types import (
     Box,
@@ -27,12 +28,9 @@ if TYPE_CHECKING:
 PAGE_SIZE = 4096  # the largest MaxResults of ListFaces (API reference)
 _MOST_LISTED = 100_000_000  # faces; a collection holds 20 million (Rekognition quotas)
 _MOST_EMPTY = 100  # pages without a face, one after the other
-_HINTS = {"AccessDeniedException": "`inv doctor --iam` prints the policy that each job needs."}
 _NO_FACE = "no faces in the image"  # what AWS says of a picture without one
 _MOST_FACES_OF_USER = 100  # in a request and of a user (AssociateFaces)
 LARGEST_IMAGE = 5 * 1024 * 1024  # bytes in a request (Rekognition quotas); larger ones must come from S3
-# What is read inside raises these, and botocore's parser, which expects that the service model holds.
-_UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RuntimeError)
 
 
 class Collection:
@@ -63,7 +61,7 @@ class Collection:
         """
         state = self.describe()
         if state is None:
-            raise self._absent()
+            raise absent(self._client, self.name)
         return state
 
     def create(self, school: str | None = None) -> bool:
@@ -243,51 +241,11 @@ class Collection:
                 for match in answer["UserMatches"]
             ]
 
-    @contextmanager
-    def _translated(self, action: str) -> Iterator[None]:
-        from botocore.exceptions import (
-            BotoCoreError,
-            ClientError,
-            NoCredentialsError,
-            PartialCredentialsError,
-        )
-        from botocore.parsers import ResponseParserError
-
-        where = self._where()
-        try:
-            yield
-        except self._client.exceptions.ResourceNotFoundException as error:
-            raise self._absent() from error
-        except self._client.exceptions.InvalidPaginationTokenException as error:
-            raise ListingLostError(f"the listing of {where} expired", hint="Run this again.") from error
-        except (NoCredentialsError, PartialCredentialsError) as error:
-            raise EduguardError(f"No AWS credentials to {action} {where}: {error}", hint=PROVIDE) from error
-        except ClientError as error:
-            said = error.response.get("Error", {})
-            code, message = (_in_one_line(said.get(key)) for key in ("Code", "Message"))
-            raise EduguardError(
-                f"AWS would not {action} {where}: {code}: {message}",
-                hint=RENEW if code in EXPIRED else _HINTS.get(code),
-            ) from error
-        except BotoCoreError as error:
-            raise EduguardError(
-                f"Could not {action} {where} at {self._client.meta.endpoint_url}: {error}",
-                hint="`inv status` says what answers; region and endpoints are settings of the target in invoke.yaml.",
-            ) from error
-        except (*_UNREADABLE, ResponseParserError) as error:
-            raise EduguardError(
-                f"What was answered to {action} {where} is not as Rekognition answers: {type(error).__name__}: {error}",
-                hint="It broke off, or something else answered: run this again; look at rekognition_endpoint.",
-            ) from error
+    def _translated(self, action: str) -> AbstractContextManager[None]:
+        return translated(self._client, self.name, action)
 
     def _where(self) -> str:
-        return f"collection {self.name} in {self._client.meta.region_name}"
-
-    def _absent(self) -> EduguardError:
-        return EduguardError(
-            f"There is no {self._where()}",
-            hint="`inv enrol` makes it on local; `aws rekognition list-collections` lists those of your account.",
-        )
+        return place(self._client, self.name)
 
 
 def open_collection(
@@ -322,10 +280,6 @@ def open_collection(
         read_timeout=read_timeout,
     )
     return Collection(client, name)
-
-
-def _in_one_line(text: object) -> str:
-    return str(text) if str(text).isprintable() else ascii(text)
 
 
 def _image(picture: bytes | S3Object) -> "ImageTypeDef":

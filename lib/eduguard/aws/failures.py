@@ -1,0 +1,82 @@
+"""What AWS answers when it does not do what was asked, and what boto3 raises, in our words."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from eduguard.aws.clients import EXPIRED, PROVIDE, RENEW
+from eduguard.aws.types import ListingLostError
+from eduguard.errors import EduguardError
+
+if TYPE_CHECKING:
+    from types_boto3_rekognition import RekognitionClient
+
+_HINTS = {"AccessDeniedException": "`inv doctor --iam` prints the policy that each job needs."}
+# What is read inside raises these, and botocore's parser, which expects that the service model holds.
+_UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RuntimeError)
+
+
+@contextmanager
+def translated(client: "RekognitionClient", collection: str, action: str) -> Iterator[None]:
+    """Raise what AWS or boto3 say of a request in our words.
+
+    Args:
+        client: that sends it.
+        collection: its name.
+        action: what is done with the collection, as words that stand before `collection NAME`.
+
+    Raises:
+        ListingLostError: when a listing cannot go on.
+        EduguardError: for every other failure.
+    """
+    from botocore.exceptions import (
+        BotoCoreError,
+        ClientError,
+        NoCredentialsError,
+        PartialCredentialsError,
+    )
+    from botocore.parsers import ResponseParserError
+
+    where = place(client, collection)
+    try:
+        yield
+    except client.exceptions.ResourceNotFoundException as error:
+        raise absent(client, collection) from error
+    except client.exceptions.InvalidPaginationTokenException as error:
+        raise ListingLostError(f"the listing of {where} expired", hint="Run this again.") from error
+    except (NoCredentialsError, PartialCredentialsError) as error:
+        raise EduguardError(f"No AWS credentials to {action} {where}: {error}", hint=PROVIDE) from error
+    except ClientError as error:
+        said = error.response.get("Error", {})
+        code, message = (_in_one_line(said.get(key)) for key in ("Code", "Message"))
+        raise EduguardError(
+            f"AWS would not {action} {where}: {code}: {message}",
+            hint=RENEW if code in EXPIRED else _HINTS.get(code),
+        ) from error
+    except BotoCoreError as error:
+        raise EduguardError(
+            f"Could not {action} {where} at {client.meta.endpoint_url}: {error}",
+            hint="`inv status` says what answers; region and endpoints are settings of the target in invoke.yaml.",
+        ) from error
+    except (*_UNREADABLE, ResponseParserError) as error:
+        raise EduguardError(
+            f"What was answered to {action} {where} is not as Rekognition answers: {type(error).__name__}: {error}",
+            hint="It broke off, or something else answered: run this again; look at rekognition_endpoint.",
+        ) from error
+
+
+def place(client: "RekognitionClient", collection: str) -> str:
+    """Return where a collection is, as words of a message."""
+    return f"collection {collection} in {client.meta.region_name}"
+
+
+def absent(client: "RekognitionClient", collection: str) -> EduguardError:
+    """Return the error that says that a collection does not exist."""
+    return EduguardError(
+        f"There is no {place(client, collection)}",
+        hint="`inv enrol` makes it on local; `aws rekognition list-collections` lists those of your account.",
+    )
+
+
+def _in_one_line(text: object) -> str:
+    return str(text) if str(text).isprintable() else ascii(text)
