@@ -10,7 +10,7 @@ from invoke.tasks import call, task
 
 from eduguard.commands.attendance import attendance_show, attendance_take
 from eduguard.commands.checks import doctor, status, verify
-from eduguard.commands.development import bench, test
+from eduguard.commands.development import bench, test, test_all
 from eduguard.commands.enrolment import enrol, unenrol
 from eduguard.commands.executor import end_when_unread, tune_interpreter
 from eduguard.commands.migrations import migrate, migration_new, rollback
@@ -61,6 +61,7 @@ __all__ = [  # every command: Invoke finds it in this module by its name
     "status",
     "sync_faces",
     "test",
+    "test_all",
     "undo",
     "unenrol",
     "up",

@@ -207,6 +207,7 @@ CASES = [
     Case("sync-faces --prune orphans --confirm-collection COLLECTION", CHANGE, Town.add_orphan, is_own=True),
     Case("sync-faces --unlink-missing", CHANGE),
     Case("test", READ),
+    Case("test-all", READ),
     Case("undo", CHANGE, Town.publish),
     Case("unenrol student-001 --yes", OWN, Town.enrol, is_own=True),
     Case("up", READ),

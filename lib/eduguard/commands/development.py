@@ -26,7 +26,17 @@ def bench(c: Context, cloud: bool = False, reset: bool = False, sync: bool = Fal
 
 @task(help={"options": "what to pass on to pytest"})
 def test(c: Context, options: str = "") -> None:
-    """Check everything: format, lint, imports, types, tests."""
+    """Check everything that a change needs: format, lint, imports, types, tests, all but the long ones."""
+    _check(c, f"-m 'not slow' {options}")
+
+
+@task(help={"options": "what to pass on to pytest"})
+def test_all(c: Context, options: str = "") -> None:
+    """Check everything, with the long tests as well: every command under every protection, broken servers, sizes."""
+    _check(c, options)
+
+
+def _check(c: Context, options: str) -> None:
     commands = ("ruff format --check", "ruff check", "lint-imports", "mypy", f"pytest --numprocesses=4 {options}")
     folder = Path(sys.executable).parent
     for command in commands:

@@ -62,6 +62,7 @@ TABLE: Mapping[str, Kind | Callable[[Flags], Kind]] = {
     "status": Kind.READ,
     "sync-faces": _sync_kind,
     "test": Kind.READ,
+    "test-all": Kind.READ,
     "undo": Kind.CHANGE,
     "unenrol": Kind.OWN,
     "up": Kind.READ,
