@@ -194,12 +194,6 @@ def test_other_services_of_moto_work_too(cloud: Any):
     assert cloud.client("sts").get_caller_identity()["Account"] == "123456789012"
 
 
-def test_it_starts_and_answers_quickly(own_state: Path, launch: Callable[[Path], Any]):
-    began = time.perf_counter()
-    launch(own_state).client("rekognition").list_collections()
-    assert time.perf_counter() - began < 5  # the goal of 1.2 s is measured by the benchmark, on a quiet machine
-
-
 def test_headers_are_those_of_aws_and_the_connection_stays_open(cloud: Any):
     request = AWSRequest("POST", f"{cloud.endpoint}/", data=b"{}")
     request.headers["X-Amz-Target"] = "RekognitionService.ListCollections"
