@@ -22,7 +22,7 @@ from scenarios import SCENARIOS, Scenario, make_base, make_files, make_older
 from school import BASE, OLDER, Place
 from wires import MESSAGE, REQUEST, Fault
 
-_LINE = "{:<17} {:>8} {:>8} {:>7} {:>6}  {}"
+_LINE = "{:<19}{:>8} {:>8} {:>7} {:>6}  {}"
 
 
 def main() -> None:

@@ -19,18 +19,21 @@ class State:
         previous: of the one kept for undo.
         faces: the external image ids by FaceId.
         photos: the hashes by key.
+        users: the ids of Rekognition's users.
         unfinished: the databases that only a command at work should have.
     """
 
     rows: Rows | None
     faces: Mapping[str, str]
     photos: Mapping[str, str]
+    users: frozenset[str] = frozenset()
     previous: Rows | None = None
     unfinished: tuple[str, ...] = ()
 
     def is_like(self, other: "State") -> bool:
         """Say whether rows, faces and photos are the same; a FaceId may be another one of the same photo."""
-        return self.rows == other.rows and self.photos == other.photos and _count(self) == _count(other)
+        same = self.rows == other.rows and self.photos == other.photos and self.users == other.users
+        return same and _count(self) == _count(other)
 
     def places(self) -> dict[str, list[str]]:
         """Return the external image ids that are missing somewhere, by the places that have them."""
@@ -134,6 +137,8 @@ def _differences(wanted: State, found: State) -> Iterator[str]:
         yield f"rows differ: {_name_changes(wanted.rows or {}, found.rows or {})}"
     if wanted.photos != found.photos:
         yield f"photos differ: {sorted(dict(wanted.photos.items() ^ found.photos.items()))}"
+    if wanted.users != found.users:
+        yield f"users differ: {sorted(wanted.users ^ found.users)}"
     if _count(wanted) != _count(found):
         yield f"faces differ: {sorted(((_count(wanted) - _count(found)) + (_count(found) - _count(wanted))).elements())}"
 

@@ -59,6 +59,13 @@ def _lose_a_student(place: Place) -> None:
     place.bucket.delete_object(Bucket=place.name, Key="students/student-003/photo-2.jpg")
 
 
+def _give_a_user(place: Place) -> None:
+    """Let a student's faces count together."""
+    own = [face for face, external in place.known_faces.items() if external.startswith("student-003-")]
+    place.faces.create_user(CollectionId=place.name, UserId="student-003")
+    place.faces.associate_faces(CollectionId=place.name, UserId="student-003", FaceIds=own)
+
+
 def _save_a_snapshot(place: Place) -> None:
     _drop_snapshots(place)
     _must(place, f"snapshot save {SNAPSHOT}")
@@ -90,8 +97,9 @@ SCENARIOS = (
         words="enrol student-002 {folder}/new-1.jpg {folder}/new-2.jpg",
         is_whole=False,
     ),
+    Scenario(name="sync-faces --users", words="sync-faces --users"),
     Scenario(name="enrol (samples)", words="enrol --yes", stage=Stage(change=_lose_a_student)),
-    Scenario(name="unenrol", words="unenrol student-003 --yes"),
+    Scenario(name="unenrol", words="unenrol student-003 --yes", stage=Stage(change=_give_a_user)),
     Scenario(name="migrate", words="migrate", stage=Stage(database="faults_older"), is_whole=False),
     Scenario(name="rollback", words="rollback", keeps_previous=True, then="migrate"),
     Scenario(name="reset", words="reset", keeps_previous=True),

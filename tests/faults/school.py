@@ -156,6 +156,7 @@ class Place:
             rows=_read_rows(self.live, owners) if live else None,
             previous=_read_rows(self.live.previous, owners) if previous else None,
             faces=faces,
+            users=frozenset(self._list_users()),
             photos=self._list_photos(self.name),
             unfinished=unfinished,
         )
@@ -163,6 +164,10 @@ class Place:
     def _list_faces(self) -> dict[str, str]:
         pages = self.faces.get_paginator("list_faces").paginate(CollectionId=self.name)
         return {face["FaceId"]: face["ExternalImageId"] for page in pages for face in page["Faces"]}
+
+    def _list_users(self) -> list[str]:
+        pages = self.faces.get_paginator("list_users").paginate(CollectionId=self.name)
+        return [user["UserId"] for page in pages for user in page["Users"]]
 
     def _list_photos(self, bucket: str) -> dict[str, str]:
         pages = self.bucket.get_paginator("list_objects_v2").paginate(Bucket=bucket)

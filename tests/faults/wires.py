@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +20,9 @@ _SOCKET = ".s.PGSQL.5432"
 # The messages of a client after which it waits (PostgreSQL manual 54.2): Query, Sync, CopyDone; and what ends the wait:
 # ReadyForQuery, CopyInResponse, CopyOutResponse.
 _ASKING, _ENDING = b"QSc", b"ZGH"
+# A session of ours that asks the same again and again while databases are renamed: these questions are counted, then no
+# more, for their number is another one each time.
+_WATCHER, _COUNTED = b"eduguard watches", 12
 # What concerns one connection; the host stays as it is, for it is signed.
 _OWN = {"connection", "content-length", "date", "expect", "server", "transfer-encoding"}
 
@@ -100,8 +104,9 @@ class _Link:
     def _ask(self) -> None:
         with self._client.makefile("rb") as asked:
             message, is_asking = _read_message(asked, typed=False), True  # over a Unix socket libpq asks for no TLS
+            left = _COUNTED if _WATCHER in message else sys.maxsize
             while message:
-                when = self._turn.take(MESSAGE)
+                when, left = self._turn.take(MESSAGE) if left > 0 else "", left - 1
                 if when == "before":
                     self._turn.strike()
                     return
@@ -181,8 +186,14 @@ class HttpWire:
     """A port before that of the local cloud: each request is taken whole, then its answer."""
 
     def __init__(self, upstream: str, turn: Turn) -> None:
+        self._connections = connections = list[socket.socket]()
+
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                connections.append(self.request)
+                super().setup()
 
             def do(self) -> None:
                 length = int(self.headers.get("Content-Length", 0))
@@ -212,9 +223,12 @@ class HttpWire:
         self._serves.start()
 
     def close(self) -> None:
-        """End it when its clients have gone and the cloud has answered what was asked of it."""
+        """End it when the cloud has answered what was asked of it."""
         self._server.shutdown()
         self._serves.join()
+        for connection in self._connections:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RD)
         self._server.server_close()
 
 
