@@ -58,7 +58,7 @@ class _Bench:
         self._places = [Place(f"faults-{number}", state, server, cloud) for number in range(jobs)]
 
     def run(self, scenario: Scenario, limit: int) -> int:
-        undisturbed = prepare(self._places[0], scenario, self._scratch)
+        undisturbed = prepare(self._places, scenario, self._scratch)
         points = choose_points(undisturbed.counts, limit)
         free = SimpleQueue[Place]()
         for place in self._places:

@@ -53,8 +53,12 @@ def choose_points(counts: dict[str, int], limit: int) -> list[Fault]:
     return every[stride // 2 :: stride]
 
 
-def prepare(place: Place, scenario: Scenario, folder: Path) -> Undisturbed:
+def prepare(places: Sequence[Place], scenario: Scenario, folder: Path) -> Undisturbed:
     """Run a command undisturbed, and count what it sends."""
+    place = places[0]
+    for each in places if scenario.has_templates else ():
+        each.put_back(scenario.stage)
+        each.run(_words(scenario.words, folder))
     place.put_back(scenario.stage)
     before = place.observe()
     done = place.run(_words(scenario.words, folder))

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from eduguard.checks.verification import disguise
+from eduguard.postgres import connect, execute_for
+from eduguard.rebuild import templates
 from judgement import Judge, State
 from school import BASE, OLDER, ROOT, Place, Stage
 
@@ -24,6 +26,7 @@ class Scenario:
         is_whole: its rows change all at once.
         keeps_previous: the database of before is kept.
         then: what is run when the command has done its work all the same, where it would do something else now.
+        has_templates: it clones what it made before, and sends less than the first time.
     """
 
     name: str
@@ -32,6 +35,7 @@ class Scenario:
     is_whole: bool = True
     keeps_previous: bool = False
     then: str = ""
+    has_templates: bool = False
 
     def judge(self, before: State, after: State) -> Judge:
         """Return the judge of what the command leaves."""
@@ -83,6 +87,13 @@ def _damage_a_photo(place: Place) -> None:
     place.bucket.delete_object(Bucket=place.name, Key="students/student-003/photo-2.jpg")
 
 
+def _drop_templates(place: Place) -> None:
+    with connect(place.live.maintenance, purpose="tests") as conn:
+        templates.retire(conn, place.live, kept=0)
+        for each in templates.list_unwanted(conn, place.live):
+            execute_for(conn, "DROP DATABASE {} WITH (FORCE)", each)
+
+
 def _must(place: Place, words: str) -> str:
     done = place.run(words.split(), is_direct=True)
     assert done.code == 0, f"{words}: {done.output}{done.errors}"
@@ -102,8 +113,10 @@ SCENARIOS = (
     Scenario(name="unenrol", words="unenrol student-003 --yes", stage=Stage(change=_give_a_user)),
     Scenario(name="migrate", words="migrate", stage=Stage(database="faults_older"), is_whole=False),
     Scenario(name="rollback", words="rollback", keeps_previous=True, then="migrate"),
-    Scenario(name="reset", words="reset", keeps_previous=True),
-    Scenario(name="full", words="full --yes", keeps_previous=True),
+    Scenario(name="reset", words="reset", keeps_previous=True, has_templates=True),
+    Scenario(name="reset (cold)", words="reset", stage=Stage(change=_drop_templates), keeps_previous=True),
+    Scenario(name="full", words="full --yes", keeps_previous=True, has_templates=True),
+    Scenario(name="full (cold)", words="full --yes", stage=Stage(change=_drop_templates), keeps_previous=True),
     Scenario(name="undo", words="undo", stage=Stage(previous="faults_older"), keeps_previous=True, then="undo"),
     Scenario(name="snapshot save", words=f"snapshot save {SNAPSHOT}", stage=Stage(change=_drop_snapshots)),
     Scenario(
