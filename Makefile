@@ -1,7 +1,7 @@
 # `make NAME` runs `inv NAME`, whatever the command; the first run also sets .venv up. `make photos-check` is `inv photos check`.
 #   make full        make test        make sync-faces COLLECTION=eduguard-school-default
 #   make photos-pull ARGS=photos
-#   make faults      break each command that writes off at every message and request: two hours
+#   make faults      break each command that writes off at its messages and requests; takes hours
 # ARGS passes anything else on: make full ARGS="--yes", make status ARGS=--json
 
 MAKEFLAGS += --no-builtin-rules

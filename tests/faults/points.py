@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +83,8 @@ def try_point(place: Place, scenario: Scenario, undisturbed: Undisturbed, fault:
     found = place.observe()
     problems += judge.judge(found) + _problems_of_end(done.code, done.errors)
     if done.code == 0:
-        problems += judge.judge_done(found)
+        # A template that could not be made may leave a draft, which `inv status` names and the next run drops.
+        problems += judge.judge_done(replace(found, unfinished=()))
     findings = _ask_doctor(place)
     problems += _find_unnamed(found, findings)
     left = [each for each in found.places() if each not in judge.before.places() and each not in judge.after.places()]

@@ -52,7 +52,9 @@ def test_vectors_added_in_pieces_across_the_end_of_a_block_are_found_under_their
     for count in pieces:
         rows.add(np.arange(start, start + count) + 100, vectors[start : start + count])
         start += count
-    assert len(rows) == len(vectors)
-    for row, vector in enumerate(vectors):
+    gone = [start - 1, start - 2]
+    rows.remove([row + 100 for row in gone])
+    assert len(rows) == start - len(gone)
+    for row, vector in list(enumerate(vectors))[: -len(gone)]:
         found, cosines = rows.search(vector, 1)
         assert (found.tolist(), round(float(cosines[0]), 5)) == ([row + 100], 1.0)
