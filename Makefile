@@ -1,6 +1,7 @@
 # `make NAME` runs `inv NAME`, whatever the command; the first run also sets .venv up. `make photos-check` is `inv photos check`.
 #   make full        make test        make sync-faces COLLECTION=eduguard-school-default
 #   make photos-pull ARGS=photos
+#   make faults      break each command that writes off at its messages and requests; takes hours
 # ARGS passes anything else on: make full ARGS="--yes", make status ARGS=--json
 
 MAKEFLAGS += --no-builtin-rules
@@ -9,11 +10,15 @@ FLAGS := $(if $(COLLECTION),--collection $(COLLECTION)) $(ARGS)
 words = $(subst -, ,$@)
 command = $(if $(shell grep -ls 'name="$(words)"' lib/eduguard/commands/*.py),$(words),$@)
 
-.PHONY: help clean always
+.PHONY: help clean always faults
 .DEFAULT_GOAL := help
 
 help: .venv/ready
 	@.venv/bin/inv --list
+
+# For those who work on the suite; docs/reliability.md says what it found.
+faults: .venv/ready
+	@.venv/bin/python tests/faults $(ARGS)
 
 # Any other name; `always`, because a file or folder of that name does not make the command up to date.
 %: .venv/ready always

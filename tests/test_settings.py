@@ -111,6 +111,22 @@ def test_numbers_decimals_and_null_come_by_variables(values: dict[str, Any]) -> 
     assert load_settings(merged(values, rates), root=ROOT, environment={}).target.requests_per_second == 5
 
 
+@pytest.mark.parametrize("threshold", [0, 0.5, 100])
+@pytest.mark.parametrize("rate", [0.1, 1000])
+def test_the_ends_of_a_range_belong_to_it(values: dict[str, Any], threshold: float, rate: float) -> None:
+    values["match_threshold"] = threshold
+    values["targets"]["local"]["requests_per_second"] = rate
+    settings = load_settings(values, root=ROOT, environment={})
+    assert (settings.match_threshold, settings.target.requests_per_second) == (threshold, rate)
+
+
+@pytest.mark.parametrize("rate", [0, -1, 1000.5])
+def test_a_rate_out_of_its_range_is_named(values: dict[str, Any], rate: float) -> None:
+    values["targets"]["local"]["requests_per_second"] = rate
+    with pytest.raises(EduguardError, match="requests_per_second of target local is"):
+        load_settings(values, root=ROOT, environment={})
+
+
 @pytest.mark.parametrize(
     "path", sorted(list_settings(yaml.safe_load((ROOT / "invoke.yaml").read_text()))), ids=variable_name
 )

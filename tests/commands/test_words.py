@@ -53,6 +53,7 @@ def arranged(line: str) -> str:
     [
         ("", ""),
         ("sync --collection photos --dry-run", "sync --collection photos --dry-run"),
+        ("sync --collection", "sync --collection"),  # Invoke names the flag that has no value
         ("enrol", "enrol"),
         ("enrol --from photos", "enrol --from photos"),
         ("enrol --from=photos sync", "enrol --from=photos sync"),

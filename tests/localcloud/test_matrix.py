@@ -44,3 +44,17 @@ def test_equal_rows_come_in_order_of_their_ids():
     rows = Matrix()
     rows.add(np.array([5, 3, 9]), np.repeat(unit_vectors(1, 0), 3, axis=0))
     assert rows.search(unit_vectors(1, 0)[0], 3)[0].tolist() == [3, 5, 9]
+
+
+@pytest.mark.parametrize("pieces", [(5, 5), (3, 20, 1), (7, 7), (1, 6, 8)])
+def test_vectors_added_in_pieces_across_the_end_of_a_block_are_found_under_their_own_ids(pieces: tuple[int, ...]):
+    vectors, rows, start = unit_vectors(sum(pieces), 1), Matrix(), 0
+    for count in pieces:
+        rows.add(np.arange(start, start + count) + 100, vectors[start : start + count])
+        start += count
+    gone = [start - 1, start - 2]
+    rows.remove([row + 100 for row in gone])
+    assert len(rows) == start - len(gone)
+    for row, vector in list(enumerate(vectors))[: -len(gone)]:
+        found, cosines = rows.search(vector, 1)
+        assert (found.tolist(), round(float(cosines[0]), 5)) == ([row + 100], 1.0)

@@ -144,6 +144,17 @@ def one(rest: str) -> str:
             id="key of a map",
         ),
         pytest.param(
+            "CreateCollection",
+            {"CollectionId": "c", "Tags": {"good": "v", "aws:k": "v"}},
+            one(
+                "Value '{good=v, aws:k=v}' at 'tags' failed to satisfy constraint: Map keys must satisfy constraint: "
+                "[Member must have length less than or equal to 128, "
+                "Member must have length greater than or equal to 1, "
+                r"Member must satisfy regular expression pattern: ^(?!aws:)[\p{L}\p{Z}\p{N}_.:/=+\-@]*$]"
+            ),
+            id="one key of a map beside a good one",
+        ),
+        pytest.param(
             "DescribeCollection",
             {"CollectionId": 5},
             one("Value '5' at 'collectionId' failed to satisfy constraint: Member must be of type string"),

@@ -1,12 +1,14 @@
 """What is drawn on a picture stays on it."""
 
 import io
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from eduguard.aws import Box
-from eduguard.students.pictures import draw_names
+from eduguard.errors import EduguardError
+from eduguard.students.pictures import draw_names, read_picture
 
 SURE = "#2ecc71"
 
@@ -28,3 +30,16 @@ def test_a_name_is_whole_wherever_its_face_is(left: float, top: float) -> None:
     assert abs((there[2] - there[0]) - (middle[2] - middle[0])) <= 2
     assert 0 <= there[0] < there[2] <= 1600
     assert there[3] < 900
+
+
+@pytest.mark.parametrize("size", [(80, 80), (80, 1600), (1600, 80)])
+def test_a_photo_whose_shorter_side_is_long_enough_is_read(tmp_path: Path, size: tuple[int, int]) -> None:
+    Image.new("RGB", size).save(tmp_path / "photo.jpg")
+    assert read_picture(tmp_path / "photo.jpg").content == (tmp_path / "photo.jpg").read_bytes()
+
+
+@pytest.mark.parametrize("size", [(79, 1600), (1600, 79)])
+def test_a_photo_that_is_long_in_one_side_only_is_refused_with_its_size(tmp_path: Path, size: tuple[int, int]) -> None:
+    Image.new("RGB", size).save(tmp_path / "photo.jpg")
+    with pytest.raises(EduguardError, match=f"photo.jpg has {size[0]} x {size[1]} pixels; 80 are the least"):
+        read_picture(tmp_path / "photo.jpg")
