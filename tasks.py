@@ -17,7 +17,7 @@ from eduguard.commands.migrations import migrate, migration_new, rollback
 from eduguard.commands.photos import photos_check, photos_pull, photos_push
 from eduguard.commands.rebuild import publish, rebuild, undo
 from eduguard.commands.seed import seed
-from eduguard.commands.servers import down, env, up
+from eduguard.commands.servers import down, env, psql, up
 from eduguard.commands.shared import (
     COLLECTION,
     CONFIRM,
@@ -48,6 +48,7 @@ __all__ = [  # every command: Invoke finds it in this module by its name
     "photos_check",
     "photos_pull",
     "photos_push",
+    "psql",
     "publish",
     "rebuild",
     "reset",

@@ -16,7 +16,7 @@ class Kind(Enum):
     """What a command may do; a target that refuses stops the last two, one that confirms asks for them."""
 
     READ = "reads, and changes nothing of the target"
-    OWN = "changes what it is asked to, after questions of its own"
+    OWN = "changes what it is asked to, by rules of its own"
     CHANGE = "changes rows, faces or snapshots that a development target can lose"
     REPLACE = "replaces the database or drops tables: asks for one that is not ours, too"
 
@@ -49,6 +49,7 @@ TABLE: Mapping[str, Kind | Callable[[Flags], Kind]] = {
     "photos check": Kind.READ,
     "photos pull": Kind.READ,
     "photos push": _read_if("dry_run"),
+    "psql": Kind.OWN,
     "publish": Kind.CHANGE,
     "rebuild": Kind.REPLACE,
     "reset": Kind.REPLACE,

@@ -1,9 +1,14 @@
 """The commands for the servers on this machine: the embedded PostgreSQL server and the local cloud."""
 
+import os
+import signal
+import subprocess
+
 from invoke.context import Context
+from invoke.exceptions import Exit
 from invoke.tasks import task
 
-from eduguard.commands.shared import JSON, settings_of
+from eduguard.commands.shared import JSON, NEXT, chosen_database, settings_of
 from eduguard.terminal import print_exports, print_json, print_step
 
 
@@ -41,3 +46,28 @@ def env(c: Context, shell: bool = False, json: bool = False) -> None:
 
     variables = local_cloud_variables(settings_of(c))
     print_json(variables) if json and not shell else print_exports(variables)
+
+
+@task(help={"command": "statements to execute, instead of asking for them", "next": NEXT})
+def psql(c: Context, command: str = "", next: bool = False) -> None:
+    """Open psql on the target's database; read-only unless its protection is open."""
+    from eduguard.postgres.programs import find_psql
+    from eduguard.postgres.urls import read_url
+    from eduguard.targets import postgres_folder
+
+    settings = settings_of(c)
+    database = chosen_database(settings, next=next)
+    program = find_psql(postgres_folder(settings), settings.postgres_bin)
+    environment, password = dict(os.environ), read_url(database.url).get("password")
+    if password is not None:  # in the environment: everybody on this machine sees the arguments of a process
+        environment["PGPASSWORD"] = password
+    if settings.target.protection != "open":
+        environment["PGOPTIONS"] = f"{environment.get('PGOPTIONS', '')} -c default_transaction_read_only=on".strip()
+    arguments = [str(program), "--dbname", database.shown_url]
+    interrupted = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends a statement, as psql has it
+    try:
+        done = subprocess.run([*arguments, *(["--command", command] if command else [])], env=environment, check=False)
+    finally:
+        signal.signal(signal.SIGINT, interrupted)
+    if done.returncode:
+        raise Exit(code=1)

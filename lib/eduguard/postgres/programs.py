@@ -134,6 +134,19 @@ def find_binaries(folder: Path, configured: Path | None) -> Path:
     return copy if copy.exists() else installed
 
 
+def find_psql(folder: Path, configured: Path | None) -> Path:
+    """Return psql, beside the server's programs or else on the PATH.
+
+    Raises:
+        EduguardError: when it is in neither place.
+    """
+    beside = find_binaries(folder, configured) / "psql"
+    found = str(beside) if beside.exists() else shutil.which("psql")
+    if found is None:
+        raise EduguardError(f"There is no psql in {beside.parent}", hint="Install PostgreSQL's client programs.")
+    return Path(found)
+
+
 def disown_stale_pid_files(tools: Tools) -> None:
     """Make the server's pid files name no process, unless they name the living server of this very folder.
 
