@@ -26,7 +26,11 @@ from eduguard.state_folder import server_account
 
 ROOT = Path(__file__).parents[2]
 INV = ROOT / ".venv" / "bin" / "inv"
-COLLECTION = {"INVOKE_TARGETS_LOCAL_COLLECTION": "tests", "INVOKE_TARGETS_LOCAL_BUCKET": "tests"}
+COLLECTION = {
+    "INVOKE_TARGETS_LOCAL_COLLECTION": "tests",
+    "INVOKE_TARGETS_LOCAL_COLLECTIONS_SCHOOL_002": "tests-2",
+    "INVOKE_TARGETS_LOCAL_BUCKET": "tests",
+}
 Inv = Callable[..., subprocess.CompletedProcess[str]]
 Record = Callable[[str, object], None]
 # What our programs and PostgreSQL's call a file until it is whole.

@@ -63,7 +63,7 @@ def enrol(school: School, first: dict[str, Path], folder: Path) -> None:
     ]
     (seeds / "10_student_faces.yaml").write_text(yaml.safe_dump(rows))
     school.inv("reset", "--confirm", school.database.name)
-    done = school.inv("seed-full", INVOKE_SEED_FOLDER=str(seeds))
+    done = school.inv("seed-full", "--school", "school-001", INVOKE_SEED_FOLDER=str(seeds))
     assert f"{len(first)} synced, 0 unchanged, 0 not in" in done.stdout
 
 

@@ -263,7 +263,7 @@ def test_a_kill_before_the_record_of_a_concurrent_index_leaves_it_pending(
     empty_database: Database, folder: Path, before: str
 ) -> None:
     add(folder, "0104_index", CONCURRENTLY, "DROP INDEX CONCURRENTLY by_name;")
-    migrations.apply(empty_database, folder, to="0004")
+    migrations.apply(empty_database, folder, to="0005")
     script = (
         "import os, sys; from pathlib import Path; from eduguard import migrations; from eduguard.migrations import yoyo_backend\n"
         "from eduguard.postgres import Database\n"
@@ -290,7 +290,7 @@ def test_a_kill_before_the_record_of_a_concurrent_index_leaves_it_pending(
 
 def test_a_concurrent_index_that_was_broken_off_is_not_taken_for_one(empty_database: Database, folder: Path) -> None:
     file = add(folder, "0104_index", CONCURRENTLY, "DROP INDEX CONCURRENTLY by_name;")
-    migrations.apply(empty_database, folder, to="0004")
+    migrations.apply(empty_database, folder, to="0005")
     with connect(empty_database, purpose="tests") as conn:
         conn.execute("CREATE INDEX by_name ON students (last_name)")
         conn.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'by_name'::regclass")
