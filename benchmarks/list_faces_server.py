@@ -57,7 +57,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.headers["X-Amz-Target"].endswith("ListFaces"):
             body = (self.folder / asked.get("NextToken", "0")).read_bytes()
         elif self.headers["X-Amz-Target"].endswith("ListTagsForResource"):
-            body = b'{"Tags":{"eduguard-school":"s"}}'
+            body = b'{"Tags":{"eduguard-school":"school-001"}}'
         else:
             arn = f"arn:aws:rekognition:us-east-1:123456789012:collection/{asked['CollectionId']}"
             body = json.dumps({"CollectionARN": arn, "FaceCount": self.faces, "FaceModelVersion": "7.0"}).encode()

@@ -23,7 +23,7 @@ import own_place
 import reset_tools
 from eduguard.postgres import Database, connect, embedded, execute_for
 from eduguard.postgres.programs import find_binaries
-from eduguard.rebuild import clones, templates
+from eduguard.rebuild import clones, lock, templates
 from reset_tools import Place
 from school import make_tables, write_fixtures, write_sql
 
@@ -175,7 +175,7 @@ def outdate_templates(live: Database) -> None:
 def settle(live: Database) -> float:
     """Have written to disk what a way has left in memory, which must not slow down the next; return the seconds."""
     began = time.perf_counter()
-    with connect(live.maintenance, purpose="bench") as conn:
+    with lock.hold_lock(live), connect(live.maintenance, purpose="bench") as conn:  # after what a command left to drop
         conn.execute("CHECKPOINT")
     return time.perf_counter() - began
 

@@ -33,14 +33,14 @@ _UPDATE = (
     " WHERE f.external_image_id = l.external_image_id AND f.face_id IS DISTINCT FROM l.face_id"
 )
 _SCHOOL = """
-INSERT INTO schools VALUES ('s', 's');
+INSERT INTO schools VALUES ('school-001', 'School');
 INSERT INTO stages VALUES ('s', 's', 1);
 INSERT INTO grades VALUES ('g', 's', 'g', 1);
 INSERT INTO legal_guardians (id, rut, first_name, last_name) VALUES ('g', '11111111-1', 'a', 'b');
 """
 _STUDENTS = """
 INSERT INTO students (id, rut, first_name, last_name, birth_date, grade_id, legal_guardian_id, school_id)
-SELECT 'student-' || lpad(n::text, 7, '0'), (10000000 + n) || '-1', 'a', 'b', '2015-01-01', 'g', 'g', 's'
+SELECT 'student-' || lpad(n::text, 7, '0'), (10000000 + n) || '-1', 'a', 'b', '2015-01-01', 'g', 'g', 'school-001'
 FROM generate_series(0, %(faces)s - 1) n
 """
 _FACES = """

@@ -54,7 +54,7 @@ def sync(url: str, endpoint: str, collection: str) -> int:
     with Progress() as progress:
         outcome = run(
             Database.from_url(url),
-            Place(collection=collection, school="s"),
+            Place(collection=collection, school="school-001"),
             open_collection(collection, region="us-east-1", endpoint=endpoint, credentials=ACCESS),
             Options(),
             ask=lambda _: None,

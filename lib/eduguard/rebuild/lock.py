@@ -25,6 +25,7 @@ FROM pg_locks l JOIN pg_stat_activity a USING (pid)
 WHERE l.locktype = 'advisory' AND l.granted AND l.classid = 0 AND l.objid::bigint = %s
 """
 _POLL = 0.1  # seconds between two attempts to take the lock
+_SHORT_POLL = 0.01  # while the server drops a database for a command that has ended
 _PATIENCE = 50  # attempts: as long as PostgreSQL itself waits for the sessions in a database that is to be copied
 _LONGEST_NAME = 63  # bytes of application_name that PostgreSQL keeps (NAMEDATALEN - 1)
 _TOKEN = secrets.token_hex(4)  # tells this process from one of the same number in another container
@@ -94,9 +95,10 @@ def _lock(conn: "Connection", database: Database) -> None:
     while attempts < _PATIENCE:
         if read_value(conn, "SELECT pg_try_advisory_lock(%s)", key):
             return
-        time.sleep(_POLL)
         holder = _find_holder(conn, database)
-        attempts += not (holder and holder.is_dropping)
+        is_dropping = holder is not None and holder.is_dropping
+        time.sleep(_SHORT_POLL if is_dropping else _POLL)
+        attempts += not is_dropping
     if holder is None:  # it ended between the two questions
         raise EduguardError(f"Another command was rebuilding {database.name} just now", hint="Run this again.")
     raise EduguardError(
