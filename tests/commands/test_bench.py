@@ -16,6 +16,7 @@ INV = Path(sys.executable).parent / "inv"
 pytestmark = pytest.mark.usefixtures("cloud_endpoint")
 
 
+@pytest.mark.slow
 def test_the_commands_are_measured_beside_the_live_database(full: Database) -> None:
     with connect(full, purpose="tests") as conn:
         before = conn.execute(LIVE).fetchone()

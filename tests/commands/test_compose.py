@@ -96,6 +96,7 @@ def sides(run_inv: Callable[[Database], Inv], rebuilt: Database, server_url: str
                 execute_for(conn, "DROP DATABASE IF EXISTS {} WITH (FORCE)", each)
 
 
+@pytest.mark.slow
 @example(commands=["full", "reset", "full"])
 @example(commands=["reset", "full", "undo"])
 @example(commands=["reset", "undo", "reset"])

@@ -196,6 +196,7 @@ LOST: dict[str, tuple[Callable[[School], None], ...]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", LOST)
 def test_a_remedy_mends_the_situation_that_it_is_given_for(school: School, tmp_path: Path, text: str) -> None:
     school.inv("enrol")

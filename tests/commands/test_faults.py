@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
@@ -234,6 +234,7 @@ class Wire:
                 sink.sendall(data)
 
 
+@pytest.mark.slow
 def test_the_network_is_cut_in_the_middle_of_the_listing(
     survival: Survival, cloud_endpoint: str, cloud_variables: dict[str, str]
 ) -> None:
@@ -244,7 +245,15 @@ def test_the_network_is_cut_in_the_middle_of_the_listing(
     survival.check(done)
 
 
-@pytest.mark.parametrize("step", ["enrol", "rebuild", "migrate", "seed", "sync", "publish", "verify"])
+OFTEN = {"publish", "seed"}  # the others are as slow, and break less easily
+STEPS = ["enrol", "rebuild", "migrate", "seed", "sync", "publish", "verify"]
+
+
+def steps(names: Iterable[str]) -> list[Any]:
+    return [name if name in OFTEN else pytest.param(name, marks=pytest.mark.slow) for name in names]
+
+
+@pytest.mark.parametrize("step", steps(STEPS))
 def test_a_kill_after_any_step(survival: Survival, state_folder: Path, step: str) -> None:
     own = {"INVOKE_TARGETS_LOCAL_COLLECTION": "killed-after-enrol"} if step == "enrol" else {}
     for _ in range(10):  # after the last step a command may have ended before it can be killed
@@ -260,7 +269,7 @@ def test_a_kill_after_any_step(survival: Survival, state_folder: Path, step: str
     survival.check(published=step in {"publish", "verify"})
 
 
-@pytest.mark.parametrize("step", WAITS)
+@pytest.mark.parametrize("step", steps(WAITS))
 def test_a_kill_inside_a_step(survival: Survival, state_folder: Path, project: dict[str, str], step: str) -> None:
     add_migration(project, WAITS[step])
     process = begin(survival.database, state_folder, **project)
@@ -324,6 +333,7 @@ def test_both_servers_are_stopped(own: Survival, own_folder: Path) -> None:
     own.check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", WAITS)
 def test_the_server_is_stopped_inside_a_step(own: Survival, own_folder: Path, project: Any, step: str) -> None:
     add_migration(project, WAITS[step])
@@ -354,6 +364,7 @@ LIMITED = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["migrate", "seed"])
 def test_the_disk_is_full(own: Survival, own_folder: Path, project: Any, step: str) -> None:
     """No file of the server may grow beyond 16 MB: a write is refused as on a full disk, and it needs no mount."""
@@ -404,6 +415,7 @@ FILLS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("filled", FILLS)
 def test_a_small_disk_is_full(
     small_disk: Path, scratch: Path, project: Any, run_inv: Any, record_property: Record, filled: str

@@ -276,6 +276,7 @@ def cases(*kinds: Kind) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("case", [each for each in CASES if each.kind in kinds], ids=lambda case: case.words)
 
 
+@pytest.mark.slow
 @cases(READ, OWN)
 def test_a_command_that_replaces_nothing_runs_on_every_target(
     case: Case, town: Town, request: pytest.FixtureRequest

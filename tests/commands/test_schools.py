@@ -180,6 +180,7 @@ def test_the_rebuilt_database_knows_which_collection_it_was_synced_with(school: 
     assert "were synced with" in school.inv("sync-faces", check=False, **other).stderr
 
 
+@pytest.mark.slow
 def test_a_snapshot_remembers_its_own_collection(school: School) -> None:
     school.inv("enrol")
     school.inv("sync-faces")

@@ -65,6 +65,7 @@ def ask(state: Path, name: str, query: Any) -> Any:
         return read_value(conn, query)
 
 
+@pytest.mark.slow
 def test_a_state_folder_of_an_earlier_version_works_without_typing_a_name(
     earlier: Path, state: Path, inv: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:

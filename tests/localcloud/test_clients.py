@@ -24,6 +24,8 @@ _NUMBERS = count(1)
 
 Aws = Callable[..., Any]
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="session")
 def installed(request: pytest.FixtureRequest) -> Callable[[str, Callable[[Path], None]], Path]:

@@ -101,6 +101,7 @@ def test_a_pooler_with_one_session_is_refused_instead_of_waited_for(pool: Serve)
         pytest.fail("it was not refused")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("cloud_endpoint")
 def test_a_reset_works_in_session_mode_and_is_refused_in_transaction_mode(
     pool: Serve, run_inv: Callable[[Database], Inv], database: Database
