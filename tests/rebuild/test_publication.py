@@ -462,9 +462,7 @@ def test_a_confirming_target_asks_for_a_change_as_for_a_replacement(database: Da
     with pytest.raises(
         EduguardError, match=f"is not changed by `inv seed`: .*`confirm`.*\n  .*--confirm {database.name}"
     ):
-        protection.require_consent(
-            state, database, "confirm", confirm="", ask=silent, replacing=False, by="`inv seed`"
-        )
+        protection.require_consent(state, database, "confirm", confirm="", ask=silent, replacing=False, by="`inv seed`")
 
 
 def test_a_remote_database_of_ours_needs_its_name(foreign: Database) -> None:

@@ -16,7 +16,6 @@ from typing import Any
 
 from invoke.exceptions import Exit
 from invoke.main import program
-from invoke.parser.argument import Argument
 from invoke.parser.context import ParserContext as Flags
 from invoke.tasks import Task
 
@@ -65,14 +64,18 @@ class Command(Task[Any]):
 
 
 def accept_forms(namespace: Mapping[str, object]) -> None:
-    """Rewrite the words that Invoke has left to parse, while it loads the module of this namespace; else do nothing.
+    """Rewrite the words that Invoke has left to parse, while it loads the module of this namespace.
+
+    No task of the namespace gets short flags, whoever loads it.
 
     Raises:
         Exit: after printing the help that was asked for, or in place of an EduguardError.
     """
+    tasks = {each.name.replace("_", "-"): each for each in namespace.values() if isinstance(each, Task)}
+    for each in tasks.values():
+        each.auto_shortflags = False  # `-h` is help after every command, and no flag's first letter hides it
     if "core" not in vars(program):
         return
-    tasks = {each.name.replace("_", "-"): each for each in namespace.values() if isinstance(each, Task)}
     words, asked = program.core.unparsed, program.args.help
     with exit_on_failure():
         if isinstance(asked.value, str):
@@ -130,7 +133,7 @@ class _Arguments:
         task = tasks[name]
         self._name, self._core, self._own = name, core, _flags(task)
         self._form = task.form if isinstance(task, Command) else Form("")
-        self._usage = f"inv {name} {self._form.text.strip('[]')}"
+        self._usage = f"inv {name} {self._form.text.strip('[]')}".rstrip()
         self._starts = {each.partition(" ")[0] for each in tasks}
 
     def take(self, left: deque[str]) -> list[str]:
@@ -152,24 +155,18 @@ class _Arguments:
     def _take_flag(self, left: deque[str]) -> list[str]:
         word = left.popleft()
         flag, equals, _ = word.partition("=")
-        if flag == "-h" and flag not in self._own.flags:
+        if flag in {"-h", _HELP}:
             return [_HELP]
-        argument = self._find(flag) or self._find(flag[:2])
-        if self._form.text and (argument is None or flag in map(_flag_of, self._form.names)):
+        argument = self._own.flags.get(flag) or self._core.flags.get(flag)
+        if argument is None or not flag.startswith("--") or flag in map(_flag_of, self._form.names):
             raise self._refusal(word)
-        if argument and self._find(flag) is None:  # several letters: -cNAME, -yc NAME
-            argument = None if argument.takes_value else self._find(f"-{flag[-1]}")
-        needs_value = argument is not None and argument.takes_value and not argument.optional and not equals
+        needs_value = argument.takes_value and not argument.optional and not equals
         return [word, left.popleft()] if needs_value and left else [word]
-
-    def _find(self, flag: str) -> Argument | None:
-        known = (flags.flags[flag] for flags in (self._own, self._core) if flag in flags.flags)
-        return next(known, None)
 
     def _refusal(self, word: str) -> EduguardError:
         dashed = f"; a file of this name is ./{word}" if Path(word).suffix else ""
         return EduguardError(
-            f"{word} is no flag of `inv {self._name}`",
+            f"{word} is not a flag of `inv {self._name}`",
             hint=f"{self._usage}; `inv --help {self._name}` lists its flags{dashed}",
         )
 
