@@ -13,7 +13,7 @@ command = $(if $(shell grep -ls 'name="$(words)"' lib/eduguard/commands/*.py),$(
 .DEFAULT_GOAL := help
 
 help: .venv/ready
-	@.venv/bin/inv --list
+	@.venv/bin/inv help
 
 # Any other name; `always`, because a file or folder of that name does not make the command up to date.
 %: .venv/ready always

@@ -67,8 +67,6 @@ def arranged(line: str) -> str:
         ("photos check --json", "photos check --json"),
         ("photos pull photos photos check", "photos pull --folder photos photos check"),
         ("attendance take sync a.jpg --at noon b.jpg", "attendance take --class sync --photo a.jpg --at noon --photo b.jpg"),
-        ("unknown photos", "unknown photos"),
-        ("sync unknown", "sync unknown"),
         ("enrol s-1 --help", "enrol --help"),
         ("attendance take -h", "attendance take --help"),
         ("photos pull -h here", "photos pull --help"),
@@ -108,6 +106,10 @@ def test_a_name_of_two_words_is_one_name() -> None:
     ("typed", "message"),
     [
         ("photos", "inv photos is not the whole of a command\n  There are: `inv photos check`, `inv photos pull`"),
+        ("snyc", "inv snyc: there is no such command\n  Did you mean `inv sync`? `inv help` lists the commands."),
+        ("sync unknown", "inv unknown: there is no such command\n  `inv help` lists the commands."),
+        ("photos-pull a", "inv photos-pull: there is no such command\n  Did you mean `inv photos pull`?"),
+        ("photos chekc", "inv photos chekc: there is no such command\n  Did you mean `inv photos check`? There are:"),
         ("photos sync", "inv photos sync: there is no such command\n  There are: `inv photos check`, `inv photos pull`"),
         ("photos --help", "inv photos --help: there is no such command\n"),
         ("enrol s-1", "inv enrol: PHOTO is missing\n  inv enrol STUDENT PHOTO…"),
@@ -115,7 +117,7 @@ def test_a_name_of_two_words_is_one_name() -> None:
         ("photos pull --echo", "inv photos pull: FOLDER is missing\n  inv photos pull FOLDER"),
         ("attendance take", "inv attendance take: CLASS is missing\n  inv attendance take CLASS PHOTO…"),
         ("enrol s-1 -a.jpg", "-a.jpg is not a flag of `inv enrol`\n  inv enrol STUDENT PHOTO…; `inv --help enrol` lists its flags; a file of this name is ./-a.jpg"),
-        ("sync --dry-rum", "--dry-rum is not a flag of `inv sync`\n  inv sync; `inv --help sync` lists its flags"),
+        ("sync --dry-rum", "--dry-rum is not a flag of `inv sync`\n  Did you mean --dry-run? inv sync; `inv --help sync` lists its flags"),
         ("sync -d", "-d is not a flag of `inv sync`\n"),
         ("sync -c photos", "-c is not a flag of `inv sync`\n"),
         ("enrol -y", "-y is not a flag of `inv enrol`\n"),
@@ -202,8 +204,7 @@ def test_help_shows_the_form_and_its_words(folder: Path, line: str) -> None:
         ("photos", "error: inv photos is not the whole of a command\n  There are: `inv photos pull`\n"),
         ("--help photos", "error: inv photos is not the whole of a command\n  There are: `inv photos pull`\n"),
         ("photos pull", "error: inv photos pull: FOLDER is missing\n  inv photos pull FOLDER…\n"),
-        ("photos-pull a", "No idea what 'photos-pull' is!\n"),
-        ("--help nothing", "No idea what 'nothing' is!\n"),
+        ("--help nothing", "error: inv nothing: there is no such command\n  `inv help` lists the commands.\n"),
     ],
 )
 def test_a_refusal_is_one_message_and_exit_status_1(folder: Path, line: str, message: str) -> None:

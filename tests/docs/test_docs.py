@@ -84,7 +84,7 @@ def test_make_runs_every_command_by_its_name(tasks: dict[str, str]) -> None:
 
 
 def test_make_without_a_name_lists_the_commands() -> None:
-    assert make() == make("help") == [".venv/bin/inv --list"]
+    assert make() == make("help") == [".venv/bin/inv help"]
 
 
 def test_make_leaves_a_name_that_it_does_not_know_to_invoke() -> None:

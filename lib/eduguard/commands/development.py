@@ -9,6 +9,11 @@ from invoke.tasks import task
 
 from eduguard.commands.shared import ROOT
 
+EXAMPLES = {
+    "bench": "inv bench --reset",
+    "test": "inv test --options=-x",
+}
+
 
 @task(
     help={

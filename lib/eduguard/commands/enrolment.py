@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 Ask = Callable[[str], str | None]
 
+EXAMPLES = {
+    "enrol": "inv enrol student-001 front.jpg left.jpg",
+    "unenrol": "inv unenrol student-001",
+}
+
 
 @task(
     klass=Command,
@@ -106,6 +111,7 @@ def unenrol(
         students.check_collection(conn, [student], settings.target.collection)
         traces = students.find_traces(conn, student, storage)
         if traces.is_empty and not (copies and kept):
+            students.check_students(conn, [student])
             print_step("unenrol", f"{student}: no face, no photo and no row; nothing to remove")
             print_note(_name_rest(kept))
             return

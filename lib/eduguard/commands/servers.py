@@ -6,6 +6,12 @@ from invoke.tasks import task
 from eduguard.commands.shared import JSON, settings_of
 from eduguard.terminal import print_exports, print_json, print_step
 
+EXAMPLES = {
+    "up": "inv up",
+    "down": "inv down",
+    "env": "inv env --json",
+}
+
 
 @task
 def up(c: Context) -> None:

@@ -22,6 +22,10 @@ Sync = Callable[[Settings], "Outcome"]
 _MOST_ITEMS = 20  # of a plan, unless all are asked for
 _COLLECTIONS_AT_ONCE = 4  # each sends one request at a time, all of them at the pace of the region
 
+EXAMPLES = {
+    "sync-faces": "inv sync-faces --dry-run --student student-001",
+}
+
 
 @task(
     help={

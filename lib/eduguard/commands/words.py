@@ -4,9 +4,7 @@ Invoke reads its own flags, loads tasks.py, and then looks for tasks among the w
 they are rewritten here: `photos check` becomes the one name that its task has, and a word without a flag gets its flag.
 """
 
-import inspect
 import re
-import sys
 from collections import deque
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
@@ -20,9 +18,11 @@ from invoke.parser.context import ParserContext as Flags
 from invoke.tasks import Task
 
 from eduguard.commands.executor import exit_on_failure
-from eduguard.errors import EduguardError
+from eduguard.commands.help import print_commands, print_help
+from eduguard.errors import EduguardError, suggest
 
 _HELP = "--help"
+_COMMANDS = ["help"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +77,23 @@ def accept_forms(namespace: Mapping[str, object]) -> None:
     if "core" not in vars(program):
         return
     words, asked = program.core.unparsed, program.args.help
+    if words[:1] == [_COMMANDS[0]]:
+        asked.value, words[:] = (words[1], words[2:]) if words[1:] else (None, _COMMANDS)
+    if words == _COMMANDS or not (words or asked.value or _is_for_invoke()):
+        print_commands(tasks)
+        raise Exit
     with exit_on_failure():
         if isinstance(asked.value, str):
             words[:] = [_take_name(deque([asked.value, *words]), tasks), _HELP]
         else:
             words[:] = arrange(words, tasks, program.initial_context)
     if words[1:] == [_HELP]:
-        asked.value = words[0]
-        words.clear()
-        if isinstance(task := tasks.get(asked.value), Command):
-            _print_help(asked.value, task)
-            raise Exit
+        _print_help(words[0], tasks[words[0]])
+        raise Exit
+
+
+def _is_for_invoke() -> bool:
+    return any(program.args[flag].value for flag in ("list", "complete"))
 
 
 def arrange(words: Iterable[str], tasks: Mapping[str, Task[Any]], core: Flags) -> list[str]:
@@ -104,8 +110,6 @@ def arrange(words: Iterable[str], tasks: Mapping[str, Task[Any]], core: Flags) -
     left, arranged = deque(words), list[str]()
     while left:
         name = _take_name(left, tasks)
-        if name not in tasks:
-            return [*arranged, name, *left]  # Invoke says that there is no such task
         arguments = _Arguments(name, tasks, core).take(left)
         if _HELP in arguments:
             return [name, _HELP]
@@ -117,12 +121,16 @@ def _take_name(left: deque[str], tasks: Iterable[str]) -> str:
     word = left.popleft()
     choices = sorted(name.partition(" ")[2] for name in tasks if name.startswith(f"{word} "))
     if not choices:
-        return word
+        if word in tasks:
+            return word
+        hint = suggest(word, tasks, "`inv help` lists the commands.", form="`inv {}`")
+        raise EduguardError(f"inv {word}: there is no such command", hint=hint)
     if left and left[0] in choices:
         return f"{word} {left.popleft()}"
+    listed = "There are: " + ", ".join(f"`inv {word} {choice}`" for choice in choices)
     raise EduguardError(
         f"inv {word} {left[0]}: there is no such command" if left else f"inv {word} is not the whole of a command",
-        hint="There are: " + ", ".join(f"`inv {word} {choice}`" for choice in choices),
+        hint=suggest(left[0], choices, listed, form=f"`inv {word} {{}}`") if left else listed,
     )
 
 
@@ -164,10 +172,11 @@ class _Arguments:
         return [word, left.popleft()] if needs_value and left else [word]
 
     def _refusal(self, word: str) -> EduguardError:
+        flag, own = word.partition("=")[0], self._own.flags.keys() - set(map(_flag_of, self._form.names))
         dashed = f"; a file of this name is ./{word}" if Path(word).suffix else ""
         return EduguardError(
             f"{word} is not a flag of `inv {self._name}`",
-            hint=f"{self._usage}; `inv --help {self._name}` lists its flags{dashed}",
+            hint=suggest(flag, own, f"{self._usage}; `inv --help {self._name}` lists its flags{dashed}"),
         )
 
 
@@ -179,14 +188,13 @@ def _flag_of(name: str) -> str:
     return f"--{name.lower()}"
 
 
-def _print_help(name: str, task: Command) -> None:
-    flags, names = _flags(task), {_flag_of(each): each for each in task.form.names}
-    words = [(word, flags.help_for(flag)[1]) for flag, word in names.items()]
-    others = [flags.help_for(flag) for flag in sorted(flags.flags) if flag not in names]
-    sys.stdout.write(
-        f"Usage: {program.binary} [--core-opts] {name} {task.form.text} [--options] [other tasks here ...]\n\n"
-        f"Docstring:\n  {inspect.getdoc(task)}\n\nWords:\n"
+def _print_help(name: str, task: Task[Any]) -> None:
+    form = task.form if isinstance(task, Command) else Form("")
+    flags, names = _flags(task), {_flag_of(each): each for each in form.names}
+    print_help(
+        name,
+        task,
+        words=form.text,
+        own=[(word, flags.help_for(flag)[1]) for flag, word in names.items()],
+        flags=[flags.help_for(flag) for flag in sorted(flags.flags) if flag not in names],
     )
-    program.print_columns(words)
-    sys.stdout.write("Options:\n")
-    program.print_columns(others or [("none", None)])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eduguard.aws import Bucket, FaceRefusedError
-from eduguard.errors import EduguardError
+from eduguard.errors import EduguardError, suggest
 from eduguard.identifiers import photo_key, photos_prefix, split_external_image_id, split_photo_key
 from eduguard.students.completion import Caution, Faces, Place, Tell, choose_face, complete, list_face_ids
 from eduguard.students.photos import check_keys
@@ -82,7 +82,11 @@ def check_students(conn: "Connection", students: Iterable[str]) -> None:
     wanted = sorted(set(students))
     known = {row[0] for row in conn.execute("SELECT id FROM students WHERE id = ANY (%s)", [wanted])}
     if unknown := [student for student in wanted if student not in known]:
-        raise EduguardError(f"No such student: {', '.join(unknown)}", hint="The table students has a row for each.")
+        every = [each for (each,) in conn.execute("SELECT id FROM students")]
+        raise EduguardError(
+            f"No such student: {', '.join(unknown)}",
+            hint=suggest(unknown[0], every, "The table students has a row for each."),
+        )
 
 
 def check_collection(conn: "Connection", students: Iterable[str], collection: str) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from eduguard.aws import Face
-from eduguard.errors import EduguardError
+from eduguard.errors import EduguardError, suggest
 from eduguard.identifiers import PLACEHOLDER, split_external_image_id
 from eduguard.sync.plan import MISSING, MOVING, SETTLED, FaceRow, Pair, Plan, plan_sync
 
@@ -128,9 +128,13 @@ def read_students(conn: "Connection", scope: Scope) -> set[str] | None:
         return None
     students = {student for (student,) in conn.execute(_STUDENTS, scope.parameters())}
     if not students:
+        table = "students" if scope.student else "grades"
+        every = [each for (each,) in conn.execute(f"SELECT id FROM {table}")]  # noqa: S608 -- one of the two
         raise EduguardError(
             f"There is no student {scope.student or f'in grade {scope.grade}'}",
-            hint="--student takes the id of a student, --grade the id of a grade.",
+            hint=suggest(
+                scope.student or scope.grade, every, "--student takes the id of a student, --grade the id of a grade."
+            ),
         )
     return students
 
