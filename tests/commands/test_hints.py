@@ -52,14 +52,16 @@ def hints() -> list[str]:
     found = set()
     for file in (ROOT / "lib" / "eduguard").rglob("*.py"):
         for text in texts(ast.parse(file.read_text())):
-            whole = [text] if text.startswith("inv ") else []
-            found |= {*re.findall(r"`(inv [^`]+)`", text), *whole}
+            listed = re.findall(r"(?:^|[,;] (?:then |or )?)(inv [^,;]+)", text)  # such as the remedies of doctor
+            found |= {*re.findall(r"`(inv [^`]+)`", text), *(each for each in listed if text.startswith("inv "))}
     general = (FILLED, "COMMAND", "help", "--help", "{}")
-    return sorted(hint for hint in found if hint.split()[1:2] and hint.split()[1] not in general)
+    return sorted(hint for hint in found if hint.split()[1:] and hint.split()[1].strip(":") not in general)
 
 
 def check(line: str, suite: Collection, tasks: dict[str, Task]) -> None:
-    words = line.replace(" [y/N]", "").split()[1:]
+    words = line.split()[1:]
+    if " ".join(words) in tasks:  # a message may name a command without its words
+        return
     parser = Parser(contexts=suite.to_contexts(), initial=program.initial_context)
     parser.parse_argv(arrange(words, tasks, program.initial_context))
 
@@ -74,7 +76,7 @@ def test_hints_are_found_and_a_wrong_one_fails(suite: Collection, tasks: dict[st
     for wrong in (
         "inv sync",
         "inv sync-faces --prunes orphans",
-        "inv sync-faces --prune",
+        "inv enrol student-001",
         "inv migration new --name x",
     ):
         with pytest.raises((EduguardError, ParseError)):
