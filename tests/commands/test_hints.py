@@ -54,7 +54,7 @@ def hints() -> list[str]:
         for text in texts(ast.parse(file.read_text())):
             listed = re.findall(r"(?:^|[,;] (?:then |or )?)(inv [^,;]+)", text)  # such as the remedies of doctor
             found |= {*re.findall(r"`(inv [^`]+)`", text), *(each for each in listed if text.startswith("inv "))}
-    general = (FILLED, "COMMAND", "help", "--help", "{}")
+    general = (FILLED, "COMMAND", "help", "completion", "--help", "{}")
     return sorted(hint for hint in found if hint.split()[1:] and hint.split()[1].strip(":") not in general)
 
 

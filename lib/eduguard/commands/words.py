@@ -5,6 +5,7 @@ they are rewritten here: `photos check` becomes the one name that its task has, 
 """
 
 import re
+import sys
 from collections import deque
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
@@ -79,6 +80,9 @@ def accept_forms(namespace: Mapping[str, object]) -> None:
     words, asked = program.core.unparsed, program.args.help
     if words[:1] == [_COMMANDS[0]]:
         asked.value, words[:] = (words[1], words[2:]) if words[1:] else (None, _COMMANDS)
+    if words[:1] == ["completion"]:
+        _complete(words[1:], tasks)
+        raise Exit
     if words == _COMMANDS or not (words or asked.value or _is_for_invoke()):
         print_commands(tasks)
         raise Exit
@@ -90,6 +94,18 @@ def accept_forms(namespace: Mapping[str, object]) -> None:
     if words[1:] == [_HELP]:
         _print_help(words[0], tasks[words[0]])
         raise Exit
+
+
+def _complete(words: list[str], tasks: Mapping[str, Task[Any]]) -> None:
+    from eduguard.commands import completion
+
+    with exit_on_failure():
+        if words == ["words"]:
+            completion.print_words(tasks, _flags)
+        elif words == ["bash"]:
+            sys.stdout.write(completion.BASH)
+        else:
+            raise EduguardError("inv completion needs the name of a shell", hint="inv completion bash")
 
 
 def _is_for_invoke() -> bool:
