@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from eduguard.postgres import Database
+from eduguard.rebuild.publication import describe_live
 
 Inv = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -53,3 +54,8 @@ def test_version_names_what_is_at_work(inv: Inv, database: Database) -> None:
     assert [line.split()[0] for line in shown] == ["eduguard-db", "Python", "PostgreSQL"]
     assert shown[1].split()[1] == platform.python_version()
     assert re.fullmatch(r"PostgreSQL +[0-9.]+.* \(target local\)", shown[2])
+
+
+def test_what_is_live_is_told(database: Database, empty_database: Database) -> None:
+    assert describe_live(empty_database).startswith(f"{database.name} is live.")
+    assert describe_live(database.named("no_such_school")) == "There is no no_such_school yet."
