@@ -14,7 +14,7 @@ command = $(if $(shell grep -ls 'name="$(words)"' lib/eduguard/commands/*.py),$(
 .DEFAULT_GOAL := help
 
 help: .venv/ready
-	@.venv/bin/inv --list
+	@.venv/bin/inv help
 
 # For those who work on the suite; docs/reliability.md says what it found.
 faults: .venv/ready
@@ -29,9 +29,15 @@ Makefile pyproject.toml constraints.txt: ;
 
 # uv when it is there, else venv and pip; the pins and hashes of constraints.txt either way. Set-up that was interrupted
 # starts again, for the stamp is written last. Servers are stopped first: they run from .venv.
+# A checkout that was moved, or whose Python was removed, is set up again: inv's first line names an interpreter by its path.
+ifneq ($(wildcard .venv/ready),)
+ifeq ($(shell test -x "$$(sed -n '1s/^.!//p' .venv/bin/inv)" && echo there),)
+.venv/ready: always
+endif
+endif
 .venv/ready: pyproject.toml constraints.txt
 	@set -eu; \
-	if [ -f $@ ]; then .venv/bin/inv down; fi; \
+	if [ -f $@ ]; then .venv/bin/inv down || true; fi; \
 	if command -v uv >/dev/null 2>&1; then \
 	  uv venv --quiet --clear --python '>=3.11' .venv; \
 	  uv pip install --quiet --python .venv --require-hashes -r constraints.txt; \
@@ -50,5 +56,5 @@ Makefile pyproject.toml constraints.txt: ;
 	touch $@
 
 clean:
-	@if [ -f .venv/ready ]; then .venv/bin/inv down; fi
+	@if [ -f .venv/ready ]; then .venv/bin/inv down || true; fi
 	rm -rf .venv

@@ -31,6 +31,7 @@ from eduguard.commands.shared import (
 )
 from eduguard.commands.snapshots import snapshot_delete, snapshot_list, snapshot_restore, snapshot_save
 from eduguard.commands.sync import sync_faces
+from eduguard.commands.version import version
 from eduguard.commands.words import accept_forms
 from eduguard.terminal import prepare_streams
 
@@ -67,11 +68,18 @@ __all__ = [  # every command: Invoke finds it in this module by its name
     "unenrol",
     "up",
     "verify",
+    "version",
 ]
 
 prepare_streams()
 tune_interpreter()
 end_when_unread()
+
+EXAMPLES = {
+    "reset": "inv reset --to 0002",
+    "seed-full": "inv seed-full",
+    "full": "inv full",
+}
 
 
 @task(pre=[rebuild, call(migrate, next=True), publish], help={"confirm": CONFIRM, "to": TO})

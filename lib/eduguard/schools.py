@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from eduguard.errors import EduguardError
+from eduguard.errors import EduguardError, suggest
 from eduguard.identifiers import PLACEHOLDER
 
 if TYPE_CHECKING:
@@ -120,8 +120,22 @@ class Places:
             for student, school, override in conn.execute(_STUDENTS, [wanted])
         }
         if unknown := [student for student in wanted if student not in found]:
-            raise EduguardError(f"No such student: {_name(unknown)}", hint="The table students has a row for each.")
+            raise _unknown(conn, unknown)
         return found
+
+
+def check_students(conn: "Connection", students: Iterable[str]) -> None:
+    """Refuse students that do not exist, by name; read-only."""
+    wanted = sorted(set(students))
+    known = {student for student, *_ in conn.execute(_STUDENTS, [wanted])}
+    if unknown := [student for student in wanted if student not in known]:
+        raise _unknown(conn, unknown)
+
+
+def _unknown(conn: "Connection", students: Sequence[str]) -> EduguardError:
+    every = [student for (student,) in conn.execute("SELECT id FROM students")]
+    hint = suggest(students[0], every, "The table students has a row for each.")
+    return EduguardError(f"No such student: {_name(students)}", hint=hint)
 
 
 def find_students(conn: "Connection", student: str, grade: str) -> frozenset[str] | None:
@@ -134,9 +148,11 @@ def find_students(conn: "Connection", student: str, grade: str) -> frozenset[str
         return None
     found = frozenset(name for (name,) in conn.execute(_FIND, {"student": student, "grade": grade}))
     if not found:
+        every = conn.execute("SELECT id FROM students" if student else "SELECT id FROM grades").fetchall()
+        hint = "--student takes the id of a student, --grade the id of a grade."
         raise EduguardError(
             f"There is no student {student or f'in grade {grade}'}",
-            hint="--student takes the id of a student, --grade the id of a grade.",
+            hint=suggest(student or grade, [known for (known,) in every], hint),
         )
     return found
 

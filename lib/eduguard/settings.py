@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from eduguard.access import Sources, read_sources
-from eduguard.errors import EduguardError
+from eduguard.errors import EduguardError, suggest
 from eduguard.values import (
     BUCKET,
     LOCAL,
@@ -204,7 +204,11 @@ def _named_target(targets: object, name: str, files: str) -> Mapping[str, Any]:
         known = ", ".join(sorted(map(str, targets))) if isinstance(targets, Mapping) else "none"
         raise EduguardError(
             f"There is no target {name!r} in {files}, but: {known}",
-            hint="Choose one with INVOKE_TARGET=NAME, or add it under `targets` in invoke.yaml.",
+            hint=suggest(
+                name,
+                map(str, targets) if isinstance(targets, Mapping) else (),
+                "Choose one with INVOKE_TARGET=NAME, or add it under `targets` in invoke.yaml.",
+            ),
         )
     return found
 

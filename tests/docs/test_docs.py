@@ -85,7 +85,7 @@ def test_make_runs_every_command_by_its_name(tasks: dict[str, str]) -> None:
 
 
 def test_make_without_a_name_lists_the_commands() -> None:
-    assert make() == make("help") == [".venv/bin/inv --list"]
+    assert make() == make("help") == [".venv/bin/inv help"]
 
 
 def test_make_leaves_a_name_that_it_does_not_know_to_invoke() -> None:
@@ -146,3 +146,20 @@ def test_constraints_pin_versions_and_hashes_and_name_no_index() -> None:
     assert [pin for pin in pins if "==" not in pin] == []
     assert "://" not in text
     assert text.count("--hash=sha256:") >= len(pins)
+
+
+def test_make_sets_a_moved_checkout_up_again(tmp_path: Path) -> None:
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    inv = tmp_path / ".venv" / "bin" / "inv"
+    inv.parent.mkdir(parents=True)
+    command = ["make", "--dry-run", "--no-print-directory", "status"]
+
+    def sets_up(interpreter: str) -> bool:
+        inv.write_text(f"#!{interpreter}\nimport sys\nprint('Invoke')\n")
+        inv.chmod(0o755)
+        (tmp_path / ".venv" / "ready").touch()
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        return "venv --quiet --clear" in done.stdout
+
+    assert [sets_up(sys.executable), sets_up("/no/such/python")] == [False, True]

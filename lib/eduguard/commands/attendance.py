@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 _MOST_PHOTOS = 10
 
+EXAMPLES = {
+    "attendance take": "inv attendance take class-1b-lenguaje monday.jpg --at 2026-03-09T08:30",
+    "attendance show": "inv attendance show SESSION --json",
+}
+
 
 @task(
     name="attendance take",

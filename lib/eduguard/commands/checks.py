@@ -12,6 +12,12 @@ from eduguard.terminal import print_json, print_step, print_table
 
 _NOT_VERIFIED = 2  # of `inv full`: the new database is published, and photos are not recognised
 
+EXAMPLES = {
+    "status": "inv status --json",
+    "doctor": "inv doctor --look-alikes",
+    "verify": "inv verify --one-each",
+}
+
 
 @task(help={"json": JSON, "collection": COLLECTION, "school": SCHOOL})
 def status(c: Context, json: bool = False, collection: str = "", school: str = "") -> None:

@@ -9,6 +9,12 @@ from invoke.tasks import task
 
 from eduguard.commands.shared import ROOT
 
+EXAMPLES = {
+    "bench": "inv bench --reset",
+    "test": "inv test --options=-x",
+    "test-all": "inv test-all",
+}
+
 
 @task(
     help={

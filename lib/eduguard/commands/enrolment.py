@@ -19,24 +19,29 @@ from eduguard.commands.shared import (
     YES,
     chosen_database,
     place_students,
+    places_of,
     settings_of,
 )
 from eduguard.commands.sync import sync_users
 from eduguard.commands.words import Command
 from eduguard.errors import EduguardError
 from eduguard.identifiers import KEY_FORM, is_student_id
-from eduguard.schools import Place
+from eduguard.schools import Place, check_students
 from eduguard.settings import Settings
 from eduguard.terminal import ask, print_note, print_step
 
 if TYPE_CHECKING:
-    from psycopg import Connection
 
     from eduguard.aws import CollectionState
     from eduguard.postgres import Database
     from eduguard.students import Caution, FolderPhoto, Request
 
 Ask = Callable[[str], str | None]
+
+EXAMPLES = {
+    "enrol": "inv enrol student-001 front.jpg left.jpg",
+    "unenrol": "inv unenrol student-001",
+}
 
 
 @task(
@@ -120,7 +125,7 @@ def unenrol(
     database = target_database(settings)
     kept = _list_copies(database)
     with connect(database, purpose="unenrol") as conn:
-        places = _places_of(conn, settings, student)
+        places = places_of(conn, settings, student)
         for place in places:
             check_writable(settings, place.collection)
         storages = [target_storage(settings, place) for place in places]
@@ -128,6 +133,7 @@ def unenrol(
         # Rows and photos are found beside each collection; they are named and removed with the first.
         found = [each for each in found if each[1].faces or each[1].user] or found[:1]
         if found[0][1].is_empty and not (copies and kept):
+            check_students(conn, [student])
             print_step("unenrol", f"{student}: no face, no photo and no row; nothing to remove")
             print_note(_name_rest(kept))
             return
@@ -143,15 +149,6 @@ def unenrol(
     if copies:
         _remove_from_copies(database, kept, student)
     print_note(_name_rest([] if copies else kept))
-
-
-def _places_of(conn: "Connection", settings: Settings, student: str) -> list[Place]:
-    """Return where a student's faces are: of one that the database does not know, any collection of the target."""
-    from eduguard.targets import target_places
-
-    if conn.execute("SELECT FROM students WHERE id = %s", [student]).rowcount:
-        return [place_students(conn, settings, [student])[student]]
-    return target_places(settings, conn)
 
 
 def _list_copies(database: "Database") -> list[str]:

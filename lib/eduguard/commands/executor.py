@@ -78,7 +78,7 @@ class SuiteExecutor(Executor):
                 sys.stdout.flush()
                 return done
         except KeyboardInterrupt as interrupt:
-            raise Exit("interrupted: what was under way is not in force", code=_INTERRUPTED) from interrupt
+            raise Exit(f"Interrupted. {self._describe_left()}", code=_INTERRUPTED) from interrupt
         except BrokenPipeError as error:  # of an output: the libraries make errors of their own of those of a socket
             _silence(sys.stdout, sys.stderr)
             raise Exit(code=_UNREAD) from error
@@ -95,6 +95,19 @@ class SuiteExecutor(Executor):
             _refuse_undecodable(flags)
         consent = require_permission(commands, lambda: settings_of(Context(self.config)))
         return [(name, {**flags, "confirm": consent} if "confirm" in flags else flags) for name, flags in commands]
+
+    def _describe_left(self) -> str:
+        from eduguard.commands.shared import settings_of
+        from eduguard.rebuild import publication
+        from eduguard.targets import running_database
+
+        rest = "Run the command again: it does what is left."
+        try:
+            database = running_database(settings_of(Context(self.config)))
+            state = publication.describe_live(database) if database else "Its server is not running."
+        except (EduguardError, KeyboardInterrupt):  # a server that does not answer is not waited for
+            state = "The database was not asked: `inv status` shows what is live."
+        return f"{state} {rest}"
 
     def _refuse_swallowed_flags(self) -> None:
         # After a task that has no such flag, Invoke takes these for its own and ignores them: `inv migrate --collection

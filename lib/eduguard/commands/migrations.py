@@ -14,6 +14,12 @@ from eduguard.terminal import ask, print_note, print_step
 if TYPE_CHECKING:
     from eduguard.postgres import Database
 
+EXAMPLES = {
+    "migrate": "inv migrate --plan",
+    "rollback": "inv rollback --count 2",
+    "migration new": "inv migration new add_absence_reasons",
+}
+
 
 @task(
     help={"next": NEXT, "plan": "show what is applied and what is pending, and change nothing", "to": TO, "wait": WAIT}

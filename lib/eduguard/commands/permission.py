@@ -68,6 +68,7 @@ TABLE: Mapping[str, Kind | Callable[[Flags], Kind]] = {
     "unenrol": Kind.OWN,
     "up": Kind.READ,
     "verify": Kind.READ,
+    "version": Kind.READ,
 }
 _ASKING = {Kind.CHANGE, Kind.REPLACE}
 # These ask under their lock before they do anything: alone on a command line they need not be asked twice.

@@ -15,6 +15,12 @@ from eduguard.terminal import ask, print_json, print_note, print_rows, print_ste
 _SHOWN = 20  # keys in an error
 _COPY = {"folder": f"laid out like the bucket: {KEY_FORM}", "dry-run": "only count what would be copied"}
 
+EXAMPLES = {
+    "photos check": "inv photos check --json",
+    "photos pull": "inv photos pull photos",
+    "photos push": "inv photos push photos --dry-run",
+}
+
 
 @task(name="photos check", help={"json": JSON})
 def photos_check(c: Context, json: bool = False) -> None:

@@ -8,6 +8,12 @@ from eduguard.commands.shared import CONFIRM, TO, command_line, settings_of
 from eduguard.errors import EduguardError
 from eduguard.terminal import ask, print_note, print_step
 
+EXAMPLES = {
+    "rebuild": "inv rebuild --to 0002",
+    "publish": "inv publish",
+    "undo": "inv undo",
+}
+
 
 @task(help={"confirm": CONFIRM, "seeded": "clone a template with the fixtures in it, where one fits", "to": TO})
 def rebuild(c: Context, confirm: str = "", seeded: bool = False, to: str = "") -> None:

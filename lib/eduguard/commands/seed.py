@@ -16,6 +16,10 @@ from eduguard.terminal import print_step
 if TYPE_CHECKING:
     from eduguard.postgres import Database
 
+EXAMPLES = {
+    "seed": "inv seed --wait 10",
+}
+
 
 @task(help={"next": NEXT, "confirm": CONFIRM, "wait": WAIT})
 def seed(c: Context, next: bool = False, confirm: str = "", wait: float = math.inf) -> None:

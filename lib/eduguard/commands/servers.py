@@ -11,6 +11,13 @@ from invoke.tasks import task
 from eduguard.commands.shared import JSON, NEXT, chosen_database, settings_of
 from eduguard.terminal import print_exports, print_json, print_step
 
+EXAMPLES = {
+    "up": "inv up",
+    "down": "inv down",
+    "env": "inv env --json",
+    "psql": "inv psql --command 'SELECT count(*) FROM students'",
+}
+
 
 @task
 def up(c: Context) -> None:

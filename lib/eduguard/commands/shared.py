@@ -82,6 +82,15 @@ def place_students(conn: "Connection", settings: Settings, students: Iterable[st
     return places
 
 
+def places_of(conn: "Connection", settings: Settings, student: str) -> "list[Place]":
+    """Return where a student's faces are: of one that the database does not know, any collection of the target."""
+    from eduguard.targets import target_places
+
+    if conn.execute("SELECT FROM students WHERE id = %s", [student]).rowcount:
+        return [place_students(conn, settings, [student])[student]]
+    return target_places(settings, conn)
+
+
 def command_line() -> str:
     """Return the command as it was typed, for the mark in the database it makes."""
     return " ".join(["inv", *sys.argv[1:]])

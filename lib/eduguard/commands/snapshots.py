@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 
 _OLDER = "; it has other migrations than the folder: `inv migrate --plan` shows them"
 
+EXAMPLES = {
+    "snapshot save": "inv snapshot save before-trip",
+    "snapshot list": "inv snapshot list",
+    "snapshot restore": "inv snapshot restore before-trip",
+    "snapshot delete": "inv snapshot delete before-trip",
+}
+
 
 @task(name="snapshot save", klass=Command, words="NAME", help={"name": "of the snapshot", "confirm": CONFIRM})
 def snapshot_save(c: Context, name: str, confirm: str = "") -> None:

@@ -4,7 +4,6 @@ Invoke reads its own flags, loads tasks.py, and then looks for tasks among the w
 they are rewritten here: `photos check` becomes the one name that its task has, and a word without a flag gets its flag.
 """
 
-import inspect
 import re
 import sys
 from collections import deque
@@ -16,14 +15,15 @@ from typing import Any
 
 from invoke.exceptions import Exit
 from invoke.main import program
-from invoke.parser.argument import Argument
 from invoke.parser.context import ParserContext as Flags
 from invoke.tasks import Task
 
 from eduguard.commands.executor import exit_on_failure
-from eduguard.errors import EduguardError
+from eduguard.commands.help import print_commands, print_help
+from eduguard.errors import EduguardError, suggest
 
 _HELP = "--help"
+_COMMANDS = ["help"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,26 +65,51 @@ class Command(Task[Any]):
 
 
 def accept_forms(namespace: Mapping[str, object]) -> None:
-    """Rewrite the words that Invoke has left to parse, while it loads the module of this namespace; else do nothing.
+    """Rewrite the words that Invoke has left to parse, while it loads the module of this namespace.
+
+    No task of the namespace gets short flags, whoever loads it.
 
     Raises:
         Exit: after printing the help that was asked for, or in place of an EduguardError.
     """
+    tasks = {each.name.replace("_", "-"): each for each in namespace.values() if isinstance(each, Task)}
+    for each in tasks.values():
+        each.auto_shortflags = False  # `-h` is help after every command, and no flag's first letter hides it
     if "core" not in vars(program):
         return
-    tasks = {each.name.replace("_", "-"): each for each in namespace.values() if isinstance(each, Task)}
     words, asked = program.core.unparsed, program.args.help
+    if words[:1] == [_COMMANDS[0]]:
+        asked.value, words[:] = (words[1], words[2:]) if words[1:] else (None, _COMMANDS)
+    if words[:1] == ["completion"]:
+        _complete(words[1:], tasks)
+        raise Exit
+    if words == _COMMANDS or not (words or asked.value or _is_for_invoke()):
+        print_commands(tasks)
+        raise Exit
     with exit_on_failure():
         if isinstance(asked.value, str):
             words[:] = [_take_name(deque([asked.value, *words]), tasks), _HELP]
         else:
             words[:] = arrange(words, tasks, program.initial_context)
     if words[1:] == [_HELP]:
-        asked.value = words[0]
-        words.clear()
-        if isinstance(task := tasks.get(asked.value), Command):
-            _print_help(asked.value, task)
-            raise Exit
+        _print_help(words[0], tasks[words[0]])
+        raise Exit
+
+
+def _complete(words: list[str], tasks: Mapping[str, Task[Any]]) -> None:
+    from eduguard.commands import completion
+
+    with exit_on_failure():
+        if words == ["words"]:
+            completion.print_words(tasks, _flags)
+        elif words == ["bash"]:
+            sys.stdout.write(completion.BASH)
+        else:
+            raise EduguardError("inv completion needs the name of a shell", hint="inv completion bash")
+
+
+def _is_for_invoke() -> bool:
+    return any(program.args[flag].value for flag in ("list", "complete"))
 
 
 def arrange(words: Iterable[str], tasks: Mapping[str, Task[Any]], core: Flags) -> list[str]:
@@ -101,8 +126,6 @@ def arrange(words: Iterable[str], tasks: Mapping[str, Task[Any]], core: Flags) -
     left, arranged = deque(words), list[str]()
     while left:
         name = _take_name(left, tasks)
-        if name not in tasks:
-            return [*arranged, name, *left]  # Invoke says that there is no such task
         arguments = _Arguments(name, tasks, core).take(left)
         if _HELP in arguments:
             return [name, _HELP]
@@ -114,12 +137,16 @@ def _take_name(left: deque[str], tasks: Iterable[str]) -> str:
     word = left.popleft()
     choices = sorted(name.partition(" ")[2] for name in tasks if name.startswith(f"{word} "))
     if not choices:
-        return word
+        if word in tasks:
+            return word
+        hint = suggest(word, tasks, "`inv help` lists the commands.", form="`inv {}`")
+        raise EduguardError(f"inv {word}: there is no such command", hint=hint)
     if left and left[0] in choices:
         return f"{word} {left.popleft()}"
+    listed = "There are: " + ", ".join(f"`inv {word} {choice}`" for choice in choices)
     raise EduguardError(
         f"inv {word} {left[0]}: there is no such command" if left else f"inv {word} is not the whole of a command",
-        hint="There are: " + ", ".join(f"`inv {word} {choice}`" for choice in choices),
+        hint=suggest(left[0], choices, listed, form=f"`inv {word} {{}}`") if left else listed,
     )
 
 
@@ -130,7 +157,7 @@ class _Arguments:
         task = tasks[name]
         self._name, self._core, self._own = name, core, _flags(task)
         self._form = task.form if isinstance(task, Command) else Form("")
-        self._usage = f"inv {name} {self._form.text.strip('[]')}"
+        self._usage = f"inv {name} {self._form.text.strip('[]')}".rstrip()
         self._starts = {each.partition(" ")[0] for each in tasks}
 
     def take(self, left: deque[str]) -> list[str]:
@@ -152,25 +179,20 @@ class _Arguments:
     def _take_flag(self, left: deque[str]) -> list[str]:
         word = left.popleft()
         flag, equals, _ = word.partition("=")
-        if flag == "-h" and flag not in self._own.flags:
+        if flag in {"-h", _HELP}:
             return [_HELP]
-        argument = self._find(flag) or self._find(flag[:2])
-        if self._form.text and (argument is None or flag in map(_flag_of, self._form.names)):
+        argument = self._own.flags.get(flag) or self._core.flags.get(flag)
+        if argument is None or not flag.startswith("--") or flag in map(_flag_of, self._form.names):
             raise self._refusal(word)
-        if argument and self._find(flag) is None:  # several letters: -cNAME, -yc NAME
-            argument = None if argument.takes_value else self._find(f"-{flag[-1]}")
-        needs_value = argument is not None and argument.takes_value and not argument.optional and not equals
+        needs_value = argument.takes_value and not argument.optional and not equals
         return [word, left.popleft()] if needs_value and left else [word]
 
-    def _find(self, flag: str) -> Argument | None:
-        known = (flags.flags[flag] for flags in (self._own, self._core) if flag in flags.flags)
-        return next(known, None)
-
     def _refusal(self, word: str) -> EduguardError:
+        flag, own = word.partition("=")[0], self._own.flags.keys() - set(map(_flag_of, self._form.names))
         dashed = f"; a file of this name is ./{word}" if Path(word).suffix else ""
         return EduguardError(
-            f"{word} is no flag of `inv {self._name}`",
-            hint=f"{self._usage}; `inv --help {self._name}` lists its flags{dashed}",
+            f"{word} is not a flag of `inv {self._name}`",
+            hint=suggest(flag, own, f"{self._usage}; `inv --help {self._name}` lists its flags{dashed}"),
         )
 
 
@@ -182,14 +204,13 @@ def _flag_of(name: str) -> str:
     return f"--{name.lower()}"
 
 
-def _print_help(name: str, task: Command) -> None:
-    flags, names = _flags(task), {_flag_of(each): each for each in task.form.names}
-    words = [(word, flags.help_for(flag)[1]) for flag, word in names.items()]
-    others = [flags.help_for(flag) for flag in sorted(flags.flags) if flag not in names]
-    sys.stdout.write(
-        f"Usage: {program.binary} [--core-opts] {name} {task.form.text} [--options] [other tasks here ...]\n\n"
-        f"Docstring:\n  {inspect.getdoc(task)}\n\nWords:\n"
+def _print_help(name: str, task: Task[Any]) -> None:
+    form = task.form if isinstance(task, Command) else Form("")
+    flags, names = _flags(task), {_flag_of(each): each for each in form.names}
+    print_help(
+        name,
+        task,
+        words=form.text,
+        own=[(word, flags.help_for(flag)[1]) for flag, word in names.items()],
+        flags=[flags.help_for(flag) for flag in sorted(flags.flags) if flag not in names],
     )
-    program.print_columns(words)
-    sys.stdout.write("Options:\n")
-    program.print_columns(others or [("none", None)])

@@ -52,7 +52,9 @@ def create(folder: Path, name: str) -> tuple[Path, Path]:
     number = max((int(file.name[:4]) for file in check_folder(folder)), default=-1) + 1
     up = folder / f"{number:04}_{name}.sql"
     if not _NAME.match(up.name):
-        raise EduguardError(f"{name!r} is not a migration's name", hint="For instance: --name add_absence_reasons")
+        raise EduguardError(
+            f"{name!r} is not a migration's name", hint="For instance: `inv migration new add_absence_reasons`"
+        )
     down = up.with_suffix(".rollback.sql")
     up.write_text(f"-- {name.replace('_', ' ')}\n", encoding="utf-8")
     down.write_text(f"-- undoes {up.name}\n", encoding="utf-8")

@@ -64,6 +64,14 @@ def list_beside(database: Database) -> list[str]:
         return [*beside, *(name for (name,) in aside)]
 
 
+def describe_live(database: Database) -> str:
+    """Return which database is live, and which are beside it, as sentences; read-only."""
+    beside = list_beside(database)
+    with connect(database.maintenance, purpose="status") as conn:
+        live = f"{database.name} is live." if exists(conn, database) else f"There is no {database.name} yet."
+    return f"{live} Beside it: {', '.join(beside)}." if beside else live
+
+
 def is_seeded_clone(database: Database, inputs: str) -> bool:
     """Say whether this process made the next database by cloning a template with just these fixtures; read-only.
 

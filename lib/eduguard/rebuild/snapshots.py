@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from eduguard.errors import EduguardError
+from eduguard.errors import EduguardError, suggest
 from eduguard.postgres import Database, connect, exists
 from eduguard.rebuild import clones
 from eduguard.rebuild.clones import Kept
@@ -76,8 +76,9 @@ def find(live: Database, name: str) -> Snapshot:
         if found := next((each for each in snapshots if each.name == name), None):
             return found
         _refuse_changed(conn, aside, name)
-    names = ", ".join(each.name for each in snapshots)
-    raise EduguardError(f"There is no snapshot {name} of {live.name}", hint=f"There are: {names or 'none'}.")
+    names = [each.name for each in snapshots]
+    listed = f"There are: {', '.join(names) or 'none'}."
+    raise EduguardError(f"There is no snapshot {name} of {live.name}", hint=suggest(name, names, listed))
 
 
 def delete(live: Database, snapshot: Snapshot) -> None:

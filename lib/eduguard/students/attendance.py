@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from eduguard.errors import EduguardError
+from eduguard.errors import EduguardError, suggest
 from eduguard.identifiers import PLACEHOLDER
 from eduguard.students.class_photos import Held, Likeness, Sighting, Stranger
 from eduguard.students.pictures import Picture
@@ -56,7 +56,10 @@ def read_roster(conn: "Connection", class_id: str) -> Roster:
     """
     known = conn.execute("SELECT id FROM classes ORDER BY id").fetchall()
     if (class_id,) not in known:
-        raise EduguardError(f"No such class: {class_id}", hint=f"There are: {', '.join(row[0] for row in known)}")
+        classes = [each for (each,) in known]
+        raise EduguardError(
+            f"No such class: {class_id}", hint=suggest(class_id, classes, f"There are: {', '.join(classes)}")
+        )
     names = conn.execute(
         "SELECT s.id, s.first_name || ' ' || s.last_name"
         " FROM class_enrollments e JOIN students s ON s.id = e.student_id"

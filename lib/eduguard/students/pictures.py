@@ -3,12 +3,13 @@
 import hashlib
 import unicodedata
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eduguard.aws import Box
-from eduguard.errors import EduguardError
+from eduguard.errors import EduguardError, suggest
 from eduguard.jpeg import encode, opened, read_comment
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def read_picture(file: Path) -> Picture:
             raise EduguardError(f"{file} has more than {_LARGEST_FILE:,} bytes", hint="Export it smaller.")
         content = file.read_bytes()
     except OSError as error:
-        raise EduguardError(f"Cannot read {file}: {error.strerror}") from error
+        raise EduguardError(f"Cannot read {file}: {error.strerror}", hint=_suggest_file(file)) from error
     with opened(content, str(file)) as image:
         if min(image.size) < SMALLEST_SIDE:
             raise EduguardError(f"{file} has {image.width} x {image.height} pixels; {SMALLEST_SIDE} are the least")
@@ -125,6 +126,14 @@ def _load_font(height: int) -> "tuple[FreeTypeFont | ImageFont, bool]":
         return ImageFont.truetype(_FONT, height), True
     except OSError:
         return ImageFont.load_default(height), False
+
+
+def _suggest_file(file: Path) -> str | None:
+    """Return the files beside one that is missing that have a name like its own, if any has."""
+    with suppress(OSError):
+        beside = [] if file.exists() else [each.name for each in file.parent.iterdir()]
+        return suggest(file.name, beside) or None
+    return None
 
 
 def _corners(image: "Image", box: Box) -> tuple[float, float, float, float]:

@@ -1,0 +1,79 @@
+"""What a shell offers after the words of a command line; the words come one by one, so that spaces in them are kept."""
+
+import os
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from invoke.parser.context import ParserContext as Flags
+from invoke.tasks import Task
+
+FILES, FOLDERS = "<files>", "<folders>"
+_KINDS = {"PHOTO": FILES, "FOLDER": FOLDERS, "--from": FOLDERS, "--annotate": FOLDERS}
+BASH = r"""_eduguard() {
+  local IFS=$'\n' current="${COMP_WORDS[COMP_CWORD]}" offered
+  offered=$(INV_BEFORE="${COMP_WORDS[*]:1:COMP_CWORD-1}" INV_CURRENT="$current" "$1" completion words 2>/dev/null)
+  COMPREPLY=()
+  case $'\n'"$offered"$'\n' in
+    *$'\n<files>\n'*) compopt -o filenames; COMPREPLY+=($(compgen -f -- "$current")) ;;
+    *$'\n<folders>\n'*) compopt -o filenames; COMPREPLY+=($(compgen -d -- "$current")) ;;
+  esac
+  COMPREPLY+=($(compgen -W "$(grep -v '^<' <<<"$offered")" -- "$current"))
+}
+complete -F _eduguard inv
+"""
+
+
+def print_words(tasks: Mapping[str, Task[Any]], flags_of: Callable[[Task[Any]], Flags]) -> None:
+    """Print what may follow the words of INV_BEFORE, one a line, where INV_CURRENT is begun."""
+    before = os.environ.get("INV_BEFORE", "").splitlines()
+    offered = offer(before, os.environ.get("INV_CURRENT", ""), tasks, flags_of)
+    sys.stdout.writelines(f"{each}\n" for each in offered)
+
+
+def offer(
+    before: Iterable[str], current: str, tasks: Mapping[str, Task[Any]], flags_of: Callable[[Task[Any]], Flags]
+) -> list[str]:
+    """Return what may follow words, nothing that is then refused; a pure function."""
+    left, starts = deque(before), sorted({name.partition(" ")[0] for name in tasks})
+    offered = starts
+    while left:
+        name = left.popleft()
+        if seconds := sorted(each.partition(" ")[2] for each in tasks if each.startswith(f"{name} ")):
+            if not left:
+                return seconds
+            name = f"{name} {left.popleft()}"
+        if name not in tasks:
+            return []
+        offered = _offer_inside(tasks[name], left, current, starts, flags_of(tasks[name]))
+    return offered
+
+
+def _offer_inside(task: Task[Any], left: deque[str], current: str, starts: list[str], flags: Flags) -> list[str]:
+    form: Any = getattr(task, "form", None)
+    given = 0
+    names = form.names if form else []
+    own = {flag: each for flag, each in flags.flags.items() if flag[2:].upper() not in names}
+    while left:
+        name = form.name_of(given) if form else None
+        if left[0].startswith("-"):
+            flag, equals, _ = left.popleft().partition("=")
+            if flag not in own:
+                left.clear()
+                return []
+            if own[flag].takes_value and not equals:
+                if not left:
+                    return [_KINDS[flag]] if flag in _KINDS else []
+                left.popleft()
+        elif name and (form.is_demanded(given) or left[0] not in starts):
+            left.popleft()
+            given += 1
+        else:
+            return []
+    if current.startswith("-"):
+        return ["--help", *sorted(own)]
+    if form and form.name_missing(given):
+        return [kind] if (kind := _KINDS.get(form.name_missing(given))) else []
+    more = _KINDS.get(form.name_of(given) or "") if form else None
+    return [*([more] if more and given else []), *starts]

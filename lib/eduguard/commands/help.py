@@ -1,0 +1,55 @@
+"""What `inv` alone, `inv help` and the help of a command print."""
+
+import inspect
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from invoke.main import program
+from invoke.tasks import Task
+
+_RECIPES = "Recipes"
+
+
+def print_commands(tasks: Mapping[str, Task[Any]]) -> None:
+    """Print the commands in groups: the recipes, then those of each module."""
+    groups = dict[str, list[str]]()
+    for name, task in sorted(tasks.items()):
+        groups.setdefault(_group_of(task), []).append(name)
+    width = max(map(len, tasks))
+    write = sys.stdout.write
+    write("Usage: inv COMMAND [ARGUMENTS] [--flags] [COMMAND ...]\n")
+    for group in sorted(groups, key=lambda each: (each != _RECIPES, each)):
+        write(f"\n{group}\n")
+        for name in groups[group]:
+            write(f"  {name:<{width}}  {_first_line(tasks[name])}\n")
+    write("\n`inv COMMAND -h` shows the flags of a command and an example.\n")
+
+
+def print_help(name: str, task: Task[Any], *, words: str, flags: Iterable[tuple[str, str]], own: Any) -> None:
+    """Print the form of a command, what it does, an example, its words and its flags."""
+    example = example_of(name, task)
+    form = " ".join(filter(None, [f"Usage: {program.binary} [--core-opts] {name}", words, "[--options]"]))
+    sys.stdout.write(f"{form} [other tasks here ...]\n\nDocstring:\n  {inspect.getdoc(task)}\n\n")
+    if example:
+        sys.stdout.write(f"Example:\n  {example}\n\n")
+    if own:
+        sys.stdout.write("Words:\n")
+        program.print_columns(own)
+    sys.stdout.write("Options:\n")
+    program.print_columns(list(flags) or [("none", None)])
+
+
+def example_of(name: str, task: Task[Any]) -> str | None:
+    """Return the example of a command, from EXAMPLES of its module; None where there is none."""
+    examples: Mapping[str, str] = getattr(inspect.getmodule(task.body), "EXAMPLES", {})
+    return examples.get(name)
+
+
+def _group_of(task: Task[Any]) -> str:
+    module = task.body.__module__
+    return module.rpartition(".")[2].capitalize() if "." in module else _RECIPES
+
+
+def _first_line(task: Task[Any]) -> str:
+    return (inspect.getdoc(task) or "").partition("\n")[0]
