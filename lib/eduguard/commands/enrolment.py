@@ -31,7 +31,6 @@ from eduguard.settings import Settings
 from eduguard.terminal import ask, print_note, print_step
 
 if TYPE_CHECKING:
-
     from eduguard.aws import CollectionState
     from eduguard.postgres import Database
     from eduguard.students import Caution, FolderPhoto, Request
