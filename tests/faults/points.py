@@ -127,7 +127,8 @@ def _ask_doctor(place: Place) -> list[dict[str, Any]]:
 def _find_unnamed(found: State, findings: Sequence[dict[str, Any]]) -> list[str]:
     """Say what is left, or broken, and not named by the doctor with a remedy."""
     broken = [f"doctor: {each['text']}" for each in findings if each["verdict"] == "broken"]
-    named = {each["text"].partition(":")[0] for each in findings if each["verdict"] == "drift" and each["remedy"]}
+    drift = [each["text"] for each in findings if each["verdict"] == "drift" and each["remedy"]]
+    named = {text.partition(":")[0] for text in drift}
     if any(text.startswith("pending") for text in named):
         return broken
     known = {row_id for (table, row_id) in found.rows or {} if table == "students"}
@@ -136,7 +137,7 @@ def _find_unnamed(found: State, findings: Sequence[dict[str, Any]]) -> list[str]
         ours = [each for each in externals if each.rpartition("-photo-")[0] in known]
         if ours and f"{len(ours)} with only {state}" not in named:
             unnamed.append(f"doctor does not name {len(ours)} with only {state}")
-    if found.unlinked() and not any("hold the placeholder" in text for text in named):
+    if found.unlinked() and not any("hold the placeholder" in text for text in drift):
         unnamed.append(f"doctor does not name {found.unlinked()} rows without their FaceId")
     return broken + unnamed
 

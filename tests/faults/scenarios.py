@@ -50,8 +50,10 @@ def _edit_rows(place: Place) -> None:
 
 
 def _forget_faces(place: Place) -> None:
+    """Take the FaceIds from one school's rows: each school is synced in a transaction of its own."""
     place.execute(
-        "UPDATE student_faces SET face_id = 'placeholder' WHERE student_id <> 'student-001';"
+        "UPDATE student_faces f SET face_id = 'placeholder' FROM students s"
+        " WHERE s.id = f.student_id AND s.school_id = 'school-001' AND s.id <> 'student-001';"
         f"UPDATE student_faces SET face_id = '{_AN_OLD_FACE}' WHERE external_image_id = 'student-001-photo-1'"
     )
 

@@ -7,10 +7,11 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
+from eduguard import synced
 from eduguard.aws.local_cloud import LocalCloud
 from eduguard.postgres import Database, connect, execute_for, exists, read_value
 from eduguard.rebuild import clones, mark
@@ -22,6 +23,7 @@ from wires import Fault, Turn, open_wires
 ROOT = Path(__file__).resolve().parents[2]
 INV = Path(sys.executable).parent / "inv"
 BASE, OLDER = "faults-base", "faults-older"
+_SECOND = "-2"  # how the name of the second school's collection ends
 _LONGEST_RUN = 120  # seconds
 _END_OF_SESSION = 30.0  # seconds
 # Times, and what sync does not know when it adopts a face.
@@ -42,7 +44,7 @@ class Done:
 
 
 class Place:
-    """A database, a collection and a bucket of one worker, on servers that all workers share."""
+    """A database, a collection for each school and a bucket of one worker, on servers that all workers share."""
 
     def __init__(self, name: str, state_folder: Path, server: Database, cloud: LocalCloud) -> None:
         self.name, self.state_folder = name, state_folder
@@ -73,6 +75,7 @@ class Place:
                 "DATABASE_URL": self.live.shown_url,
                 "INVOKE_STATE_FOLDER": str(self.state_folder),
                 "INVOKE_TARGETS_LOCAL_COLLECTION": self.name,
+                "INVOKE_TARGETS_LOCAL_COLLECTIONS_SCHOOL_002": self.name + _SECOND,
                 "INVOKE_TARGETS_LOCAL_BUCKET": self.name,
                 **({} if is_direct else through),
             }
@@ -120,14 +123,17 @@ class Place:
         self.mark(self.live)
 
     def mark(self, database: Database) -> None:
-        """Mark a database as made for the live one: the mark of a copy counts for nothing."""
+        """Mark a database as made for the live one: the mark of a copy counts for nothing. Its collections are others."""
         with connect(database, purpose="tests") as conn, conn.transaction():
             mark.write_mark(conn, self.live, command="inv full", inputs=None, replaces=None, written={})
+            synced.carry_over(conn, {})
 
     def _put_back_faces(self) -> None:
-        if self.name in self.faces.list_collections()["CollectionIds"]:
-            self.faces.delete_collection(CollectionId=self.name)
-        self.cloud.clone_collection(BASE, self.name)
+        present = self.faces.list_collections()["CollectionIds"]
+        for suffix in ("", _SECOND):
+            if self.name + suffix in present:
+                self.faces.delete_collection(CollectionId=self.name + suffix)
+            self.cloud.clone_collection(BASE + suffix, self.name + suffix)
         self.known_faces = self._list_faces()
 
     def _put_back_photos(self) -> None:
@@ -162,11 +168,13 @@ class Place:
         )
 
     def _list_faces(self) -> dict[str, str]:
-        pages = self.faces.get_paginator("list_faces").paginate(CollectionId=self.name)
+        list_faces = self.faces.get_paginator("list_faces").paginate
+        pages = chain.from_iterable(list_faces(CollectionId=self.name + suffix) for suffix in ("", _SECOND))
         return {face["FaceId"]: face["ExternalImageId"] for page in pages for face in page["Faces"]}
 
     def _list_users(self) -> list[str]:
-        pages = self.faces.get_paginator("list_users").paginate(CollectionId=self.name)
+        list_users = self.faces.get_paginator("list_users").paginate
+        pages = chain.from_iterable(list_users(CollectionId=self.name + suffix) for suffix in ("", _SECOND))
         return [user["UserId"] for page in pages for user in page["Users"]]
 
     def _list_photos(self, bucket: str) -> dict[str, str]:

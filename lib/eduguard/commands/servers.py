@@ -15,7 +15,7 @@ EXAMPLES = {
     "up": "inv up",
     "down": "inv down",
     "env": "inv env --json",
-    "psql": "inv psql --command 'SELECT count(*) FROM students'",
+    "psql": "inv psql",
 }
 
 

@@ -113,8 +113,8 @@ def print_summary(name: str, settings: Settings, *, done: str) -> None:
         print_step(name, f"{database.name} is ready: {students} students, {faces} faces, 0 placeholders")
         return
     more = f" and {placeholders - len(waiting)} more" if placeholders > len(waiting) else ""
-    consent = "" if settings.target.protection == "open" else f" --confirm {database.name}"
-    state, command = "have no face in their collection", f"inv enrol --yes{consent} sync-faces"
+    consent = [] if settings.target.protection == "open" else [f"--confirm {database.name}"]
+    state, command = "have no face in their collection", " ".join(["inv enrol --yes", *consent, "sync-faces"])
     hint = "Enrol their photos and link them; the sample photos"
     if narrow := settings.school or settings.only_collection:
         state, hint, command = "are not linked", f"Only {narrow} was synced; link the others", "inv sync-faces"
