@@ -88,16 +88,10 @@ def reset(c: Context, confirm: str = "", to: str = "") -> None:
     print_summary("reset", settings_of(c), done="Published.")
 
 
-@task(
-    pre=[seed, sync_faces],
-    help={
-        "collection": COLLECTION,
-        "school": SCHOOL,
-        "confirm": CONFIRM,
-        "confirm-collection": CONFIRM_COLLECTION,
-        "wait": WAIT,
-    },
-)
+_SYNCING = {"collection": COLLECTION, "school": SCHOOL, "confirm": CONFIRM, "confirm-collection": CONFIRM_COLLECTION}
+
+
+@task(pre=[seed, sync_faces], help=_SYNCING | {"wait": WAIT})
 def seed_full(
     c: Context,
     collection: str = "",
@@ -120,13 +114,7 @@ def seed_full(
         publish,
     ],
     post=[call(verify, one_each=True, if_local=True)],
-    help={
-        "collection": COLLECTION,
-        "school": SCHOOL,
-        "confirm": CONFIRM,
-        "confirm-collection": CONFIRM_COLLECTION,
-        "yes": YES,
-    },
+    help=_SYNCING | {"yes": YES},
 )
 def full(
     c: Context,

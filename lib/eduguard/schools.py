@@ -94,7 +94,7 @@ class Places:
     def read(self, conn: "Connection") -> list[Place]:
         """Return every collection of the database's students, those of schools first; read-only.
 
-        Those of the settings where there is no student.
+        A database without a student has those of the settings.
         """
         schools = [school for (school,) in conn.execute(_SCHOOLS)]
         if not schools:

@@ -37,7 +37,7 @@ def translated(client: "RekognitionClient", collection: str, action: str) -> Ite
     )
     from botocore.parsers import ResponseParserError
 
-    where = place(client, collection)
+    where = describe(client, collection)
     try:
         yield
     except client.exceptions.ResourceNotFoundException as error:
@@ -65,7 +65,7 @@ def translated(client: "RekognitionClient", collection: str, action: str) -> Ite
         ) from error
 
 
-def place(client: "RekognitionClient", collection: str) -> str:
+def describe(client: "RekognitionClient", collection: str) -> str:
     """Return where a collection is, as words of a message."""
     return f"collection {collection} in {client.meta.region_name}"
 
@@ -73,7 +73,7 @@ def place(client: "RekognitionClient", collection: str) -> str:
 def absent(client: "RekognitionClient", collection: str) -> EduguardError:
     """Return the error that says that a collection does not exist."""
     return EduguardError(
-        f"There is no {place(client, collection)}",
+        f"There is no {describe(client, collection)}",
         hint="`inv enrol` makes it on local; `aws rekognition list-collections` lists those of your account.",
     )
 

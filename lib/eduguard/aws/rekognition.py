@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from eduguard.aws.answers import read_box, read_indexed, read_match, read_number, read_page, read_state, read_text
 from eduguard.aws.clients import open_client
-from eduguard.aws.failures import absent, place, translated
+from eduguard.aws.failures import absent, describe, translated
 from eduguard.aws.pace import Pace
 from eduguard.aws.types import (
     Box,
@@ -245,7 +245,7 @@ class Collection:
         return translated(self._client, self.name, action)
 
     def _where(self) -> str:
-        return place(self._client, self.name)
+        return describe(self._client, self.name)
 
 
 def open_collection(

@@ -23,7 +23,6 @@ from eduguard.commands.help import print_commands, print_help
 from eduguard.errors import EduguardError, suggest
 
 _HELP = "--help"
-_COMMANDS = ["help"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +77,12 @@ def accept_forms(namespace: Mapping[str, object]) -> None:
     if "core" not in vars(program):
         return
     words, asked = program.core.unparsed, program.args.help
-    if words[:1] == [_COMMANDS[0]]:
-        asked.value, words[:] = (words[1], words[2:]) if words[1:] else (None, _COMMANDS)
+    if words[:1] == ["help"] and words[1:]:
+        asked.value, words[:] = words[1], words[2:]
     if words[:1] == ["completion"]:
         _complete(words[1:], tasks)
         raise Exit
-    if words == _COMMANDS or not (words or asked.value or _is_for_invoke()):
+    if words == ["help"] or not (words or asked.value or _is_for_invoke()):
         print_commands(tasks)
         raise Exit
     with exit_on_failure():

@@ -143,7 +143,9 @@ def find_psql(folder: Path, configured: Path | None) -> Path:
     beside = find_binaries(folder, configured) / "psql"
     found = str(beside) if beside.exists() else shutil.which("psql")
     if found is None:
-        raise EduguardError(f"There is no psql in {beside.parent}", hint="Install PostgreSQL's client programs.")
+        raise EduguardError(
+            f"psql is neither in {beside.parent} nor on the PATH", hint="Install PostgreSQL's client programs."
+        )
     return Path(found)
 
 
