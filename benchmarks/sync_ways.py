@@ -17,7 +17,7 @@ import psycopg
 
 from eduguard.aws.rekognition import open_collection
 from eduguard.commands.executor import tune_interpreter
-from eduguard.postgres import Database
+from eduguard.postgres import Database, connect
 from eduguard.progress import Progress
 from eduguard.schools import Place
 from eduguard.sync import Options, run
@@ -51,9 +51,9 @@ def row_by_row(url: str, endpoint: str, collection: str) -> int:
 def sync(url: str, endpoint: str, collection: str) -> int:
     """Sync as `inv sync-faces` does, which fits Python to its work too."""
     tune_interpreter()
-    with Progress() as progress:
+    with Progress() as progress, connect(Database.from_url(url), purpose="sync") as conn:
         outcome = run(
-            Database.from_url(url),
+            conn,
             Place(collection=collection, school="school-001"),
             open_collection(collection, region="us-east-1", endpoint=endpoint, credentials=ACCESS),
             Options(),

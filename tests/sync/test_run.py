@@ -92,15 +92,16 @@ def run(school: Database) -> Sync:
     def sync_once(
         collection: Collection, *, ask: Any = silent, show: Any = None, progress: Any = None, **options: Any
     ) -> Outcome:
-        return run_sync(
-            school,
-            Place(collection=collection.name, school="school-001"),
-            collection,
-            Options(**options),
-            ask=ask,
-            show=show or (lambda _: None),
-            progress=progress or Progress(),
-        )
+        with connect(school, purpose="sync") as conn:
+            return run_sync(
+                conn,
+                Place(collection=collection.name, school="school-001"),
+                collection,
+                Options(**options),
+                ask=ask,
+                show=show or (lambda _: None),
+                progress=progress or Progress(),
+            )
 
     return sync_once
 
@@ -399,9 +400,12 @@ def test_what_row_security_hides_is_an_error_and_nothing_is_pruned(enrol: Enrol,
     )
     limited = replace(school, url=school.url.replace("user=postgres", f"user={role}"))
     try:
-        with pytest.raises(EduguardError, match="row-level security policy") as raised:
+        with (
+            pytest.raises(EduguardError, match="row-level security policy") as raised,
+            connect(limited, purpose="sync") as conn,
+        ):
             run_sync(
-                limited,
+                conn,
                 Place(collection=collection.name, school="school-001"),
                 collection,
                 Options(prune="orphans", confirm=collection.name),

@@ -46,15 +46,16 @@ def collection(faces: dict[str, str], cloud_access: dict[str, Any], monkeypatch:
 @pytest.fixture
 def sync(school: Database) -> Sync:
     def once(collection: Collection, progress: Progress | None = None) -> Outcome:
-        return run(
-            school,
-            Place(collection=NAME, school="school-001"),
-            collection,
-            Options(),
-            ask=lambda _: None,
-            show=lambda _: None,
-            progress=progress or Progress(),
-        )
+        with connect(school, purpose="sync") as conn:
+            return run(
+                conn,
+                Place(collection=NAME, school="school-001"),
+                collection,
+                Options(),
+                ask=lambda _: None,
+                show=lambda _: None,
+                progress=progress or Progress(),
+            )
 
     return once
 

@@ -1,6 +1,7 @@
 """The command that writes the collections' FaceIds into the rows, and what gives each student a user."""
 
 import math
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -27,6 +28,8 @@ from eduguard.settings import Settings
 from eduguard.terminal import ask, one_at_a_time, print_json, print_note, print_step
 
 if TYPE_CHECKING:
+    from psycopg import Connection
+
     from eduguard.aws import Collection
     from eduguard.postgres import Database
     from eduguard.progress import Progress
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
     from eduguard.sync import Outcome, Plan
 
 Show = Callable[["Place", "Plan"], None]
-Sync = Callable[["Place", str], "Outcome"]
+Sync = Callable[["Connection", "Place", str], "Outcome"]
 _MOST_ITEMS = 20  # of a plan, unless all are asked for
 _TAGS_A_SECOND = 10  # AWS's quota of ListTagsForResource, in every region
 _COLLECTIONS_AT_ONCE = 8  # each sends one request at a time, all of them at the pace of the region
@@ -86,6 +89,7 @@ def sync_faces(
     wait: float = math.inf,
 ) -> None:
     """Write each collection's FaceIds into student_faces, by external image id: show the plan, apply it, plan again."""
+    from eduguard.postgres import connect
     from eduguard.progress import Progress
     from eduguard.sync import Options, run
 
@@ -100,24 +104,28 @@ def sync_faces(
     settings = settings_of(c, collection, school, wait=wait)
     consent = one_at_a_time((lambda _: "y") if yes else ask)
     database, show = chosen_database(settings, next=next), _plan_printer(verbose=verbose, quiet=json or next)
-    places, students = _find_places(settings, database, student, grade)
-    options = replace(options, students=students, trusts_memory=len(places) > _TAGS_A_SECOND)
-    opened = _open_collections(settings, places, writes=bool(prune or users) and not options.dry_run)
+    with connect(database, purpose="sync") as conn:
+        places, students = _find_places(conn, settings, student, grade)
+        options = replace(options, students=students, trusts_memory=len(places) > _TAGS_A_SECOND)
+        opened = _open_collections(settings, places, writes=bool(prune or users) and not options.dry_run)
 
-    def sync(place: "Place", arn: str) -> "Outcome":
-        return run(
-            database,
-            place,
-            opened[place.collection],
-            options,
-            ask=consent,
-            show=lambda plan: show(place, plan),
-            progress=progress,
-            arn=arn,
-        )
+        def sync(conn: "Connection", place: "Place", arn: str) -> "Outcome":
+            return run(
+                conn,
+                place,
+                opened[place.collection],
+                options,
+                ask=consent,
+                show=lambda plan: show(place, plan),
+                progress=progress,
+                arn=arn,
+            )
 
-    with Progress() as progress:
-        outcomes, failures = _sync_all(settings, places, sync, progress)
+        with Progress() as progress:
+            if len(places) == 1:
+                outcomes, failures = [sync(conn, places[0], "")], list[EduguardError]()
+            else:
+                outcomes, failures = _sync_all(settings, database, places, sync, progress)
     _print_outcomes(outcomes, failures, json=json)
     if users and not options.dry_run:
         print_step("users", sync_users(settings, places, next=next))
@@ -145,18 +153,16 @@ def sync_users(settings: Settings, places: "Sequence[Place]", *, next: bool) -> 
 
 
 def _find_places(
-    settings: Settings, database: "Database", student: str, grade: str
+    conn: "Connection", settings: Settings, student: str, grade: str
 ) -> "tuple[list[Place], frozenset[str] | None]":
     """Return the collections to be synced, and the students: where some are named, only where their faces are."""
-    from eduguard.postgres import connect
     from eduguard.schools import find_students
     from eduguard.targets import all_places, target_places
 
-    with connect(database, purpose="sync") as conn:
-        places, students = target_places(settings, conn), find_students(conn, student, grade)
-        if students is None:
-            return places, None
-        wanted = {place.collection for place in all_places(settings).of_students(conn, students).values()}
+    places, students = target_places(settings, conn), find_students(conn, student, grade)
+    if students is None:
+        return places, None
+    wanted = {place.collection for place in all_places(settings).of_students(conn, students).values()}
     if found := [place for place in places if place.collection in wanted]:
         return found, students
     named = ", ".join(place.collection for place in places)
@@ -175,33 +181,48 @@ def _open_collections(settings: Settings, places: "Sequence[Place]", *, writes: 
 
 
 def _sync_all(
-    settings: Settings, places: "Sequence[Place]", sync: Sync, progress: "Progress"
+    settings: Settings, database: "Database", places: "Sequence[Place]", sync: Sync, progress: "Progress"
 ) -> "tuple[list[Outcome], list[EduguardError]]":
     """Sync the collections side by side; the failure of one does not stop the others."""
-    if len(places) == 1:
-        return [sync(places[0], "")], []
     from concurrent.futures import ThreadPoolExecutor
 
+    from eduguard.postgres import connect
     from eduguard.targets import target_identity
 
     identity = target_identity(settings)  # names the ARNs by one request: DescribeCollection has the smallest quota
     step = progress.begin("sync", len(places), "collections")
-    outcomes: list[Outcome] = []
-    failures: list[EduguardError] = []
+    done, waiting = dict[str, "Outcome | EduguardError"](), deque(places)
 
-    def sync_one(place: "Place") -> "Outcome":
-        try:
-            return sync(place, identity.collection_arn(settings.target.region, place.collection))
-        finally:
-            step.advance()
+    def sync_next(conn: "Connection", place: "Place") -> None:
+        arn = identity.collection_arn(settings.target.region, place.collection)
+        done[place.collection] = sync(conn, place, arn)
+        step.advance()
+
+    def work(_: int) -> None:
+        while place := _take(waiting):  # again after a failure, by a connection that is certainly usable
+            try:
+                with connect(database, purpose="sync") as conn:
+                    sync_next(conn, place)
+                    while following := _take(waiting):
+                        place = following
+                        sync_next(conn, place)
+            except EduguardError as error:
+                done[place.collection] = error
+                step.advance()
 
     with ThreadPoolExecutor(_COLLECTIONS_AT_ONCE) as threads:
-        for future in [threads.submit(sync_one, place) for place in places]:
-            try:
-                outcomes.append(future.result())
-            except EduguardError as error:
-                failures.append(error)
-    return outcomes, failures
+        list(threads.map(work, range(_COLLECTIONS_AT_ONCE)))
+    ended = [done[place.collection] for place in places]
+    return [each for each in ended if not isinstance(each, EduguardError)], [
+        each for each in ended if isinstance(each, EduguardError)
+    ]
+
+
+def _take(waiting: "deque[Place]") -> "Place | None":
+    try:
+        return waiting.popleft()
+    except IndexError:
+        return None
 
 
 def _plan_printer(*, verbose: bool, quiet: bool) -> Show:

@@ -3,17 +3,19 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from eduguard.aws import Collection, begin_listing, read_listing
 from eduguard.errors import EduguardError
-from eduguard.postgres import Database, connect
 from eduguard.progress import Progress
 from eduguard.schools import Place
 from eduguard.sync import apply
 from eduguard.sync.comparison import Scope, compare, copy_faces, prepare
 from eduguard.sync.plan import Plan, is_mass_share
 from eduguard.synced import FORGETFUL, Trust, judge_trust, remember
+
+if TYPE_CHECKING:
+    from psycopg import Connection
 
 Ask = Callable[[str], str | None]  # shows a question and returns the answer; None without a terminal
 PRUNABLE = {"duplicates": "duplicate", "orphans": "orphan", "temporary": "temporary"}
@@ -72,7 +74,7 @@ class Outcome:
 
 
 def run(
-    database: Database,
+    conn: "Connection",
     place: Place,
     collection: Collection,
     options: Options,
@@ -91,34 +93,33 @@ def run(
         EduguardError: when the collection does not exist, the plan is implausible or stale, or consent is refused.
     """
     scope = Scope(place=place, students=options.students)
-    pages = begin_listing(collection)  # the first one is on its way while the database is connected
-    with connect(database, purpose="sync") as conn:
-        prepare(conn, scope)
-        state = None if arn else collection.require()
-        arn = state.arn if state else arn
-        step = progress.begin(collection.name, state.face_count, "faces") if state else None
-        listed = read_listing(collection, partial(copy_faces, conn, students=options.students), pages=pages, step=step)
-        plan = compare(conn, scope, unlink_missing=options.unlink_missing, in_full=options.in_full)
-        trust = judge_trust(conn, place, collection, arn, is_remembered_enough=options.trusts_memory)
-        miscounted = listed - state.face_count if state else 0
-        outcome = Outcome(place=place, plan=plan, miscounted=miscounted, notes=trust.notes)
+    pages = begin_listing(collection)  # the first one is on its way while the tables are made
+    prepare(conn, scope)
+    state = None if arn else collection.require()
+    arn = state.arn if state else arn
+    step = progress.begin(collection.name, state.face_count, "faces") if state else None
+    listed = read_listing(collection, partial(copy_faces, conn, students=options.students), pages=pages, step=step)
+    plan = compare(conn, scope, unlink_missing=options.unlink_missing, in_full=options.in_full)
+    trust = judge_trust(conn, place, collection, arn, is_remembered_enough=options.trusts_memory)
+    miscounted = listed - state.face_count if state else 0
+    outcome = Outcome(place=place, plan=plan, miscounted=miscounted, notes=trust.notes)
+    with progress.hidden():
+        show(plan)
+        if options.dry_run:
+            return outcome
+        _confirm_collection(plan, trust, options, collection.name, f"{arn} has {listed} faces", ask)
+    apply.apply_plan(conn, plan)
+    notes = trust.notes if remember(conn, place, arn) else (*trust.notes, FORGETFUL)
+    adopted = apply.adopt_orphans(conn, plan) if options.adopt else []
+    faces = apply.keep_unused(conn, list(getattr(plan, PRUNABLE[options.prune]))) if options.prune else []
+    if faces:
         with progress.hidden():
-            show(plan)
-            if options.dry_run:
-                return outcome
-            _confirm_collection(plan, trust, options, collection.name, f"{arn} has {listed} faces", ask)
-        apply.apply_plan(conn, plan)
-        notes = trust.notes if remember(conn, place, arn) else (*trust.notes, FORGETFUL)
-        adopted = apply.adopt_orphans(conn, plan) if options.adopt else []
-        faces = apply.keep_unused(conn, list(getattr(plan, PRUNABLE[options.prune]))) if options.prune else []
-        if faces:
-            with progress.hidden():
-                _confirm_prune(len(faces), listed, collection.name, options, ask)
-        pruned = apply.delete_unused(conn, collection, faces)
-        if plan.changed or adopted or pruned:
-            left = compare(conn, scope, unlink_missing=options.unlink_missing).changed
-            if left:
-                raise EduguardError(f"{left} rows changed while they were synced", hint="Run `inv sync-faces` again.")
+            _confirm_prune(len(faces), listed, collection.name, options, ask)
+    pruned = apply.delete_unused(conn, collection, faces)
+    if plan.changed or adopted or pruned:
+        left = compare(conn, scope, unlink_missing=options.unlink_missing).changed
+        if left:
+            raise EduguardError(f"{left} rows changed while they were synced", hint="Run `inv sync-faces` again.")
     return replace(outcome, applied=True, adopted=len(adopted), pruned=pruned, notes=notes)
 
 
