@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
@@ -74,7 +74,7 @@ class Dispatcher(DomainDispatcherApplication):
             return "rekognition"
         if environ[SERVICE] == _S3:
             return "s3control" if "HTTP_X_AMZ_ACCOUNT_ID" in environ else _S3
-        host: str | None = super().infer_service_region_host(environ, path)
+        host: str | None = super().infer_service_region_host(environ | _signed_by_header(environ), path)
         return host
 
     def _admitted(self, environ: WSGIEnvironment) -> WSGIApplication:
@@ -102,6 +102,12 @@ class Dispatcher(DomainDispatcherApplication):
         if f"{environ.get('PATH_INFO', '')}/".startswith(f"{_MOTO_PAGES}/"):
             raise RefusedError(refusal.CLOSED)
         return self._control.answer(environ)
+
+
+def _signed_by_header(environ: WSGIEnvironment) -> dict[str, str]:
+    """Return the scope of a presigned URL as the header in which moto looks for a service; without it, S3 answers."""
+    scope = parse_qs(environ.get("QUERY_STRING", "")).get("X-Amz-Credential")
+    return {"HTTP_AUTHORIZATION": f"AWS4-HMAC-SHA256 Credential={scope[0]}, "} if scope else {}
 
 
 def _is_reset(environ: WSGIEnvironment) -> bool:

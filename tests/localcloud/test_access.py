@@ -87,6 +87,13 @@ def test_a_presigned_url_is_let_in_until_it_expires_and_only_as_it_was_signed(
     assert b"photo" not in body
 
 
+def test_a_presigned_url_is_answered_by_the_service_it_is_signed_for(cloud: Any, bucket: str):
+    url = cloud.client("sts").generate_presigned_url("get_caller_identity", HttpMethod="GET")
+    status, body = fetch(url)
+    assert (status, b"<GetCallerIdentityResponse" in body) == (200, True)
+    assert bucket.encode() not in body
+
+
 def test_a_url_that_was_good_expires(cloud: Any, stored: dict[str, str]):
     with clock(timedelta(seconds=-61)):
         url = cloud.client("s3", config=V4).generate_presigned_url("get_object", stored, ExpiresIn=60)
