@@ -184,6 +184,7 @@ CASES = [
     Case("enrol student-001 PHOTO", OWN, is_own=True),
     Case("enrol --from MORE", OWN, Town.add_folder, is_own=True),
     Case("full --yes", REPLACE, is_own=True),
+    Case("generate NEW", READ),
     Case("migrate", OWN),
     Case("migrate --plan", READ),
     Case("migration new NEW", READ),

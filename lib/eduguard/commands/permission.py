@@ -44,6 +44,7 @@ TABLE: Mapping[str, Kind | Callable[[Flags], Kind]] = {
     "enrol": _enrol_kind,
     "env": Kind.READ,
     "full": Kind.REPLACE,
+    "generate": Kind.READ,
     "migrate": _read_if("plan"),
     "migration new": Kind.READ,
     "photos check": Kind.READ,
