@@ -198,6 +198,7 @@ CASES = [
     Case("reset", REPLACE),
     Case("rollback", REPLACE),
     Case("seed", CHANGE),
+    Case("seed --dry-run", READ),
     Case("seed-full", CHANGE),
     Case("snapshot delete kept", CHANGE, Town.save),
     Case("snapshot list", READ, Town.save),
