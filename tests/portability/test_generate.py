@@ -44,7 +44,8 @@ def make(students: int, schools: int, seed: str = "1") -> Tables:
 
 
 def write(folder: Path, students: int = 40, schools: int = 2, seed: str = "1") -> bool:
-    return generate(folder, World(seed=seed, students=students, schools=schools), begin=lambda _: lambda: None).is_new
+    world = World(seed=seed, students=students, schools=schools)
+    return generate(folder, world, begin=lambda *_: lambda: None, note=print).is_new
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -124,6 +125,27 @@ def test_every_table_is_loaded_with_all_constraints_valid(
             " AND e.enrolled_on <= s.starts_at::date)"
         )
         assert strangers.fetchone() == (0,), "who is not enrolled has no attendance"
+
+
+def test_photos_are_enrolled_and_each_is_recognised_as_its_student(
+    inv: Inv, cloud_endpoint: str, tmp_path: Path
+) -> None:
+    assert cloud_endpoint
+    name, folder = f"made-{uuid4().hex[:12]}", tmp_path / "made"
+    said = inv("generate", str(folder), "--students", "8", "--schools", "2", "--photos").stderr
+    assert "photos: 8 faces to draw, about " in said
+    record = json.loads((folder / "generated.json").read_text())
+    assert "photos/students/student-002-00004/photo-1.jpg" in record["files"]
+    done = inv(
+        "full",
+        INVOKE_SEED_FOLDER=str(folder),
+        INVOKE_TARGETS_LOCAL_COLLECTION=name,
+        INVOKE_TARGETS_LOCAL_COLLECTIONS_SCHOOL_002=f"{name}-2",
+        INVOKE_TARGETS_LOCAL_BUCKET=name,
+    )
+    assert "8 photos: 8 uploaded, 8 faces indexed" in done.stdout
+    assert "8 of 8 photos recognised" in done.stdout
+    assert "the same as before" in inv("generate", str(folder), "--students=8", "--schools=2", "--photos").stdout
 
 
 def test_the_page_shows_what_the_command_prints(tmp_path: Path) -> None:
@@ -258,12 +280,12 @@ def test_a_failure_leaves_the_folder_as_it_was_and_nothing_beside_it(tmp_path: P
     write(folder)
     before = contents(tmp_path)
 
-    def begin(_: int) -> Callable[[], None]:
+    def begin(*_: object) -> Callable[[], None]:
         def advance() -> None:
             raise KeyboardInterrupt
 
         return advance
 
     with pytest.raises(KeyboardInterrupt):
-        generate(folder, World(seed="1", students=90, schools=1), begin=begin)
+        generate(folder, World(seed="1", students=90, schools=1), begin=begin, note=print)
     assert contents(tmp_path) == before

@@ -23,19 +23,25 @@ EXAMPLES = {
         "folder": "where the fixtures are written: a new one, or one that this command has made",
         "students": "how many, over all schools",
         "schools": "how many",
+        "photos": "draw a portrait of each student",
         "seed": "any text: another one makes up other people",
     },
 )
-def generate(c: Context, folder: str, students: int = 500, schools: int = 1, seed: str = "1") -> None:
+def generate(
+    c: Context, folder: str, students: int = 500, schools: int = 1, seed: str = "1", photos: bool = False
+) -> None:
     """Make up schools with families, classes and a year of attendance, as fixtures in a folder."""
     from eduguard import portability
     from eduguard.progress import Progress
 
     settings, place = settings_of(c), Path(folder)
-    world = portability.World(seed=seed, students=students, schools=schools)
+    world = portability.World(seed=seed, students=students, schools=schools, photos=photos)
     with Progress() as progress:
         done = portability.generate(
-            place, world, begin=lambda total: progress.begin("generate", total, "sections").advance
+            place,
+            world,
+            begin=lambda unit, total: progress.begin("generate", total, unit).advance,
+            note=print_note,
         )
     made = f"{done.rows:,} rows, {done.files} files, {done.bytes / 1e6:,.1f} MB"
     print_step("generate", f"{folder}: {made}" + ("" if done.is_new else "; the same as before"))

@@ -6,14 +6,18 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
 from eduguard.errors import EduguardError
 from eduguard.portability.people import MOST_SCHOOLS, MOST_STUDENTS
+from eduguard.portability.portraits import draw_portraits
 from eduguard.portability.school import School, make_school
 from eduguard.portability.school_year import school_days
 from eduguard.portability.tables import TABLES, write_tables
+
+Begin = Callable[[str, int], Callable[[], None]]
 
 RECORD = "generated.json"
 """the file that says what a folder holds and that `inv generate` made it: arguments, and the SHA-256 of each file"""
@@ -82,13 +86,14 @@ def check_folder(folder: Path) -> None:
             raise EduguardError(f"{folder} {what} {named}", hint="Name a new folder; nothing was written.")
 
 
-def generate(folder: Path, world: World, *, begin: Callable[[int], Callable[[], None]]) -> Written:
+def generate(folder: Path, world: World, *, begin: Begin, note: Callable[[str], None]) -> Written:
     """Write the fixtures of a world into a folder: the same bytes for the same world on every machine.
 
     Args:
         folder: does not exist, or as `check_folder` accepts it; what it held is replaced.
         world: what to make up.
-        begin: takes the number of sections, returns what is called after the attendance of each is written.
+        begin: takes what is counted and how many there are, returns what is called after each.
+        note: says how long photos will take.
 
     Raises:
         EduguardError: as `check_folder` and `World.check` do, or when a file cannot be written.
@@ -96,10 +101,13 @@ def generate(folder: Path, world: World, *, begin: Callable[[int], Callable[[], 
     world.check()
     check_folder(folder)
     schools = world.make()
-    advance = begin(sum(len(school.sections) for school in schools))
     try:
         with _beside(folder) as new:
+            advance = begin("sections", sum(len(school.sections) for school in schools))
             rows, hashes = _write(new, world, schools, advance)
+            if world.photos:
+                drawn = draw_portraits(new / "photos", schools, begin=partial(begin, "faces"), note=note)
+                hashes |= {f"photos/{name}": digest for name, digest in sorted(drawn)}
             record = {"by": "inv generate", **asdict(world), "files": hashes}
             (new / RECORD).write_text(json.dumps(record, indent=1) + "\n")
             size = sum(path.stat().st_size for path in new.rglob("*") if path.is_file())
