@@ -52,3 +52,16 @@ def test_a_fixture_edited_after_the_clone_was_made_is_refused(run: Inv, fixtures
     done = run("seed", "--next", check=False)
     assert (done.returncode, "cloned before a file changed" in done.stderr) == (1, True), done.stderr
     assert "128 inserted" in run("full").stdout
+
+
+def test_a_dry_run_shows_what_seed_would_do_and_does_nothing(run: Inv, fixtures: Path) -> None:
+    run("full")
+    assert "129 unchanged; nothing was changed" in run("seed", "--dry-run").stdout
+    stages = fixtures / "01_stages.yaml"
+    stages.write_text(stages.read_text().replace("Educación Media", "Enseñanza Media"))
+    for _ in range(2):
+        said = run("seed", "--dry-run").stdout
+        assert ": 129 rows in 12 tables: 0 to insert, 1 to update, 128 unchanged; nothing was changed\n" in said
+        assert "table   insert  update  unchanged\nstages  0       1       2\n" in said
+        assert f"{stages}:8  update stages: name\n" in said
+    assert "1 updated" in run("seed").stdout

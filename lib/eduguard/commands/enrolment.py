@@ -270,12 +270,16 @@ def _not_ready(settings: Settings, empty: "Mapping[str, CollectionState | None]"
 
 def _sort_samples(settings: Settings, collections: "Collection[str]") -> "dict[Place, list[FolderPhoto]]":
     """Return the sample photos of these collections by place: the fixtures say which school a student is of."""
-    from eduguard.fixtures import read_students
+    from eduguard.fixtures import has_fixture, read_students
     from eduguard.students import find_photos
     from eduguard.targets import all_places
 
     places = all_places(settings)
-    photos, of_student = find_photos(settings.photos_folder), places.of_rows(read_students(settings.seed_folder))
+    folder = settings.photos_folder
+    # Fixtures need no photos; where they have rows of photos, missing files are a mistake.
+    is_expected = folder.exists() or has_fixture(settings.seed_folder, "student_faces")
+    photos = find_photos(folder) if is_expected else ()
+    of_student = places.of_rows(read_students(settings.seed_folder))
     # In the local cloud a school's collection is made even if it has no photo yet.
     made = of_student.values() if settings.target.has_local_cloud else ()
     sorted_photos: dict[Place, list[FolderPhoto]] = {place: [] for place in made if place.collection in collections}

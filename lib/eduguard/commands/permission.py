@@ -31,6 +31,10 @@ def _sync_kind(given: Flags) -> Kind:
     return Kind.CHANGE if given.get("prune") or given.get("unlink_missing") else Kind.OWN
 
 
+def _seed_kind(given: Flags) -> Kind:
+    return Kind.READ if given.get("dry_run") else Kind.CHANGE
+
+
 def _enrol_kind(given: Flags) -> Kind:
     return Kind.OWN if given.get("student") or given.get("from_") else Kind.CHANGE
 
@@ -44,6 +48,7 @@ TABLE: Mapping[str, Kind | Callable[[Flags], Kind]] = {
     "enrol": _enrol_kind,
     "env": Kind.READ,
     "full": Kind.REPLACE,
+    "generate": Kind.READ,
     "migrate": _read_if("plan"),
     "migration new": Kind.READ,
     "photos check": Kind.READ,
@@ -54,7 +59,7 @@ TABLE: Mapping[str, Kind | Callable[[Flags], Kind]] = {
     "rebuild": Kind.REPLACE,
     "reset": Kind.REPLACE,
     "rollback": Kind.REPLACE,
-    "seed": Kind.CHANGE,
+    "seed": _seed_kind,
     "seed-full": Kind.CHANGE,
     "snapshot delete": Kind.CHANGE,
     "snapshot list": Kind.READ,

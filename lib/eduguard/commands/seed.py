@@ -11,7 +11,7 @@ from invoke.tasks import task
 from eduguard.commands.shared import CONFIRM, NEXT, WAIT, chosen_database, settings_of
 from eduguard.errors import EduguardError
 from eduguard.settings import Settings
-from eduguard.terminal import print_step
+from eduguard.terminal import print_note, print_rows, print_step
 
 if TYPE_CHECKING:
     from eduguard.postgres import Database
@@ -21,14 +21,24 @@ EXAMPLES = {
 }
 
 
-@task(help={"next": NEXT, "confirm": CONFIRM, "wait": WAIT})
-def seed(c: Context, next: bool = False, confirm: str = "", wait: float = math.inf) -> None:
+@task(
+    help={
+        "next": NEXT,
+        "dry-run": "say which rows would be inserted and updated, and change nothing",
+        "confirm": CONFIRM,
+        "wait": WAIT,
+    }
+)
+def seed(c: Context, next: bool = False, dry_run: bool = False, confirm: str = "", wait: float = math.inf) -> None:
     """Load the fixtures: rows are inserted or updated, and FaceIds that sync wrote are kept."""
     from eduguard.postgres import connect, sessions
     from eduguard.rebuild import publication, templates
 
     settings = settings_of(c, wait=wait)
     live, database = chosen_database(settings), chosen_database(settings, next=next)
+    if dry_run:
+        _preview(database, settings)
+        return
     inputs = templates.hash_inputs(settings, seeded=True) if next else ""
     if next and publication.is_seeded_clone(live, inputs):
         print_step("seed", f"{database.name}: cloned with the fixtures in it")
@@ -40,6 +50,25 @@ def seed(c: Context, next: bool = False, confirm: str = "", wait: float = math.i
         report = fixtures.load_fixtures(conn, seeds, alone=next or sessions.is_alone(conn, database))
     kept = templates.keep_own(live, settings, inputs, seeded=True) if report.has_changed else ""
     print_step("seed", f"{database.name}: {report.summary()}{kept}")
+
+
+def _preview(database: "Database", settings: Settings) -> None:
+    from eduguard import fixtures
+    from eduguard.postgres import connect
+
+    seeds = fixtures.read_fixtures(settings.seed_folder)
+    with _blaming_migrations(database, settings), connect(database, purpose="seed --dry-run") as conn:
+        preview = fixtures.preview_fixtures(conn, seeds)
+    print_step("seed", f"{database.name}: {preview.summary()}; nothing was changed")
+    if not preview.written:
+        return
+    counts = [each for each in preview.tables if each.insert or each.update]
+    print_rows(("table", "insert", "update", "unchanged"), [(t.table, t.insert, t.update, t.unchanged) for t in counts])
+    print_rows(("row", "change"), [(each.place, each) for each in preview.changes])
+    if more := preview.written - len(preview.changes):
+        print_note(f"... and {more:,} more rows")
+    if unsure := [each.table for each in counts if each.update and each.has_triggers]:
+        print_note(f"A BEFORE trigger of {', '.join(unsure)} may leave some of the rows to update as they are.")
 
 
 @contextmanager
