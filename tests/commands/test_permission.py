@@ -173,6 +173,7 @@ class Case:
 
 READ, OWN, CHANGE, REPLACE = Kind.READ, Kind.OWN, Kind.CHANGE, Kind.REPLACE
 CASES = [
+    Case("anonymise check", READ),
     Case("attendance show a-session", READ),
     Case("version", READ),
     Case("attendance take class-1b-lenguaje PHOTO", OWN),

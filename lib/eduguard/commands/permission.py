@@ -36,6 +36,7 @@ def _enrol_kind(given: Flags) -> Kind:
 
 
 TABLE: Mapping[str, Kind | Callable[[Flags], Kind]] = {
+    "anonymise check": Kind.READ,
     "attendance show": Kind.READ,
     "attendance take": Kind.OWN,
     "bench": Kind.READ,
