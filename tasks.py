@@ -15,7 +15,7 @@ from eduguard.commands.enrolment import enrol, unenrol
 from eduguard.commands.executor import end_when_unread, tune_interpreter
 from eduguard.commands.migrations import migrate, migration_new, rollback
 from eduguard.commands.photos import photos_check, photos_pull, photos_push
-from eduguard.commands.portability import anonymise_check
+from eduguard.commands.portability import anonymise_check, export, load
 from eduguard.commands.rebuild import publish, rebuild, undo
 from eduguard.commands.seed import seed
 from eduguard.commands.servers import down, env, psql, up
@@ -45,7 +45,9 @@ __all__ = [  # every command: Invoke finds it in this module by its name
     "down",
     "enrol",
     "env",
+    "export",
     "full",
+    "load",
     "migrate",
     "migration_new",
     "photos_check",

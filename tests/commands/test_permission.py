@@ -72,6 +72,10 @@ class Town:
     def enrol(self) -> None:
         self.inv("enrol")
 
+    def export(self) -> None:
+        if not (self.folder / "taken").exists():
+            self.inv("export", str(self.folder / "taken"))
+
     def add_orphan(self) -> None:
         self.enrol()
         self.collection.index_face(Path(self.photo(2)).read_bytes(), "student-999-photo-1")
@@ -184,7 +188,10 @@ CASES = [
     Case("enrol --yes", CHANGE, is_own=True),
     Case("enrol student-001 PHOTO", OWN, is_own=True),
     Case("enrol --from MORE", OWN, Town.add_folder, is_own=True),
+    Case("export EXPORTED", READ),
+    Case("export EXPORTED --plain --confirm-plain DATABASE", OWN),
     Case("full --yes", REPLACE, is_own=True),
+    Case("load TAKEN", REPLACE, Town.export),
     Case("migrate", OWN),
     Case("migrate --plan", READ),
     Case("migration new NEW", READ),
@@ -260,6 +267,9 @@ def arguments(town: Town, case: Case, *, attempt: int) -> list[str]:
         "MORE": str(town.folder / "more"),
         "PULLED": str(town.folder / "pulled"),
         "NEW": f"new_{attempt}",
+        "EXPORTED": str(town.folder / f"exported_{attempt}"),
+        "TAKEN": str(town.folder / "taken"),
+        "DATABASE": town.database.name,
         "COLLECTION": town.name,
     }
     return [values.get(word, word) for word in case.words.split()]

@@ -192,12 +192,18 @@ def order_tables(schema: Schema) -> list[str]:
     Raises:
         EduguardError: for tables that reference each other: no order of COPY can load them.
     """
-    needs = {name: {r.to for r in table.references} - {name} for name, table in sorted(schema.items())}
+    sorter = TopologicalSorter({name: {r.to for r in table.references} - {name} for name, table in schema.items()})
     try:
-        return list(TopologicalSorter(needs).static_order())
+        sorter.prepare()
     except CycleError as error:
         cycle: Sequence[str] = error.args[1]
         raise EduguardError(
             f"These tables reference each other in a circle: {' → '.join(cycle)}",
-            hint="Break it off in a migration, or move one of the foreign keys into a table of its own.",
+            hint="Move one of the foreign keys into a table of its own.",
         ) from error
+    ordered: list[str] = []
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready())
+        ordered += ready
+        sorter.done(*ready)
+    return ordered
