@@ -13,9 +13,10 @@ from eduguard.commands.checks import doctor, status, verify
 from eduguard.commands.development import bench, test, test_all
 from eduguard.commands.enrolment import enrol, unenrol
 from eduguard.commands.executor import end_when_unread, tune_interpreter
+from eduguard.commands.generate import generate
 from eduguard.commands.migrations import migrate, migration_new, rollback
 from eduguard.commands.photos import photos_check, photos_pull, photos_push
-from eduguard.commands.portability import generate
+from eduguard.commands.portability import anonymise_check, export, load
 from eduguard.commands.rebuild import publish, rebuild, undo
 from eduguard.commands.seed import seed
 from eduguard.commands.servers import down, env, psql, up
@@ -37,6 +38,7 @@ from eduguard.commands.words import accept_forms
 from eduguard.terminal import prepare_streams
 
 __all__ = [  # every command: Invoke finds it in this module by its name
+    "anonymise_check",
     "attendance_show",
     "attendance_take",
     "bench",
@@ -44,8 +46,10 @@ __all__ = [  # every command: Invoke finds it in this module by its name
     "down",
     "enrol",
     "env",
+    "export",
     "full",
     "generate",
+    "load",
     "migrate",
     "migration_new",
     "photos_check",

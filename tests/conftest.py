@@ -190,6 +190,7 @@ def run_inv(state_folder: Path) -> Callable[[Database], Inv]:
                 "INVOKE_TARGETS_LOCAL_COLLECTION": COLLECTION,
                 "INVOKE_TARGETS_LOCAL_COLLECTIONS_SCHOOL_002": f"{COLLECTION}-2",
                 "INVOKE_TARGETS_LOCAL_BUCKET": COLLECTION,
+                "INVOKE_ANONYMISE_KEY": str(state_folder / "anonymise.key"),
             }
             done = subprocess.run(
                 [INV, *arguments],

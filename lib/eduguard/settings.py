@@ -84,6 +84,9 @@ class Settings:
     migrations_folder: Path
     seed_folder: Path
     match_threshold: float
+    anonymise_file: Path
+    anonymise_key: Path | None = None
+    """where the key of an export is kept; None: in the user's folder of settings"""
     env_file: Path | None = None
     targets: Mapping[str, Any] = field(repr=False, compare=False)  # as in the files; a URL may hold a password
     sources: Sources = field(compare=False)
@@ -126,7 +129,7 @@ class Settings:
 _KEYS = {field.name for field in fields(Settings)} - {
     "root", "school", "only_collection", "sources", "database_source", "is_other",
 }  # fmt: skip
-_MAY_MISS = {"env_file"}
+_MAY_MISS = {"env_file", "anonymise_file", "anonymise_key"}
 _TARGET_KEYS = {field.name for field in fields(Target)} - {"name", "claimed"}
 _TARGET_MAY_MISS = {"maintenance_database", "aws_profile", "collections"}
 
@@ -195,6 +198,8 @@ def load_settings(
         migrations_folder=root / read_text(values, "migrations_folder"),
         seed_folder=root / read_text(values, "seed_folder"),
         match_threshold=read_percentage(values["match_threshold"], "match_threshold"),
+        anonymise_file=root / (read_optional_text(values, "anonymise_file") or "anonymise.yaml"),
+        anonymise_key=read_path(values, "anonymise_key", root),
     )
 
 

@@ -72,6 +72,10 @@ class Town:
     def enrol(self) -> None:
         self.inv("enrol")
 
+    def export(self) -> None:
+        if not (self.folder / "taken").exists():
+            self.inv("export", str(self.folder / "taken"))
+
     def add_orphan(self) -> None:
         self.enrol()
         self.collection.index_face(Path(self.photo(2)).read_bytes(), "student-999-photo-1")
@@ -173,6 +177,7 @@ class Case:
 
 READ, OWN, CHANGE, REPLACE = Kind.READ, Kind.OWN, Kind.CHANGE, Kind.REPLACE
 CASES = [
+    Case("anonymise check", READ),
     Case("attendance show a-session", READ),
     Case("version", READ),
     Case("attendance take class-1b-lenguaje PHOTO", OWN),
@@ -183,8 +188,11 @@ CASES = [
     Case("enrol --yes", CHANGE, is_own=True),
     Case("enrol student-001 PHOTO", OWN, is_own=True),
     Case("enrol --from MORE", OWN, Town.add_folder, is_own=True),
+    Case("export EXPORTED", READ),
+    Case("export EXPORTED --plain --confirm-plain DATABASE", OWN),
     Case("full --yes", REPLACE, is_own=True),
     Case("generate NEW", READ),
+    Case("load TAKEN", REPLACE, Town.export),
     Case("migrate", OWN),
     Case("migrate --plan", READ),
     Case("migration new NEW", READ),
@@ -261,6 +269,9 @@ def arguments(town: Town, case: Case, *, attempt: int) -> list[str]:
         "MORE": str(town.folder / "more"),
         "PULLED": str(town.folder / "pulled"),
         "NEW": f"new_{attempt}",
+        "EXPORTED": str(town.folder / f"exported_{attempt}"),
+        "TAKEN": str(town.folder / "taken"),
+        "DATABASE": town.database.name,
         "COLLECTION": town.name,
     }
     return [values.get(word, word) for word in case.words.split()]

@@ -40,6 +40,7 @@ def _enrol_kind(given: Flags) -> Kind:
 
 
 TABLE: Mapping[str, Kind | Callable[[Flags], Kind]] = {
+    "anonymise check": Kind.READ,
     "attendance show": Kind.READ,
     "attendance take": Kind.OWN,
     "bench": Kind.READ,
@@ -47,8 +48,10 @@ TABLE: Mapping[str, Kind | Callable[[Flags], Kind]] = {
     "down": Kind.READ,
     "enrol": _enrol_kind,
     "env": Kind.READ,
+    "export": lambda given: Kind.OWN if given.get("plain") else Kind.READ,
     "full": Kind.REPLACE,
     "generate": Kind.READ,
+    "load": Kind.REPLACE,
     "migrate": _read_if("plan"),
     "migration new": Kind.READ,
     "photos check": Kind.READ,
@@ -77,8 +80,8 @@ TABLE: Mapping[str, Kind | Callable[[Flags], Kind]] = {
 }
 _ASKING = {Kind.CHANGE, Kind.REPLACE}
 # These ask under their lock before they do anything: alone on a command line they need not be asked twice.
-_ASKING_THEMSELVES = {"rebuild", "reset", "rollback", "snapshot restore"}
-_RENAMING = {"full", "rebuild", "reset", "publish", "undo", "snapshot restore"}
+_ASKING_THEMSELVES = {"load", "rebuild", "reset", "rollback", "snapshot restore"}
+_RENAMING = {"full", "load", "rebuild", "reset", "publish", "undo", "snapshot restore"}
 
 
 def kind_of(name: str, flags: Flags) -> Kind:

@@ -1,59 +1,230 @@
-"""The commands that take a school elsewhere: make one up."""
+"""The commands that take a school elsewhere, without its people: anonymise check, export, load."""
 
+import os
+from datetime import UTC, datetime
 from pathlib import Path
-from shlex import quote
+from typing import TYPE_CHECKING
 
 from invoke.context import Context
+from invoke.exceptions import Exit
 from invoke.tasks import task
 
-from eduguard.commands.shared import settings_of
+from eduguard.commands.shared import CONFIRM, JSON, ROOT, command_line, settings_of
 from eduguard.commands.words import Command
+from eduguard.errors import EduguardError
 from eduguard.settings import Settings
-from eduguard.terminal import print_note, print_step
+from eduguard.terminal import ask, print_json, print_note, print_step
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from psycopg import Connection
+
+    from eduguard.portability import Coverage, Key, Manifest, Scope, Selection
+
+_NOT_COVERED = 2  # a column without a rule, or a rule that is left over
 
 EXAMPLES = {
-    "generate": "inv generate made_up --students 500 --schools 2",
+    "anonymise check": "inv anonymise check",
+    "export": "inv export /tmp/school --grade grade-1b",
+    "load": "inv load /tmp/school",
 }
+
+
+@task(name="anonymise check")
+def anonymise_check(c: Context) -> None:
+    """Say whether anonymise.yaml has a rule for every column; exit 0 it has, 2 it has not, 1 failed; read-only."""
+    from eduguard.postgres import connect
+    from eduguard.targets import target_database
+
+    settings = settings_of(c)
+    with connect(target_database(settings), purpose="anonymise check") as conn:
+        coverage = _cover(conn, settings)
+    print_step("anonymise", coverage.summary())
+    _require_covered(coverage, settings)
+
+
+@task(
+    klass=Command,
+    words="FOLDER",
+    iterable=["student"],
+    help={
+        "folder": "a new one",
+        "grade": "only the students of this grade, and what they need",
+        "student": "only this student, and what they need; can be repeated",
+        "school": "only the students of this school, and what they need",
+        "dry-run": "count the rows, and write nothing",
+        "json": JSON,
+        "plain": "without the rules, people included: asks for the database's name",
+        "confirm-plain": "the name of the database that --plain asks for",
+    },
+)
+def export(
+    c: Context,
+    folder: str,
+    grade: str = "",
+    student: list[str] | None = None,
+    school: str = "",
+    dry_run: bool = False,
+    json: bool = False,
+    plain: bool = False,
+    confirm_plain: str = "",
+) -> None:
+    """Write the rows of the target into a folder, as anonymise.yaml says; the target is only read."""
+    from eduguard import migrations, portability
+    from eduguard.postgres import connect
+    from eduguard.targets import target_database
+
+    settings, scope = settings_of(c), _scope(grade, student or [], school)
+    database, key = target_database(settings), None
+    if plain:
+        _require_name(database.name, "leaves with all that it says of people", confirm_plain)
+    elif not dry_run:
+        key = _find_key(settings)
+    say = (lambda *_: None) if json else print_step
+    with connect(database, purpose="export") as conn, portability.one_snapshot(conn):
+        applied = migrations.read_applied(conn)
+        if not applied:
+            raise EduguardError(f"{database.name} has no record of its migrations", hint="`inv migrate` makes it.")
+        coverage = _cover(conn, settings)
+        if not plain:
+            _require_covered(coverage, settings)
+        place = f"{settings.target.name}: {database.name} on {conn.info.host}"
+        say("export", f"{place}, read-only, one snapshot, migration {max(applied).partition('_')[0]}")
+        selection, rows = portability.count_rows(conn, coverage, scope)
+        say("export", portability.describe(selection, scope, rows))
+        if dry_run:
+            print_json({"rows": rows}) if json else None
+            return
+        manifest = _write(conn, Path(folder), (coverage, selection, key), (database.name, applied, scope))
+    if manifest.leak_scan:
+        say("leak", f"0 of {manifest.leak_scan['values']:,} original values found in the output")
+    size = sum(each.bytes for each in manifest.tables) / 1e6
+    say("export", f"{folder}: {len(manifest.tables)} files, {size:.1f} MB, manifest.json")
+    if json:
+        print_json(manifest.as_json())
 
 
 @task(
     klass=Command,
     words="FOLDER",
     help={
-        "folder": "where the fixtures are written: a new one, or one that this command has made",
-        "students": "how many, over all schools",
-        "schools": "how many",
-        "photos": "draw a portrait of each student",
-        "seed": "any text: another one makes up other people",
+        "folder": "that `inv export` made",
+        "confirm": CONFIRM,
+        "confirm-plain": "the name of the source database, where the export has people in it",
     },
 )
-def generate(
-    c: Context, folder: str, students: int = 500, schools: int = 1, seed: str = "1", photos: bool = False
-) -> None:
-    """Make up schools with families, classes and a year of attendance, as fixtures in a folder."""
+def load(c: Context, folder: str, confirm: str = "", confirm_plain: str = "") -> None:
+    """Put an export in the place of the database, which is kept for `undo`: rebuild → copy → migrate → publish."""
     from eduguard import portability
-    from eduguard.progress import Progress
+    from eduguard.rebuild import lock, protection, publication
+    from eduguard.targets import target_database
 
-    settings, place = settings_of(c), Path(folder)
-    world = portability.World(seed=seed, students=students, schools=schools, photos=photos)
-    with Progress() as progress:
-        done = portability.generate(
-            place,
-            world,
-            begin=lambda unit, total: progress.begin("generate", total, unit).advance,
-            note=print_note,
+    settings, path = settings_of(c), Path(folder)
+    manifest = portability.read_manifest(path)
+    portability.check_files(path, manifest.tables)
+    portability.check_migrations(manifest, settings.migrations_folder)
+    live, target = target_database(settings), settings.target
+    with lock.hold_lock(live):
+        state = protection.inspect(live)
+        protection.require_consent(state, live, target.protection, confirm=confirm, ask=ask, by=f"`{command_line()}`")
+        if not manifest.is_anonymised:
+            _require_name(manifest.database, "was exported with all that it says of people", confirm_plain)
+        publication.create_next(live, state, command=command_line(), note=print_note)
+        later = portability.load_export(live.next, path, manifest, settings.migrations_folder)
+        swap = publication.publish(live, print_note)
+    rows = sum(each.rows for each in manifest.tables)
+    migrated = f", then {', '.join(later)}" if later else ""
+    print_step(
+        "load",
+        f"{live.name}: {rows:,} rows at {manifest.newest_migration}{migrated}{swap.summary()}; `inv undo` brings the "
+        "database before back, and `inv sync-faces` links the rows with faces",
+    )
+
+
+def _cover(conn: "Connection", settings: Settings) -> "Coverage":
+    """Compare the rules with the tables.
+
+    Raises:
+        EduguardError: for rules that cannot be followed.
+    """
+    from eduguard import portability
+
+    rules = portability.read_rules(settings.anonymise_file)
+    coverage = portability.cover(conn, portability.read_schema(conn), rules)
+    if coverage.problems:
+        raise EduguardError("\n".join(coverage.problems), hint="Change these lines of the file.")
+    return coverage
+
+
+def _require_covered(coverage: "Coverage", settings: Settings) -> None:
+    """Print what is to be done where a column has no rule, or a rule no column.
+
+    Raises:
+        Exit: with status 2, then.
+    """
+    remarks = coverage.remarks(settings.migrations_folder)
+    for remark in remarks:
+        print_step("anonymise", f"! {remark}")
+    if remarks:
+        raise Exit(code=_NOT_COVERED)
+
+
+def _scope(grade: str, students: list[str], school: str) -> "Scope":
+    from eduguard.portability import Scope
+
+    if sum(map(bool, (grade, students, school))) > 1:
+        raise EduguardError("--grade, --student and --school exclude each other", hint="Pass one of them, or none.")
+    return Scope(grade=grade, students=tuple(students), school=school)
+
+
+def _find_key(settings: Settings) -> "Key":
+    from eduguard import portability
+
+    file = settings.anonymise_key or portability.default_file(os.environ)
+    key, is_new = portability.find_key(file, ROOT, os.environ)
+    if is_new:
+        print_note(f"made the key of exports, {file}: keep it where the source's data may be, and nowhere else")
+    return key
+
+
+def _require_name(name: str, what: str, confirm: str) -> None:
+    """Return when the name of a database was passed or typed.
+
+    Raises:
+        EduguardError: when it was not.
+    """
+    answer = confirm or ask(f"{name} {what}.\nType the database's name to go on:")
+    if answer != name:
+        reason = "nobody was there to confirm it" if answer is None else f"{answer!r} is not its name"
+        raise EduguardError(f"{name} {what}, and {reason}", hint=f"To go on, pass --confirm-plain {name}")
+
+
+def _write(
+    conn: "Connection",
+    folder: Path,
+    content: "tuple[Coverage, Selection, Key | None]",
+    facts: "tuple[str, Mapping[str, str], Scope]",
+) -> "Manifest":
+    from eduguard import portability
+
+    (coverage, selection, key), (name, applied, scope) = content, facts
+    with portability.new_folder(folder) as unfinished:
+        if key:
+            written = portability.write_masked(conn, coverage, selection, unfinished, key)
+        else:
+            written = portability.write_plain(conn, coverage, selection, unfinished)
+        report = written.report
+        manifest = portability.new_manifest(
+            database=name,
+            is_anonymised=key is not None,
+            key_fingerprint=key.fingerprint if key else None,
+            rules_sha256=coverage.rules.sha256 if key else None,
+            migrations=applied,
+            scope=scope.as_json(),
+            made_at=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            leak_scan={"values": report.values, "kept_words": report.kept_words} if report else None,
+            tables=written.tables,
         )
-    made = f"{done.rows:,} rows, {done.files} files, {done.bytes / 1e6:,.1f} MB"
-    print_step("generate", f"{folder}: {made}" + ("" if done.is_new else "; the same as before"))
-    print_note(_way_on(settings, place, schools))
-
-
-def _way_on(settings: Settings, folder: Path, schools: int) -> str:
-    """Return the command that loads the folder, and the setting that it needs where there are many schools."""
-    command = f"Load it: INVOKE_SEED_FOLDER={quote(str(folder.resolve()))} inv full"
-    target = settings.target
-    unnamed = [key for number in range(schools) if (key := f"school-{number + 1:03}") not in target.collections]
-    if len(unnamed) <= 1:
-        return command
-    named = ", ".join(f"{key}: {target.collection}-{key.removeprefix('school-')}" for key in unnamed[1:])
-    return f"First name the schools' collections in invoke.yaml, targets.{target.name}.collections: {named}\n{command}"
+        portability.write_manifest(unfinished, manifest)
+    return manifest

@@ -8,7 +8,9 @@ from eduguard.migrations.runner import (
     check_number,
     hash_applied,
     hash_folder,
+    list_strange,
     plan,
+    read_applied,
     roll_back,
 )
 
@@ -21,6 +23,8 @@ __all__ = [
     "create",
     "hash_applied",
     "hash_folder",
+    "list_strange",
     "plan",
+    "read_applied",
     "roll_back",
 ]

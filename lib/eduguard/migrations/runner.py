@@ -4,7 +4,7 @@ A migration that was edited after it was applied is refused by name: yoyo itself
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +42,7 @@ def plan(database: Database, folder: Path) -> MigrationPlan:
     """
     files = check_folder(folder)
     with connect(database, purpose="migrations") as conn:
-        known = _read_digests(conn)
+        known = read_applied(conn)
     return _compare(files, known)
 
 
@@ -54,7 +54,13 @@ def hash_folder(folder: Path) -> str:
 def hash_applied(database: Database) -> str:
     """Return the same hash of what is applied to a database; read-only."""
     with connect(database, purpose="migrations") as conn:
-        return _hash(_read_digests(conn))
+        return _hash(read_applied(conn))
+
+
+def list_strange(folder: Path, applied: Mapping[str, str]) -> list[str]:
+    """Return which of the migrations applied elsewhere are not in a folder, or not with the same content; read-only."""
+    by_id = {file.stem: file for file in check_folder(folder)}
+    return [name for name, sha256 in applied.items() if name not in by_id or sha256 not in digests(by_id[name])]
 
 
 def apply(database: Database, folder: Path, *, to: str = "") -> tuple[str, ...]:
@@ -117,12 +123,13 @@ def _prepared(database: Database, files: Sequence[Path]) -> Iterator[dict[str, s
         conn.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
         conn.execute("CREATE SCHEMA IF NOT EXISTS eduguard")
         conn.execute("CREATE TABLE IF NOT EXISTS eduguard.migration (id text PRIMARY KEY, sha256 text NOT NULL)")
-        known = _read_digests(conn)
+        known = read_applied(conn)
         _compare(files, known)
         yield known
 
 
-def _read_digests(conn: "psycopg.Connection") -> dict[str, str]:
+def read_applied(conn: "psycopg.Connection") -> dict[str, str]:
+    """Return the SHA-256 of each migration's file as it was applied, by its id; read-only."""
     if read_value(conn, "SELECT to_regclass('eduguard.migration')") is None:
         return {}
     return dict(conn.execute("SELECT id, sha256 FROM eduguard.migration ORDER BY id").fetchall())

@@ -1,0 +1,158 @@
+"""Made-up values: functions of a key and a value, of a form that no real value has or that belongs to nobody."""
+
+import datetime as dt
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from eduguard.errors import EduguardError
+from eduguard.identifiers import external_image_id, photo_key, split_external_image_id, split_photo_key
+from eduguard.portability.keyed import Key
+from eduguard.portability.rules import KEEP
+from eduguard.portability.rut import RutMap
+from eduguard.portability.spelling import fold
+
+_SYLLABLES = tuple(first + second for first in "bdfglmnprstv" for second in "aeiou")
+_ENDINGS = ("l", "n", "r", "s")
+POOL_SIZE = len(_SYLLABLES) ** 3 * len(_ENDINGS)
+"""how many made-up words there are"""
+POOL_WORD = re.compile(rf"(?<![^\W\d_])(?:[bdfglmnprstv][aeiou]){{3}}[{''.join(_ENDINGS)}](?![^\W\d_])")
+"""finds words of the pool in a folded text"""
+PHONES = "+560"
+"""how made-up numbers begin: no number of Chile has a 0 there"""
+_MOST_WORDS = 60  # of a made-up text
+_MOST_ATTEMPTS = 10_000
+_TIMESTAMP = re.compile(r"(?P<year>\d{4,})-\d\d-\d\d(?: \d\d:\d\d:\d\d(?:\.\d+)?(?P<zone>\S*))?(?P<era> BC)?")
+_DAYS = [f"{dt.date(2001, 1, 1) + dt.timedelta(day):%m-%d}" for day in range(1, 365)]  # not 1 January
+
+Fake = Callable[[str], str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """What made-up values must not be: what the source itself has in columns that are not kept."""
+
+    words: frozenset[str] = frozenset()
+    """of the pool"""
+    phones: frozenset[str] = frozenset()
+    """that begin like made-up ones"""
+    ruts: RutMap
+    exempt: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """keys of rows that leave as they are, by table"""
+
+
+class Fakes:
+    """The made-up value of each rule; an empty text stays empty."""
+
+    def __init__(self, key: Key, source: Source) -> None:
+        self._key, self._source = key, source
+        self._plain: Mapping[str, Fake] = {
+            "first_name": lambda value: self._words("first_name", value, 1),
+            "last_name": lambda value: self._words("last_name", value, 2),
+            "address": self._address,
+            "text": lambda value: self._words("text", value, len(value.split()) or 1).capitalize(),
+            "rut": source.ruts.replace,
+            "email": lambda value: f"p{self._digits('email', fold(value), 20)}@example.invalid",
+            "phone": self._phone,
+            "date": self._date,
+            "uuid": self._uuid,
+            "photo": self._photo,
+        }
+
+    def of(self, rule: str) -> Fake:
+        """Return what makes up the values of a rule, one of those that draw a value of the same kind or `photo`."""
+        return self._plain[rule]
+
+    def key_of(self, table: str, column: str) -> Fake:
+        """Return what makes up the keys of a column; those of exempt rows stay."""
+        domain, exempt = f"key {table}.{column}", self._source.exempt.get(table, frozenset())
+        return lambda value: value if value in exempt else f"k{self._digits(domain, value, 20)}"
+
+    def json_of(self, paths: Mapping[tuple[str, ...], str]) -> Fake:
+        """Return what makes up documents: each leaf by the rule of its path; what has no path is removed."""
+        return lambda value: json.dumps(self._document(json.loads(value), (), paths), ensure_ascii=False)
+
+    def _digits(self, domain: str, value: str, count: int) -> str:
+        return f"{self._key.number(domain, value) % 10**count:0{count}}"
+
+    def _words(self, domain: str, value: str, count: int) -> str:
+        words: list[str] = []
+        number, attempt = 0, 0
+        while len(words) < min(count, _MOST_WORDS):
+            if number < POOL_SIZE:
+                number = self._key.number(f"{domain} {attempt}", fold(value))
+                attempt += 1
+            number, drawn = divmod(number, POOL_SIZE)
+            word = _word(drawn)
+            if word not in self._source.words:
+                words.append(word)
+            elif attempt == _MOST_ATTEMPTS:
+                raise EduguardError("The source has almost every made-up word: it is itself an export")
+        return " ".join(words) if domain == "text" else " ".join(map(str.capitalize, words))
+
+    def _address(self, value: str) -> str:
+        house = self._key.number("house", fold(value)) % 999 + 1
+        return f"{self._words('address', value, 2)} {house}"
+
+    def _phone(self, value: str) -> str:
+        digits = re.sub(r"\D", "", value)
+        attempt = 0
+        while (made := f"{PHONES}{self._digits(f'phone {attempt}', digits, 11)}") in self._source.phones:
+            attempt += 1
+        return made
+
+    def _date(self, value: str) -> str:
+        found = _TIMESTAMP.fullmatch(value)
+        if found is None:
+            return value  # infinity
+        number = self._key.number("date", value)
+        number, day = divmod(number, len(_DAYS))
+        made = f"{found['year']}-{_DAYS[day]}"
+        if made == value:
+            made = f"{found['year']}-{_DAYS[(day + 1) % len(_DAYS)]}"
+        if found["zone"] is not None:
+            seconds = number % 86_400
+            made += f" {seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{found['zone']}"
+        return made + (found["era"] or "")
+
+    def _uuid(self, value: str) -> str:
+        # Digits only, as version 8 (RFC 9562) allows: a made-up one never holds what reads like a word.
+        made = self._digits("uuid", value.lower(), 30)
+        return f"{made[:8]}-{made[8:12]}-8{made[12:15]}-8{made[15:18]}-{made[18:]}"
+
+    def _photo(self, value: str) -> str:
+        new_id = self.key_of("students", "id")
+        if found := split_photo_key(value):
+            return photo_key(new_id(found[0]), found[1])
+        if found := split_external_image_id(value):
+            return external_image_id(new_id(found[0]), found[1])
+        return f"k{self._digits('photo', value, 20)}"
+
+    def _document(self, value: Any, path: tuple[str, ...], paths: Mapping[tuple[str, ...], str]) -> Any:
+        if isinstance(value, dict):
+            made = {name: self._document(each, (*path, name), paths) for name, each in value.items()}
+            return {name: each for name, each in made.items() if _leads_on((*path, name), paths)}
+        if isinstance(value, list):
+            inside = (*path, "[]")
+            return [self._document(each, inside, paths) for each in value] if _leads_on(inside, paths) else []
+        rule = paths.get(path)
+        if rule is None or value is None:
+            return None
+        return value if rule == KEEP else self._leaf(rule, value)
+
+    def _leaf(self, rule: str, value: object) -> str | None:
+        return (self.of(rule)(value) if value else value) if isinstance(value, str) else None
+
+
+def _word(number: int) -> str:
+    syllables = []
+    for _ in range(3):
+        number, syllable = divmod(number, len(_SYLLABLES))
+        syllables.append(_SYLLABLES[syllable])
+    return "".join(syllables) + _ENDINGS[number]
+
+
+def _leads_on(path: tuple[str, ...], paths: Mapping[tuple[str, ...], str]) -> bool:
+    return any(known[: len(path)] == path for known in paths)

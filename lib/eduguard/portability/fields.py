@@ -1,0 +1,77 @@
+"""The texts in a value of any type: what is inside documents, arrays and bytes, so that it can be looked for."""
+
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
+
+from eduguard.portability.schema import Column
+from eduguard.portability.spelling import fold
+
+_UNTEXTUAL = frozenset("DTNBEG")  # dates, spans, numbers, booleans, enumerations, shapes: they hold nobody's name
+_ELEMENT = re.compile(r'"((?:[^"\\]|\\.|"")*)"|([^,{}()\[\]"]+)')
+_ESCAPED = re.compile(r'\\(.)|"(?=")')
+_BREAKS = re.compile("(?:[^\\w\\x00]|_)+")
+_RUT = re.compile(r"(?<![\w.,-])(\d{1,3}(?:\.\d{3}){1,2}|\d{6,8})-?([\dkK])(?![\w-])")
+_PHONE = re.compile(r"(?<![\w+])\+?\d(?:[ ()-]?\d){7,14}(?!\w)")
+_CHILE, _NATIONAL = "56", 9  # digits of a number without the country's
+
+
+def is_textual(column: Column) -> bool:
+    """Say whether values of a column may hold texts."""
+    return column.category not in _UNTEXTUAL
+
+
+def texts_in(column: Column, values: Iterable[str]) -> Iterator[str]:
+    """Return every text in the values of a column, as PostgreSQL writes them."""
+    if column.base in ("json", "jsonb"):
+        return (text for value in values for text in _leaves(json.loads(value)))
+    if column.base == "bytea":
+        return (text for value in values for text in (value, _decode(value)))
+    if column.category in "ACU" and column.base not in ("uuid", "citext"):
+        return (text for value in values for text in (value, *_elements(value)))
+    return iter(values)
+
+
+def phrases_of(texts: Collection[str]) -> list[str]:
+    """Return of each text its words and numbers with single spaces between them, folded; no text has a NUL."""
+    if not texts:
+        return []
+    joined = _BREAKS.sub(" ", fold("\0".join(texts)))
+    return [phrase.strip() for phrase in joined.split("\0")]
+
+
+def numbers_in(texts: Iterable[str]) -> set[str]:
+    """Return the RUTs and telephone numbers in texts, each in the one form that all its spellings have."""
+    joined = "\0".join(texts)
+    found = {f"rut {body.replace('.', '')}{digit.upper()}" for body, digit in _RUT.findall(joined)}
+    for phone in _PHONE.findall(joined):
+        digits = re.sub(r"\D", "", phone)
+        if phone.startswith("+") or len(digits) in (_NATIONAL, _NATIONAL + len(_CHILE)):
+            is_ours = digits.startswith(_CHILE) and len(digits) == _NATIONAL + len(_CHILE)
+            found.add(f"phone {digits[len(_CHILE) :] if is_ours else digits}")
+    return found
+
+
+def _leaves(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, each in value.items():
+            yield name.replace("\0", " ")
+            yield from _leaves(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _leaves(each)
+    elif value is not None and not isinstance(value, bool):
+        yield str(value).replace("\0", " ")
+
+
+def _decode(value: str) -> str:
+    try:
+        return bytes.fromhex(value.removeprefix("\\x")).decode(errors="replace").replace("\0", " ")
+    except ValueError:
+        return value
+
+
+def _elements(value: str) -> Iterator[str]:
+    for quoted, plain in _ELEMENT.findall(value):
+        yield _ESCAPED.sub(r"\1", quoted) if quoted else plain

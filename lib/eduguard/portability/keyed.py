@@ -1,0 +1,113 @@
+"""The key of an export: where it is kept, its fingerprint, and the numbers that it makes of values.
+
+The same key makes the same number of a value on every machine; without the key nobody can try values out.
+"""
+
+import base64
+import binascii
+import hashlib
+import os
+import re
+import secrets
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from eduguard.errors import EduguardError
+
+VARIABLE = "ANONYMISE_KEY"
+_SIZE = 32  # bytes
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_HINT = f"It is {_SIZE} bytes, in hexadecimal or base64: openssl rand -hex {_SIZE}"
+
+
+@dataclass(frozen=True)
+class Key:
+    """32 bytes, and what is made with them."""
+
+    secret: bytes = field(repr=False)
+
+    @cached_property
+    def _bases(self) -> dict[str, Any]:
+        return {}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Return what names the key and does not give it away."""
+        return hashlib.blake2b(b"fingerprint", key=self.secret, digest_size=8, person=b"eduguard").hexdigest()
+
+    def number(self, domain: str, value: str) -> int:
+        """Return a number of 256 bits for a value: of one domain, equal ones for equal values."""
+        base = self._bases.get(domain)
+        if base is None:
+            base = self._bases[domain] = hashlib.blake2b(key=self.secret, digest_size=32, person=b"eduguard")
+            base.update(f"{len(domain)}:{domain}".encode())
+        hashed = base.copy()
+        hashed.update(value.encode("utf-8", "surrogatepass"))
+        return int.from_bytes(hashed.digest(), "little")
+
+
+def default_file(environment: Mapping[str, str]) -> Path:
+    """Return where the key is kept unless a setting says otherwise."""
+    folder = environment.get("XDG_CONFIG_HOME")
+    return (Path(folder) if folder else Path.home() / ".config") / "eduguard" / "anonymise.key"
+
+
+def find_key(file: Path, checkout: Path, environment: Mapping[str, str]) -> tuple[Key, bool]:
+    """Return the key of the environment, else of the file, and whether the file was made just now.
+
+    Args:
+        file: where it is kept.
+        checkout: where it must not be kept: it would be committed one day.
+        environment: its ANONYMISE_KEY wins.
+
+    Raises:
+        EduguardError: for a key of another form, or a file in the checkout or that others may read.
+    """
+    if given := environment.get(VARIABLE):
+        return Key(_decode(given, VARIABLE)), False
+    if file.resolve().is_relative_to(checkout.resolve()):
+        raise EduguardError(
+            f"The key of the export may not be in the checkout: {file}",
+            hint="Set anonymise_key to a file outside it, or to null.",
+        )
+    is_new = not file.exists()
+    if is_new:
+        _make(file)
+    return Key(_read(file)), is_new
+
+
+def _make(file: Path) -> None:
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+            opened.write(secrets.token_hex(_SIZE) + "\n")
+    except FileExistsError:
+        return  # another export has just made it
+    except OSError as error:
+        raise EduguardError(f"{file}: {error.strerror}", hint=f"Set {VARIABLE}, or anonymise_key.") from error
+
+
+def _read(file: Path) -> bytes:
+    try:
+        mode, text = file.stat().st_mode, file.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise EduguardError(f"{file} cannot be read as the key of an export: {error}", hint=_HINT) from error
+    if mode & _OTHERS:
+        raise EduguardError(f"Others may read the key of the export, {file}", hint=f"chmod 600 {file}")
+    return _decode(text.strip(), str(file))
+
+
+def _decode(text: str, where: str) -> bytes:
+    found = b""
+    try:
+        is_hex = re.fullmatch(r"[0-9a-fA-F]+", text) and len(text) == 2 * _SIZE
+        found = bytes.fromhex(text) if is_hex else base64.b64decode(text, validate=True)
+    except binascii.Error:
+        pass
+    if len(found) != _SIZE:
+        raise EduguardError(f"{where} does not hold the key of an export", hint=_HINT)
+    return found

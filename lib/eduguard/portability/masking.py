@@ -1,0 +1,120 @@
+"""What becomes of the cells of a column: as its rule says, a column at a time, each value made up once."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from eduguard.portability.copying import keep_cells, read_cell, write_csv
+from eduguard.portability.coverage import Coverage, constant_of
+from eduguard.portability.fakes import Fake, Fakes
+from eduguard.portability.rules import CLEAR, CONSTANT, JSON, KEEP, KEY, PLACEHOLDER, Rule
+from eduguard.portability.schema import Column, Table
+
+Cells = Sequence[str]
+Mask = Callable[[Cells], Cells]
+_MOST_KNOWN = 50_000  # values of a column that are remembered
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableMask:
+    """What becomes of the rows of a table."""
+
+    columns: tuple[str, ...]
+    masks: tuple[Mask, ...]
+    key_column: int = 0
+    exempt: frozenset[str] = frozenset()
+    """cells of the primary key, as COPY writes them, of rows that stay as they are"""
+
+    def apply(self, block: Sequence[Cells]) -> list[str]:
+        """Return the rows of a block as lines of CSV."""
+        made = [mask(cells) for mask, cells in zip(self.masks, block, strict=True)]
+        if self.exempt and not self.exempt.isdisjoint(block[self.key_column]):
+            spared = [n for n, key in enumerate(block[self.key_column]) if key in self.exempt]
+            made = [_spare(new, old, spared) for new, old in zip(made, block, strict=True)]
+        return list(map(",".join, zip(*made, strict=True)))
+
+
+def _spare(new: Cells, old: Cells, rows: Sequence[int]) -> Cells:
+    cells = list(new)
+    for row in rows:
+        cells[row] = write_csv(read_cell(old[row]))
+    return cells
+
+
+def mask_table(coverage: Coverage, table: Table, fakes: Fakes, shared: dict[str, Mask]) -> TableMask:
+    """Return the masks of a table.
+
+    Args:
+        coverage: says which rule each column has.
+        table: whose columns they are.
+        fakes: makes values up.
+        shared: the masks of keys that several columns have, kept from one table to the next.
+    """
+    columns = table.written
+    exemption = coverage.rules.exempt.get(table.name)
+    names = [column.name for column in columns]
+    return TableMask(
+        columns=tuple(names),
+        masks=tuple(_mask(coverage, table, column, fakes, shared) for column in columns),
+        key_column=names.index(table.primary[0]) if exemption else 0,
+        exempt=frozenset(exemption.keys) if exemption else frozenset(),
+    )
+
+
+def keep_table(table: Table) -> TableMask:
+    """Return masks that leave every value as it is."""
+    columns = tuple(column.name for column in table.written)
+    return TableMask(columns=columns, masks=(keep_cells,) * len(columns))
+
+
+def _mask(coverage: Coverage, table: Table, column: Column, fakes: Fakes, shared: dict[str, Mask]) -> Mask:
+    rule = coverage.rule_of(table.name, column.name)
+    if rule.name == KEEP:
+        return keep_cells
+    if rule.name == CLEAR:
+        return lambda cells: [""] * len(cells)
+    if rule.name in (CONSTANT, PLACEHOLDER):
+        constant = write_csv(constant_of(rule))
+        return lambda cells: [constant] * len(cells)
+    if rule.name != KEY:
+        return _remembering(_fake(rule, column, fakes))
+    home, named = find_home(coverage.schema, table, column.name)
+    mask = shared.get(f"{home}.{named}") or _remembering(fakes.key_of(home, named))
+    if any(reference.to == home for each in coverage.schema.values() for reference in each.references):
+        shared[f"{home}.{named}"] = mask
+    return mask
+
+
+def find_home(schema: Mapping[str, Table], table: Table, column: str) -> tuple[str, str]:
+    """Return the table and the column whose values a column has: over foreign keys, or its own."""
+    seen = {(table.name, column)}
+    while reference := table.reference_of(column):
+        table, column = schema[reference[0].to], reference[1]
+        if (table.name, column) in seen:
+            break
+        seen.add((table.name, column))
+    return table.name, column
+
+
+def _fake(rule: Rule, column: Column, fakes: Fakes) -> Fake:
+    if rule.name == JSON:
+        return fakes.json_of(rule.paths)
+    made = fakes.of(rule.name)
+    return (lambda value: made(value)[: column.length]) if column.length and rule.name == "text" else made
+
+
+def _remembering(fake: Fake) -> Mask:
+    known: dict[str, str] = {}
+
+    def make(cell: str) -> str:
+        value = read_cell(cell)
+        return write_csv(fake(value) if value else value)
+
+    def mask(cells: Cells) -> Cells:
+        new = set(cells) - known.keys()
+        if len(known) + len(new) > _MOST_KNOWN:
+            known.clear()
+            new = set(cells)
+        known.update((cell, make(cell)) for cell in new)
+        return [known[cell] for cell in cells]
+
+    return mask

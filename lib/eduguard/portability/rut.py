@@ -1,0 +1,114 @@
+"""RUTs, the numbers of people in Chile: read, written, and replaced one-to-one by numbers that belong to nobody.
+
+A keyed permutation of the range of numbers that are given to nobody; of two source numbers that fall on one, the
+larger takes the next free one.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from eduguard.errors import EduguardError
+from eduguard.portability.keyed import Key
+
+LOWEST, HIGHEST = 32_000_000, 45_999_999
+"""above the numbers of people, below those of companies"""
+_SIZE = HIGHEST - LOWEST + 1
+_HALF_BITS = 12  # two halves hold 16.8 million numbers, just above the size of the range
+_MASK = (1 << _HALF_BITS) - 1
+_ROUNDS = 8
+_WEIGHTS = (2, 3, 4, 5, 6, 7)
+_DIGITS = "0K987654321"  # by the weighted sum modulo 11
+_FORM = re.compile(r"(?P<body>[1-9][0-9]{0,2}(?:\.[0-9]{3}){1,2}|[1-9][0-9]{5,7})(?P<hyphen>-?)(?P<digit>[0-9kK])")
+_OF_THE_SOURCE, _GIVEN = 1, 2
+_NOT_A_RUT = 1 << 40  # what is not one gets a number above this, so that it has a place of its own, too
+
+
+def check_digit(body: int) -> str:
+    """Return the digit that follows a number: 0 to 9 or K."""
+    total, place = 0, 0
+    while body:
+        body, digit = divmod(body, 10)
+        total += digit * _WEIGHTS[place % len(_WEIGHTS)]
+        place += 1
+    return _DIGITS[total % 11]
+
+
+def parse(text: str) -> int | None:
+    """Return the number of a RUT in any of its forms; None where it is not one or its check digit is wrong."""
+    found = _FORM.fullmatch(text)
+    if found is None:
+        return None
+    body = int(found["body"].replace(".", ""))
+    return body if check_digit(body) == found["digit"].upper() else None
+
+
+@dataclass(frozen=True)
+class Permutation:
+    """A keyed permutation of the numbers below the size of the range.
+
+    A Feistel network of two halves; a number that leaves the range is permuted again until it is back in it.
+    """
+
+    tables: tuple[tuple[int, ...], ...]
+
+    @staticmethod
+    def of(key: Key) -> "Permutation":
+        """Return the permutation of a key."""
+        numbers = range(1 << _HALF_BITS)
+        return Permutation(
+            tuple(tuple(key.number(f"rut round {r}", str(n)) & _MASK for n in numbers) for r in range(_ROUNDS))
+        )
+
+    def __call__(self, number: int) -> int:
+        """Return the number that takes the place of one below the size."""
+        while True:
+            left, right = number >> _HALF_BITS, number & _MASK
+            for table in self.tables:
+                left, right = right, left ^ table[right]
+            number = (left << _HALF_BITS) | right
+            if number < _SIZE:
+                return number
+
+
+class RutMap:
+    """The replacement of every RUT of a source; no two get the same, and none gets a number that the source has."""
+
+    def __init__(self, key: Key, source: Iterable[str]) -> None:
+        self._key, self._permute = key, Permutation.of(key)
+        self._moved: dict[int, int] = {}
+        self._taken = bytearray(_SIZE)
+        numbers = np.unique(np.fromiter(map(self._number, source), dtype=np.uint64))
+        for number in map(int, numbers):
+            if LOWEST <= number <= HIGHEST:
+                self._taken[number - LOWEST] = _OF_THE_SOURCE
+        for number in map(int, numbers):
+            place = home = self._permute(number % _SIZE)
+            while self._taken[place]:
+                place = (place + 1) % _SIZE
+                if place == home:
+                    raise EduguardError(f"The source has too many RUTs: {len(numbers):,} of at most {_SIZE:,}")
+            self._taken[place] = _GIVEN
+            if place != home:
+                self._moved[number] = place
+
+    def replace(self, text: str) -> str:
+        """Return the RUT that takes the place of one, written in the same way."""
+        number = self._number(text)
+        place = self._moved.get(number, -1)
+        if place < 0:
+            place = self._permute(number % _SIZE)
+            while self._taken[place] == _OF_THE_SOURCE:  # only where the RUT is not in a column of RUTs
+                place = (place + 1) % _SIZE
+        body = LOWEST + place
+        form = _FORM.fullmatch(text)
+        written = f"{body:,}".replace(",", ".") if form and "." in form["body"] else str(body)
+        digit = check_digit(body)
+        is_small = form is not None and form["digit"] == "k"
+        return f"{written}{form['hyphen'] if form else '-'}{digit.lower() if is_small else digit}"
+
+    def _number(self, text: str) -> int:
+        number = parse(text)
+        return number if number is not None else _NOT_A_RUT | (self._key.number("not a rut", text) & (_NOT_A_RUT - 1))
