@@ -6,6 +6,7 @@
 from eduguard.sync.comparison import Scope, count_place, read_keys, read_rows, read_students
 from eduguard.sync.plan import FaceRow, Plan, pair_up, plan_sync
 from eduguard.sync.run import Options, Outcome, run
+from eduguard.sync.switch import switch_collection
 
 __all__ = [
     "FaceRow",
@@ -20,4 +21,5 @@ __all__ = [
     "read_rows",
     "read_students",
     "run",
+    "switch_collection",
 ]

@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 4096  # pairs fetched together
 # A collection has the faces of the students of its school, but for those whose rows name another one.
-_OF_SCOPE = """
+OF_SCOPE = """
 (s.aws_collection_id = %(collection)s OR s.aws_collection_id IS NULL AND s.school_id = %(school)s)
 AND (%(students)s::text[] IS NULL OR s.id = ANY (%(students)s))
 """
 _ROWS = f"""
-SELECT f.external_image_id, f.face_id FROM student_faces f JOIN students s ON s.id = f.student_id WHERE {_OF_SCOPE}
+SELECT f.external_image_id, f.face_id FROM student_faces f JOIN students s ON s.id = f.student_id WHERE {OF_SCOPE}
 """  # noqa: S608 -- no value of a user is in it
 _KEYS = f"""
-SELECT f.external_image_id, f.photo_url FROM student_faces f JOIN students s ON s.id = f.student_id WHERE {_OF_SCOPE}
+SELECT f.external_image_id, f.photo_url FROM student_faces f JOIN students s ON s.id = f.student_id WHERE {OF_SCOPE}
 """.encode()  # noqa: S608 -- no value of a user is in it
-_STUDENTS = f"SELECT s.id FROM students s WHERE {_OF_SCOPE}".encode()  # noqa: S608
+_STUDENTS = f"SELECT s.id FROM students s WHERE {OF_SCOPE}".encode()  # noqa: S608
 # The lengths are Rekognition's. A table whose rows are certainly short needs no second table for long values, so it is
 # made in half the time.
 _PREPARE = f"""
