@@ -18,6 +18,7 @@ from eduguard.commands.migrations import migrate, migration_new, rollback
 from eduguard.commands.photos import photos_check, photos_pull, photos_push
 from eduguard.commands.portability import anonymise_check, export, load
 from eduguard.commands.rebuild import publish, rebuild, undo
+from eduguard.commands.reindex import reindex
 from eduguard.commands.seed import seed
 from eduguard.commands.servers import down, env, psql, up
 from eduguard.commands.shared import (
@@ -58,6 +59,7 @@ __all__ = [  # every command: Invoke finds it in this module by its name
     "psql",
     "publish",
     "rebuild",
+    "reindex",
     "reset",
     "rollback",
     "seed",

@@ -15,8 +15,12 @@ _OVERRIDES = """
 SELECT aws_collection_id, array_agg(DISTINCT school_id) FROM students
 WHERE aws_collection_id IS NOT NULL GROUP BY 1 ORDER BY 1
 """
-# A school without students has no faces yet, and perhaps no collection.
-_SCHOOLS = "SELECT id FROM schools WHERE EXISTS (SELECT FROM students WHERE school_id = schools.id) ORDER BY id"
+# A school without students has no faces yet, and perhaps no collection; where the rows of all its students name others,
+# it has none of its own.
+_SCHOOLS = """
+SELECT id, EXISTS (SELECT FROM students WHERE school_id = schools.id AND aws_collection_id IS NULL)
+FROM schools WHERE EXISTS (SELECT FROM students WHERE school_id = schools.id) ORDER BY id
+"""
 _COUNTS = "SELECT (SELECT count(*) FROM students), count(*), count(*) FILTER (WHERE face_id = %s) FROM student_faces"
 _FIND = """
 SELECT id FROM students
@@ -96,14 +100,14 @@ class Places:
 
         A database without a student has those of the settings.
         """
-        schools = [school for (school,) in conn.execute(_SCHOOLS)]
+        schools: dict[str, bool] = dict(conn.execute(_SCHOOLS).fetchall())
         if not schools:
             return self.configured()
         guests = {collection: tuple(of) for collection, of in conn.execute(_OVERRIDES)}
-        owned = self.of_schools(schools)
         places = [
             Place(collection=collection, school=school, guests=guests.pop(collection, ()))
-            for school, collection in owned.items()
+            for school, collection in self.of_schools(list(schools)).items()
+            if schools[school] or collection in guests
         ]
         return places + [Place(collection=collection, guests=of) for collection, of in guests.items()]
 

@@ -124,7 +124,16 @@ def test_pending_migrations_are_drift(inv: Inv, empty_database: Database, cloud_
 
 def test_the_policies_name_the_collection_and_nothing_wider(inv: Inv, full: Database) -> None:
     policies = json.loads(inv("doctor", "--iam").stdout)
-    assert set(policies) == {"sync", "sync --prune", "sync --users", "enrol", "unenrol", "attendance", "doctor"}
+    assert set(policies) == {
+        "sync",
+        "sync --prune",
+        "sync --users",
+        "enrol",
+        "reindex",
+        "unenrol",
+        "attendance",
+        "doctor",
+    }
     wide = [
         action
         for policy in policies.values()
@@ -133,7 +142,7 @@ def test_the_policies_name_the_collection_and_nothing_wider(inv: Inv, full: Data
         for action in each["Action"]
     ]
     # Those that the service authorization reference lists without a resource.
-    assert sorted(wide) == ["rekognition:CreateCollection", "rekognition:DetectFaces", "s3:ListAllMyBuckets"]
+    assert sorted(set(wide)) == ["rekognition:CreateCollection", "rekognition:DetectFaces", "s3:ListAllMyBuckets"]
     (statement,) = policies["sync"]["Statement"]
     assert statement["Resource"] == [
         f"arn:aws:rekognition:us-east-1:123456789012:collection/{name}" for name in ("tests", "tests-2")

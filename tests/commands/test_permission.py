@@ -203,6 +203,8 @@ CASES = [
     Case("psql", OWN),
     Case("publish", CHANGE, Town.make_next),
     Case("rebuild", REPLACE),
+    Case("reindex", OWN, Town.enrol, is_own=True),
+    Case("reindex --dry-run", READ),
     Case("reset", REPLACE),
     Case("rollback", REPLACE),
     Case("seed", CHANGE),

@@ -67,8 +67,8 @@ def test_many_collections_are_synced_without_describing_each(
 
     endpoint = relay(count)
     done = school.inv("sync-faces", "--json", INVOKE_TARGETS_LOCAL_REKOGNITION_ENDPOINT=endpoint, **cloud_variables)
-    assert len(json.loads(done.stdout)["collections"]) == 8
-    assert asked == {"ListFaces": 8, "ListTagsForResource": 8, "STS": 1}
+    assert len(json.loads(done.stdout)["collections"]) == 7
+    assert asked == {"ListFaces": 7, "ListTagsForResource": 7, "STS": 1}
 
 
 def test_two_databases_share_one_collection(

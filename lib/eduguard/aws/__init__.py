@@ -4,11 +4,12 @@ boto3 is imported when the first client is opened.
 """
 
 from eduguard.aws.bucket import JPEG, Bucket, Content, StoredObject, open_bucket
-from eduguard.aws.clients import identify, serves
+from eduguard.aws.clients import MOST_AT_ONCE, identify, serves
 from eduguard.aws.listing import begin_listing, read_faces, read_listing
 from eduguard.aws.pace import Pace
 from eduguard.aws.rekognition import LARGEST_IMAGE, PAGE_SIZE, Collection, open_collection
 from eduguard.aws.types import (
+    AnswerLostError,
     Box,
     CollectionState,
     Face,
@@ -23,7 +24,9 @@ from eduguard.aws.types import (
 __all__ = [
     "JPEG",
     "LARGEST_IMAGE",
+    "MOST_AT_ONCE",
     "PAGE_SIZE",
+    "AnswerLostError",
     "Box",
     "Bucket",
     "Collection",

@@ -22,6 +22,7 @@ PROVIDE = "Run `aws configure`, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS
 # What AWS calls credentials that were good once; a listing that takes minutes can outlive them.
 EXPIRED = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"}
 _MODELS = Path(__file__).parent / "models"  # what is changed in AWS's service models, and why: its README.md
+MOST_AT_ONCE = 50  # requests of one client; Rekognition's largest quota for most operations, in a second
 _FILES = ("profile", "config_file", "credentials_file")
 # A session of boto3 must not be used by two threads at once; its clients may (boto3's guide).
 _opening = threading.Lock()
@@ -64,7 +65,9 @@ def open_client(
             service,
             region_name=region,
             endpoint_url=endpoint,
-            config=Config(connect_timeout=5, max_pool_connections=16, user_agent_extra="eduguard-db", **config),
+            config=Config(
+                connect_timeout=5, max_pool_connections=MOST_AT_ONCE, user_agent_extra="eduguard-db", **config
+            ),
             **(credentials or {}),
         )
     if pace:

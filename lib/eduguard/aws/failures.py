@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from eduguard.aws.clients import EXPIRED, PROVIDE, RENEW
-from eduguard.aws.types import ListingLostError
+from eduguard.aws.types import AnswerLostError, FaceRefusedError, ListingLostError
 from eduguard.errors import EduguardError
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def translated(client: "RekognitionClient", collection: str, action: str) -> Ite
 
     Raises:
         ListingLostError: when a listing cannot go on.
+        AnswerLostError: when an answer cannot be read.
         EduguardError: for every other failure.
     """
     from botocore.exceptions import (
@@ -59,9 +60,23 @@ def translated(client: "RekognitionClient", collection: str, action: str) -> Ite
             hint="`inv status` says what answers; region and endpoints are settings of the target in invoke.yaml.",
         ) from error
     except (*_UNREADABLE, ResponseParserError) as error:
-        raise EduguardError(
+        raise AnswerLostError(
             f"What was answered to {action} {where} is not as Rekognition answers: {type(error).__name__}: {error}",
             hint="It broke off, or something else answered: run this again; look at rekognition_endpoint.",
+        ) from error
+
+
+@contextmanager
+def refusing(client: "RekognitionClient", external_image_id: str) -> Iterator[None]:
+    """Raise a FaceRefusedError where Rekognition does not take the picture (error codes of IndexFaces)."""
+    codes = client.exceptions
+    try:
+        yield
+    except (codes.InvalidImageFormatException, codes.ImageTooLargeException, codes.InvalidParameterException) as error:
+        said = _in_one_line(error.response.get("Error", {}).get("Message"))
+        raise FaceRefusedError(
+            f"{external_image_id}: Rekognition does not take the picture: {said}",
+            hint="It takes JPEG files of at least 80 x 80 pixels.",
         ) from error
 
 

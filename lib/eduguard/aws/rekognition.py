@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from eduguard.aws.answers import read_box, read_indexed, read_match, read_number, read_page, read_state, read_text
 from eduguard.aws.clients import open_client
-from eduguard.aws.failures import absent, describe, translated
+from eduguard.aws.failures import absent, describe, refusing, translated
 from eduguard.aws.pace import Pace
 from eduguard.aws.types import (
     Box,
@@ -135,10 +135,10 @@ class Collection:
         """Index the one face of a picture under an external image id.
 
         Raises:
-            FaceRefusedError: when the picture has no face, several, or one that Rekognition would not index; nothing of
-                it stays in the collection.
+            FaceRefusedError: when the picture has no face, several, or one that Rekognition would not index, or when
+                Rekognition does not take it; nothing of it stays in the collection.
         """
-        with self._translated(f"index {external_image_id} in"):
+        with self._translated(f"index {external_image_id} in"), refusing(self._client, external_image_id):
             answer = self._client.index_faces(
                 CollectionId=self.name, Image=_image(picture), ExternalImageId=external_image_id
             )

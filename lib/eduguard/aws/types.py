@@ -29,6 +29,10 @@ class ListingLostError(EduguardError):
     """A listing that cannot go on, because its token expired or an answer broke off: it has to be started again."""
 
 
+class AnswerLostError(EduguardError):
+    """An answer that cannot be read: it is not known whether what was asked for was done."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectionState:
     """What DescribeCollection says."""

@@ -32,6 +32,12 @@ def iam_policies(settings: Settings, account: str) -> dict[str, Any]:
             _statement(["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"], objects),
             bucket("ListBucket", "GetBucketPolicyStatus", "GetBucketPublicAccessBlock", "GetBucketAcl"),
         ),
+        "reindex": _policy(
+            rekognition("DescribeCollection", "ListFaces", "IndexFaces", "DeleteFaces", *tags),
+            _statement(["rekognition:CreateCollection"], "*"),
+            _statement(["s3:GetObject"], objects),
+            bucket("ListBucket"),
+        ),
         "unenrol": _policy(
             rekognition("DescribeCollection", "ListFaces", "DeleteFaces", "ListUsers", "DeleteUser"),
             _statement(["s3:DeleteObject", "s3:DeleteObjectVersion"], objects),

@@ -60,6 +60,7 @@ TABLE: Mapping[str, Kind | Callable[[Flags], Kind]] = {
     "psql": Kind.OWN,
     "publish": Kind.CHANGE,
     "rebuild": Kind.REPLACE,
+    "reindex": _read_if("dry_run"),
     "reset": Kind.REPLACE,
     "rollback": Kind.REPLACE,
     "seed": _seed_kind,

@@ -2,39 +2,64 @@
 
 from eduguard.portability.closure import Scope, Selection, describe
 from eduguard.portability.coverage import Coverage, cover
+from eduguard.portability.estimate import Estimate, at_pace, choose_threads, estimate
 from eduguard.portability.export import count_rows, new_folder, one_snapshot, write_masked, write_plain
 from eduguard.portability.generate import World, Written, generate
 from eduguard.portability.keyed import Key, default_file, find_key
 from eduguard.portability.loading import check_migrations, load_export
 from eduguard.portability.manifest import Manifest, check_files, new_manifest, read_manifest, write_manifest
+from eduguard.portability.moving import check_empty_but_for, check_unused, choose_old, name_setting, switch
+from eduguard.portability.reindexing import (
+    Reindexed,
+    Reindexing,
+    has_linked_rows,
+    index_missing,
+    plan_reindexing,
+    read_wanted,
+)
 from eduguard.portability.rules import Rules, parse_rules, read_rules
 from eduguard.portability.schema import read_schema
 
 __all__ = [
     "Coverage",
+    "Estimate",
     "Key",
     "Manifest",
+    "Reindexed",
+    "Reindexing",
     "Rules",
     "Scope",
     "Selection",
     "World",
     "Written",
+    "at_pace",
+    "check_empty_but_for",
     "check_files",
     "check_migrations",
+    "check_unused",
+    "choose_old",
+    "choose_threads",
     "count_rows",
     "cover",
     "default_file",
     "describe",
+    "estimate",
     "find_key",
     "generate",
+    "has_linked_rows",
+    "index_missing",
     "load_export",
+    "name_setting",
     "new_folder",
     "new_manifest",
     "one_snapshot",
     "parse_rules",
+    "plan_reindexing",
     "read_manifest",
     "read_rules",
     "read_schema",
+    "read_wanted",
+    "switch",
     "write_manifest",
     "write_masked",
     "write_plain",

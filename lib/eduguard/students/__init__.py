@@ -15,7 +15,16 @@ from eduguard.students.class_photos import (
     search_by_faces,
     search_by_users,
 )
-from eduguard.students.completion import Caution, Place, complete, find_strange, list_face_ids, summarise_work
+from eduguard.students.completion import (
+    Caution,
+    Faces,
+    Place,
+    complete,
+    find_strange,
+    index_stored,
+    list_face_ids,
+    summarise_work,
+)
 from eduguard.students.copies import choose_copies, remove_from_copy
 from eduguard.students.enrolment import (
     Enrolment,
@@ -36,13 +45,14 @@ from eduguard.students.photos import (
 )
 from eduguard.students.pictures import read_picture
 from eduguard.students.samples import FolderPhoto, SamplesReport, enrol_samples, find_photos
-from eduguard.students.storage import Storage, check_private, prepare_bucket
+from eduguard.students.storage import Storage, check_private, prepare_bucket, prepare_collection
 from eduguard.students.unenrolment import find_traces, remove_traces
 from eduguard.students.users import apply_users, find_mixed, name_mixed, plan_users
 
 __all__ = [
     "Caution",
     "Enrolment",
+    "Faces",
     "FolderPhoto",
     "Held",
     "Likeness",
@@ -68,6 +78,7 @@ __all__ = [
     "find_sightings",
     "find_strange",
     "find_traces",
+    "index_stored",
     "judge_matches",
     "list_face_ids",
     "name_empty",
@@ -78,6 +89,7 @@ __all__ = [
     "plan_push",
     "plan_users",
     "prepare_bucket",
+    "prepare_collection",
     "pull",
     "push",
     "read_held",

@@ -1,6 +1,7 @@
 """Decide from row, photo and face what is missing of one enrolled photo, and make it: a lost one is made again.
 
-Enrolment of a new photo is the case in which all three are missing. Every command that enrols comes through `complete`.
+Enrolment of a new photo is the case in which all three are missing. Every command that enrols comes through `complete`,
+and `index_stored` is its part that makes the face of a photo that is in the bucket.
 """
 
 from collections import Counter
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from eduguard.aws import LARGEST_IMAGE, Collection, FaceRefusedError, IndexedFace, Match, S3Object, read_faces
+from eduguard.errors import EduguardError
 from eduguard.identifiers import external_image_id, photo_key, split_external_image_id
 from eduguard.jpeg import fit_picture
 from eduguard.students.pictures import LARGEST_OBJECT, Picture
@@ -32,6 +34,8 @@ class Place:
     face_id: str | None = None
     row: str | None = None
     needs_row: bool = True
+    named_key: str | None = None
+    """its key in the bucket, where its row names it"""
 
     @property
     def name(self) -> str:
@@ -41,7 +45,7 @@ class Place:
     @property
     def key(self) -> str:
         """Return its key in the bucket."""
-        return photo_key(self.student_id, self.number)
+        return self.named_key or photo_key(self.student_id, self.number)
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -135,7 +139,7 @@ def complete(
     tell("stored")
     if "face" in missing:
         try:
-            face = storage.collection.index_face(_shown(picture, place.key, storage), place.name)
+            face = _index(place, storage, size=len(picture.content), read=lambda: picture.content)
         except FaceRefusedError as error:
             if "photo" in missing:
                 storage.bucket.withdraw(place.key, version)
@@ -146,6 +150,37 @@ def complete(
     if conn and place.needs_row:
         _write_row(conn, place, face or IndexedFace(face_id=place.face_id or "", quality=None))
     tell("inserted")
+
+
+def index_stored(place: Place, *, size: int, storage: Storage) -> IndexedFace:
+    """Make the missing face of a photo that is in the bucket; nothing is searched for, and no row is written.
+
+    Twice is once: Rekognition does not index the same picture twice under one external image id (IndexFaces reference).
+
+    Raises:
+        FaceRefusedError: for a photo without exactly one face, or one that is damaged.
+    """
+
+    def read() -> bytes:
+        found = storage.bucket.read(place.key)
+        if found.is_damaged or not found.content:
+            raise FaceRefusedError(
+                f"{place.name}: {place.key} is damaged", hint="`inv photos check` names such photos."
+            )
+        return found.content
+
+    return _index(place, storage, size=size, read=read)
+
+
+def _index(place: Place, storage: Storage, *, size: int, read: Callable[[], bytes]) -> IndexedFace:
+    if storage.by_reference and size <= LARGEST_OBJECT:
+        return storage.collection.index_face(S3Object(bucket=storage.bucket.name, key=place.key), place.name)
+    content = read()
+    try:
+        shown = fit_picture(content, limit=LARGEST_IMAGE)
+    except EduguardError as error:  # it cannot be decoded
+        raise FaceRefusedError(f"{place.name}: {place.key}: {error.message}", hint=error.hint) from error
+    return storage.collection.index_face(shown, place.name)
 
 
 def _check_face(place: Place, picture: Picture, collection: Collection, caution: Caution) -> None:
@@ -173,12 +208,6 @@ def find_strange(student: str, matches: Iterable[Match]) -> list[Match]:
         if parts and parts[0] != student and parts[0] not in best:
             best[parts[0]] = match
     return list(best.values())
-
-
-def _shown(picture: Picture, key: str, storage: Storage) -> bytes | S3Object:
-    if storage.by_reference and len(picture.content) <= LARGEST_OBJECT:
-        return S3Object(bucket=storage.bucket.name, key=key)
-    return fit_picture(picture.content, limit=LARGEST_IMAGE)
 
 
 def _write_row(conn: "Connection", place: Place, face: IndexedFace) -> None:

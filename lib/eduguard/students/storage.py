@@ -39,9 +39,14 @@ def prepare_storage(storage: Storage, note: Note) -> None:
         EduguardError: when the collection is another school's by its tag, when the public can read the bucket, or when
             it may not be asked.
     """
+    prepare_collection(storage, note)
+    prepare_bucket(storage.bucket, note)
+
+
+def prepare_collection(storage: Storage, note: Note) -> None:
+    """Create the collection where it does not exist, and tag it; note and errors as above."""
     if not _prepare_collection(storage.collection, storage.school):
         note(UNTAGGED)
-    prepare_bucket(storage.bucket, note)
 
 
 def _prepare_collection(collection: Collection, school: str | None) -> bool:
@@ -54,7 +59,7 @@ def _prepare_collection(collection: Collection, school: str | None) -> bool:
     if not tag:
         return tag is not None and collection.tag_school(state.arn, school)
     raise EduguardError(
-        f"Collection {collection.name} is tagged as the one of {tag}, not of {school}: nothing was enrolled",
+        f"Collection {collection.name} is tagged as the one of {tag}, not of {school}: nothing was indexed",
         hint=f"If it is the right one, change its tag: aws rekognition tag-resource --resource-arn {state.arn} "
         f"--tags {SCHOOL_TAG}={school}",
     )

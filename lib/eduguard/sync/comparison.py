@@ -14,11 +14,17 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 4096  # pairs fetched together
 # A collection has the faces of the students of its school, but for those whose rows name another one.
-_ROWS = """
-SELECT f.external_image_id, f.face_id FROM student_faces f JOIN students s ON s.id = f.student_id
-WHERE (s.aws_collection_id = %(collection)s OR s.aws_collection_id IS NULL AND s.school_id = %(school)s)
+OF_SCOPE = """
+(s.aws_collection_id = %(collection)s OR s.aws_collection_id IS NULL AND s.school_id = %(school)s)
 AND (%(students)s::text[] IS NULL OR s.id = ANY (%(students)s))
 """
+_ROWS = f"""
+SELECT f.external_image_id, f.face_id FROM student_faces f JOIN students s ON s.id = f.student_id WHERE {OF_SCOPE}
+"""  # noqa: S608 -- no value of a user is in it
+_KEYS = f"""
+SELECT f.external_image_id, f.photo_url FROM student_faces f JOIN students s ON s.id = f.student_id WHERE {OF_SCOPE}
+""".encode()  # noqa: S608 -- no value of a user is in it
+_STUDENTS = f"SELECT s.id FROM students s WHERE {OF_SCOPE}".encode()  # noqa: S608
 # The lengths are Rekognition's. A table whose rows are certainly short needs no second table for long values, so it is
 # made in half the time.
 _PREPARE = f"""
@@ -92,6 +98,17 @@ class Scope:
 def read_rows(conn: "Connection", scope: Scope) -> list[FaceRow]:
     """Return the rows of the scope; read-only."""
     return list(map(FaceRow._make, conn.execute(_ROWS, scope.parameters())))
+
+
+def read_students(conn: "Connection", scope: Scope) -> set[str]:
+    """Return the ids of the students in the scope; read-only."""
+    found = conn.execute(_STUDENTS, scope.parameters())
+    return {student for (student,) in found}
+
+
+def read_keys(conn: "Connection", scope: Scope) -> dict[str, str]:
+    """Return the key of each photo that the rows of the scope name, by external image id; read-only."""
+    return dict(conn.execute(_KEYS, scope.parameters()).fetchall())
 
 
 def count_place(conn: "Connection", place: Place) -> tuple[int, int]:

@@ -1,0 +1,231 @@
+"""Make the faces of a collection again, from the photos that rows name: what the collection lists is the checkpoint."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from eduguard import schools
+from eduguard.aws import AnswerLostError, FaceRefusedError
+from eduguard.errors import EduguardError
+from eduguard.identifiers import PLACEHOLDER, external_image_id, split_external_image_id, split_photo_key
+from eduguard.students import Faces, Place, Storage, index_stored, list_face_ids
+from eduguard.sync import Scope, read_keys, read_rows, read_students
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+_TRIES = 4  # of one photo whose answer cannot be read
+_LOOKS = 3  # at the collection, until it lists what was indexed: it is consistent after a moment
+_BETWEEN_LOOKS = 1.0  # seconds
+_SHOWN = 10  # names in a message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reindexing:
+    """What is missing of one collection, beside the photos that rows name."""
+
+    place: schools.Place
+    photos: int
+    """how many there are in all"""
+    to_index: tuple[Place, ...]
+    """photos without a face"""
+    lost: tuple[Place, ...]
+    """photos of rows that neither bucket nor collection has"""
+    repeated: tuple[str, ...]
+    """external image ids of ours that several faces have"""
+    strange: tuple[str, ...] = ()
+    """external image ids of faces that are of none of the photos"""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {
+            "collection": self.place.collection,
+            "school": self.place.school,
+            "photos": self.photos,
+            "to_index": len(self.to_index),
+            "lost": [place.key for place in self.lost],
+            "repeated": list(self.repeated),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reindexed:
+    """What was made of a plan: which photos were refused and why; all others have their face."""
+
+    plan: Reindexing
+    refused: Mapping[str, str]
+    """the reason by external image id"""
+
+    @property
+    def indexed(self) -> int:
+        """Return how many faces were made."""
+        return len(self.plan.to_index) - len(self.refused)
+
+    @property
+    def findings(self) -> list[str]:
+        """Return a line for everything that this could not make."""
+        repeated = [f"{name}: several faces have this external image id" for name in self.plan.repeated]
+        lost = [
+            f"{place.name}: bucket and collection have nothing; its row names {place.key}" for place in self.plan.lost
+        ]
+        return [*self.refused.values(), *lost, *repeated]
+
+    def summary(self) -> str:
+        """Return the counts as one line."""
+        there = self.plan.photos - len(self.plan.to_index) - len(self.plan.lost)
+        more = f", {len(self.findings)} to look at" if self.findings else ""
+        return f"{self.plan.place.collection}: {self.indexed} faces indexed, {there} were there{more}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {**self.plan.as_json(), "indexed": self.indexed, "refused": dict(self.refused)}
+
+
+def read_wanted(conn: "Connection", place: schools.Place, stored: Iterable[str], *, is_only: bool) -> dict[str, str]:
+    """Return the key of each photo whose face belongs in a collection, by external image id; read-only.
+
+    They are those that rows name. Where the table of faces is empty, its rows are lost: then they are the keys of our
+    form that the bucket has of the students, or, in a database without students, of anybody.
+
+    Args:
+        conn: to the database.
+        place: the collection.
+        stored: the keys in the bucket.
+        is_only: the target has no other collection.
+
+    Raises:
+        EduguardError: when nothing says in which of several collections the face of a photo belongs.
+    """
+    if conn.execute("SELECT FROM student_faces LIMIT 1").rowcount:
+        return read_keys(conn, Scope(place=place))
+    students = read_students(conn, Scope(place=place))
+    has_students = bool(students) or bool(conn.execute("SELECT FROM students LIMIT 1").rowcount)
+    if not has_students and not is_only:
+        raise EduguardError(
+            f"The database has no student: nothing says which photos belong in {place.collection}",
+            hint="Load the students first: `inv seed` or `inv load FOLDER`.",
+        )
+    parts = ((key, split_photo_key(key)) for key in stored)
+    found = ((key, each) for key, each in parts if each and (not has_students or each[0] in students))
+    return {external_image_id(*each): key for key, each in found}
+
+
+def plan_reindexing(
+    place: schools.Place, wanted: Mapping[str, str], stored: Mapping[str, int], listed: Faces
+) -> Reindexing:
+    """Say which faces are missing; a pure function.
+
+    Args:
+        place: the collection.
+        wanted: the key of each photo by external image id.
+        stored: the size of each photo in the bucket by key.
+        listed: the FaceIds in the collection.
+    """
+    places = [_find_place(name, wanted[name], stored, listed) for name in sorted(wanted)]
+    without_face = [each for each in places if each.face_id is None]
+    names = dict(_names(listed))
+    return Reindexing(
+        place=place,
+        photos=len(places),
+        to_index=tuple(each for each in without_face if each.has_photo),
+        lost=tuple(each for each in without_face if not each.has_photo),
+        repeated=tuple(sorted(name for name in names.keys() & wanted.keys() if names[name] > 1)),
+        strange=tuple(sorted(names.keys() - wanted.keys())),
+    )
+
+
+def _find_place(name: str, key: str, stored: Mapping[str, int], listed: Faces) -> Place:
+    student, number = split_external_image_id(name) or ("", 0)  # a constraint of the table lets no other name in
+    face_id = next(iter(listed.get(student, {}).get(number, ())), None)
+    return Place(
+        student_id=student, number=number, has_photo=key in stored, face_id=face_id, needs_row=False, named_key=key
+    )
+
+
+def _names(listed: Faces) -> Iterator[tuple[str, int]]:
+    for student, numbers in listed.items():
+        for number, face_ids in numbers.items():
+            yield external_image_id(student, number), len(face_ids)
+
+
+def index_missing(
+    plan: Reindexing,
+    storage: Storage,
+    *,
+    stored: Mapping[str, int],
+    at_once: int,
+    advance: Callable[[], None] = lambda: None,
+) -> Reindexed:
+    """Index every photo whose face is missing, search for nothing, and look that the collection lists them all.
+
+    A photo that is refused stops no other. Broken off, this goes on when it is run again: the collection is asked
+    what it has.
+
+    Args:
+        plan: what is missing.
+        storage: the collection, which exists, and the bucket.
+        stored: the size of each photo in the bucket by key.
+        at_once: how many requests are under way together.
+        advance: is called after each photo.
+
+    Raises:
+        EduguardError: when AWS answers something that is not about one photo, or does not list what it has indexed.
+    """
+    made, refused = list[Place](), dict[str, str]()
+
+    def index(place: Place) -> None:
+        try:
+            _index_again(place, storage, stored[place.key])
+            made.append(place)
+        except FaceRefusedError as error:
+            refused[place.name] = f"{error.message}; its photo is {place.key}"
+        advance()
+
+    try:
+        with ThreadPoolExecutor(at_once) as threads:
+            for _ in threads.map(index, plan.to_index):  # after an error the others are not begun
+                pass
+    except EduguardError as error:
+        raise EduguardError(
+            f"{len(made)} of {len(plan.to_index)} faces were indexed, then this stopped: {error.message}",
+            hint=" ".join(filter(None, [error.hint, "`inv reindex` goes on where it stopped."])),
+        ) from error
+    _check_listed(made, storage)
+    return Reindexed(plan=plan, refused=dict(sorted(refused.items())))
+
+
+def _index_again(place: Place, storage: Storage, size: int) -> None:
+    """Index one photo, again where the answer cannot be read: the same picture is not stored twice."""
+    for _ in range(_TRIES - 1):
+        try:
+            index_stored(place, size=size, storage=storage)
+        except AnswerLostError:
+            continue
+        return
+    index_stored(place, size=size, storage=storage)
+
+
+def _check_listed(made: Iterable[Place], storage: Storage) -> None:
+    waiting = list(made)
+    for look in range(_LOOKS):
+        if not waiting:
+            return
+        time.sleep(_BETWEEN_LOOKS if look else 0)
+        listed = list_face_ids(storage.collection)
+        waiting = [each for each in waiting if not listed.get(each.student_id, {}).get(each.number)]
+    if waiting:
+        named = ", ".join(each.name for each in waiting[:_SHOWN])
+        raise EduguardError(
+            f"Collection {storage.collection.name} does not list {len(waiting)} faces that were indexed: {named}",
+            hint="Run `inv reindex` again: it makes what is missing then.",
+        )
+
+
+def has_linked_rows(conn: "Connection", place: schools.Place, made: Iterable[Place]) -> bool:
+    """Say whether rows of these photos hold FaceIds, which are of faces that are gone; read-only."""
+    names = {each.name for each in made}
+    return any(
+        row.external_image_id in names and row.face_id != PLACEHOLDER for row in read_rows(conn, Scope(place=place))
+    )

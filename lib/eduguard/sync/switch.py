@@ -1,0 +1,62 @@
+"""Switch students and their rows from one collection to another, which has a face for each row: all of them or none."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from eduguard.errors import EduguardError
+from eduguard.schools import Place
+from eduguard.sync.comparison import OF_SCOPE, Scope
+from eduguard.synced import remember
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+# As enrolment locks them: what it has begun is waited for, and what it begins later is of the other collection.
+_LOCK = f"SELECT FROM students s WHERE {OF_SCOPE} ORDER BY s.id FOR NO KEY UPDATE".encode()
+_MAKE = "CREATE TEMP TABLE switched (external_image_id text PRIMARY KEY, face_id text NOT NULL) ON COMMIT DROP"
+_UNEQUAL = f"""
+SELECT count(*) FROM switched w
+FULL JOIN (SELECT f.external_image_id FROM student_faces f JOIN students s ON s.id = f.student_id WHERE {OF_SCOPE}) r
+ON r.external_image_id = w.external_image_id WHERE r.external_image_id IS NULL OR w.external_image_id IS NULL
+""".encode()  # noqa: S608 -- no value of a user is in it
+_WRITE = """
+UPDATE student_faces f SET face_id = w.face_id, indexed_at = now()
+FROM switched w WHERE w.external_image_id = f.external_image_id
+"""
+_NAME = f"UPDATE students s SET aws_collection_id = %(new)s WHERE {OF_SCOPE}".encode()  # noqa: S608
+
+
+def switch_collection(conn: "Connection", old: Place, new: str, face_ids: Mapping[str, str], *, arn: str) -> int:
+    """Let the students of a place name another collection, and their rows its FaceIds, in one transaction.
+
+    Args:
+        conn: to the database.
+        old: whose students and rows they are.
+        new: the other collection.
+        face_ids: of the other collection, by external image id.
+        arn: of the other collection, which the next sync of it knows then.
+
+    Returns:
+        How many students were switched.
+
+    Raises:
+        EduguardError: when these are not the rows that there are; nothing was written.
+    """
+    parameters = {**Scope(place=old).parameters(), "new": new}
+    with conn.transaction():
+        conn.execute(_LOCK, parameters)
+        conn.execute(_MAKE)
+        with conn.cursor().copy("COPY switched FROM STDIN") as copy:
+            for pair in face_ids.items():
+                copy.write_row(pair)
+        ((unequal,),) = conn.execute(_UNEQUAL, parameters).fetchall()
+        if unequal:
+            raise EduguardError(
+                f"{unequal} photos were enrolled or removed while {new} was made: nothing was switched",
+                hint="Run the same command again: it indexes what is missing, and switches then.",
+            )
+        conn.execute(_WRITE)
+        students = conn.execute(_NAME, parameters).rowcount
+        remember(conn, Place(collection=new, school=old.school), arn)
+        remember(conn, Place(collection=new), arn)
+    return students
