@@ -27,6 +27,11 @@ SELECT id FROM students
 WHERE (%(student)s = '' OR id = %(student)s) AND (%(grade)s = '' OR grade_id = %(grade)s)
 """
 _STUDENTS = "SELECT id, school_id, aws_collection_id FROM students WHERE id = ANY (%s) ORDER BY id"
+# A collection has the faces of the students of its school, but for those whose rows name another one.
+OF_SCOPE = """
+(s.aws_collection_id = %(collection)s OR s.aws_collection_id IS NULL AND s.school_id = %(school)s)
+AND (%(students)s::text[] IS NULL OR s.id = ANY (%(students)s))
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +53,19 @@ class Place:
     def key(self) -> str:
         """Return the school, or what cannot be the id of one: the collection of single students."""
         return self.school or f"collection {self.collection}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """Which students and rows are meant: those of a place, and of some students only where they are named."""
+
+    place: Place
+    students: frozenset[str] | None = None
+
+    def parameters(self) -> dict[str, str | list[str] | None]:
+        """Return the parameters of the queries that read it."""
+        students = None if self.students is None else sorted(self.students)
+        return {"collection": self.place.collection, "school": self.place.school, "students": students}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,9 +15,9 @@ from PIL import Image
 
 from eduguard.aws import Collection, open_bucket, open_collection
 from eduguard.postgres import Database, connect, execute_for, read_value
-from eduguard.schools import Place
+from eduguard.schools import Place, Scope
 from eduguard.students import Caution, Storage, enrol_samples, find_photos
-from eduguard.sync import Scope, pair_up, plan_sync, read_rows
+from eduguard.sync import pair_up, plan_sync, read_rows
 from eduguard.sync.apply import apply_plan
 
 PHOTOS = Path(__file__).parents[2] / "seed_data" / "photos"

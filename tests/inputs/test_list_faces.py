@@ -15,8 +15,8 @@ from eduguard.aws import rekognition
 from eduguard.aws.rekognition import Collection, open_collection
 from eduguard.errors import EduguardError
 from eduguard.postgres import Database, connect
-from eduguard.schools import Place
-from eduguard.sync.comparison import Scope, compare, copy_faces, prepare
+from eduguard.schools import Place, Scope
+from eduguard.sync.comparison import compare, copy_faces, prepare
 from eduguard.sync.plan import pair_up, plan_sync
 
 FACE = {

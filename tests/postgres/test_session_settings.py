@@ -13,8 +13,8 @@ from eduguard.migrations import runner
 from eduguard.postgres import Database, connect, execute_for, read_value
 from eduguard.rebuild import protection, publication
 from eduguard.rebuild.lock import hold_lock
-from eduguard.schools import Place
-from eduguard.sync import Scope, read_rows
+from eduguard.schools import Place, Scope
+from eduguard.sync import read_rows
 
 ROOT = Path(__file__).parents[2]
 Give = Callable[[str], None]

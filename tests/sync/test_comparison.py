@@ -16,9 +16,9 @@ from eduguard.errors import EduguardError
 from eduguard.identifiers import PLACEHOLDER
 from eduguard.migrations import runner
 from eduguard.postgres import Database, connect, execute_for
-from eduguard.schools import Place
+from eduguard.schools import Place, Scope
 from eduguard.sync import apply
-from eduguard.sync.comparison import Scope, compare, copy_faces, prepare, read_rows
+from eduguard.sync.comparison import compare, copy_faces, prepare, read_rows
 from eduguard.sync.plan import Change, FaceRow, Plan, pair_up, plan_sync
 
 ROOT = Path(__file__).parents[2]

@@ -15,9 +15,9 @@ from eduguard.aws.rekognition import Collection, open_collection
 from eduguard.errors import EduguardError
 from eduguard.postgres import Database, connect
 from eduguard.progress import Progress, Step
-from eduguard.schools import Place, find_students
+from eduguard.schools import Place, Scope, find_students
 from eduguard.sync import apply
-from eduguard.sync.comparison import Scope, read_rows
+from eduguard.sync.comparison import read_rows
 from eduguard.sync.plan import FaceRow, Plan, pair_up, plan_sync
 from eduguard.sync.run import Options, Outcome
 from eduguard.sync.run import run as run_sync

@@ -12,9 +12,9 @@ from eduguard.errors import EduguardError
 from eduguard.identifiers import PHOTOS, external_image_id, split_photo_key
 from eduguard.postgres import connect
 from eduguard.rebuild import protection
-from eduguard.schools import Place
+from eduguard.schools import Place, Scope
 from eduguard.settings import Settings
-from eduguard.sync import FaceRow, Scope, read_rows
+from eduguard.sync import FaceRow, read_rows
 from eduguard.targets import target_bucket, target_collection, target_database, target_identity, target_places
 
 T = TypeVar("T")

@@ -110,10 +110,10 @@ def _plan(settings: Settings) -> Work:
 
 def _plan_into(settings: Settings, new: str) -> Work:
     """Return what is missing of a collection that is to take the place of another; read-only."""
-    from eduguard.portability import check_empty_but_for, check_unused, choose_old, plan_reindexing
+    from eduguard.portability import check_empty_but_for, check_unused, choose_old, plan_reindexing, read_keys
     from eduguard.postgres import connect
+    from eduguard.schools import Scope
     from eduguard.students import list_face_ids
-    from eduguard.sync import Scope, read_keys
     from eduguard.targets import (
         all_places,
         check_writable,

@@ -139,8 +139,9 @@ def sync_users(settings: Settings, places: "Sequence[Place]", *, next: bool) -> 
     """Give each student's user the faces of the student's rows; nothing is taken from a user. Return a line."""
     from eduguard.aws import read_faces
     from eduguard.postgres import connect
+    from eduguard.schools import Scope
     from eduguard.students import apply_users, plan_users
-    from eduguard.sync import Scope, read_rows
+    from eduguard.sync import read_rows
 
     lines = []
     for name, collection in _open_collections(settings, places, writes=True).items():

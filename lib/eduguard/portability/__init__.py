@@ -15,6 +15,7 @@ from eduguard.portability.reindexing import (
     has_linked_rows,
     index_missing,
     plan_reindexing,
+    read_keys,
     read_wanted,
 )
 from eduguard.portability.rules import Rules, parse_rules, read_rules
@@ -55,6 +56,7 @@ __all__ = [
     "one_snapshot",
     "parse_rules",
     "plan_reindexing",
+    "read_keys",
     "read_manifest",
     "read_rules",
     "read_schema",

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from eduguard import schools
 from eduguard.aws import Collection, CollectionState, Face, read_faces
 from eduguard.errors import EduguardError
+from eduguard.portability.switch import switch_collection
 from eduguard.settings import Target
-from eduguard.sync import count_place, switch_collection
+from eduguard.sync import count_place
 from eduguard.values import check_collection
 
 if TYPE_CHECKING:

@@ -10,12 +10,17 @@ from eduguard import schools
 from eduguard.aws import AnswerLostError, FaceRefusedError
 from eduguard.errors import EduguardError
 from eduguard.identifiers import PLACEHOLDER, external_image_id, split_external_image_id, split_photo_key
+from eduguard.schools import OF_SCOPE, Scope
 from eduguard.students import Faces, Place, Storage, index_stored, list_face_ids
-from eduguard.sync import Scope, read_keys, read_rows, read_students
+from eduguard.sync import read_rows
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
+_KEYS = f"""
+SELECT f.external_image_id, f.photo_url FROM student_faces f JOIN students s ON s.id = f.student_id WHERE {OF_SCOPE}
+""".encode()  # noqa: S608 -- no value of a user is in it
+_STUDENTS = f"SELECT s.id FROM students s WHERE {OF_SCOPE}".encode()  # noqa: S608
 _TRIES = 4  # of one photo whose answer cannot be read
 _LOOKS = 3  # at the collection, until it lists what was indexed: it is consistent after a moment
 _BETWEEN_LOOKS = 1.0  # seconds
@@ -81,6 +86,17 @@ class Reindexed:
     def as_json(self) -> dict[str, Any]:
         """Return plain values."""
         return {**self.plan.as_json(), "indexed": self.indexed, "refused": dict(self.refused)}
+
+
+def read_students(conn: "Connection", scope: Scope) -> set[str]:
+    """Return the ids of the students in the scope; read-only."""
+    found = conn.execute(_STUDENTS, scope.parameters())
+    return {student for (student,) in found}
+
+
+def read_keys(conn: "Connection", scope: Scope) -> dict[str, str]:
+    """Return the key of each photo that the rows of the scope name, by external image id; read-only."""
+    return dict(conn.execute(_KEYS, scope.parameters()).fetchall())
 
 
 def read_wanted(conn: "Connection", place: schools.Place, stored: Iterable[str], *, is_only: bool) -> dict[str, str]:

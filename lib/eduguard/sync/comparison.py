@@ -1,30 +1,20 @@
 """Compare the rows of a scope with the faces that were listed, in PostgreSQL: only what differs leaves it."""
 
 from collections.abc import Container, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from eduguard.aws import Face
 from eduguard.identifiers import PLACEHOLDER, split_external_image_id
-from eduguard.schools import Place
+from eduguard.schools import OF_SCOPE, Place, Scope
 from eduguard.sync.plan import MISSING, MOVING, SETTLED, FaceRow, Pair, Plan, plan_sync
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
 _AT_ONCE = 4096  # pairs fetched together
-# A collection has the faces of the students of its school, but for those whose rows name another one.
-OF_SCOPE = """
-(s.aws_collection_id = %(collection)s OR s.aws_collection_id IS NULL AND s.school_id = %(school)s)
-AND (%(students)s::text[] IS NULL OR s.id = ANY (%(students)s))
-"""
 _ROWS = f"""
 SELECT f.external_image_id, f.face_id FROM student_faces f JOIN students s ON s.id = f.student_id WHERE {OF_SCOPE}
 """  # noqa: S608 -- no value of a user is in it
-_KEYS = f"""
-SELECT f.external_image_id, f.photo_url FROM student_faces f JOIN students s ON s.id = f.student_id WHERE {OF_SCOPE}
-""".encode()  # noqa: S608 -- no value of a user is in it
-_STUDENTS = f"SELECT s.id FROM students s WHERE {OF_SCOPE}".encode()  # noqa: S608
 # The lengths are Rekognition's. A table whose rows are certainly short needs no second table for long values, so it is
 # made in half the time.
 _PREPARE = f"""
@@ -82,33 +72,9 @@ ORDER BY coalesce(p.of_row, p.of_face) COLLATE "C" NULLS LAST
 """  # noqa: S608 -- no value of a user is in it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
-    """Which rows a sync compares: those of a place, and of some students only where they are named."""
-
-    place: Place
-    students: frozenset[str] | None = None
-
-    def parameters(self) -> dict[str, str | list[str] | None]:
-        """Return the parameters of the queries that read it."""
-        students = None if self.students is None else sorted(self.students)
-        return {"collection": self.place.collection, "school": self.place.school, "students": students}
-
-
 def read_rows(conn: "Connection", scope: Scope) -> list[FaceRow]:
     """Return the rows of the scope; read-only."""
     return list(map(FaceRow._make, conn.execute(_ROWS, scope.parameters())))
-
-
-def read_students(conn: "Connection", scope: Scope) -> set[str]:
-    """Return the ids of the students in the scope; read-only."""
-    found = conn.execute(_STUDENTS, scope.parameters())
-    return {student for (student,) in found}
-
-
-def read_keys(conn: "Connection", scope: Scope) -> dict[str, str]:
-    """Return the key of each photo that the rows of the scope name, by external image id; read-only."""
-    return dict(conn.execute(_KEYS, scope.parameters()).fetchall())
 
 
 def count_place(conn: "Connection", place: Place) -> tuple[int, int]:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from eduguard.aws import Collection, begin_listing, read_listing
 from eduguard.errors import EduguardError
 from eduguard.progress import Progress
-from eduguard.schools import Place
+from eduguard.schools import Place, Scope
 from eduguard.sync import apply
-from eduguard.sync.comparison import Scope, compare, copy_faces, prepare
+from eduguard.sync.comparison import compare, copy_faces, prepare
 from eduguard.sync.plan import Plan, is_mass_share
 from eduguard.synced import FORGETFUL, Trust, judge_trust, remember
 

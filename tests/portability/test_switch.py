@@ -3,9 +3,10 @@
 import pytest
 
 from eduguard.errors import EduguardError
+from eduguard.portability.switch import switch_collection
 from eduguard.postgres import Database, connect
-from eduguard.schools import Place
-from eduguard.sync import Scope, read_rows, switch_collection
+from eduguard.schools import Place, Scope
+from eduguard.sync import read_rows
 from eduguard.synced import read_synced
 
 OLD = Place(collection="tests-2", school="school-002")

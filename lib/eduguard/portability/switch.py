@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from eduguard.errors import EduguardError
-from eduguard.schools import Place
-from eduguard.sync.comparison import OF_SCOPE, Scope
+from eduguard.schools import OF_SCOPE, Place, Scope
 from eduguard.synced import remember
 
 if TYPE_CHECKING:
