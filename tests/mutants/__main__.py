@@ -16,7 +16,7 @@ from difflib import unified_diff
 from pathlib import Path
 from queue import SimpleQueue
 
-from mutation import Mutant, choose, find_mutants
+from mutation import Mutant, find_changes, make_mutants, shuffle
 from parts import PARTS, ROOT, Part
 from trial import Copy
 
@@ -52,7 +52,7 @@ def main() -> None:
 
 def _try_part(copies: Sequence[Copy], part: Part, most: int, seed: int) -> float:
     began, source = time.monotonic(), (ROOT / "lib" / part.path).read_text()
-    mutants = choose(find_mutants(source, part.functions), most, f"{seed} {part.module}")
+    mutants = make_mutants(source, shuffle(find_changes(source, part.functions), f"{seed} {part.module}"), most)
     limit = 10 + 5 * copies[0].measure(part)
     free = SimpleQueue[Copy]()
     for each in copies:
@@ -80,7 +80,7 @@ def _try_part(copies: Sequence[Copy], part: Part, most: int, seed: int) -> float
 
 def _show(part: Part, source: str, mutant: Mutant) -> Iterator[str]:
     """Yield where a mutant differs, and the lines before and after."""
-    yield f"  {part.path}:{mutant.span[0][0]}"
+    yield f"  {part.path}:{mutant.line}"
     for line in unified_diff(source.splitlines(), mutant.source.splitlines(), n=0, lineterm=""):
         if line[:1] in "-+" and line[:3] not in {"---", "+++"}:
             yield f"    {line[0]} {line[1:].strip()}"

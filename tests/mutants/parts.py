@@ -21,40 +21,51 @@ class Part:
         return Path("eduguard", f"{self.module}.py")
 
 
+def _judging(module: str, functions: str, *tests: str) -> Part:
+    return Part(module=module, functions=frozenset(functions.split()), tests=tests)
+
+
 PARTS = (
     Part(module="sync/plan", tests=("tests/sync/test_plan.py",)),
-    Part(
-        module="identifiers",
-        tests=(
-            "tests/test_identifiers.py",
-            "tests/inputs/test_names.py::test_any_external_image_id_is_told_apart_and_planned",
-        ),
+    Part(module="identifiers", tests=("tests/test_identifiers.py", "tests/sync/test_plan.py")),
+    _judging(
+        "fixtures/reading",
+        "YamlPart.is_empty YamlPart.values YamlPart.number_of YamlPart.line_of read_fixtures read_students _read _group",
+        "tests/fixtures/test_parts.py",
     ),
-    Part(module="fixtures/reading", tests=("tests/fixtures/test_reading.py",)),
-    Part(module="fixtures/yaml_rows", tests=("tests/fixtures/test_reading.py",)),
-    Part(module="fixtures/values", tests=("tests/fixtures/test_reading.py",)),
+    Part(module="fixtures/yaml_rows", tests=("tests/fixtures/test_reading.py", "tests/fixtures/test_parts.py")),
+    Part(module="fixtures/values", tests=("tests/fixtures/test_parts.py",)),
     Part(module="migrations/statements", tests=("tests/migrations/test_statements.py",)),
     Part(module="settings", tests=("tests/test_settings.py",)),
     Part(module="values", tests=("tests/test_settings.py",)),
     Part(module="variables", tests=("tests/test_settings.py",)),
-    Part(module="students/attendance", tests=("tests/students/test_attendance.py",)),
+    _judging(
+        "students/attendance",
+        "present_students name_session describe_rest _name summarise_attendance",
+        "tests/students/test_attendance.py",
+    ),
     Part(module="students/pictures", tests=("tests/students/test_pictures.py",)),
-    Part(
-        module="students/users",
-        tests=tuple(
-            "tests/students/test_users.py::" + n
-            for n in (
-                "test_faces_of_rows_go_to_the_users_of_their_students",
-                "test_a_face_is_never_taken_from_another_user_and_that_user_gets_no_more",
-                "test_a_users_faces_must_all_carry_its_id",
-            )
-        ),
+    _judging(
+        "students/users",
+        "UserPlan.summary find_mixed plan_users name_mixed",
+        "tests/students/test_user_plans.py",
     ),
-    Part(
-        module="students/photos",
-        tests=("tests/inputs/test_names.py::test_any_key_is_a_file_inside_the_folder_or_refused",),
+    _judging(
+        "students/photos",
+        "PhotoReport.summary PhotoReport.findings CopyPlan.summary judge_photo is_photo_key check_keys find_files _plan "
+        "_check_folder _check_inside",
+        "tests/students/test_photo_plans.py",
     ),
-    Part(module="rebuild/protection", tests=("tests/rebuild/test_protection.py",)),
-    Part(module="sync/run", tests=("tests/sync/test_run.py",)),
-    Part(module="synced", tests=("tests/test_synced.py",)),
+    _judging(
+        "rebuild/protection",
+        "DatabaseState.exists DatabaseState.is_expendable check_not_refused check_renameable needs_no_consent "
+        "require_consent _why_asked _why_not_ours _why",
+        "tests/rebuild/test_consent.py",
+    ),
+    _judging(
+        "sync/run",
+        "Options.__post_init__ Outcome.summary Outcome.as_json _confirm_collection _require_name _confirm_prune",
+        "tests/sync/test_questions.py",
+    ),
+    _judging("synced", "find_doubts", "tests/test_synced.py"),
 )
