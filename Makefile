@@ -2,6 +2,7 @@
 #   make full        make test        make sync-faces COLLECTION=eduguard-school-default
 #   make photos-pull ARGS=photos
 #   make faults      break each command that writes off at its messages and requests; takes hours
+#   make mutants     change the pure modules one small thing at a time, and count what their tests notice
 # ARGS passes anything else on: make full ARGS="--yes", make status ARGS=--json
 
 MAKEFLAGS += --no-builtin-rules
@@ -10,7 +11,7 @@ FLAGS := $(if $(COLLECTION),--collection $(COLLECTION)) $(ARGS)
 words = $(subst -, ,$@)
 command = $(if $(shell grep -ls 'name="$(words)"' lib/eduguard/commands/*.py),$(words),$@)
 
-.PHONY: help clean always faults
+.PHONY: help clean always faults mutants
 .DEFAULT_GOAL := help
 
 help: .venv/ready
@@ -19,6 +20,14 @@ help: .venv/ready
 # For those who work on the suite; docs/reliability.md says what it found.
 faults: .venv/ready
 	@.venv/bin/python tests/faults $(ARGS)
+
+# ... and docs/mutants.md what this one found. Its tool is not in constraints.txt: nothing else needs it.
+mutants: .venv/ready
+	@.venv/bin/python -c 'import cosmic_ray' 2>/dev/null || { \
+	  group=$$(.venv/bin/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["mutants"])'); \
+	  if command -v uv >/dev/null 2>&1; then uv pip install --quiet --python .venv $$group; \
+	  else .venv/bin/pip install --quiet --disable-pip-version-check $$group; fi; }
+	@.venv/bin/python tests/mutants $(ARGS)
 
 # Any other name; `always`, because a file or folder of that name does not make the command up to date.
 %: .venv/ready always

@@ -204,15 +204,14 @@ def load_settings(
 
 
 def _named_target(targets: object, name: str, files: str) -> Mapping[str, Any]:
-    found = targets.get(name) if isinstance(targets, Mapping) else None
-    if not isinstance(found, Mapping):
-        known = ", ".join(sorted(map(str, targets))) if isinstance(targets, Mapping) else "none"
+    items = targets.items() if isinstance(targets, Mapping) else ()
+    known = {key: each for key, each in items if isinstance(each, Mapping)}
+    found = known.get(name)
+    if found is None:
         raise EduguardError(
-            f"There is no target {name!r} in {files}, but: {known}",
+            f"There is no target {name!r} in {files}, but: {', '.join(sorted(map(str, known))) or 'none'}",
             hint=suggest(
-                name,
-                map(str, targets) if isinstance(targets, Mapping) else (),
-                "Choose one with INVOKE_TARGET=NAME, or add it under `targets` in invoke.yaml.",
+                name, map(str, known), "Choose one with INVOKE_TARGET=NAME, or add it under `targets` in invoke.yaml."
             ),
         )
     return found

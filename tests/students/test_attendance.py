@@ -1,13 +1,14 @@
 """Who is present is decided by a pure function of what was seen."""
 
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
 from eduguard.aws import Box, Face, Match
 from eduguard.errors import EduguardError
-from eduguard.students.attendance import Roster, describe_rest, name_session, present_students
+from eduguard.students.attendance import Roster, describe_rest, name_session, present_students, summarise_attendance
 from eduguard.students.class_photos import Held, Likeness, Sighting, Stranger, check_users, decide, judge_matches
 
 BOX = Box(left=0, top=0, width=1, height=1)
@@ -37,6 +38,12 @@ def test_the_best_of_several_photos_is_recorded_and_strangers_to_the_class_are_n
     sightings = decide([seen(0, "ana", 96), seen(1, "ana", 98), seen(1, "eva", 99)], threshold=95)
     present = present_students(sightings, ROSTER)
     assert {student: likeness.similarity for student, likeness in present.items()} == {"ana": 98}
+
+    first, second = (
+        seen(0, "ana", 98),
+        replace(seen(1, "ana", 98), likeness=Likeness(student_id="ana", face_id="other", similarity=98)),
+    )
+    assert present_students(decide([first, second], threshold=95), ROSTER) == {"ana": first.likeness}
 
 
 def test_a_student_who_was_not_surely_seen_is_not_present() -> None:
@@ -126,3 +133,36 @@ def test_a_search_by_users_needs_the_users_of_the_class() -> None:
     check_users(["luz", "eva"], HELD, faces)
     with pytest.raises(EduguardError, match="No user has the faces of ana; nobody was recorded"):
         check_users(["luz", "ana"], HELD, faces)
+
+
+def test_each_face_that_counts_for_nobody_of_the_class_is_told_with_the_reason() -> None:
+    stranger = Stranger(name="visitor", student_id=None, similarity=97.25)
+    sightings = [
+        replace(seen(0, "ana", 99), is_sure=True),
+        replace(seen(0, "eva", 96.04), is_sure=True),
+        seen(1, "luz", 94.96),
+        seen(1, None),
+        Sighting(photo=2, box=BOX, likeness=stranger),
+        Sighting(photo=2, box=BOX, likeness=stranger, is_sure=True),
+    ]
+    assert [tuple(each.values()) for each in describe_rest(sightings, ROSTER)] == [
+        (1, "eva", 96.0, "not in this class"),
+        (2, "luz", 95.0, "unknown"),
+        (2, None, None, "unknown"),
+        (3, "visitor", 97.2, "unknown"),
+        (3, "visitor", 97.2, "not in this class"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changed", "reasons", "end"),
+    [
+        (0, [], "; 2 faces; nothing changed"),
+        (3, ["unknown", "not in this class", "unknown"], "; 2 faces, 1 not in this class, 2 unknown; 3 rows changed"),
+        (None, [], ""),
+    ],
+)
+def test_a_report_is_one_line(changed: int | None, reasons: list[str], end: str) -> None:
+    taken = {"faces": 2, "changed": changed, "not_counted": [{"reason": reason} for reason in reasons]}
+    report = {"session": "c-1", "present": 4, "absent": 5} | ({} if changed is None else taken)
+    assert summarise_attendance(report) == f"c-1: 4 present, 5 absent{end}"

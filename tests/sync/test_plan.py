@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from eduguard.aws.types import Face
 from eduguard.identifiers import PLACEHOLDER, external_image_id, split_external_image_id
-from eduguard.sync.plan import Change, FaceRow, Plan, pair_up, plan_sync
+from eduguard.sync.plan import Change, FaceRow, Pair, Plan, is_mass_share, pair_up, plan_sync
 
 
 def flat(plan: Plan) -> tuple[dict[str, int], list[str], list[Change]]:
@@ -127,6 +127,15 @@ def test_a_row_in_conflict_keeps_its_face_from_the_next() -> None:
         ("a-photo-1", "b-photo-1"),
         ("b-photo-1", "c-photo-1"),
     ]
+    assert plan.rows == 3
+    assert (
+        plan.summary(applied=False)
+        == "0 to sync, 0 unchanged, 1 not in collection, 0 in collection only, 2 in conflict"
+    )
+    assert list(plan.items())[1:] == [
+        "! a-photo-1: its face f1 is held by b-photo-1",
+        "! b-photo-1: its face f2 is held by c-photo-1",
+    ]
     assert plan_for(rows, faces, unlink_missing=True).changed == 3
 
 
@@ -166,6 +175,28 @@ def test_more_than_30_per_cent_of_at_least_10_linked_rows_are_a_mass_change(
     plan = linked(total, lost)
     assert (plan.linked, plan.lost) == (total, lost)
     assert plan.is_mass_change is is_mass_change
+
+
+def test_exactly_30_per_cent_is_not_a_mass_share_however_large() -> None:
+    assert [is_mass_share(part, 1_000_000) for part in (300_000, 300_001)] == [False, True]
+    assert [is_mass_share(part, 10) for part in (0, 3, 4)] == [False, False, True]
+    assert not is_mass_share(0, 0)
+
+
+def test_rows_that_agree_and_are_left_out_of_the_pairs_are_counted() -> None:
+    rows, faces = [row("a-photo-1"), row("b-photo-1", "gone")], [face("f1", "a-photo-1"), face("f2", "c-photo-1")]
+    plan = plan_sync(pair_up(rows, faces), rows=7)
+    assert (plan.rows, plan.unchanged, plan.linked) == (7, 5, 6)
+    assert plan_sync(pair_up(rows, faces), rows=2).unchanged == 0
+
+
+def test_a_face_that_a_row_out_of_the_scope_holds_is_not_taken_from_it() -> None:
+    plan = plan_sync(pair_up([row("a-photo-1")], [face("f1", "a-photo-1")], holders={"f1": "z-photo-1"}))
+    assert [(each.face_id, each.holder) for each in plan.conflict] == [("f1", "z-photo-1")]
+
+
+def test_a_row_without_a_face_is_a_pair_with_nothing() -> None:
+    assert list(pair_up([row("a-photo-1", "f1")], [])) == [Pair("a-photo-1", "f1", "", 0.0)]
 
 
 def test_rows_that_change_their_face_count_as_lost() -> None:
