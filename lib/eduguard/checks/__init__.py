@@ -2,6 +2,7 @@
 
 from eduguard.checks.doctor import BROKEN, DRIFT, OK, Finding, examine, worst
 from eduguard.checks.iam import iam_policies
+from eduguard.checks.overview import summarise
 from eduguard.checks.readiness import find_missing
 from eduguard.checks.status import read_report
 from eduguard.checks.verification import find_incomplete, read_enrolled_photos, recognise_photos, require_right
@@ -19,5 +20,6 @@ __all__ = [
     "read_report",
     "recognise_photos",
     "require_right",
+    "summarise",
     "worst",
 ]

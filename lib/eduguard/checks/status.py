@@ -3,6 +3,7 @@
 from typing import Any
 
 from eduguard import migrations
+from eduguard.errors import EduguardError
 from eduguard.postgres import Database, connect
 from eduguard.rebuild import protection, publication
 from eduguard.schools import Place, count_school
@@ -32,6 +33,7 @@ def read_report(settings: Settings) -> Report:
         "target": target.name,
         "protection": target.protection,
         "database": {
+            "name": database.name if database else None,
             "url": database.shown_url if database else None,
             "is_running": database is not None,
             "folder": str(postgres_folder(settings)) if target.is_embedded else None,
@@ -41,7 +43,7 @@ def read_report(settings: Settings) -> Report:
             "folder": str(cloud_folder(settings)) if target.uses_local_cloud else None,
         },
         "bucket": target.bucket,
-        "migrations": {"applied": None, "pending": None},
+        "migrations": {"applied": None, "pending": None, "problem": None},
         "rows": {},
         "faces": {"placeholders": None, "in_collection": None},
         "schools": {},
@@ -69,13 +71,18 @@ def _add_database(report: Report, database: Database, settings: Settings) -> lis
     report["database"]["beside"] = publication.list_beside(database)
     if not state.exists:
         return None
-    plan = migrations.plan(database, settings.migrations_folder)
-    report["migrations"] = {"applied": list(plan.applied), "pending": list(plan.pending)}
+    try:
+        plan = migrations.plan(database, settings.migrations_folder)
+        pending = plan.pending
+        report["migrations"] |= {"applied": list(plan.applied), "pending": list(pending)}
+    except EduguardError as error:  # an edited file, another branch: then the rest is asked all the more
+        pending = ("unknown",)
+        report["migrations"]["problem"] = " ".join(str(error).split())
     with connect(database, purpose="status") as conn:
         report["rows"] = protection.count_rows(conn)
         if "student_faces" in report["rows"]:
             _, _, report["faces"]["placeholders"] = count_school(conn)
-        if plan.pending:
+        if pending:
             return None
         places = target_places(settings, conn)
         for place in places:

@@ -19,13 +19,16 @@ EXAMPLES = {
 }
 
 
-@task(help={"json": JSON, "collection": COLLECTION, "school": SCHOOL})
-def status(c: Context, json: bool = False, collection: str = "", school: str = "") -> None:
-    """Show servers, migrations, row counts, and of each school its placeholders and faces; read-only."""
-    from eduguard.checks import read_report
+@task(help={"json": JSON, "verbose": "show all that is known", "collection": COLLECTION, "school": SCHOOL})
+def status(c: Context, json: bool = False, verbose: bool = False, collection: str = "", school: str = "") -> None:
+    """Show in a few lines database, migrations, rows and faces, and what to run next; read-only."""
+    from eduguard.checks import read_report, summarise
 
     report = read_report(settings_of(c, collection, school))
-    print_json(report) if json else print_table(report)
+    if json:
+        print_json(report)
+    else:
+        print_table(report if verbose else summarise(report))
 
 
 @task(
