@@ -57,6 +57,7 @@ TABLE: Mapping[str, Kind | Callable[[Flags], Kind]] = {
     "photos check": Kind.READ,
     "photos pull": Kind.READ,
     "photos push": _read_if("dry_run"),
+    "port": lambda given: Kind.READ if given.get("dry_run") else Kind.REPLACE,
     "psql": Kind.OWN,
     "publish": Kind.CHANGE,
     "rebuild": Kind.REPLACE,

@@ -1,6 +1,7 @@
 """The commands that take a school elsewhere, without its people: anonymise check, export, load."""
 
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from eduguard.portability import Coverage, Key, Manifest, Scope, Selection
 
+Say = Callable[[str, str], None]
 _NOT_COVERED = 2  # a column without a rule, or a rule that is left over
 
 EXAMPLES = {
@@ -71,17 +73,33 @@ def export(
     confirm_plain: str = "",
 ) -> None:
     """Write the rows of the target into a folder, as anonymise.yaml says; the target is only read."""
+    settings, scope = settings_of(c), choose_scope(grade, student or [], school)
+    say = (lambda *_: None) if json else print_step
+    rows, manifest = export_rows(
+        settings, None if dry_run else Path(folder), scope, plain=plain, confirm_plain=confirm_plain, say=say
+    )
+    if json:
+        print_json(manifest.as_json() if manifest else {"rows": rows})
+
+
+def export_rows(
+    settings: Settings, folder: Path | None, scope: "Scope", *, plain: bool, confirm_plain: str, say: Say
+) -> "tuple[dict[str, int], Manifest | None]":
+    """Export the rows of a target; without a folder only count them. Return the counts, and what was written.
+
+    Raises:
+        EduguardError: when the rules do not fit, the name for plain rows is missing, or an original value would leave.
+        Exit: with status 2, when a column has no rule.
+    """
     from eduguard import migrations, portability
     from eduguard.postgres import connect
     from eduguard.targets import target_database
 
-    settings, scope = settings_of(c), _scope(grade, student or [], school)
     database, key = target_database(settings), None
     if plain:
         _require_name(database.name, "leaves with all that it says of people", confirm_plain)
-    elif not dry_run:
+    elif folder:
         key = _find_key(settings)
-    say = (lambda *_: None) if json else print_step
     with connect(database, purpose="export") as conn, portability.one_snapshot(conn):
         applied = migrations.read_applied(conn)
         if not applied:
@@ -93,16 +111,14 @@ def export(
         say("export", f"{place}, read-only, one snapshot, migration {max(applied).partition('_')[0]}")
         selection, rows = portability.count_rows(conn, coverage, scope)
         say("export", portability.describe(selection, scope, rows))
-        if dry_run:
-            print_json({"rows": rows}) if json else None
-            return
-        manifest = _write(conn, Path(folder), (coverage, selection, key), (database.name, applied, scope))
+        if not folder:
+            return rows, None
+        manifest = _write(conn, folder, (coverage, selection, key), (database.name, applied, scope))
     if manifest.leak_scan:
         say("leak", f"0 of {manifest.leak_scan['values']:,} original values found in the output")
     size = sum(each.bytes for each in manifest.tables) / 1e6
     say("export", f"{folder}: {len(manifest.tables)} files, {size:.1f} MB, manifest.json")
-    if json:
-        print_json(manifest.as_json())
+    return rows, manifest
 
 
 @task(
@@ -170,7 +186,12 @@ def _require_covered(coverage: "Coverage", settings: Settings) -> None:
         raise Exit(code=_NOT_COVERED)
 
 
-def _scope(grade: str, students: list[str], school: str) -> "Scope":
+def choose_scope(grade: str, students: list[str], school: str) -> "Scope":
+    """Return which students are meant.
+
+    Raises:
+        EduguardError: where several flags say so.
+    """
     from eduguard.portability import Scope
 
     if sum(map(bool, (grade, students, school))) > 1:

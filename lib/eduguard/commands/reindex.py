@@ -78,18 +78,39 @@ def reindex(
     done = _index(settings, work)
     if not json:
         _print_outcomes(done)
-    found = [finding for each in done for finding in each.findings]
+    found = any(each.findings for each in done)
     switched = _switch(settings, work) if work.old and not found else 0
     if json:
         collections = [each.as_json() for each in done]
         print_json({**estimated.as_json(), "collections": collections, "switched": switched})
-    if found:
-        kept = f"; nothing was switched to {into}" if into else ""
-        raise Exit(f"error: {len(found)} photos have no face, or several; all others have one{kept}", code=_LOOK)
+    _require_all(done, f"; nothing was switched to {into}" if into else "")
     if work.old:
         _print_switched(settings, work, switched, json=json)
     else:
         _print_next(settings, done)
+
+
+def reindex_missing(settings: Settings, *, yes: bool) -> None:
+    """Make the missing faces of each collection, and say so; what is left to do with the rows is not said.
+
+    Raises:
+        EduguardError: without consent to index photos in AWS.
+        Exit: with status 2, when photos have no face or several.
+    """
+    from eduguard.portability import at_pace
+
+    settings = at_pace(settings)
+    work = _plan(settings)
+    _print_plans(settings, work)
+    _require_consent(settings, _estimate(settings, work.plans), yes=yes)
+    done = _index(settings, work)
+    _print_outcomes(done)
+    _require_all(done)
+
+
+def _require_all(done: "Sequence[Reindexed]", kept: str = "") -> None:
+    if found := sum(len(each.findings) for each in done):
+        raise Exit(f"error: {found} photos have no face, or several; all others have one{kept}", code=_LOOK)
 
 
 def _plan(settings: Settings) -> Work:

@@ -1,5 +1,6 @@
 """Take a school elsewhere: made up, without its people, or with every face made again from the photos."""
 
+from eduguard.portability.apart import check_apart
 from eduguard.portability.closure import Scope, Selection, describe
 from eduguard.portability.coverage import Coverage, cover
 from eduguard.portability.estimate import Estimate, at_pace, choose_threads, estimate
@@ -34,6 +35,7 @@ __all__ = [
     "World",
     "Written",
     "at_pace",
+    "check_apart",
     "check_empty_but_for",
     "check_files",
     "check_migrations",

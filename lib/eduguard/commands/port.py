@@ -1,0 +1,88 @@
+"""The command that takes a school from one target to another: export → load → photos → reindex → sync → verify."""
+
+import tempfile
+from pathlib import Path
+
+from invoke.context import Context
+from invoke.tasks import task
+
+from eduguard.commands.checks import verify
+from eduguard.commands.photos import photos_copy, photos_draw
+from eduguard.commands.portability import choose_scope, export_rows, load
+from eduguard.commands.reindex import reindex_missing
+from eduguard.commands.shared import CONFIRM, CONFIRM_COLLECTION, YES, settings_of
+from eduguard.commands.sync import sync_faces
+from eduguard.errors import EduguardError
+from eduguard.settings import Settings
+from eduguard.terminal import print_step
+
+EXAMPLES = {
+    "port": "INVOKE_TARGET=staging inv port --from production --dry-run",
+}
+
+
+@task(
+    help={
+        "from": "the target that is read; nothing of it is written",
+        "grade": "only the students of this grade, and what they need",
+        "school": "only the students of this school, and what they need",
+        "plain": "people included, and their photos: asks for the names of the databases and of the bucket",
+        "dry-run": "show the whole plan with its time and cost, and change nothing",
+        "confirm": CONFIRM,
+        "confirm-plain": "the name of the database that --plain asks for",
+        "confirm-bucket": "the bucket's name: consent to what is put there",
+        "confirm-collection": CONFIRM_COLLECTION,
+        "yes": YES,
+    }
+)
+def port(
+    c: Context,
+    from_: str = "",
+    grade: str = "",
+    school: str = "",
+    plain: bool = False,
+    dry_run: bool = False,
+    confirm: str = "",
+    confirm_plain: str = "",
+    confirm_bucket: str = "",
+    confirm_collection: str = "",
+    yes: bool = False,
+) -> None:
+    """Take a school from another target to this one: export → load → photos → reindex → sync-faces → verify."""
+    from eduguard.portability import check_apart
+
+    if not from_:
+        raise EduguardError("inv port needs the target to read", hint="INVOKE_TARGET=TARGET inv port --from OTHER")
+    settings = settings_of(c)
+    source, scope = settings.other_target(from_), choose_scope(grade, [], school)
+    check_apart(source, settings)
+    if dry_run:
+        rows, _ = export_rows(source, None, scope, plain=plain, confirm_plain=confirm_plain, say=print_step)
+        _print_plan(settings, source, rows, plain=plain)
+        return
+    with tempfile.TemporaryDirectory(prefix="eduguard-port-") as scratch:
+        folder = Path(scratch) / "export"
+        export_rows(source, folder, scope, plain=plain, confirm_plain=confirm_plain, say=print_step)
+        load(c, str(folder), confirm=confirm, confirm_plain=confirm_plain)
+    if plain:
+        photos_copy(c, from_=from_, confirm_bucket=confirm_bucket)
+    else:
+        photos_draw(c, confirm_bucket=confirm_bucket)
+    reindex_missing(settings, yes=yes)
+    sync_faces(c, confirm_collection=confirm_collection)
+    verify(c, one_each=True)
+    print_step("port", f"{settings.target.name} has what {from_} has; a second run does again what has changed since")
+
+
+def _print_plan(settings: Settings, source: Settings, rows: dict[str, int], *, plain: bool) -> None:
+    """Say what each step would do, how long AWS's quota lets it take, and what it costs at most."""
+    from eduguard.portability import at_pace, estimate
+
+    photos, target = rows.get("student_faces", 0), settings.target
+    estimated = str(estimate(at_pace(settings), requests=photos, faces=photos))
+    shown = f"copied from bucket {source.target.bucket}" if plain else "drawn, of nobody"
+    print_step("load", f"{sum(rows.values()):,} rows into a new database of target {target.name}")
+    print_step("photos", f"at most {photos:,} {shown}, into bucket {target.bucket}")
+    print_step("reindex", f"at most {photos:,} photos to index" + (f": {estimated}" if estimated else ""))
+    print_step("sync", f"{photos:,} rows get the FaceIds of target {target.name}")
+    print_step("verify", f"one photo of each student is searched for in target {target.name}")

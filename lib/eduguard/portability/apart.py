@@ -1,0 +1,62 @@
+"""Refuse to take a school from a target to itself, under whatever name."""
+
+from typing import TYPE_CHECKING
+
+from eduguard.errors import EduguardError
+from eduguard.postgres import connect, read_value
+from eduguard.settings import Settings, Target
+from eduguard.targets import target_database
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+    from eduguard.postgres import Database
+
+_SERVER = "SELECT system_identifier::text FROM pg_control_system()"
+
+
+def check_apart(source: Settings, settings: Settings) -> None:
+    """Compare the databases, buckets and collections of two targets; read-only.
+
+    Raises:
+        EduguardError: when one of them is that of both.
+    """
+    there, here = source.target, settings.target
+    if there.name == here.name:
+        raise _refused(there, here, "they are one target")
+    theirs, ours = target_database(source), target_database(settings)
+    if theirs.name == ours.name and _read_server(theirs) == _read_server(ours):
+        raise _refused(there, here, f"database {ours.name} is that of both")
+    if _bucket(there) == _bucket(here):
+        raise _refused(there, here, f"bucket {here.bucket} is that of both")
+    shared = {name for name, other in here.claimed.items() if other == there.name}
+    if both := sorted(shared & {here.collection, *here.collections.values()}):
+        raise _refused(there, here, f"collection {', '.join(both)} is that of both")
+
+
+def _refused(there: Target, here: Target, reason: str) -> EduguardError:
+    return EduguardError(
+        f"Nothing was read or written: target {there.name} cannot be taken to target {here.name}, {reason}",
+        hint="INVOKE_TARGET names the target that is filled, --from the one that is read; invoke.yaml has both.",
+    )
+
+
+def _bucket(target: Target) -> tuple[str | None, str, str | None]:
+    # One name is one bucket for every account of a cloud (Amazon S3 user guide, bucket naming rules); R2 has a URL of
+    # its own for each account.
+    return target.s3_endpoint, target.bucket, target.aws_profile if target.s3_endpoint else None
+
+
+def _read_server(database: "Database") -> str:
+    """Return what tells a server from all others, by whatever address it is reached."""
+    from psycopg.errors import InsufficientPrivilege
+
+    with connect(database.maintenance, purpose="port") as conn:
+        try:
+            return str(read_value(conn, _SERVER))
+        except InsufficientPrivilege:
+            return _address(conn)
+
+
+def _address(conn: "Connection") -> str:
+    return f"{conn.info.hostaddr or conn.info.host}:{conn.info.port}"
