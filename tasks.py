@@ -14,7 +14,7 @@ from eduguard.commands.development import bench, test, test_all
 from eduguard.commands.enrolment import enrol, unenrol
 from eduguard.commands.executor import end_when_unread, tune_interpreter
 from eduguard.commands.migrations import migrate, migration_new, rollback
-from eduguard.commands.photos import photos_check, photos_pull, photos_push
+from eduguard.commands.photos import photos_check, photos_copy, photos_draw, photos_pull, photos_push
 from eduguard.commands.rebuild import publish, rebuild, undo
 from eduguard.commands.reindex import reindex
 from eduguard.commands.seed import seed
@@ -48,6 +48,8 @@ __all__ = [  # every command: Invoke finds it in this module by its name
     "migrate",
     "migration_new",
     "photos_check",
+    "photos_copy",
+    "photos_draw",
     "photos_pull",
     "photos_push",
     "psql",

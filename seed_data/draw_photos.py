@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from drawing.scene import draw_class_photo, draw_portrait
-from drawing.students import CLASS, SHOTS, STUDENTS
 from PIL import Image
+from sample_faces import CLASS, SHOTS, STUDENTS
+
+from eduguard.portability.drawing.scene import draw_class_photo, draw_portrait
 
 PHOTOS = Path(__file__).resolve().parent / "photos"
 QUALITY = 88

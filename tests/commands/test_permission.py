@@ -36,12 +36,16 @@ class Town:
         self.inv_on, self.database, self.folder, self.name = inv, replace(database, target="local"), folder, name
         self.collection = open_collection(name, **access)
         self.bucket = open_bucket(name, **access)
+        self.other_bucket = open_bucket(f"{name}-other", **access)
 
     def inv(self, *words: str, protection: str = "open", **options: Any) -> subprocess.CompletedProcess[str]:
         own = {
             "INVOKE_TARGETS_LOCAL_COLLECTION": self.name,
             "INVOKE_TARGETS_LOCAL_COLLECTIONS_SCHOOL_002": f"{self.name}-2",
             "INVOKE_TARGETS_LOCAL_BUCKET": self.name,
+            "INVOKE_TARGETS_STAGING_S3_ENDPOINT": "local",
+            "INVOKE_TARGETS_STAGING_BUCKET_REGION": "us-east-1",
+            "INVOKE_TARGETS_STAGING_BUCKET": f"{self.name}-other",
             "INVOKE_TARGETS_LOCAL_PROTECTION": protection,
             "INVOKE_SEED_FOLDER": str(self.folder / "seed_data"),
             "INVOKE_MIGRATIONS_FOLDER": str(self.folder / "migrations"),
@@ -71,6 +75,10 @@ class Town:
 
     def enrol(self) -> None:
         self.inv("enrol")
+
+    def fill_other_bucket(self) -> None:
+        self.other_bucket.ensure_exists()
+        self.other_bucket.put(PHOTO.format(1), Path(self.photo(1)).read_bytes())
 
     def add_orphan(self) -> None:
         self.enrol()
@@ -188,6 +196,10 @@ CASES = [
     Case("migrate --plan", READ),
     Case("migration new NEW", READ),
     Case("photos check", READ),
+    Case("photos copy --from staging --confirm-bucket COLLECTION", CHANGE, Town.fill_other_bucket, is_own=True),
+    Case("photos copy --from staging --dry-run", READ, Town.fill_other_bucket, is_own=True),
+    Case("photos draw", CHANGE, is_own=True),
+    Case("photos draw --dry-run", READ),
     Case("photos pull PULLED", READ),
     Case("photos push PHOTOS", OWN, is_own=True),
     Case("photos push PHOTOS --dry-run", READ),

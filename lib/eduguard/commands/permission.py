@@ -35,6 +35,10 @@ def _enrol_kind(given: Flags) -> Kind:
     return Kind.OWN if given.get("student") or given.get("from_") else Kind.CHANGE
 
 
+def _change_unless_dry(given: Flags) -> Kind:
+    return Kind.READ if given.get("dry_run") else Kind.CHANGE
+
+
 TABLE: Mapping[str, Kind | Callable[[Flags], Kind]] = {
     "attendance show": Kind.READ,
     "attendance take": Kind.OWN,
@@ -47,6 +51,8 @@ TABLE: Mapping[str, Kind | Callable[[Flags], Kind]] = {
     "migrate": _read_if("plan"),
     "migration new": Kind.READ,
     "photos check": Kind.READ,
+    "photos copy": _change_unless_dry,
+    "photos draw": _change_unless_dry,
     "photos pull": Kind.READ,
     "photos push": _read_if("dry_run"),
     "psql": Kind.OWN,

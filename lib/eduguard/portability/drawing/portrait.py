@@ -5,9 +5,9 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from drawing.canvas import Canvas, both, curve, ellipse, mix
-from drawing.face import BLACK, WHITE, Face, Light, Pose
-from drawing.headwear import draw_back_hair, draw_front_hair, draw_glasses
+from eduguard.portability.drawing.canvas import Canvas, both, curve, ellipse, mix
+from eduguard.portability.drawing.face import BLACK, WHITE, Face, Light, Pose
+from eduguard.portability.drawing.headwear import draw_back_hair, draw_front_hair, draw_glasses
 
 OVERSAMPLING = 2
 
@@ -87,6 +87,11 @@ def draw_body(canvas: Canvas, face: Face) -> None:
             ],
             fill=collar,
         )
+
+
+def arc(share: float) -> float:
+    """Return the height of half a wave, from 0 over 1 to 0; never below 0, which has no roots."""
+    return max(0.0, math.sin(math.pi * share))
 
 
 def outline(face: Face) -> list[tuple[float, float]]:
@@ -178,10 +183,10 @@ def draw_mouth(canvas: Canvas, face: Face) -> None:
 
     def upper(t: float) -> float:
         bow = 1.0 - 0.35 * math.exp(-(((t - 0.5) / 0.09) ** 2))
-        return line(t) - face.upper_lip * bow * math.sin(math.pi * t) ** 0.8 - gap * 0.4 * math.sin(math.pi * t)
+        return line(t) - face.upper_lip * bow * math.pow(arc(t), 0.8) - gap * 0.4 * arc(t)
 
     def lower(t: float) -> float:
-        return line(t) + face.lower_lip * math.sin(math.pi * t) ** 0.9 + gap * math.sin(math.pi * t)
+        return line(t) + face.lower_lip * math.pow(arc(t), 0.9) + gap * arc(t)
 
     canvas.polygon([*curve(-w, w, upper), *reversed(curve(-w, w, lower))], face.lips)
     canvas.ellipse(
@@ -211,8 +216,13 @@ def draw_eyes(canvas: Canvas, face: Face) -> None:
         def tilt(t: float, side: int = side) -> float:
             return -side * face.eye_tilt * (t - 0.5) * 2 * w
 
-        top = curve(x - w, x + w, lambda t, y=y: y + tilt(t) - h * math.sin(math.pi * t) ** 0.75)
-        bottom = curve(x - w, x + w, lambda t, y=y: y + tilt(t) + 0.75 * h * math.sin(math.pi * t) ** 0.9)
+        def upper(t: float, y: float = y) -> float:
+            return y + tilt(t) - h * math.pow(arc(t), 0.75)
+
+        def lower(t: float, y: float = y) -> float:
+            return y + tilt(t) + 0.75 * h * math.pow(arc(t), 0.9)
+
+        top, bottom = curve(x - w, x + w, upper), curve(x - w, x + w, lower)
         almond = [*top, *reversed(bottom)]
         canvas.polygon(almond, WHITE)
         opening = canvas.mask(almond)
@@ -242,11 +252,11 @@ def draw_brows(canvas: Canvas, face: Face) -> None:
             side * (face.eye_spacing + face.brow_length * 0.6),
         )
         y = face.eye_y - face.brow_y
-        brow = curve(
-            inner,
-            outer,
-            lambda t, y=y: y - face.brow_arch * math.sin(math.pi * (0.15 + 0.75 * t)) - face.brow_tilt * (t - 0.5),
-        )
+
+        def height(t: float, y: float = y) -> float:
+            return y - face.brow_arch * math.sin(math.pi * (0.15 + 0.75 * t)) - face.brow_tilt * (t - 0.5)
+
+        brow = curve(inner, outer, height)
         canvas.stroke(
             brow,
             [face.brow_thickness * (1.05 - 0.75 * (i / 24) ** 1.5) for i in range(25)],

@@ -3,9 +3,9 @@
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from drawing.canvas import mix
-from drawing.face import WHITE, Colour, Face, Light, Pose
-from drawing.portrait import draw_person
+from eduguard.portability.drawing.canvas import mix
+from eduguard.portability.drawing.face import WHITE, Colour, Face, Light, Pose
+from eduguard.portability.drawing.portrait import draw_person
 
 PORTRAIT = (480, 600)
 CLASS_PHOTO = (1600, 900)
@@ -14,10 +14,12 @@ _TILE = (460, 1000)
 _HELD = ((-3.0, 5.0), (0.0, 5.0), (-5.0, 8.0), (-3.0, -5.0), (0.0, 5.0), (3.0, -5.0))
 
 
-def draw_portrait(face: Face, pose: Pose, light: Light, backdrop: Colour) -> Image.Image:
+def draw_portrait(
+    face: Face, pose: Pose, light: Light, backdrop: Colour, size: tuple[int, int] = PORTRAIT
+) -> Image.Image:
     """Return a portrait in front of a backdrop that is lighter towards the top."""
-    picture = gradient(PORTRAIT, mix(backdrop, WHITE, 0.35), backdrop)
-    person = draw_person(PORTRAIT, face, pose, light)
+    picture = gradient(size, mix(backdrop, WHITE, 0.35), backdrop)
+    person = draw_person(size, face, pose, light)
     picture.paste(person, mask=person)
     return picture
 
