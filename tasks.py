@@ -15,7 +15,7 @@ from eduguard.commands.enrolment import enrol, unenrol
 from eduguard.commands.executor import end_when_unread, tune_interpreter
 from eduguard.commands.generate import generate
 from eduguard.commands.migrations import migrate, migration_new, rollback
-from eduguard.commands.photos import photos_check, photos_pull, photos_push
+from eduguard.commands.photos import photos_check, photos_copy, photos_draw, photos_pull, photos_push
 from eduguard.commands.port import port
 from eduguard.commands.portability import anonymise_check, export, load
 from eduguard.commands.rebuild import publish, rebuild, undo
@@ -55,6 +55,8 @@ __all__ = [  # every command: Invoke finds it in this module by its name
     "migrate",
     "migration_new",
     "photos_check",
+    "photos_copy",
+    "photos_draw",
     "photos_pull",
     "photos_push",
     "port",

@@ -110,11 +110,15 @@ class Settings:
             check_collection(collection, "--collection")
         return replace(self, school=school, only_collection=collection)
 
-    def other_target(self, name: str) -> "Settings":
+    def other_target(self, name: str, *, needs_database: bool = True) -> "Settings":
         """Return these settings for another target, named on the command line; the same settings for the chosen one.
 
         It takes the database of its own setting: DATABASE_URL, of the environment and of the env_file, and libpq's
         variables, a password too, mean the chosen target.
+
+        Args:
+            name: of the target.
+            needs_database: it is an error if the target has none.
 
         Raises:
             EduguardError: for an unknown target, or one without a database.
@@ -122,7 +126,8 @@ class Settings:
         if name == self.target.name:
             return self
         own = _named_target(self.targets, name, "invoke.yaml")
-        target = _make_target(own, name, _database_url(own, name, is_other=True), self.targets)
+        url = _database_url(own, name, is_other=True) if needs_database else ""
+        target = _make_target(own, name, url, self.targets)
         return replace(self, target=target, database_source=f"database_url of target {name}", is_other=True)
 
 

@@ -36,12 +36,19 @@ class Town:
         self.inv_on, self.database, self.folder, self.name = inv, replace(database, target="local"), folder, name
         self.collection = open_collection(name, **access)
         self.bucket = open_bucket(name, **access)
+        self.other_bucket = open_bucket(f"{name}-other", **access)
+        self.source = database.named(f"{database.name}_source")
 
     def inv(self, *words: str, protection: str = "open", **options: Any) -> subprocess.CompletedProcess[str]:
         own = {
             "INVOKE_TARGETS_LOCAL_COLLECTION": self.name,
             "INVOKE_TARGETS_LOCAL_COLLECTIONS_SCHOOL_002": f"{self.name}-2",
             "INVOKE_TARGETS_LOCAL_BUCKET": self.name,
+            "INVOKE_TARGETS_STAGING_S3_ENDPOINT": "local",
+            "INVOKE_TARGETS_STAGING_REKOGNITION_ENDPOINT": "local",
+            "INVOKE_TARGETS_STAGING_DATABASE_URL": self.source.url,
+            "INVOKE_TARGETS_STAGING_BUCKET_REGION": "us-east-1",
+            "INVOKE_TARGETS_STAGING_BUCKET": f"{self.name}-other",
             "INVOKE_TARGETS_LOCAL_PROTECTION": protection,
             "INVOKE_SEED_FOLDER": str(self.folder / "seed_data"),
             "INVOKE_MIGRATIONS_FOLDER": str(self.folder / "migrations"),
@@ -75,6 +82,14 @@ class Town:
     def export(self) -> None:
         if not (self.folder / "taken").exists():
             self.inv("export", str(self.folder / "taken"))
+
+    def add_source(self) -> None:
+        with connect(self.database.maintenance, purpose="tests") as conn:
+            execute_for(conn, "CREATE DATABASE {} TEMPLATE {}", self.source, self.database)
+
+    def fill_other_bucket(self) -> None:
+        self.other_bucket.ensure_exists()
+        self.other_bucket.put(PHOTO.format(1), Path(self.photo(1)).read_bytes())
 
     def add_orphan(self) -> None:
         self.enrol()
@@ -153,11 +168,14 @@ def town(stock: Town, inv: Inv, database: Database, cloud_access: dict[str, Any]
 
 
 @pytest.fixture
-def own_town(town: Town, inv: Inv, cloud_access: dict[str, Any]) -> Town:
+def own_town(town: Town, inv: Inv, cloud_access: dict[str, Any]) -> Iterator[Town]:
     """A copy with a collection and a bucket of its own, both empty."""
     with connect(town.database, purpose="tests") as conn:
         conn.execute("DELETE FROM eduguard.synced")  # it has not been synced with this one
-    return Town(inv, town.database, cloud_access, town.folder, f"own-{uuid4().hex[:12]}")
+    own = Town(inv, town.database, cloud_access, town.folder, f"own-{uuid4().hex[:12]}")
+    yield own
+    with connect(town.database.maintenance, purpose="tests") as conn:
+        execute_for(conn, "DROP DATABASE IF EXISTS {}", own.source)
 
 
 def nothing(_: Town) -> None:
@@ -197,9 +215,15 @@ CASES = [
     Case("migrate --plan", READ),
     Case("migration new NEW", READ),
     Case("photos check", READ),
+    Case("photos copy --from staging --confirm-bucket COLLECTION", CHANGE, Town.fill_other_bucket, is_own=True),
+    Case("photos copy --from staging --dry-run", READ, Town.fill_other_bucket, is_own=True),
+    Case("photos draw", CHANGE, is_own=True),
+    Case("photos draw --dry-run", READ),
     Case("photos pull PULLED", READ),
     Case("photos push PHOTOS", OWN, is_own=True),
     Case("photos push PHOTOS --dry-run", READ),
+    Case("port --from staging", REPLACE, Town.add_source, is_own=True),
+    Case("port --from staging --dry-run", READ, Town.add_source, is_own=True),
     Case("psql", OWN),
     Case("publish", CHANGE, Town.make_next),
     Case("rebuild", REPLACE),

@@ -106,6 +106,14 @@ class Bucket:
                 CacheControl="private, no-store",
             ).get("VersionId")
 
+    def copy(self, key: str, source: str) -> None:
+        """Copy an object of another bucket of the same account under the same key, with its metadata.
+
+        The service copies it (CopyObject): the bytes do not pass through this machine.
+        """
+        with self._translated(f"copy {key} from bucket {source} into"):
+            self._client.copy_object(Bucket=self.name, Key=key, CopySource={"Bucket": source, "Key": key})
+
     def withdraw(self, key: str, version: str | None) -> None:
         """Take one put back: what the key had before stays, with its versions."""
         with self._translated(f"delete {key} of"):

@@ -19,6 +19,7 @@ def iam_policies(settings: Settings, account: str) -> dict[str, Any]:
     def bucket(*actions: str) -> dict[str, Any]:
         return _statement([f"s3:{action}" for action in actions], f"arn:aws:s3:::{target.bucket}")
 
+    privacy = ("GetBucketPolicyStatus", "GetBucketPublicAccessBlock", "GetBucketAcl")
     reads = rekognition("DescribeCollection", "ListFaces")
     syncs = ("DescribeCollection", "ListFaces", "ListTagsForResource")
     tags = ("ListTagsForResource", "TagResource")
@@ -30,8 +31,14 @@ def iam_policies(settings: Settings, account: str) -> dict[str, Any]:
             rekognition("DescribeCollection", "ListFaces", "SearchFacesByImage", "IndexFaces", "DeleteFaces", *tags),
             _statement(["rekognition:CreateCollection", "s3:ListAllMyBuckets"], "*"),
             _statement(["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"], objects),
-            bucket("ListBucket", "GetBucketPolicyStatus", "GetBucketPublicAccessBlock", "GetBucketAcl"),
+            bucket("ListBucket", *privacy),
         ),
+        "photos draw, photos copy": _policy(
+            _statement(["s3:ListAllMyBuckets"], "*"),
+            _statement(["s3:GetObject", "s3:PutObject"], objects),
+            bucket("ListBucket", *privacy),
+        ),
+        "photos copy --from this target": _policy(_statement(["s3:GetObject"], objects), bucket("ListBucket")),
         "reindex": _policy(
             rekognition("DescribeCollection", "ListFaces", "IndexFaces", "DeleteFaces", *tags),
             _statement(["rekognition:CreateCollection"], "*"),

@@ -39,6 +39,10 @@ def _enrol_kind(given: Flags) -> Kind:
     return Kind.OWN if given.get("student") or given.get("from_") else Kind.CHANGE
 
 
+def _change_unless_dry(given: Flags) -> Kind:
+    return Kind.READ if given.get("dry_run") else Kind.CHANGE
+
+
 TABLE: Mapping[str, Kind | Callable[[Flags], Kind]] = {
     "anonymise check": Kind.READ,
     "attendance show": Kind.READ,
@@ -55,6 +59,8 @@ TABLE: Mapping[str, Kind | Callable[[Flags], Kind]] = {
     "migrate": _read_if("plan"),
     "migration new": Kind.READ,
     "photos check": Kind.READ,
+    "photos copy": _change_unless_dry,
+    "photos draw": _change_unless_dry,
     "photos pull": Kind.READ,
     "photos push": _read_if("dry_run"),
     "port": lambda given: Kind.READ if given.get("dry_run") else Kind.REPLACE,

@@ -1,22 +1,33 @@
-"""The commands for the photos in the bucket: compare them with the rows, copy them from and into a folder."""
+"""The commands for the photos in the bucket: compare them with the rows, copy them, draw them."""
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from invoke.context import Context
+from invoke.exceptions import Exit
 from invoke.tasks import task
 
-from eduguard.commands.shared import JSON, settings_of
+from eduguard.commands.shared import CONFIRM, JSON, SCHOOL, settings_of
 from eduguard.commands.words import Command
 from eduguard.errors import EduguardError
 from eduguard.identifiers import KEY_FORM
 from eduguard.terminal import ask, print_json, print_note, print_rows, print_step
 
+if TYPE_CHECKING:
+    from eduguard.aws import Bucket
+    from eduguard.settings import Settings
+
 _SHOWN = 20  # keys in an error
+_LOOK = 2  # exit status: done, and some photos ask for a look
 _COPY = {"folder": f"laid out like the bucket: {KEY_FORM}", "dry-run": "only count what would be copied"}
+
+_CONFIRM_BUCKET = "the bucket's name: consent to what is put there"
 
 EXAMPLES = {
     "photos check": "inv photos check --json",
+    "photos copy": "inv photos copy --from production --dry-run",
+    "photos draw": "inv photos draw --dry-run",
     "photos pull": "inv photos pull photos",
     "photos push": "inv photos push photos --dry-run",
 }
@@ -88,3 +99,112 @@ def photos_push(c: Context, folder: str, dry_run: bool = False, yes: bool = Fals
     with Progress() as progress:
         push(plan, files, bucket, advance=progress.begin("push", len(plan.keys), "photos").advance)
     print_step("push", plan.summary(done="pushed"))
+
+
+@task(
+    name="photos draw",
+    help={
+        "school": SCHOOL,
+        "dry-run": "only count what would be drawn",
+        "confirm-bucket": _CONFIRM_BUCKET,
+        "confirm": CONFIRM,
+    },
+)
+def photos_draw(
+    c: Context, school: str = "", dry_run: bool = False, confirm_bucket: str = "", confirm: str = ""
+) -> None:
+    """Draw a portrait of nobody for each photo that the rows name and the bucket lacks; classmates stay unlike."""
+    from eduguard.portability import draw_photos, plan_drawing, read_portraits
+    from eduguard.postgres import connect
+    from eduguard.progress import Progress
+    from eduguard.students import check_keys, prepare_bucket
+    from eduguard.targets import target_bucket, target_database, target_places
+
+    settings = settings_of(c, school=school)
+    bucket = target_bucket(settings)
+    with connect(target_database(settings), purpose="photos draw") as conn:
+        portraits = read_portraits(conn, target_places(settings, conn))
+    check_keys(each.key for each in portraits)
+    plan = plan_drawing(portraits, bucket)
+    if dry_run:
+        print_step("draw", plan.summary(done="to draw"))
+        return
+    if plan.others:
+        doing = f"replaces {len(plan.others):,} photos that were not drawn ({', '.join(plan.others[:_SHOWN])})"
+        _require_bucket(bucket, settings, doing, confirm_bucket)
+    if plan.faces:
+        prepare_bucket(bucket, print_note)
+    with Progress() as progress:
+        draw_photos(plan, bucket, advance=progress.begin("draw", len(plan.faces), "portraits").advance)
+    print_step("draw", plan.summary(done="drawn"))
+    if plan.others:
+        print_note("Faces that were indexed are those of the photos before: inv reindex --into NEW makes all again")
+
+
+@task(
+    name="photos copy",
+    help={
+        "from": "the target whose bucket is copied; it is only listed and read",
+        "school": SCHOOL,
+        "dry-run": "only count what would be copied",
+        "confirm-bucket": _CONFIRM_BUCKET,
+        "confirm": CONFIRM,
+    },
+)
+def photos_copy(
+    c: Context,
+    from_: str = "",
+    school: str = "",
+    dry_run: bool = False,
+    confirm_bucket: str = "",
+    confirm: str = "",
+) -> None:
+    """Copy the photos that this target's rows name from another target's bucket, and compare ETag and size."""
+    from eduguard.portability import can_copy_inside, check_other_bucket, copy_photos, plan_copy, read_photo_keys
+    from eduguard.postgres import connect
+    from eduguard.progress import Progress
+    from eduguard.students import check_keys, prepare_bucket
+    from eduguard.targets import target_bucket, target_database, target_places
+
+    if not from_:
+        raise EduguardError("inv photos copy needs the target to copy from", hint="inv photos copy --from TARGET")
+    settings = settings_of(c, school=school)
+    other = settings.other_target(from_, needs_database=False)
+    check_other_bucket(other.target, settings.target)
+    source, bucket = target_bucket(other), target_bucket(settings)
+    with connect(target_database(settings), purpose="photos copy") as conn:
+        keys = read_photo_keys(conn, target_places(settings, conn))
+    check_keys(keys)
+    plan = plan_copy(keys, source, bucket)
+    if dry_run:
+        print_step("copy", plan.summary(done="to copy"))
+        return
+    if plan.keys:
+        doing = f"gets {len(plan.keys):,} photos of bucket {source.name} of target {from_}, real children perhaps"
+        _require_bucket(bucket, settings, doing, confirm_bucket)
+        prepare_bucket(bucket, print_note)
+    is_inside = can_copy_inside(other.target, settings.target)
+    with Progress() as progress:
+        step = progress.begin("copy", len(plan.keys), "photos")
+        copy_photos(plan, source, bucket, is_inside=is_inside, advance=step.advance)
+    print_step("copy", plan.summary(done="copied"))
+    if plan.missing:
+        raise Exit(f"error: bucket {source.name} lacks {_name(plan.missing)}", code=_LOOK)
+
+
+def _require_bucket(bucket: "Bucket", settings: "Settings", doing: str, confirmed: str) -> None:
+    """Ask for the bucket's name, unless it was passed.
+
+    Raises:
+        EduguardError: without it; nothing was changed.
+    """
+    text = f"Bucket {bucket.name} of target {settings.target.name} {doing}"
+    if confirmed == bucket.name or (not confirmed and ask(f"{text}\nType the bucket's name to go on:") == bucket.name):
+        return
+    wrong = f"; {confirmed!r} is not its name" if confirmed else ""
+    raise EduguardError(f"Nothing was changed. {text}{wrong}", hint=f"To go on, pass --confirm-bucket {bucket.name}")
+
+
+def _name(keys: tuple[str, ...]) -> str:
+    more = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
+    return f"{len(keys)} photos: {', '.join(keys[:_SHOWN])}{more}"

@@ -2,7 +2,15 @@
 
 from eduguard.portability.apart import check_apart
 from eduguard.portability.closure import Scope, Selection, describe
+from eduguard.portability.copied_photos import (
+    can_copy_inside,
+    check_other_bucket,
+    copy_photos,
+    plan_copy,
+    read_photo_keys,
+)
 from eduguard.portability.coverage import Coverage, cover
+from eduguard.portability.drawn_photos import draw_photos, plan_drawing, read_portraits
 from eduguard.portability.estimate import Estimate, at_pace, choose_threads, estimate
 from eduguard.portability.export import count_rows, new_folder, one_snapshot, write_masked, write_plain
 from eduguard.portability.generate import World, Written, generate
@@ -35,17 +43,21 @@ __all__ = [
     "World",
     "Written",
     "at_pace",
+    "can_copy_inside",
     "check_apart",
     "check_empty_but_for",
     "check_files",
     "check_migrations",
+    "check_other_bucket",
     "check_unused",
     "choose_old",
     "choose_threads",
+    "copy_photos",
     "count_rows",
     "cover",
     "default_file",
     "describe",
+    "draw_photos",
     "estimate",
     "find_key",
     "generate",
@@ -57,9 +69,13 @@ __all__ = [
     "new_manifest",
     "one_snapshot",
     "parse_rules",
+    "plan_copy",
+    "plan_drawing",
     "plan_reindexing",
     "read_keys",
     "read_manifest",
+    "read_photo_keys",
+    "read_portraits",
     "read_rules",
     "read_schema",
     "read_wanted",

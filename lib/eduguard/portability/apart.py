@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from eduguard.errors import EduguardError
+from eduguard.portability.copied_photos import check_other_bucket
 from eduguard.postgres import connect, read_value
 from eduguard.settings import Settings, Target
 from eduguard.targets import target_database
@@ -27,8 +28,7 @@ def check_apart(source: Settings, settings: Settings) -> None:
     theirs, ours = target_database(source), target_database(settings)
     if theirs.name == ours.name and _read_server(theirs) == _read_server(ours):
         raise _refused(there, here, f"database {ours.name} is that of both")
-    if _bucket(there) == _bucket(here):
-        raise _refused(there, here, f"bucket {here.bucket} is that of both")
+    check_other_bucket(there, here)
     shared = {name for name, other in here.claimed.items() if other == there.name}
     if both := sorted(shared & {here.collection, *here.collections.values()}):
         raise _refused(there, here, f"collection {', '.join(both)} is that of both")
@@ -39,12 +39,6 @@ def _refused(there: Target, here: Target, reason: str) -> EduguardError:
         f"Nothing was read or written: target {there.name} cannot be taken to target {here.name}, {reason}",
         hint="INVOKE_TARGET names the target that is filled, --from the one that is read; invoke.yaml has both.",
     )
-
-
-def _bucket(target: Target) -> tuple[str | None, str, str | None]:
-    # One name is one bucket for every account of a cloud (Amazon S3 user guide, bucket naming rules); R2 has a URL of
-    # its own for each account.
-    return target.s3_endpoint, target.bucket, target.aws_profile if target.s3_endpoint else None
 
 
 def _read_server(database: "Database") -> str:

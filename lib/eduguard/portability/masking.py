@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from eduguard import identifiers
 from eduguard.portability.copying import keep_cells, read_cell, write_csv
 from eduguard.portability.coverage import Coverage, constant_of
 from eduguard.portability.fakes import Fake, Fakes
@@ -11,6 +12,11 @@ from eduguard.portability.schema import Column, Table
 
 Cells = Sequence[str]
 Mask = Callable[[Cells], Cells]
+# A FaceId is of one collection, and the rows that name a collection would have faces written to the source's.
+_OF_THE_COLLECTION: Mapping[str, Mapping[str, str | None]] = {
+    "student_faces": {"face_id": identifiers.PLACEHOLDER, "indexed_at": None},
+    "students": {"aws_collection_id": None},
+}
 _MOST_KNOWN = 50_000  # values of a column that are remembered
 
 
@@ -61,9 +67,10 @@ def mask_table(coverage: Coverage, table: Table, fakes: Fakes, shared: dict[str,
 
 
 def keep_table(table: Table) -> TableMask:
-    """Return masks that leave every value as it is."""
+    """Return masks that leave every value as it is, but for what is of the source's collection only."""
     columns = tuple(column.name for column in table.written)
-    return TableMask(columns=columns, masks=(keep_cells,) * len(columns))
+    own = _OF_THE_COLLECTION.get(table.name, {})
+    return TableMask(columns=columns, masks=tuple(_all(own[name]) if name in own else keep_cells for name in columns))
 
 
 def _mask(coverage: Coverage, table: Table, column: Column, fakes: Fakes, shared: dict[str, Mask]) -> Mask:
@@ -71,10 +78,9 @@ def _mask(coverage: Coverage, table: Table, column: Column, fakes: Fakes, shared
     if rule.name == KEEP:
         return keep_cells
     if rule.name == CLEAR:
-        return lambda cells: [""] * len(cells)
+        return _all(None)
     if rule.name in (CONSTANT, PLACEHOLDER):
-        constant = write_csv(constant_of(rule))
-        return lambda cells: [constant] * len(cells)
+        return _all(constant_of(rule))
     if rule.name != KEY:
         return _remembering(_fake(rule, column, fakes))
     home, named = find_home(coverage.schema, table, column.name)
@@ -82,6 +88,11 @@ def _mask(coverage: Coverage, table: Table, column: Column, fakes: Fakes, shared
     if any(reference.to == home for each in coverage.schema.values() for reference in each.references):
         shared[f"{home}.{named}"] = mask
     return mask
+
+
+def _all(value: str | None) -> Mask:
+    cell = write_csv(value)
+    return lambda cells: [cell] * len(cells)
 
 
 def find_home(schema: Mapping[str, Table], table: Table, column: str) -> tuple[str, str]:

@@ -36,6 +36,7 @@ from eduguard.students.enrolment import (
 )
 from eduguard.students.photos import (
     PhotoReport,
+    check_keys,
     check_photos,
     find_files,
     plan_pull,
@@ -43,13 +44,15 @@ from eduguard.students.photos import (
     pull,
     push,
 )
-from eduguard.students.pictures import read_picture
+from eduguard.students.pictures import DRAWN, DRAWN_COMMENT, marks_of, read_picture
 from eduguard.students.samples import FolderPhoto, SamplesReport, enrol_samples, find_photos
 from eduguard.students.storage import Storage, check_private, prepare_bucket, prepare_collection
 from eduguard.students.unenrolment import find_traces, remove_traces
 from eduguard.students.users import apply_users, find_mixed, name_mixed, plan_users
 
 __all__ = [
+    "DRAWN",
+    "DRAWN_COMMENT",
     "Caution",
     "Enrolment",
     "Faces",
@@ -64,6 +67,7 @@ __all__ = [
     "Stranger",
     "annotate_photos",
     "apply_users",
+    "check_keys",
     "check_photos",
     "check_private",
     "check_strangers",
@@ -81,6 +85,7 @@ __all__ = [
     "index_stored",
     "judge_matches",
     "list_face_ids",
+    "marks_of",
     "name_empty",
     "name_mixed",
     "name_outputs",

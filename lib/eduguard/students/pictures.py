@@ -20,7 +20,8 @@ SMALLEST_SIDE = 80  # pixels; Rekognition takes nothing smaller (guidelines and 
 LARGEST_OBJECT = 15 * 1024 * 1024  # bytes; Rekognition takes no larger picture from a bucket
 DRAWN = {"origin": "drawn"}
 """the metadata in the bucket of a photo that our own code drew"""
-_DRAWN_COMMENT = b"drawn by EduGuard DB"  # in the file; seed_data/draw_photos.py writes it
+DRAWN_COMMENT = b"drawn by EduGuard DB"
+"""the comment in the file of such a photo; seed_data/draw_photos.py writes it too"""
 _LARGEST_FILE = 64 * 1024 * 1024  # bytes; no photo, whatever it says
 _MARGIN = 0.4  # of a face's own width and height, on each side of it: recognisers want the whole head
 _FONT = "DejaVuSans.ttf"  # there on most Linux machines
@@ -52,7 +53,7 @@ class Picture:
 
 def marks_of(jpeg: bytes) -> Mapping[str, str]:
     """Return what the bucket keeps about a JPEG as metadata."""
-    return DRAWN if read_comment(jpeg) == _DRAWN_COMMENT else {}
+    return DRAWN if read_comment(jpeg) == DRAWN_COMMENT else {}
 
 
 def read_picture(file: Path) -> Picture:

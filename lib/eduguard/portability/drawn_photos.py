@@ -1,0 +1,141 @@
+"""Portraits that we draw, under the keys that rows name: classmates unlike each other, one face for each student."""
+
+import io
+import os
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from itertools import cycle, groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from eduguard.aws import Bucket
+from eduguard.identifiers import PHOTOS, split_external_image_id
+from eduguard.portability.drawing.face import Colour, Light, Pose
+from eduguard.portability.reindexing import read_keys
+from eduguard.schools import Place, Scope
+from eduguard.students import DRAWN, DRAWN_COMMENT
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+_AT_ONCE = 8
+_FACE = "face"  # the metadata key of the number of the face that was drawn
+# Each line is faces (numbers for `draw_anybody`) of which any two are unlike; no face is in two lines.
+_UNLIKE = Path(__file__).parent / "drawing" / "classmates.csv"
+_SIZE, _QUALITY = (200, 250), 88
+# How the head is held, the light and the backdrop: of a student's first photo, the second, the third, and so on again.
+_SHOTS: tuple[tuple[Pose, Light, Colour], ...] = (
+    (Pose(), Light(side=0.4, shadow=0.2), (170, 190, 205)),
+    (Pose(yaw=7.0, roll=-3.0, smile=0.2), Light(side=-0.8, shadow=0.3, warmth=0.6), (205, 196, 170)),
+    (Pose(yaw=-6.0, roll=3.0), Light(side=0.8, shadow=0.25, warmth=-0.5), (120, 150, 130)),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Portrait:
+    """A photo that a row names, and the class of its student: section, or grade where there is none."""
+
+    student_id: str
+    number: int
+    key: str
+    group: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawingPlan:
+    """What is to be drawn: the face of each photo; and what is in the bucket."""
+
+    faces: Mapping[Portrait, int]
+    """the number of the face by photo"""
+    drawn: int = 0
+    """photos that are drawn already"""
+    others: tuple[str, ...] = ()
+    """keys of photos that we did not draw, which are replaced"""
+
+    def summary(self, *, done: str) -> str:
+        """Return the counts as one line."""
+        replacing = f", {len(self.others):,} in place of photos that were not drawn" if self.others else ""
+        return f"{len(self.faces):,} portraits {done}, {self.drawn:,} were there{replacing}"
+
+
+def read_portraits(conn: "Connection", places: Iterable[Place]) -> list[Portrait]:
+    """Return every photo that the rows of some collections name, classmates together; read-only."""
+    query = "SELECT id, coalesce(grade_section_id, grade_id, '') FROM students"
+    groups: dict[str, str] = dict(conn.execute(query).fetchall())
+    keys = {name: key for place in places for name, key in read_keys(conn, Scope(place=place)).items()}
+    named = ((split_external_image_id(name), key) for name, key in keys.items())
+    portraits = [
+        Portrait(student_id=parts[0], number=parts[1], key=key, group=groups[parts[0]]) for parts, key in named if parts
+    ]
+    return sorted(portraits, key=lambda each: (each.group, each.student_id, each.number))
+
+
+def plan_drawing(portraits: Iterable[Portrait], bucket: Bucket) -> DrawingPlan:
+    """Say which portraits are missing; a photo that we drew stays as it is; read-only."""
+    wanted, stored = list(portraits), bucket.sizes(PHOTOS) if bucket.exists() else {}
+    there = [each for each in wanted if each.key in stored]
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        marks = dict(zip(there, threads.map(lambda each: bucket.read_metadata(each.key), there), strict=True))
+    drawn = {each: found for each, found in marks.items() if DRAWN.items() <= found.items()}
+    known = {each.student_id: int(found[_FACE]) for each, found in drawn.items() if found.get(_FACE, "").isdecimal()}
+    faces = choose_faces(wanted, known)
+    return DrawingPlan(
+        faces={each: faces[each.student_id] for each in wanted if each not in drawn},
+        drawn=len(drawn),
+        others=tuple(each.key for each in there if each not in drawn),
+    )
+
+
+def choose_faces(portraits: Iterable[Portrait], known: Mapping[str, int]) -> dict[str, int]:
+    """Return the number of each student's face; a pure function.
+
+    A student keeps the face that is drawn already. The others of a class get faces of one group, of which any two
+    are unlike; a class that is larger than the group gets faces of the next one too. With more classes than groups,
+    students of different classes share a face.
+
+    Args:
+        portraits: classmates together.
+        known: the faces that are drawn already, by student.
+    """
+    groups, chosen = _read_groups(), dict[str, int]()
+    for number, (_, members) in enumerate(groupby(portraits, key=lambda each: each.group)):
+        students = list(dict.fromkeys(each.student_id for each in members))
+        taken = {known[student] for student in students if student in known}
+        once = [face for face in _faces_from(groups, number) if face not in taken]
+        faces = cycle(once or _faces_from(groups, number))
+        chosen |= {student: known[student] if student in known else next(faces) for student in students}
+    return chosen
+
+
+def _faces_from(groups: tuple[tuple[int, ...], ...], number: int) -> list[int]:
+    """Return the faces of a group, then those of all groups after it and before it."""
+    start = number % len(groups)
+    return [face for group in (*groups[start:], *groups[:start]) for face in group]
+
+
+@cache
+def _read_groups() -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(map(int, line.split(","))) for line in _UNLIKE.read_text().splitlines())
+
+
+def draw_photos(plan: DrawingPlan, bucket: Bucket, *, advance: Callable[[], None] = lambda: None) -> None:
+    """Draw the portraits of a plan and put each into the bucket, marked as drawn; a run can go on where one ended."""
+
+    def draw(portrait: Portrait, face: int) -> None:
+        bucket.put(portrait.key, draw_shot(face, portrait.number), {**DRAWN, _FACE: str(face)})
+        advance()
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as threads:
+        list(threads.map(draw, plan.faces.keys(), plan.faces.values()))
+
+
+def draw_shot(face: int, number: int) -> bytes:
+    """Return a student's photo of some number as a JPEG file, the same whenever it is drawn."""
+    from eduguard.portability.drawing.anybody import make_face
+    from eduguard.portability.drawing.scene import draw_portrait
+
+    picture, content = draw_portrait(make_face(face), *_SHOTS[(number - 1) % len(_SHOTS)], _SIZE), io.BytesIO()
+    picture.save(content, "JPEG", quality=_QUALITY, comment=DRAWN_COMMENT)
+    return content.getvalue()
