@@ -192,17 +192,17 @@ def _index(settings: Settings, work: Work) -> "list[Reindexed]":
     from eduguard.targets import check_writable, target_storage
 
     for plan in work.plans:
-        if plan.to_index:
+        if plan.to_index or not plan.photos:
             check_writable(settings, plan.place.collection)
     done, note = list[Reindexed](), cache(print_note)
     at_once = choose_threads(settings.target.requests_per_second)
     with Progress() as progress:
         for plan in work.plans:
-            if not plan.to_index:
+            if plan.photos and not plan.to_index:
                 done.append(Reindexed(plan=plan, refused={}))
                 continue
             storage = target_storage(settings, plan.place)
-            prepare_collection(storage, note)
+            prepare_collection(storage, note)  # of a school without photos too: a sync needs it
             step = progress.begin(plan.place.collection, len(plan.to_index), "photos")
             done.append(index_missing(plan, storage, stored=work.stored, at_once=at_once, advance=step.advance))
     return done
