@@ -337,15 +337,16 @@ def test_a_collection_of_each_school_is_checked(values: dict[str, Any], collecti
 
 def test_a_collection_that_another_target_names_on_the_same_account_is_not_written_to(values: dict[str, Any]) -> None:
     targets = values["targets"]
-    targets["copy"] = targets["local"] | {"collection": "shared", "collections": None}
+    targets["copy"] = targets["local"] | {"collection": "shared", "collections": {"b": "of-b", "c": None}}
     targets["abroad"] = targets["copy"] | {"collection": "elsewhere", "region": "eu-west-1"}
     targets["other"] = targets["copy"] | {"collection": "their-own", "aws_profile": "other"}
     settings = load_settings(values, root=ROOT, environment={})
     check_writable(settings, "their-own")
     check_writable(settings, "eduguard-school-default")
     check_writable(settings, "elsewhere")
-    with pytest.raises(EduguardError, match="Collection shared is target copy's too"):
-        check_writable(settings, "shared")
+    for taken in ("shared", "of-b"):
+        with pytest.raises(EduguardError, match=f"Collection {taken} is target copy's too"):
+            check_writable(settings, taken)
 
 
 @pytest.mark.parametrize(
