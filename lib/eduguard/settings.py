@@ -88,9 +88,9 @@ class Settings:
     anonymise_key: Path | None = None
     """where the key of an export is kept; None: in the user's folder of settings"""
     env_file: Path | None = None
-    targets: Mapping[str, Any] = field(repr=False, compare=False)  # as in the files; a URL may hold a password
-    sources: Sources = field(compare=False)
-    database_source: str = field(compare=False)
+    targets: Mapping[str, Any] = field(repr=False)  # as in the files; a URL may hold a password
+    sources: Sources
+    database_source: str
     """where the database's URL is"""
     is_other: bool = False
     """the target is not the chosen one: libpq's variables do not mean it"""

@@ -25,6 +25,7 @@ def _judging(module: str, functions: str, *tests: str) -> Part:
     return Part(module=module, functions=frozenset(functions.split()), tests=tests)
 
 
+_SETTINGS = ("tests/test_shown_settings.py", "tests/test_settings.py")
 PARTS = (
     Part(module="sync/plan", tests=("tests/sync/test_plan.py",)),
     Part(module="identifiers", tests=("tests/test_identifiers.py", "tests/sync/test_plan.py")),
@@ -36,9 +37,9 @@ PARTS = (
     Part(module="fixtures/yaml_rows", tests=("tests/fixtures/test_reading.py", "tests/fixtures/test_parts.py")),
     Part(module="fixtures/values", tests=("tests/fixtures/test_parts.py",)),
     Part(module="migrations/statements", tests=("tests/migrations/test_statements.py",)),
-    Part(module="settings", tests=("tests/test_settings.py",)),
-    Part(module="values", tests=("tests/test_settings.py",)),
-    Part(module="variables", tests=("tests/test_settings.py",)),
+    Part(module="settings", tests=_SETTINGS),
+    Part(module="values", tests=_SETTINGS),
+    Part(module="variables", tests=_SETTINGS),
     _judging(
         "students/attendance",
         "present_students name_session describe_rest _name summarise_attendance",

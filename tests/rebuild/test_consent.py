@@ -53,6 +53,12 @@ def test_any_database_of_this_machine_is_changed_without_asking() -> None:
     assert not protection.needs_no_consent(STRANGE, "open", replacing=True)
 
 
+@pytest.mark.parametrize("kind", ["confirm", "refuse"])
+@pytest.mark.parametrize("replacing", [True, False])
+def test_nothing_is_done_without_asking_where_the_target_is_not_open(kind: str, replacing: bool) -> None:
+    assert not protection.needs_no_consent(OURS, kind, replacing=replacing)
+
+
 @pytest.mark.parametrize("state", [STRANGE, replace(STRANGE, is_local=False)])
 @pytest.mark.parametrize("kind", ["open", "confirm"])
 def test_the_name_that_was_passed_is_consent(state: DatabaseState, kind: str) -> None:
@@ -83,6 +89,7 @@ def test_the_question_says_what_would_be_done_and_why_it_is_asked(
         ("yes", "", "'yes' is not its name, school"),
         ("", "", "'' is not its name, school"),
         ("school", "other", "'other' is not its name, school"),
+        ("school", "school2", "'school2' is not its name, school"),
     ],
 )
 def test_another_answer_than_the_name_is_no_consent(answer: str | None, confirm: str, why: str) -> None:

@@ -35,7 +35,7 @@ def test_one_student_is_one_face_of_a_photo_the_most_similar() -> None:
 
 
 def test_the_best_of_several_photos_is_recorded_and_strangers_to_the_class_are_not() -> None:
-    sightings = decide([seen(0, "ana", 96), seen(1, "ana", 98), seen(1, "eva", 99)], threshold=95)
+    sightings = decide([seen(0, "ana", 96), seen(1, "ana", 98), seen(1, "eva", 99), seen(2, "ana", 97)], threshold=95)
     present = present_students(sightings, ROSTER)
     assert {student: likeness.similarity for student, likeness in present.items()} == {"ana": 98}
 

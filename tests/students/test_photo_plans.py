@@ -84,9 +84,9 @@ def test_a_plan_says_what_it_replaces_and_passes_over_only_where_there_is_some()
 
 
 def test_what_is_missing_or_differs_is_copied() -> None:
-    same = {"b": True, "a": None, "d": False, "c": None}
+    same = {"b": True, "a": None, "d": False, "c": None, "e": True}
     plan = photos._plan(same, same.__getitem__, passed_over=iter(["y", "x"]))
-    assert plan == CopyPlan(keys=("a", "c", "d"), replaced=("d",), unchanged=1, passed_over=("x", "y"))
+    assert plan == CopyPlan(keys=("a", "c", "d"), replaced=("d",), unchanged=2, passed_over=("x", "y"))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from PIL import Image
 
 from eduguard.aws import Box
 from eduguard.errors import EduguardError
+from eduguard.students import pictures
 from eduguard.students.pictures import cut_face, draw_names, read_picture
 
 SURE = "#2ecc71"
@@ -199,3 +200,29 @@ def test_each_name_is_under_its_frame_in_its_colour() -> None:
         label = drawn.crop((left + 6, bottom + 2, left + 40, bottom + 26))
         assert any(sum(pixel) < 150 for pixel in pixels(label)), "no name"
         assert is_near(drawn.getpixel((right - 5, bottom + 20)), WHITE), "the tab is as long as the name"
+
+
+def label(text: str = "Ág") -> tuple[Image.Image, tuple[int, int, int, int]]:
+    """A picture with one name on a red tab, and where the letters are, without the tab's padding."""
+    white = Image.new("RGB", (1400, 900), "white")
+    drawn = Image.open(
+        io.BytesIO(draw_names(white, [(Box(left=0.2, top=0.2, width=0.3, height=0.3), text, "#ff0000")]))
+    )
+    tab_of_it = drawn.crop((0, 451, 1400, 900)).convert("RGB")  # below the frame
+    dark = tab_of_it.convert("L").point(lambda grey: 255 if grey < 40 else 0)
+    return tab_of_it, dark.getbbox() or (0, 0, 0, 0)
+
+
+def test_a_name_is_in_the_middle_of_its_tab() -> None:
+    picture, (left, top, right, bottom) = label()
+    red = picture.split()[1].point(lambda green: 255 if green < 100 else 0).getbbox() or (0, 0, 0, 0)
+    padding = (left - red[0], top - red[1], red[2] - right, red[3] - bottom)
+    assert min(padding) >= 4, padding
+    assert max(padding) - min(padding) <= 4, padding
+
+
+def test_a_machine_without_the_font_draws_the_letters_without_their_accents(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "_FONT", "there is no such font.ttf")
+    accents, plain = (label(text) for text in ("Ñandú Ávila", "Nandu Avila"))
+    assert accents[1] == plain[1]
+    assert accents[1][2] - accents[1][0] > 60

@@ -101,6 +101,8 @@ def test_faces_that_are_not_ours_are_told_apart() -> None:
     )
     kinds = {kind: [each.face_id for each in getattr(plan, kind)] for kind in ("foreign", "temporary", "orphan")}
     assert kinds == {"foreign": ["f2", "f1"], "temporary": ["f3"], "orphan": ["f4"]}
+    assert plan.summary(applied=False) == "0 to sync, 0 unchanged, 0 not in collection, 4 in collection only"
+    assert (plan.shown, plan.rows) == (4, 0)
 
 
 def test_two_rows_that_hold_each_others_faces_swap_them() -> None:

@@ -21,7 +21,7 @@ def asking(answer: str | None) -> Asking:
 
     def ask(question: str) -> str | None:
         asked.append(question)
-        return answer
+        return None if answer is None else "".join(answer)  # another object than the name, as what is typed is
 
     return asked, ask
 
