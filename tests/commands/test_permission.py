@@ -85,6 +85,7 @@ class Town:
 
     def add_source(self) -> None:
         with connect(self.database.maintenance, purpose="tests") as conn:
+            execute_for(conn, "DROP DATABASE IF EXISTS {}", self.source)
             execute_for(conn, "CREATE DATABASE {} TEMPLATE {}", self.source, self.database)
 
     def fill_other_bucket(self) -> None:
