@@ -115,7 +115,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Migrations, and fixtures and photos of one face."""
     folder = tmp_path_factory.mktemp("town")
     shutil.copytree(ROOT / "migrations", folder / "migrations")
-    shutil.copytree(ROOT / "seed_data", folder / "seed_data", ignore=shutil.ignore_patterns("students", "drawing"))
+    shutil.copytree(ROOT / "seed_data", folder / "seed_data", ignore=shutil.ignore_patterns("students"))
     faces = folder / "seed_data" / "10_student_faces.yaml"
     faces.write_text("- id:".join(faces.read_text().split("- id:")[:2]))
     photo = folder / "seed_data" / "photos" / PHOTO.format(1)
@@ -184,7 +184,7 @@ CASES = [
     Case("enrol student-001 PHOTO", OWN, is_own=True),
     Case("enrol --from MORE", OWN, Town.add_folder, is_own=True),
     Case("full --yes", REPLACE, is_own=True),
-    Case("generate NEW", READ),
+    Case("generate PULLED", READ),
     Case("migrate", OWN),
     Case("migrate --plan", READ),
     Case("migration new NEW", READ),
