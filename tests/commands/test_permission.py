@@ -135,7 +135,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Migrations, and fixtures and photos of one face."""
     folder = tmp_path_factory.mktemp("town")
     shutil.copytree(ROOT / "migrations", folder / "migrations")
-    shutil.copytree(ROOT / "seed_data", folder / "seed_data", ignore=shutil.ignore_patterns("students", "drawing"))
+    shutil.copytree(ROOT / "seed_data", folder / "seed_data", ignore=shutil.ignore_patterns("students"))
     faces = folder / "seed_data" / "10_student_faces.yaml"
     faces.write_text("- id:".join(faces.read_text().split("- id:")[:2]))
     photo = folder / "seed_data" / "photos" / PHOTO.format(1)
@@ -210,7 +210,7 @@ CASES = [
     Case("export EXPORTED", READ),
     Case("export EXPORTED --plain --confirm-plain DATABASE", OWN),
     Case("full --yes", REPLACE, is_own=True),
-    Case("generate NEW", READ),
+    Case("generate PULLED", READ),
     Case("load TAKEN", REPLACE, Town.export),
     Case("migrate", OWN),
     Case("migrate --plan", READ),

@@ -15,6 +15,7 @@ from eduguard.portability.drawing.face import Light, Pose
 from eduguard.portability.drawing.scene import draw_portrait
 from eduguard.portability.portraits import choose_faces, read_groups
 from localcloud.rekognition.engine import Engine
+from localcloud.rekognition.quality import BARS
 
 LARGEST_SECTION = 38
 
@@ -24,16 +25,18 @@ def engine() -> Engine:
     return Engine.load()
 
 
-def embed(engine: Engine, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+def find_feature(engine: Engine, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
     faces = engine.detect(picture)
     assert len(faces) == 1
-    assert faces[0].score > 0.75
-    return engine.embed(picture, faces[0])
+    return engine.feature(picture, faces[0])
 
 
 def embed_group(engine: Engine, group: tuple[int, ...]) -> NDArray[np.float32]:
     pictures = (cv2.imdecode(np.frombuffer(draw_anybody(face), np.uint8), cv2.IMREAD_COLOR) for face in group)
-    return np.array([embed(engine, picture) for picture in pictures])
+    features = np.array([find_feature(engine, picture) for picture in pictures])
+    lengths = np.linalg.norm(features, axis=1)
+    assert lengths.min() > BARS["LOW"].length, "a face is refused for its quality"
+    return features / lengths[:, None]
 
 
 def largest_cosine(embeddings: NDArray[np.float32]) -> float:
@@ -58,7 +61,7 @@ def test_classmates_are_apart_and_another_picture_is_most_like_their_own(engine:
     shot = Pose(yaw=8.0, roll=-3.0, size=0.27, smile=0.2), Light(side=-0.8, shadow=0.3, warmth=0.6), (205, 196, 170)
     for place in range(0, LARGEST_SECTION, 4):
         other = np.asarray(draw_portrait(make_face(group[place]), *shot))[:, :, ::-1]
-        likeness = embeddings @ embed(engine, np.ascontiguousarray(other))
+        likeness = embeddings @ find_feature(engine, np.ascontiguousarray(other))
         assert int(likeness.argmax()) == place
 
 

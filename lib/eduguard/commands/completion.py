@@ -23,6 +23,39 @@ BASH = r"""_eduguard() {
 }
 complete -F _eduguard inv
 """
+ZSH = r"""(( $+functions[compdef] )) || { autoload -Uz compinit && compinit }
+_eduguard() {
+  local -a before offered
+  before=("${(@Q)words[2,CURRENT-1]}")
+  local -x INV_BEFORE="${(pj:\n:)before}" INV_CURRENT="${(Q)PREFIX}"
+  offered=("${(@f)$("$words[1]" completion words 2>/dev/null)}")
+  (( ${offered[(Ie)<files>]} )) && _files
+  (( ${offered[(Ie)<folders>]} )) && _files -/
+  compadd -- ${offered:#<*>}
+}
+compdef _eduguard inv
+"""
+FISH = r"""function __eduguard
+    set -l before (commandline -opc)
+    set -l current (commandline -ct)
+    set -l program $before[1]
+    set -e before[1]
+    set -l joined (string join \n -- $before | string collect)
+    for offered in (env INV_BEFORE="$joined" INV_CURRENT="$current" $program completion words 2>/dev/null)
+        switch $offered
+            case '<files>'
+                __fish_complete_path $current
+            case '<folders>'
+                __fish_complete_directories $current ''
+            case '*'
+                printf '%s\n' $offered
+        end
+    end
+end
+complete -c inv -f -a '(__eduguard)'
+"""
+SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
+"""by shell; each passes the words before the cursor apart from the one that is begun"""
 
 
 def print_words(tasks: Mapping[str, Task[Any]], flags_of: Callable[[Task[Any]], Flags]) -> None:

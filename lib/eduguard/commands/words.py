@@ -101,10 +101,10 @@ def _complete(words: list[str], tasks: Mapping[str, Task[Any]]) -> None:
     with exit_on_failure():
         if words == ["words"]:
             completion.print_words(tasks, _flags)
-        elif words == ["bash"]:
-            sys.stdout.write(completion.BASH)
+        elif len(words) == 1 and words[0] in completion.SCRIPTS:
+            sys.stdout.write(completion.SCRIPTS[words[0]])
         else:
-            raise EduguardError("inv completion needs the name of a shell", hint="inv completion bash")
+            raise EduguardError("inv completion needs the name of a shell", hint="inv completion bash, or zsh, or fish")
 
 
 def _is_for_invoke() -> bool:

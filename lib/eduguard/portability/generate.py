@@ -43,8 +43,8 @@ class World:
             raise EduguardError(f"--schools {self.schools}: it is from 1 to {MOST_SCHOOLS}")
         if not self.schools <= self.students <= self.schools * MOST_STUDENTS:
             raise EduguardError(
-                f"--students {self.students} in {self.schools} schools: it is from {self.schools} to "
-                f"{self.schools * MOST_STUDENTS:,}",
+                f"--students {self.students} in {self.schools} school{'s' * (self.schools > 1)}: it is from "
+                f"{self.schools} to {self.schools * MOST_STUDENTS:,}",
                 hint=f"Each school has from 1 to {MOST_STUDENTS:,} students, so that everybody has a RUT of their own.",
             )
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from time import monotonic
 
@@ -47,7 +48,7 @@ def draw_portraits(
         folder: in which the photos are laid out like the bucket.
         schools: whose students.
         begin: takes the number of faces, returns what is called after each.
-        note: says how long it will take, measured by the first.
+        note: says how long it will take, measured by the first few.
     """
     from eduguard.portability.drawing.anybody import draw_anybody
 
@@ -55,17 +56,24 @@ def draw_portraits(
     for school in schools:
         for student, face in choose_faces(school):
             students.setdefault(face, []).append(student)
-    workers, began = os.cpu_count() or 1, monotonic()
-    first = next(iter(students))
-    draw_anybody(first)
-    seconds = (monotonic() - began) * len(students) / workers
-    note(f"photos: {len(students):,} faces to draw, about {max(1, round(seconds)):,} s")
-    advance = begin(len(students))
-    with ThreadPoolExecutor(workers) as threads:
-        for face, content in zip(students, threads.map(draw_anybody, students), strict=True):
-            for student in students[face]:
-                name = photo_key(student, 1)
-                (folder / name).parent.mkdir(parents=True)
-                (folder / name).write_bytes(content)
-                yield name, sha256(content).hexdigest()
+    faces, workers = list(students), os.cpu_count() or 1
+    threads = ThreadPoolExecutor(workers)
+    try:
+        began, trial = monotonic(), faces[: 2 * workers]
+        drawn = list(threads.map(draw_anybody, trial))
+        seconds = (monotonic() - began) / len(trial) * len(faces)
+        note(f"photos: {len(faces):,} faces to draw, about {max(1, round(seconds)):,} s")
+        advance = begin(len(faces))
+        for face, content in zip(faces, chain(drawn, threads.map(draw_anybody, faces[len(trial) :])), strict=True):
+            yield from _write(folder, students[face], content)
             advance()
+    finally:
+        threads.shutdown(cancel_futures=True)  # an interrupted command does not wait for all the others
+
+
+def _write(folder: Path, students: Iterable[str], content: bytes) -> Iterator[tuple[str, str]]:
+    for student in students:
+        name = photo_key(student, 1)
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_bytes(content)
+        yield name, sha256(content).hexdigest()
