@@ -65,6 +65,21 @@ def _lose_a_student(place: Place) -> None:
     place.bucket.delete_object(Bucket=place.name, Key="students/student-003/photo-2.jpg")
 
 
+def _lose_faces(place: Place) -> None:
+    """Take away faces whose photos and rows stay."""
+    lost = [
+        face for face, external in place.known_faces.items() if external.startswith(("student-003-", "student-101-"))
+    ]
+    for name in (place.name, f"{place.name}-2"):
+        place.faces.delete_faces(CollectionId=name, FaceIds=lost)
+
+
+def _lose_photos(place: Place) -> None:
+    """Take away photos whose rows and faces stay."""
+    for number in (1, 2):
+        place.bucket.delete_object(Bucket=place.name, Key=f"students/student-101/photo-{number}.jpg")
+
+
 def _give_a_user(place: Place) -> None:
     """Let a student's faces count together."""
     own = [face for face, external in place.known_faces.items() if external.startswith("student-003-")]
@@ -131,6 +146,8 @@ SCENARIOS = (
         name="attendance take",
         words=f"attendance take {CLASS} {PHOTOS}/classes/{CLASS}.jpg --at 2026-03-09T08:30Z",
     ),
+    Scenario(name="reindex", words="reindex --yes", stage=Stage(change=_lose_faces)),
+    Scenario(name="photos draw", words="photos draw --school school-002", stage=Stage(change=_lose_photos)),
     Scenario(name="photos push", words="photos push {folder}/bucket --yes", stage=Stage(change=_damage_a_photo)),
 )
 

@@ -15,7 +15,7 @@ from scenarios import SCENARIOS
 from wires import MESSAGE, REQUEST, WAYS
 
 FOLDER = Path(__file__).parent
-SAMPLE = ("sync-faces", "enrol", "unenrol", "undo")
+SAMPLE = ("sync-faces", "enrol", "unenrol", "undo", "reindex")
 EXTERNAL = "student-001-photo-1"
 KEY = "students/student-001/photo-1.jpg"
 

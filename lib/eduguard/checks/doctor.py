@@ -20,7 +20,7 @@ _REMEDIES = {
     "row": "inv enrol --from FOLDER, where FOLDER has the photos",
     "photo": _AGAIN,
     "face": "inv sync-faces --prune orphans",
-    "row + photo": _AGAIN,
+    "row + photo": "inv reindex, then inv sync-faces",
     "row + face": "inv enrol --from FOLDER, where FOLDER has the photos; attendance works without them",
     "photo + face": "inv sync-faces --adopt",
 }
@@ -96,8 +96,16 @@ def check_database(evidence: Evidence) -> list[Finding]:
 
 def check_collections(evidence: Evidence) -> list[Finding]:
     """Say whether each collection is there and has faces of ours."""
-    remedy = _AGAIN if isinstance(evidence.photos, set) and evidence.photos else "inv enrol"
-    return [_check_collection(place, remedy) for place in _places(evidence)]
+    has_photos = isinstance(evidence.photos, set) and bool(evidence.photos)
+    return [
+        _check_collection(each, _name_making(each.place.collection, has_photos=has_photos))
+        for each in _places(evidence)
+    ]
+
+
+def _name_making(collection: str, *, has_photos: bool) -> str:
+    """Return what makes the faces of a collection; its rows may hold FaceIds of before."""
+    return f"inv reindex, then inv sync-faces --confirm-collection {collection}" if has_photos else "inv enrol"
 
 
 def _check_collection(place: PlaceEvidence, remedy: str) -> Finding:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 4  # below Rekognition's smallest quota for SearchFacesByImage, 5 a second
 _COMPLETE = "`inv enrol --from FOLDER` makes again what is lost of a photo (`inv enrol`: of a sample photo)."
-_INDEX = "Run `inv sync-faces`; where the face is lost, first `inv photos pull FOLDER` and `inv enrol --from FOLDER`."
+_INDEX = "Run `inv sync-faces`; where the face is lost, first `inv reindex`."
 _SYNC = "Run `inv sync-faces`."
 _ADOPT = (
     "A face without a row: `inv sync-faces --adopt` makes its row, `inv sync-faces --prune orphans` deletes the face."

@@ -11,7 +11,7 @@ PRICES_OF = "2025-12-03"
 # The quotas of IndexFaces: these regions have 50 requests a second, all others 5 (AWS general reference, Rekognition).
 _FAST_REGIONS = {"us-east-1", "us-west-2", "eu-west-1"}
 _FAST, _SLOW = 50, 5
-_SHARE = 0.97  # of the quota: a little less than AWS allows is throttled never, and is faster than its retries
+SHARE = 0.97  # of the quota: a little less than AWS allows is throttled never, and is faster than its retries
 # US dollars a call for so many calls of a month, and the price of all others (Rekognition's price list, group 1).
 _TIERS = ((1_000_000, 0.001), (4_000_000, 0.0008), (30_000_000, 0.0006))
 _REST = 0.0004
@@ -85,7 +85,7 @@ def pace_of(settings: Settings) -> float | None:
     target = settings.target
     if target.requests_per_second or target.has_local_cloud:
         return target.requests_per_second
-    return _SHARE * (_FAST if target.region in _FAST_REGIONS else _SLOW)
+    return SHARE * (_FAST if target.region in _FAST_REGIONS else _SLOW)
 
 
 def at_pace(settings: Settings) -> Settings:

@@ -1,0 +1,111 @@
+"""Time `inv reindex` beside the pace of IndexFaces' quota; print a table.
+
+The local cloud answers so many requests of each operation a second as a quota says (its fault `tps`), and the target
+keeps to a little less, as it does on AWS. Choose quotas that the local cloud's engine can keep up with.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import boto3
+
+import cloud
+from eduguard.aws.local_cloud import LocalCloud, ensure_running
+from eduguard.migrations import runner
+from eduguard.portability.estimate import SHARE
+from eduguard.postgres import Database, connect, embedded, execute_for
+from sync_schools import tell
+
+ROOT = Path(__file__).resolve().parents[1]
+INV = Path(sys.executable).parent / "inv"
+COLLECTION, BUCKET = "bench", "bench"
+PICTURE = ROOT / "seed_data" / "photos" / "students" / "student-001" / "photo-1.jpg"
+_ROWS = """
+INSERT INTO schools SELECT 'school-001', 'School' WHERE NOT EXISTS (SELECT FROM schools WHERE id = 'school-001');
+INSERT INTO stages VALUES ('s', 's', 1);
+INSERT INTO grades VALUES ('g', 's', 'g', 1);
+INSERT INTO legal_guardians (id, rut, first_name, last_name) VALUES ('g', '11111111-1', 'a', 'b');
+INSERT INTO students (id, rut, first_name, last_name, birth_date, grade_id, legal_guardian_id, school_id)
+SELECT 'student-' || n, (10000000 + n) || '-1', 'a', 'b', '2015-01-01', 'g', 'g', 'school-001'
+FROM generate_series(1, %(photos)s) n;
+INSERT INTO student_faces (id, student_id, external_image_id, photo_url)
+SELECT id || '-1', id, id || '-photo-1', 'students/' || id || '/photo-1.jpg' FROM students
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Index the same photos with each quota, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--photos", type=int, default=200)
+    parser.add_argument("--tps", type=float, nargs="+", default=[2, 5], help="requests a second of each operation")
+    options = parser.parse_args(arguments)
+    print(f"{options.photos:,} photos {'':<20} seconds  at the quota  photos/s  of the quota", flush=True)
+    with tempfile.TemporaryDirectory(prefix="eduguard-bench-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # root's server runs as another user
+        with servers(folder, options.photos) as (database, running):
+            for tps in options.tps:
+                tell(folder / "cloud", running.endpoint, tps)
+                seconds = reindex(folder, database, tps)
+                floor, own = options.photos / tps, options.photos / seconds
+                print(
+                    f"{tps:>6g} a second {'':<14} {seconds:>7.1f} {floor:>13.1f} {own:>9.2f} {own / tps:>13.3f}",
+                    flush=True,
+                )
+                client(running, "rekognition").delete_collection(CollectionId=COLLECTION)
+
+
+@contextmanager
+def servers(folder: Path, photos: int) -> Iterator[tuple[Database, LocalCloud]]:
+    """Lend a database with a row, and a local cloud with a photo, for each student."""
+    database = Database.from_url(embedded.ensure_running(folder / "postgres", binaries=None)).named("eduguard")
+    try:
+        with connect(database.maintenance, purpose="bench") as conn:
+            execute_for(conn, "CREATE DATABASE {} TEMPLATE template0", database)
+        runner.apply(database, ROOT / "migrations")
+        with connect(database, purpose="bench") as conn:
+            for statement in _ROWS.split(";\n"):
+                conn.execute(statement.encode(), {"photos": photos} if "%(" in statement else None)
+        running = ensure_running(folder / "cloud")
+        bucket = client(running, "s3")
+        bucket.create_bucket(Bucket=BUCKET)
+        for number in range(1, photos + 1):
+            key = f"students/student-{number}/photo-1.jpg"
+            bucket.put_object(Bucket=BUCKET, Key=key, Body=PICTURE.read_bytes(), ContentType="image/jpeg")
+        yield database, running
+    finally:
+        cloud.localcloud("stop", folder / "cloud")
+        embedded.stop(folder / "postgres", binaries=None)
+
+
+def client(running: LocalCloud, service: str) -> "boto3.client":
+    """Return a client of the local cloud."""
+    return boto3.client(service, region_name=cloud.REGION, endpoint_url=running.endpoint, **running.credentials)
+
+
+def reindex(folder: Path, database: Database, tps: float) -> float:
+    """Run the command as a user does; return the seconds it took."""
+    own = {
+        "DATABASE_URL": database.url,
+        "INVOKE_STATE_FOLDER": str(folder),
+        "INVOKE_TARGETS_LOCAL_COLLECTION": COLLECTION,
+        "INVOKE_TARGETS_LOCAL_BUCKET": BUCKET,
+        "INVOKE_TARGETS_LOCAL_REQUESTS_PER_SECOND": str(SHARE * tps),
+    }
+    began = time.perf_counter()
+    done = subprocess.run([INV, "reindex", "--json"], cwd=ROOT, env=os.environ | own, capture_output=True, text=True)  # noqa: PLW1510 -- asked below
+    seconds = time.perf_counter() - began
+    if done.returncode:
+        raise SystemExit(done.stderr[:2000])
+    return seconds
+
+
+if __name__ == "__main__":
+    main()
