@@ -149,7 +149,7 @@ class Places:
 def check_students(conn: "Connection", students: Iterable[str]) -> None:
     """Refuse students that do not exist, by name; read-only."""
     wanted = sorted(set(students))
-    known = {student for student, *_ in conn.execute(_STUDENTS, [wanted])}
+    known = {student for (student,) in conn.execute("SELECT id FROM students WHERE id = ANY (%s)", [wanted])}
     if unknown := [student for student in wanted if student not in known]:
         raise _unknown(conn, unknown)
 

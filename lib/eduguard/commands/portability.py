@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
     from eduguard.portability import Coverage, Key, Manifest, Scope, Selection
+    from eduguard.postgres import Database
 
 Say = Callable[[str, str], None]
 _NOT_COVERED = 2  # a column without a rule, or a rule that is left over
@@ -148,6 +149,7 @@ def load(c: Context, folder: str, confirm: str = "", confirm_plain: str = "") ->
             _require_name(manifest.database, "was exported with all that it says of people", confirm_plain)
         publication.create_next(live, state, command=command_line(), note=print_note)
         later = portability.load_export(live.next, path, manifest, settings.migrations_folder)
+        _note_uncovered(live.next, settings)
         swap = publication.publish(live, print_note)
     rows = sum(each.rows for each in manifest.tables)
     migrated = f", then {', '.join(later)}" if later else ""
@@ -184,6 +186,16 @@ def _require_covered(coverage: "Coverage", settings: Settings) -> None:
         print_step("anonymise", f"! {remark}")
     if remarks:
         raise Exit(code=_NOT_COVERED)
+
+
+def _note_uncovered(database: "Database", settings: Settings) -> None:
+    """Say what the rules lack for the newest schema: the next export needs it."""
+    from eduguard.postgres import connect
+
+    with connect(database, purpose="load") as conn:
+        coverage = _cover(conn, settings)
+    for remark in coverage.remarks(settings.migrations_folder):
+        print_note(f"anonymise ! {remark}")
 
 
 def choose_scope(grade: str, students: list[str], school: str) -> "Scope":

@@ -58,6 +58,8 @@ def write_csv(value: str | None) -> str:
     """Return a value as a cell of CSV: nothing is NULL, an empty text is in quotes."""
     if value is None:
         return ""
+    if value.isalnum():
+        return value
     if not value or value == "\\." or not _SPECIAL.isdisjoint(value):
         return '"' + value.replace('"', '""') + '"'
     return value

@@ -20,6 +20,8 @@ POOL_SIZE = len(_SYLLABLES) ** 3 * len(_ENDINGS)
 """how many made-up words there are"""
 POOL_WORD = re.compile(rf"(?<![^\W\d_])(?:[bdfglmnprstv][aeiou]){{3}}[{''.join(_ENDINGS)}](?![^\W\d_])")
 """finds words of the pool in a folded text"""
+POOL_WORD_IN_SQL = rf"(?:[bdfglmnprstv][aeiou]){{3}}[{''.join(_ENDINGS)}]"
+"""finds them, and more, in PostgreSQL's regular expressions"""
 PHONES = "+560"
 """how made-up numbers begin: no number of Chile has a 0 there"""
 _MOST_WORDS = 60  # of a made-up text
@@ -48,13 +50,15 @@ class Fakes:
 
     def __init__(self, key: Key, source: Source) -> None:
         self._key, self._source = key, source
+        self._email, self._uuid_digits = key.digits("email", 20), key.digits("uuid", 30)
+        self._photo_id, self._other_photo = self.key_of("students", "id"), key.digits("photo", 20)
         self._plain: Mapping[str, Fake] = {
             "first_name": lambda value: self._words("first_name", value, 1),
             "last_name": lambda value: self._words("last_name", value, 2),
             "address": self._address,
             "text": lambda value: self._words("text", value, len(value.split()) or 1).capitalize(),
             "rut": source.ruts.replace,
-            "email": lambda value: f"p{self._digits('email', fold(value), 20)}@example.invalid",
+            "email": lambda value: f"p{self._email(fold(value))}@example.invalid",
             "phone": self._phone,
             "date": self._date,
             "uuid": self._uuid,
@@ -67,15 +71,14 @@ class Fakes:
 
     def key_of(self, table: str, column: str) -> Fake:
         """Return what makes up the keys of a column; those of exempt rows stay."""
-        domain, exempt = f"key {table}.{column}", self._source.exempt.get(table, frozenset())
-        return lambda value: value if value in exempt else f"k{self._digits(domain, value, 20)}"
+        digits, exempt = self._key.digits(f"key {table}.{column}", 20), self._source.exempt.get(table)
+        if not exempt:
+            return lambda value: "k" + digits(value)
+        return lambda value: value if value in exempt else "k" + digits(value)
 
     def json_of(self, paths: Mapping[tuple[str, ...], str]) -> Fake:
         """Return what makes up documents: each leaf by the rule of its path; what has no path is removed."""
         return lambda value: json.dumps(self._document(json.loads(value), (), paths), ensure_ascii=False)
-
-    def _digits(self, domain: str, value: str, count: int) -> str:
-        return f"{self._key.number(domain, value) % 10**count:0{count}}"
 
     def _words(self, domain: str, value: str, count: int) -> str:
         words: list[str] = []
@@ -99,7 +102,7 @@ class Fakes:
     def _phone(self, value: str) -> str:
         digits = re.sub(r"\D", "", value)
         attempt = 0
-        while (made := f"{PHONES}{self._digits(f'phone {attempt}', digits, 11)}") in self._source.phones:
+        while (made := f"{PHONES}{self._key.digits(f'phone {attempt}', 11)(digits)}") in self._source.phones:
             attempt += 1
         return made
 
@@ -119,16 +122,16 @@ class Fakes:
 
     def _uuid(self, value: str) -> str:
         # Digits only, as version 8 (RFC 9562) allows: a made-up one never holds what reads like a word.
-        made = self._digits("uuid", value.lower(), 30)
+        made = self._uuid_digits(value.lower())
         return f"{made[:8]}-{made[8:12]}-8{made[12:15]}-8{made[15:18]}-{made[18:]}"
 
     def _photo(self, value: str) -> str:
-        new_id = self.key_of("students", "id")
+        new_id = self._photo_id
         if found := split_photo_key(value):
             return photo_key(new_id(found[0]), found[1])
         if found := split_external_image_id(value):
             return external_image_id(new_id(found[0]), found[1])
-        return f"k{self._digits('photo', value, 20)}"
+        return "k" + self._other_photo(value)
 
     def _document(self, value: Any, path: tuple[str, ...], paths: Mapping[tuple[str, ...], str]) -> Any:
         if isinstance(value, dict):

@@ -14,6 +14,8 @@ _ESCAPED = re.compile(r'\\(.)|"(?=")')
 _BREAKS = re.compile("(?:[^\\w\\x00]|_)+")
 _RUT = re.compile(r"(?<![\w.,-])(\d{1,3}(?:\.\d{3}){1,2}|\d{6,8})-?([\dkK])(?![\w-])")
 _PHONE = re.compile(r"(?<![\w+])\+?\d(?:[ ()-]?\d){7,14}(?!\w)")
+# Keys of other systems and our own made-up ones: long, many, and neither a RUT nor a telephone number.
+_OUR_KEY, _UUID = 21, 36  # characters
 _CHILE, _NATIONAL = "56", 9  # digits of a number without the country's
 
 
@@ -43,7 +45,7 @@ def phrases_of(texts: Collection[str]) -> list[str]:
 
 def numbers_in(texts: Iterable[str]) -> set[str]:
     """Return the RUTs and telephone numbers in texts, each in the one form that all its spellings have."""
-    joined = "\0".join(texts)
+    joined = "\0".join(text for text in texts if not _is_long_key(text))
     found = {f"rut {body.replace('.', '')}{digit.upper()}" for body, digit in _RUT.findall(joined)}
     for phone in _PHONE.findall(joined):
         digits = re.sub(r"\D", "", phone)
@@ -51,6 +53,14 @@ def numbers_in(texts: Iterable[str]) -> set[str]:
             is_ours = digits.startswith(_CHILE) and len(digits) == _NATIONAL + len(_CHILE)
             found.add(f"phone {digits[len(_CHILE) :] if is_ours else digits}")
     return found
+
+
+def _is_long_key(text: str) -> bool:
+    """Say whether a text is a UUID or a made-up key: of many digits, and neither a RUT nor a telephone number."""
+    size = len(text)
+    return (size == _OUR_KEY and text[0] == "k" and text[1:].isdigit()) or (
+        size == _UUID and text[8] == text[13] == text[18] == text[23] == "-"
+    )
 
 
 def _leaves(value: Any) -> Iterator[str]:

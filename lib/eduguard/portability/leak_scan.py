@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 
 _SHORTEST = 4  # characters of a value or a word that counts
 _MARKS = 1 << 25  # bytes
-_MASK = _MARKS - 1
+_MASK = 8 * _MARKS - 1
+_SECOND = 28  # bits, after which a hash gives its second place in the table
 _MOST_SUSPECTS = 200_000  # values that are remembered until the output is read again
 _LINES = 8_000  # of the output that are looked at together
+_HEXADECIMAL = set("abcdef")  # letters alone are a part of a UUID as often as a word
 _LONGEST_FIELD = 1 << 30
 
 Split = Callable[[str], tuple[list[str], list[str]]]
@@ -97,15 +99,12 @@ class Scan:
     def search(self, conn: "Connection", originals: Sequence[Original]) -> Report:
         """Return which columns have values in the output that must not be there; read-only."""
         found, suspects, values = _Suspects(), _Suspects(), 0
-        for original in originals:
-            if original.is_kept and not original.split:
-                continue
-            for _, texts in _read_original(conn, original):
-                values += len(texts)
-                self._suspect(suspects, f"{original.table.name}.{original.column.name}", texts)
-                if len(suspects) > _MOST_SUSPECTS:
-                    self._confirm(suspects, found)
-                    suspects = _Suspects()
+        for original, (_, texts) in _read_originals(conn, [o for o in originals if not o.is_kept]):
+            values += len(texts)
+            self._suspect(suspects, f"{original.table.name}.{original.column.name}", texts)
+            if len(suspects) > _MOST_SUSPECTS:
+                self._confirm(suspects, found)
+                suspects = _Suspects()
         if len(suspects):
             self._confirm(suspects, found)
         before = len(found.words)
@@ -117,24 +116,29 @@ class Scan:
     def _mark(self, texts: Collection[str]) -> None:
         marks, phrases = self._marks, set(phrases_of(texts))
         for part in phrases | set(" ".join(phrases).split()) | numbers_in(texts):
-            marks[hash(part) & _MASK] = 1
+            hashed = hash(part)
+            first, second = hashed & _MASK, hashed >> _SECOND & _MASK
+            marks[first >> 3] |= 1 << (first & 7)
+            marks[second >> 3] |= 1 << (second & 7)
+
+    def _is_marked(self, text: str) -> bool:
+        hashed = hash(text)
+        place = hashed & _MASK
+        if not self._marks[place >> 3] >> (place & 7) & 1:
+            return False
+        place = hashed >> _SECOND & _MASK
+        return bool(self._marks[place >> 3] >> (place & 7) & 1)
 
     def _suspect(self, suspects: _Suspects, column: str, texts: Collection[str]) -> None:
-        marks, own = self._marks, self._own
+        is_marked, own = self._is_marked, self._own
         phrases = [phrase for phrase in phrases_of(texts) if len(phrase) >= _SHORTEST]
         for phrase in phrases:
-            is_marked = marks[hash(phrase) & _MASK] or (" " in phrase and self._has_all(phrase))
-            if is_marked and phrase not in own:
+            if (is_marked(phrase) or (" " in phrase and all(map(is_marked, phrase.split())))) and phrase not in own:
                 suspects.wholes.setdefault(phrase, set()).add(column)
-        for number in numbers_in(texts):
-            if marks[hash(number) & _MASK]:
-                suspects.wholes.setdefault(number, set()).add(column)
-        for word in set(_words(phrases)) - own:
-            if marks[hash(word) & _MASK]:
-                suspects.words.setdefault(word, set()).add(column)
-
-    def _has_all(self, phrase: str) -> bool:
-        return all(self._marks[hash(token) & _MASK] for token in reversed(phrase.split()))
+        for number in filter(is_marked, numbers_in(texts)):
+            suspects.wholes.setdefault(number, set()).add(column)
+        for word in filter(is_marked, set(_words(phrases)) - own):
+            suspects.words.setdefault(word, set()).add(column)
 
     def _confirm(self, suspects: _Suspects, found: _Suspects) -> None:
         lengths = _lengths_by_last(suspects.wholes)
@@ -162,37 +166,48 @@ class Scan:
                             yield list(texts_in(column, set(cells) - {""}))
 
 
-def _read_original(conn: "Connection", original: Original) -> Iterator[tuple[list[str], list[str]]]:
-    """Return the texts of a column that are kept, and the others."""
+def _read_originals(
+    conn: "Connection", originals: Iterable[Original]
+) -> Iterator[tuple[Original, tuple[list[str], list[str]]]]:
+    """Return of each column the texts that are kept and the others, in parts; a table is read once."""
     from psycopg import sql
 
-    query = sql.SQL("SELECT {} FROM {} WHERE {}").format(
-        sql.Identifier(original.column.name), from_only(original.table), original.among
-    )
-    for block in copy_out(conn, query):
-        values = [value for cell in set(block[0]) if (value := read_cell(cell))]
-        if original.split:
-            pairs = [original.split(value) for value in values]
-            yield sorted({t for kept, _ in pairs for t in kept}), sorted({t for _, other in pairs for t in other})
-        else:
-            texts = list(texts_in(original.column, values))
-            yield (texts, []) if original.is_kept else ([], texts)
+    together: dict[tuple[str, str], list[Original]] = {}
+    for original in originals:
+        together.setdefault((original.table.name, repr(original.among)), []).append(original)
+    for group in together.values():
+        query = sql.SQL("SELECT {} FROM {} WHERE {}").format(
+            sql.SQL(", ").join(sql.Identifier(original.column.name) for original in group),
+            from_only(group[0].table),
+            group[0].among,
+        )
+        for block in copy_out(conn, query):
+            for original, cells in zip(group, block, strict=True):
+                yield original, _split(original, [value for cell in set(cells) if (value := read_cell(cell))])
+
+
+def _split(original: Original, values: list[str]) -> tuple[list[str], list[str]]:
+    if original.split:
+        pairs = [original.split(value) for value in values]
+        return sorted({t for kept, _ in pairs for t in kept}), sorted({t for _, other in pairs for t in other})
+    texts = list(texts_in(original.column, values))
+    return (texts, []) if original.is_kept else ([], texts)
 
 
 def _acquit(conn: "Connection", originals: Sequence[Original], found: _Suspects) -> None:
     """Take out of what was found the words of columns that are kept, and all that is in rows that are exempt."""
-    for original in originals:
-        for kept, _ in _read_original(conn, original):
-            phrases = phrases_of(kept)
-            for word in _words(phrases):
-                found.words.pop(word, None)
-            if original.is_exempt:
-                for whole in (*phrases, *numbers_in(kept)):
-                    found.wholes.pop(whole, None)
+    for original, (kept, _) in _read_originals(conn, [o for o in originals if o.is_kept or o.split]):
+        phrases = phrases_of(kept)
+        for word in _words(phrases):
+            found.words.pop(word, None)
+        if original.is_exempt:
+            for whole in (*phrases, *numbers_in(kept)):
+                found.wholes.pop(whole, None)
 
 
 def _words(phrases: Iterable[str]) -> Iterator[str]:
-    return (token for phrase in phrases for token in phrase.split() if len(token) >= _SHORTEST and token.isalpha())
+    tokens = set(" ".join(phrases).split())
+    return (token for token in tokens if len(token) >= _SHORTEST and token.isalpha() and not set(token) <= _HEXADECIMAL)
 
 
 def _lengths_by_last(wholes: Iterable[str]) -> dict[str, set[int]]:

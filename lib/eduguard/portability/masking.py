@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from eduguard import identifiers
-from eduguard.portability.copying import keep_cells, read_cell, write_csv
+from eduguard.portability.copying import NULL, keep_cells, read_cell, write_csv
 from eduguard.portability.coverage import Coverage, constant_of
 from eduguard.portability.fakes import Fake, Fakes
 from eduguard.portability.rules import CLEAR, CONSTANT, JSON, KEEP, KEY, PLACEHOLDER, Rule
@@ -29,13 +29,17 @@ class TableMask:
     key_column: int = 0
     exempt: frozenset[str] = frozenset()
     """cells of the primary key, as COPY writes them, of rows that stay as they are"""
+    naming: frozenset[int] = frozenset()
+    """the columns that name other rows, which follow them in exempt rows, too"""
 
     def apply(self, block: Sequence[Cells]) -> list[str]:
         """Return the rows of a block as lines of CSV."""
         made = [mask(cells) for mask, cells in zip(self.masks, block, strict=True)]
         if self.exempt and not self.exempt.isdisjoint(block[self.key_column]):
             spared = [n for n, key in enumerate(block[self.key_column]) if key in self.exempt]
-            made = [_spare(new, old, spared) for new, old in zip(made, block, strict=True)]
+            made = [
+                new if number in self.naming else _spare(new, block[number], spared) for number, new in enumerate(made)
+            ]
         return list(map(",".join, zip(*made, strict=True)))
 
 
@@ -63,6 +67,7 @@ def mask_table(coverage: Coverage, table: Table, fakes: Fakes, shared: dict[str,
         masks=tuple(_mask(coverage, table, column, fakes, shared) for column in columns),
         key_column=names.index(table.primary[0]) if exemption else 0,
         exempt=frozenset(exemption.keys) if exemption else frozenset(),
+        naming=frozenset(number for number, name in enumerate(names) if table.reference_of(name)),
     )
 
 
@@ -114,17 +119,19 @@ def _fake(rule: Rule, column: Column, fakes: Fakes) -> Fake:
 
 
 def _remembering(fake: Fake) -> Mask:
-    known: dict[str, str] = {}
+    known: dict[str, str] = {NULL: "", "": '""'}
 
     def make(cell: str) -> str:
-        value = read_cell(cell)
-        return write_csv(fake(value) if value else value)
+        return write_csv(fake(cell if "\\" not in cell else read_cell(cell) or ""))
 
     def mask(cells: Cells) -> Cells:
         new = set(cells) - known.keys()
+        if len(new) == len(cells):  # each is another one, as in a primary key: none will be seen again soon
+            return list(map(make, cells))
         if len(known) + len(new) > _MOST_KNOWN:
             known.clear()
-            new = set(cells)
+            known.update({NULL: "", "": '""'})
+            new = set(cells) - known.keys()
         known.update((cell, make(cell)) for cell in new)
         return [known[cell] for cell in cells]
 

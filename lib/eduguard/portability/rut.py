@@ -7,6 +7,7 @@ larger takes the next free one.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -55,6 +56,7 @@ class Permutation:
     tables: tuple[tuple[int, ...], ...]
 
     @staticmethod
+    @cache
     def of(key: Key) -> "Permutation":
         """Return the permutation of a key."""
         numbers = range(1 << _HALF_BITS)
