@@ -19,14 +19,25 @@ EXAMPLES = {
 @task(
     help={
         "cloud": "measure the local cloud",
+        "export": "measure an export beside pg_dump",
+        "reindex": "measure a reindex beside the quota of IndexFaces",
         "reset": "measure a reset beside psql and clones",
         "sync": "measure a sync beside bare pagination, a bare UPDATE and row by row",
         "options": "what to pass on, such as --rounds 5",
     }
 )
-def bench(c: Context, cloud: bool = False, reset: bool = False, sync: bool = False, options: str = "") -> None:
+def bench(
+    c: Context,
+    cloud: bool = False,
+    export: bool = False,
+    reindex: bool = False,
+    reset: bool = False,
+    sync: bool = False,
+    options: str = "",
+) -> None:
     """Measure the tasks beside a bare Invoke, or a part beside what one would use instead; print the medians."""
-    script = "cloud.py" if cloud else "reset.py" if reset else "sync.py" if sync else "tasks.py"
+    parts = {"cloud": cloud, "export": export, "reindex": reindex, "reset": reset, "sync": sync}
+    script = next((f"{part}.py" for part, is_chosen in parts.items() if is_chosen), "tasks.py")
     c.run(f"{quote(sys.executable)} {quote(str(ROOT / 'benchmarks' / script))} {options}", pty=False)
 
 
