@@ -61,7 +61,7 @@ def report(folder: Path, environment: dict[str, str], database: Database, rounds
         [INV, "export", "none", "--dry-run", "--json"], cwd=ROOT, env=environment, capture_output=True, check=True
     )
     rows = sum(json.loads(counted.stdout)["rows"].values())
-    dump = find_binaries(None) / "pg_dump"
+    dump = find_binaries(folder / "state" / "postgres", None) / "pg_dump"
     ways = {
         "pg_dump -a": [str(dump), "-a", "-f", str(folder / "dump.sql"), database.url],
         "inv export --plain": [str(INV), "export", "{}", "--plain", "--confirm-plain", database.name],

@@ -37,7 +37,7 @@ CASES = [
     (["sta"], ["status"]),
     (["photos", "pu"], ["pull", "push"]),
     (["photos", "check", "--"], ["--help", "--json"]),
-    (["status", "re"], ["rebuild", "reset"]),
+    (["status", "re"], ["rebuild", "reindex", "reset"]),
     (["photos", "pull", "seed_"], ["seed_data"]),
     (["enrol", "student-001", "READ"], ["README.md"]),
     (["enrol", "a b", "READ"], ["README.md"]),

@@ -111,7 +111,7 @@ def test_an_empty_collection_is_drift(inv: Inv, full: Database, cloud_client: Ca
         status, report = examine(inv, INVOKE_TARGETS_LOCAL_COLLECTION="empty")
         assert status == 2
         text = "arn:aws:rekognition:us-east-1:123456789012:collection/empty has no face"
-        assert (text, "inv reindex, then inv sync-faces --confirm-collection empty") in found(report, "drift")
+        assert (text, "inv reindex, then inv sync-faces --confirm-collection=empty") in found(report, "drift")
     finally:
         client.delete_collection(CollectionId="empty")
 

@@ -16,6 +16,7 @@ OK, DRIFT, BROKEN = "ok", "drift", "broken"
 _LARGEST_SKEW = 240.0  # seconds; AWS refuses signatures that are 5 minutes off
 _SHOWN = 5  # ids named for each kind of disagreement
 _AGAIN = "inv photos pull FOLDER, then inv enrol --from FOLDER"
+_MAKING = "inv reindex, then inv sync-faces --confirm-collection="  # and the collection's name
 _REMEDIES = {
     "row": "inv enrol --from FOLDER, where FOLDER has the photos",
     "photo": _AGAIN,
@@ -105,7 +106,7 @@ def check_collections(evidence: Evidence) -> list[Finding]:
 
 def _name_making(collection: str, *, has_photos: bool) -> str:
     """Return what makes the faces of a collection; its rows may hold FaceIds of before."""
-    return f"inv reindex, then inv sync-faces --confirm-collection {collection}" if has_photos else "inv enrol"
+    return f"{_MAKING}{collection}" if has_photos else "inv enrol"
 
 
 def _check_collection(place: PlaceEvidence, remedy: str) -> Finding:

@@ -167,7 +167,7 @@ def photos_copy(
     from eduguard.targets import target_bucket, target_database, target_places
 
     if not from_:
-        raise EduguardError("inv photos copy needs the target to copy from", hint="inv photos copy --from TARGET")
+        raise EduguardError("No target to copy from was named", hint="inv photos copy --from TARGET")
     settings = settings_of(c, school=school)
     other = settings.other_target(from_, needs_database=False)
     check_other_bucket(other.target, settings.target)

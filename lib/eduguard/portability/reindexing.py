@@ -121,7 +121,7 @@ def read_wanted(conn: "Connection", place: schools.Place, stored: Iterable[str],
     if not has_students and not is_only:
         raise EduguardError(
             f"The database has no student: nothing says which photos belong in {place.collection}",
-            hint="Load the students first: `inv seed` or `inv load FOLDER`.",
+            hint="Load the students first: `inv seed`.",
         )
     parts = ((key, split_photo_key(key)) for key in stored)
     found = ((key, each) for key, each in parts if each and (not has_students or each[0] in students))
