@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 from sample_faces import CLASS, SHOTS, STUDENTS
 
-from eduguard.portability.drawing.scene import draw_class_photo, draw_portrait
+from eduguard.portability.generation.drawing.scene import draw_class_photo, draw_portrait
 
 PHOTOS = Path(__file__).resolve().parent / "photos"
 QUALITY = 88

@@ -1,6 +1,6 @@
 """The students of the seeds, invented, and the three pictures taken of each."""
 
-from eduguard.portability.drawing.face import Colour, Face, Light, Pose
+from eduguard.portability.generation.drawing.face import Colour, Face, Light, Pose
 
 STUDENT_1 = Face(
     skin=(248, 214, 184),

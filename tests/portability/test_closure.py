@@ -89,7 +89,7 @@ def test_nothing_can_be_written_meanwhile(conn: Connection) -> None:
 
 
 def test_tables_in_a_circle_are_refused_by_name(conn: Connection) -> None:
-    from eduguard.portability.schema import order_tables
+    from eduguard.portability.exports.schema import order_tables
 
     conn.execute("ALTER TABLE schools ADD COLUMN best text REFERENCES students")
     with pytest.raises(EduguardError, match="in a circle: "):
@@ -97,7 +97,7 @@ def test_tables_in_a_circle_are_refused_by_name(conn: Connection) -> None:
 
 
 def test_an_order_of_tables_is_one_order(conn: Connection) -> None:
-    from eduguard.portability.schema import order_tables
+    from eduguard.portability.exports.schema import order_tables
 
     assert order_tables(portability.read_schema(conn)) == [
         "logs", "mentors", "schools", "clubs", "students", "members", "papers", "pages",

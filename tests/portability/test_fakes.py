@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from eduguard.errors import EduguardError
 from eduguard.portability import Key
-from eduguard.portability.fakes import POOL_WORD, Fakes, Source
-from eduguard.portability.rut import RutMap
+from eduguard.portability.exports.fakes import POOL_WORD, Fakes, Source
+from eduguard.portability.exports.rut import RutMap
 
 KEY = Key(bytes(range(32)))
 RULES = ("first_name", "last_name", "rut", "email", "phone", "address", "date", "text", "uuid", "photo")

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 
 from eduguard.errors import EduguardError
 from eduguard.portability import World, generate
-from eduguard.portability.people import FIRST_RUT, LAST_RUT, MOST_SCHOOLS, MOST_STUDENTS, check_digit, rut
-from eduguard.portability.school_year import school_days
-from eduguard.portability.tables import write_tables
+from eduguard.portability.generation.people import FIRST_RUT, LAST_RUT, MOST_SCHOOLS, MOST_STUDENTS, check_digit, rut
+from eduguard.portability.generation.school_year import school_days
+from eduguard.portability.generation.tables import write_tables
 from eduguard.postgres import Database, connect
 
 ROOT = Path(__file__).parents[2]

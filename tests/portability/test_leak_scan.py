@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from psycopg import Connection, sql
 
 from eduguard import portability
-from eduguard.portability.leak_scan import Original, Output, Report, Scan
-from eduguard.portability.schema import Column, read_schema
+from eduguard.portability.exports.leak_scan import Original, Output, Report, Scan
+from eduguard.portability.exports.schema import Column, read_schema
 from eduguard.postgres import Database, connect
 
 Search = Callable[..., Report]
@@ -135,7 +135,7 @@ def test_a_whole_value_counts_even_where_a_kept_column_has_it(search: Search) ->
 
 
 def test_more_suspects_than_are_remembered_are_all_found(search: Search, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eduguard.portability.leak_scan._MOST_SUSPECTS", 3)
+    monkeypatch.setattr("eduguard.portability.exports.leak_scan._MOST_SUSPECTS", 3)
     values = [f"value {n}" for n in range(20)]
     assert search("text", values, [*values, "more"]).found == {"source.hidden": 20 + 1}  # and the word `value`
 
@@ -158,7 +158,7 @@ def test_a_value_is_found_whatever_is_around_it(search: Search, hidden: str, bef
 
 
 def test_our_columns_that_hold_nobodys_name_are_passed_over() -> None:
-    from eduguard.portability.fields import is_textual
+    from eduguard.portability.exports.fields import is_textual
 
     def column(category: str) -> Column:
         return Column(

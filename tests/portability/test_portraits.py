@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from eduguard.portability import World
-from eduguard.portability.drawing.anybody import draw_anybody, make_face
-from eduguard.portability.drawing.face import Light, Pose
-from eduguard.portability.drawing.scene import draw_portrait
-from eduguard.portability.portraits import choose_faces, read_groups
+from eduguard.portability.generation.drawing.anybody import draw_anybody, make_face
+from eduguard.portability.generation.drawing.face import Light, Pose
+from eduguard.portability.generation.drawing.scene import draw_portrait
+from eduguard.portability.generation.portraits import choose_faces, read_groups
 from localcloud.rekognition.engine import Engine
 from localcloud.rekognition.quality import BARS
 

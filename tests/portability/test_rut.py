@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eduguard.portability import Key
-from eduguard.portability.rut import HIGHEST, LOWEST, Permutation, RutMap, check_digit, parse
+from eduguard.portability.exports.rut import HIGHEST, LOWEST, Permutation, RutMap, check_digit, parse
 
 KEY = Key(bytes(range(32)))
 PERMUTATION = Permutation.of(KEY)

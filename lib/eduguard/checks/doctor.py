@@ -16,7 +16,7 @@ OK, DRIFT, BROKEN = "ok", "drift", "broken"
 _LARGEST_SKEW = 240.0  # seconds; AWS refuses signatures that are 5 minutes off
 _SHOWN = 5  # ids named for each kind of disagreement
 _AGAIN = "inv photos pull FOLDER, then inv enrol --from FOLDER"
-_MAKING = "inv reindex, then inv sync-faces --confirm-collection="  # and the collection's name
+_MAKING = "inv reindex, then inv sync-faces --confirm-collection={}"  # the rows may hold FaceIds of before
 _REMEDIES = {
     "row": "inv enrol --from FOLDER, where FOLDER has the photos",
     "photo": _AGAIN,
@@ -98,15 +98,8 @@ def check_database(evidence: Evidence) -> list[Finding]:
 def check_collections(evidence: Evidence) -> list[Finding]:
     """Say whether each collection is there and has faces of ours."""
     has_photos = isinstance(evidence.photos, set) and bool(evidence.photos)
-    return [
-        _check_collection(each, _name_making(each.place.collection, has_photos=has_photos))
-        for each in _places(evidence)
-    ]
-
-
-def _name_making(collection: str, *, has_photos: bool) -> str:
-    """Return what makes the faces of a collection; its rows may hold FaceIds of before."""
-    return f"{_MAKING}{collection}" if has_photos else "inv enrol"
+    remedy = _MAKING if has_photos else "inv enrol"
+    return [_check_collection(each, remedy.format(each.place.collection)) for each in _places(evidence)]
 
 
 def _check_collection(place: PlaceEvidence, remedy: str) -> Finding:

@@ -1,7 +1,6 @@
 """Take a school elsewhere: made up, without its people, or with every face made again from the photos."""
 
 from eduguard.portability.apart import check_apart
-from eduguard.portability.closure import Scope, Selection, describe
 from eduguard.portability.copied_photos import (
     can_copy_inside,
     check_other_bucket,
@@ -9,14 +8,17 @@ from eduguard.portability.copied_photos import (
     plan_copy,
     read_photo_keys,
 )
-from eduguard.portability.coverage import Coverage, cover
 from eduguard.portability.drawn_photos import draw_photos, plan_drawing, read_portraits
 from eduguard.portability.estimate import Estimate, at_pace, choose_threads, estimate
-from eduguard.portability.export import count_rows, new_folder, one_snapshot, write_masked, write_plain
-from eduguard.portability.generate import World, Written, generate
-from eduguard.portability.keyed import Key, default_file, find_key
-from eduguard.portability.loading import check_migrations, load_export
-from eduguard.portability.manifest import Manifest, check_files, new_manifest, read_manifest, write_manifest
+from eduguard.portability.exports.closure import Scope, Selection, describe
+from eduguard.portability.exports.coverage import Coverage, cover
+from eduguard.portability.exports.keyed import Key, default_file, find_key
+from eduguard.portability.exports.loading import check_migrations, load_export
+from eduguard.portability.exports.manifest import Manifest, check_files, new_manifest, read_manifest, write_manifest
+from eduguard.portability.exports.rules import Rules, parse_rules, read_rules
+from eduguard.portability.exports.schema import read_schema
+from eduguard.portability.exports.writing import count_rows, new_folder, one_snapshot, write_masked, write_plain
+from eduguard.portability.generation.generate import World, Written, generate
 from eduguard.portability.moving import check_empty_but_for, check_unused, choose_old, name_setting, switch
 from eduguard.portability.reindexing import (
     Reindexed,
@@ -27,8 +29,6 @@ from eduguard.portability.reindexing import (
     read_keys,
     read_wanted,
 )
-from eduguard.portability.rules import Rules, parse_rules, read_rules
-from eduguard.portability.schema import read_schema
 
 __all__ = [
     "Coverage",

@@ -5,14 +5,13 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from itertools import cycle, groupby
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eduguard.aws import Bucket
 from eduguard.identifiers import PHOTOS, split_external_image_id
-from eduguard.portability.drawing.face import Colour, Light, Pose
+from eduguard.portability.generation.drawing.face import Colour, Light, Pose
+from eduguard.portability.generation.portraits import read_groups
 from eduguard.portability.reindexing import read_keys
 from eduguard.schools import Place, Scope
 from eduguard.students import DRAWN, DRAWN_COMMENT
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 8
 _FACE = "face"  # the metadata key of the number of the face that was drawn
-# Each line is faces (numbers for `draw_anybody`) of which any two are unlike; no face is in two lines.
-_UNLIKE = Path(__file__).parent / "drawing" / "classmates.csv"
 _SIZE, _QUALITY = (200, 250), 88
 # How the head is held, the light and the backdrop: of a student's first photo, the second, the third, and so on again.
 _SHOTS: tuple[tuple[Pose, Light, Colour], ...] = (
@@ -99,7 +96,7 @@ def choose_faces(portraits: Iterable[Portrait], known: Mapping[str, int]) -> dic
         portraits: classmates together.
         known: the faces that are drawn already, by student.
     """
-    groups, chosen = _read_groups(), dict[str, int]()
+    groups, chosen = read_groups(), dict[str, int]()
     for number, (_, members) in enumerate(groupby(portraits, key=lambda each: each.group)):
         students = list(dict.fromkeys(each.student_id for each in members))
         taken = {known[student] for student in students if student in known}
@@ -115,11 +112,6 @@ def _faces_from(groups: tuple[tuple[int, ...], ...], number: int) -> list[int]:
     return [face for group in (*groups[start:], *groups[:start]) for face in group]
 
 
-@cache
-def _read_groups() -> tuple[tuple[int, ...], ...]:
-    return tuple(tuple(map(int, line.split(","))) for line in _UNLIKE.read_text().splitlines())
-
-
 def draw_photos(plan: DrawingPlan, bucket: Bucket, *, advance: Callable[[], None] = lambda: None) -> None:
     """Draw the portraits of a plan and put each into the bucket, marked as drawn; a run can go on where one ended."""
 
@@ -133,8 +125,8 @@ def draw_photos(plan: DrawingPlan, bucket: Bucket, *, advance: Callable[[], None
 
 def draw_shot(face: int, number: int) -> bytes:
     """Return a student's photo of some number as a JPEG file, the same whenever it is drawn."""
-    from eduguard.portability.drawing.anybody import make_face
-    from eduguard.portability.drawing.scene import draw_portrait
+    from eduguard.portability.generation.drawing.anybody import make_face
+    from eduguard.portability.generation.drawing.scene import draw_portrait
 
     picture, content = draw_portrait(make_face(face), *_SHOTS[(number - 1) % len(_SHOTS)], _SIZE), io.BytesIO()
     picture.save(content, "JPEG", quality=_QUALITY, comment=DRAWN_COMMENT)

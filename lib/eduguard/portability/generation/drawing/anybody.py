@@ -2,9 +2,9 @@
 
 import io
 
-from eduguard.portability.dice import below, pick, stream
-from eduguard.portability.drawing.face import Colour, Face, Light, Pose
-from eduguard.portability.drawing.scene import draw_portrait
+from eduguard.portability.generation.dice import below, pick, stream
+from eduguard.portability.generation.drawing.face import Colour, Face, Light, Pose
+from eduguard.portability.generation.drawing.scene import draw_portrait
 
 _SIZE = (200, 250)  # pixels: enough for an engine, and drawn in a fifth of the time of the sample photos
 _QUALITY = 88

@@ -3,9 +3,9 @@
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from eduguard.portability.drawing.canvas import mix
-from eduguard.portability.drawing.face import WHITE, Colour, Face, Light, Pose
-from eduguard.portability.drawing.portrait import draw_person
+from eduguard.portability.generation.drawing.canvas import mix
+from eduguard.portability.generation.drawing.face import WHITE, Colour, Face, Light, Pose
+from eduguard.portability.generation.drawing.portrait import draw_person
 
 PORTRAIT = (480, 600)
 CLASS_PHOTO = (1600, 900)

@@ -4,7 +4,6 @@ The same key makes the same number of a value on every machine; without the key 
 """
 
 import base64
-import binascii
 import hashlib
 import os
 import re
@@ -124,7 +123,7 @@ def _decode(text: str, where: str) -> bytes:
     try:
         is_hex = re.fullmatch(r"[0-9a-fA-F]+", text) and len(text) == 2 * _SIZE
         found = bytes.fromhex(text) if is_hex else base64.b64decode(text, validate=True)
-    except binascii.Error:
+    except ValueError:  # of another alphabet, or not whole
         pass
     if len(found) != _SIZE:
         raise EduguardError(f"{where} does not hold the key of an export", hint=_HINT)

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from eduguard.portability import people
-from eduguard.portability.dice import Draw, below, pick, pool, stream
-from eduguard.portability.school_year import YEAR, Day
+from eduguard.portability.generation import people
+from eduguard.portability.generation.dice import Draw, below, pick, pool, stream
+from eduguard.portability.generation.school_year import YEAR, Day
 
 STAGES = (("parvularia", "Educación Parvularia"), ("basica", "Educación Básica"), ("media", "Educación Media"))
 

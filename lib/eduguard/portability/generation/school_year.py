@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from eduguard.portability.dice import Draw, below
+from eduguard.portability.generation.dice import Draw, below
 
 YEAR = 2026
 _FIRST, _LAST = date(YEAR, 3, 4), date(YEAR, 12, 4)

@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from eduguard.errors import EduguardError
-from eduguard.portability.closure import Scope, Selection, from_only, select_rows
-from eduguard.portability.copying import copy_out
-from eduguard.portability.coverage import Coverage
-from eduguard.portability.fakes import Fakes
-from eduguard.portability.keyed import Key
-from eduguard.portability.leak_scan import Output, Report, Scan
-from eduguard.portability.manifest import TableFile
-from eduguard.portability.masking import Mask, TableMask, keep_table, mask_table
-from eduguard.portability.originals import list_originals, own_words, read_source
-from eduguard.portability.schema import Schema, Table, order_tables
+from eduguard.portability.exports.closure import Scope, Selection, from_only, select_rows
+from eduguard.portability.exports.copying import copy_out
+from eduguard.portability.exports.coverage import Coverage
+from eduguard.portability.exports.fakes import Fakes
+from eduguard.portability.exports.keyed import Key
+from eduguard.portability.exports.leak_scan import Output, Report, Scan
+from eduguard.portability.exports.manifest import TableFile
+from eduguard.portability.exports.masking import Mask, TableMask, keep_table, mask_table
+from eduguard.portability.exports.originals import list_originals, own_words, read_source
+from eduguard.portability.exports.schema import Schema, Table, order_tables
 
 if TYPE_CHECKING:
     from psycopg import Connection

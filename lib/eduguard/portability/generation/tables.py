@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from eduguard.identifiers import external_image_id, photo_key
-from eduguard.portability import people
-from eduguard.portability.dice import pool, stream, token
-from eduguard.portability.school import GRADES, STAGES, Grade, School, Section, Student
-from eduguard.portability.school_year import ABSENT, EXCUSED, YEAR, Day, attend
+from eduguard.portability.generation import people
+from eduguard.portability.generation.dice import pool, stream, token
+from eduguard.portability.generation.school import GRADES, STAGES, Grade, School, Section, Student
+from eduguard.portability.generation.school_year import ABSENT, EXCUSED, YEAR, Day, attend
 
 # What each section is taught, and when its class meets first on a day: one of them on each weekday.
 _COURSES = (

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from eduguard.errors import EduguardError, suggest
-from eduguard.portability.rules import Rules
-from eduguard.portability.schema import Reference, Schema, Table
+from eduguard.portability.exports.rules import Rules
+from eduguard.portability.exports.schema import Reference, Schema, Table
 from eduguard.schools import check_students, find_students
 
 if TYPE_CHECKING:

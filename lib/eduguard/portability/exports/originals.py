@@ -5,17 +5,17 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from eduguard.identifiers import PLACEHOLDER, external_image_id, photo_key
-from eduguard.portability.closure import from_only
-from eduguard.portability.copying import copy_out, read_cell
-from eduguard.portability.coverage import Coverage
-from eduguard.portability.fakes import PHONES, POOL_WORD, POOL_WORD_IN_SQL, Source
-from eduguard.portability.fields import is_textual, texts_in
-from eduguard.portability.keyed import Key
-from eduguard.portability.leak_scan import Original
-from eduguard.portability.rules import CONSTANT, JSON, KEEP, PHOTO
-from eduguard.portability.rut import RutMap
-from eduguard.portability.schema import Column, Table
-from eduguard.portability.spelling import fold
+from eduguard.portability.exports.closure import from_only
+from eduguard.portability.exports.copying import copy_out, read_cell
+from eduguard.portability.exports.coverage import Coverage
+from eduguard.portability.exports.fakes import PHONES, POOL_WORD, POOL_WORD_IN_SQL, Source
+from eduguard.portability.exports.fields import is_textual, texts_in
+from eduguard.portability.exports.keyed import Key
+from eduguard.portability.exports.leak_scan import Original
+from eduguard.portability.exports.rules import CONSTANT, JSON, KEEP, PHOTO
+from eduguard.portability.exports.rut import RutMap
+from eduguard.portability.exports.schema import Column, Table
+from eduguard.portability.exports.spelling import fold
 
 if TYPE_CHECKING:
     from psycopg import Connection

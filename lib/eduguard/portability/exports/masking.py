@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from eduguard import identifiers
-from eduguard.portability.copying import NULL, keep_cells, read_cell, write_csv
-from eduguard.portability.coverage import Coverage, constant_of
-from eduguard.portability.fakes import Fake, Fakes
-from eduguard.portability.rules import CLEAR, CONSTANT, JSON, KEEP, KEY, PLACEHOLDER, Rule
-from eduguard.portability.schema import Column, Table
+from eduguard.portability.exports.copying import NULL, keep_cells, read_cell, write_csv
+from eduguard.portability.exports.coverage import Coverage, constant_of
+from eduguard.portability.exports.fakes import Fake, Fakes
+from eduguard.portability.exports.rules import CLEAR, CONSTANT, JSON, KEEP, KEY, PLACEHOLDER, Rule
+from eduguard.portability.exports.schema import Column, Table
 
 Cells = Sequence[str]
 Mask = Callable[[Cells], Cells]

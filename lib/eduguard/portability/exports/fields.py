@@ -5,8 +5,8 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from eduguard.portability.schema import Column
-from eduguard.portability.spelling import fold
+from eduguard.portability.exports.schema import Column
+from eduguard.portability.exports.spelling import fold
 
 _UNTEXTUAL = frozenset("DTNBEG")  # dates, spans, numbers, booleans, enumerations, shapes: they hold nobody's name
 _ELEMENT = re.compile(r'"((?:[^"\\]|\\.|"")*)"|([^,{}()\[\]"]+)')

@@ -5,8 +5,8 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw
 
-from eduguard.portability.drawing.canvas import Canvas, both, curve, ellipse, mix
-from eduguard.portability.drawing.face import BLACK, WHITE, Face
+from eduguard.portability.generation.drawing.canvas import Canvas, both, curve, ellipse, mix
+from eduguard.portability.generation.drawing.face import BLACK, WHITE, Face
 
 
 def draw_back_hair(canvas: Canvas, face: Face) -> None:

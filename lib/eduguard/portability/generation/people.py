@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 from math import gcd
 
-from eduguard.portability.dice import Draw, below, pick, pool, stream
+from eduguard.portability.generation.dice import Draw, below, pick, pool, stream
 
 MOST_SCHOOLS, MOST_STUDENTS = 400, 16_000
 """of one world, and of one school: so that each person has a number of their own"""

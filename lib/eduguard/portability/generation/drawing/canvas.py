@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from eduguard.portability.drawing.face import Colour, Pose
+from eduguard.portability.generation.drawing.face import Colour, Pose
 
 Point = tuple[float, float]
 

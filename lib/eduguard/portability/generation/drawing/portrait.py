@@ -5,9 +5,9 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from eduguard.portability.drawing.canvas import Canvas, both, curve, ellipse, mix
-from eduguard.portability.drawing.face import BLACK, WHITE, Face, Light, Pose
-from eduguard.portability.drawing.headwear import draw_back_hair, draw_front_hair, draw_glasses
+from eduguard.portability.generation.drawing.canvas import Canvas, both, curve, ellipse, mix
+from eduguard.portability.generation.drawing.face import BLACK, WHITE, Face, Light, Pose
+from eduguard.portability.generation.drawing.headwear import draw_back_hair, draw_front_hair, draw_glasses
 
 OVERSAMPLING = 2
 

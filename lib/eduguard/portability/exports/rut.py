@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 
 from eduguard.errors import EduguardError
-from eduguard.portability.keyed import Key
+from eduguard.portability.exports.keyed import Key
 
 LOWEST, HIGHEST = 32_000_000, 45_999_999
 """above the numbers of people, below those of companies"""

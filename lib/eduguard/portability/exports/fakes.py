@@ -9,10 +9,10 @@ from typing import Any
 
 from eduguard.errors import EduguardError
 from eduguard.identifiers import external_image_id, photo_key, split_external_image_id, split_photo_key
-from eduguard.portability.keyed import Key
-from eduguard.portability.rules import KEEP
-from eduguard.portability.rut import RutMap
-from eduguard.portability.spelling import fold
+from eduguard.portability.exports.keyed import Key
+from eduguard.portability.exports.rules import KEEP
+from eduguard.portability.exports.rut import RutMap
+from eduguard.portability.exports.spelling import fold
 
 _SYLLABLES = tuple(first + second for first in "bdfglmnprstv" for second in "aeiou")
 _ENDINGS = ("l", "n", "r", "s")

@@ -10,8 +10,8 @@ from pathlib import Path
 from time import monotonic
 
 from eduguard.identifiers import photo_key
-from eduguard.portability.dice import below, stream
-from eduguard.portability.school import School
+from eduguard.portability.generation.dice import below, stream
+from eduguard.portability.generation.school import School
 
 # Each line is as many faces (numbers for `draw_anybody`) as the largest section has students. Any two of a line have a
 # cosine below 0.6 in the local cloud's engine; a test measures all of them. No face is in two lines.
@@ -50,7 +50,7 @@ def draw_portraits(
         begin: takes the number of faces, returns what is called after each.
         note: says how long it will take, measured by the first few.
     """
-    from eduguard.portability.drawing.anybody import draw_anybody
+    from eduguard.portability.generation.drawing.anybody import draw_anybody
 
     students: dict[int, list[str]] = {}
     for school in schools:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from eduguard.errors import EduguardError, suggest
 from eduguard.identifiers import PLACEHOLDER
-from eduguard.portability.rules import CLEAR, CONSTANT, JSON, KEEP, KEY, PHOTO, Rule, Rules
-from eduguard.portability.rules import PLACEHOLDER as PLACEHOLDER_RULE
-from eduguard.portability.schema import Column, Schema, Table, UniqueKey
+from eduguard.portability.exports.rules import CLEAR, CONSTANT, JSON, KEEP, KEY, PHOTO, Rule, Rules
+from eduguard.portability.exports.rules import PLACEHOLDER as PLACEHOLDER_RULE
+from eduguard.portability.exports.schema import Column, Schema, Table, UniqueKey
 
 if TYPE_CHECKING:
     from psycopg import Connection

@@ -11,11 +11,11 @@ from hashlib import sha256
 from pathlib import Path
 
 from eduguard.errors import EduguardError
-from eduguard.portability.people import MOST_SCHOOLS, MOST_STUDENTS
-from eduguard.portability.portraits import draw_portraits
-from eduguard.portability.school import School, make_school
-from eduguard.portability.school_year import school_days
-from eduguard.portability.tables import TABLES, write_tables
+from eduguard.portability.generation.people import MOST_SCHOOLS, MOST_STUDENTS
+from eduguard.portability.generation.portraits import draw_portraits
+from eduguard.portability.generation.school import School, make_school
+from eduguard.portability.generation.school_year import school_days
+from eduguard.portability.generation.tables import TABLES, write_tables
 
 Begin = Callable[[str, int], Callable[[], None]]
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eduguard.portability.closure import from_only
-from eduguard.portability.copying import copy_out, read_cell
-from eduguard.portability.fields import is_textual, numbers_in, phrases_of, texts_in
-from eduguard.portability.schema import Column, Table
+from eduguard.portability.exports.closure import from_only
+from eduguard.portability.exports.copying import copy_out, read_cell
+from eduguard.portability.exports.fields import is_textual, numbers_in, phrases_of, texts_in
+from eduguard.portability.exports.schema import Column, Table
 
 if TYPE_CHECKING:
     from psycopg import Connection

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from eduguard import migrations
 from eduguard.errors import EduguardError
 from eduguard.fixtures import afterwards, catalogue, resting_keys
-from eduguard.portability.manifest import Manifest, TableFile
-from eduguard.portability.schema import read_schema
+from eduguard.portability.exports.manifest import Manifest, TableFile
+from eduguard.portability.exports.schema import read_schema
 from eduguard.postgres import Database, connect
 
 if TYPE_CHECKING:
