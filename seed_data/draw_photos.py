@@ -8,10 +8,10 @@ from PIL import Image
 from sample_faces import CLASS, SHOTS, STUDENTS
 
 from eduguard.portability.generation.drawing.scene import draw_class_photo, draw_portrait
+from eduguard.students import DRAWN_COMMENT
 
 PHOTOS = Path(__file__).resolve().parent / "photos"
 QUALITY = 88
-COMMENT = b"drawn by EduGuard DB"  # says of each picture that nobody is on it
 
 
 def main(folder: Path = PHOTOS, *, only: str = "") -> None:
@@ -20,7 +20,7 @@ def main(folder: Path = PHOTOS, *, only: str = "") -> None:
         if only in {"", name}:
             file = folder / name
             file.parent.mkdir(parents=True, exist_ok=True)
-            draw().save(file, quality=QUALITY, optimize=True, comment=COMMENT)
+            draw().save(file, quality=QUALITY, optimize=True, comment=DRAWN_COMMENT)
 
 
 def pictures() -> Iterator[tuple[str, Callable[[], Image.Image]]]:

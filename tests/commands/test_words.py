@@ -210,3 +210,22 @@ def test_help_shows_the_form_and_its_words(folder: Path, line: str) -> None:
 )
 def test_a_refusal_is_one_message_and_exit_status_1(folder: Path, line: str, message: str) -> None:
     assert run(folder, line) == (1, "", message)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["rollback", "--count", "two"], "--count two is not a whole number\n  inv rollback"),
+        (["rollback", "--count=1.5"], "--count 1.5 is not a whole number"),
+        (["seed", "--wait", "long"], "--wait long is not a number"),
+    ],
+)
+def test_a_flag_that_needs_a_number_is_refused_with_another_word(words: list[str], message: str) -> None:
+    done = subprocess.run(
+        [Path(sys.executable).parent / "inv", *words],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.startswith(f"error: {message}")) == (1, True), done.stderr

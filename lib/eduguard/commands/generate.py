@@ -11,6 +11,7 @@ from eduguard.commands.words import Command
 from eduguard.settings import Settings
 from eduguard.terminal import print_note, print_step
 
+GROUP = "Portability"
 EXAMPLES = {
     "generate": "inv generate made_up --students 500 --schools 2",
 }

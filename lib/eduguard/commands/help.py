@@ -12,7 +12,7 @@ _RECIPES = "Recipes"
 
 
 def print_commands(tasks: Mapping[str, Task[Any]]) -> None:
-    """Print the commands in groups: the recipes, then those of each module."""
+    """Print the commands in groups: the recipes, then those of each module, or of all modules with one GROUP."""
     groups = dict[str, list[str]]()
     for name, task in sorted(tasks.items()):
         groups.setdefault(_group_of(task), []).append(name)
@@ -47,8 +47,9 @@ def example_of(name: str, task: Task[Any]) -> str | None:
 
 
 def _group_of(task: Task[Any]) -> str:
-    module = task.body.__module__
-    return module.rpartition(".")[2].capitalize() if "." in module else _RECIPES
+    name = task.body.__module__
+    module = inspect.getmodule(task.body)
+    return str(getattr(module, "GROUP", name.rpartition(".")[2].capitalize())) if "." in name else _RECIPES
 
 
 def _first_line(task: Task[Any]) -> str:

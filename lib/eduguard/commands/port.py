@@ -16,6 +16,7 @@ from eduguard.errors import EduguardError
 from eduguard.settings import Settings
 from eduguard.terminal import print_step
 
+GROUP = "Portability"
 EXAMPLES = {
     "port": "INVOKE_TARGET=staging inv port --from production --dry-run",
 }

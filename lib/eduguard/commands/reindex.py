@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _LOOK = 2  # exit status: done, and some photos ask for a look
 
+GROUP = "Portability"
 EXAMPLES = {
     "reindex": "inv reindex --dry-run",
 }

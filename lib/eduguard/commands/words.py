@@ -177,14 +177,25 @@ class _Arguments:
 
     def _take_flag(self, left: deque[str]) -> list[str]:
         word = left.popleft()
-        flag, equals, _ = word.partition("=")
+        flag, equals, value = word.partition("=")
         if flag in {"-h", _HELP}:
             return [_HELP]
         argument = self._own.flags.get(flag) or self._core.flags.get(flag)
         if argument is None or not flag.startswith("--") or flag in map(_flag_of, self._form.names):
             raise self._refusal(word)
         needs_value = argument.takes_value and not argument.optional and not equals
-        return [word, left.popleft()] if needs_value and left else [word]
+        taken = [word, left.popleft()] if needs_value and left else [word]
+        self._check_number(flag, argument.kind, taken[1] if len(taken) > 1 else value)
+        return taken
+
+    def _check_number(self, flag: str, kind: Any, value: str) -> None:
+        """Refuse what is not a number where one is expected: Invoke would print a traceback."""
+        if value and kind in {int, float}:
+            try:
+                kind(value)
+            except ValueError:
+                what = "a whole number" if kind is int else "a number"
+                raise EduguardError(f"{flag} {value} is not {what}", hint=self._usage) from None
 
     def _refusal(self, word: str) -> EduguardError:
         flag, own = word.partition("=")[0], self._own.flags.keys() - set(map(_flag_of, self._form.names))

@@ -5,10 +5,10 @@ import io
 from eduguard.portability.generation.dice import below, pick, stream
 from eduguard.portability.generation.drawing.face import Colour, Face, Light, Pose
 from eduguard.portability.generation.drawing.scene import draw_portrait
+from eduguard.students import DRAWN_COMMENT
 
 _SIZE = (200, 250)  # pixels: enough for an engine, and drawn in a fifth of the time of the sample photos
 _QUALITY = 88
-_COMMENT = b"drawn by EduGuard DB"  # says of each picture that nobody is on it
 _POSE, _LIGHT, _BACKDROP = Pose(), Light(side=0.4, shadow=0.2), (170, 190, 205)
 
 # Between which values the measures of a face are.
@@ -90,5 +90,5 @@ def draw_anybody(number: int) -> bytes:
     """Return a portrait of the person of a number as a JPEG file, the same whenever it is drawn."""
     picture = draw_portrait(make_face(number), _POSE, _LIGHT, _BACKDROP, _SIZE)
     content = io.BytesIO()
-    picture.save(content, "JPEG", quality=_QUALITY, comment=_COMMENT)
+    picture.save(content, "JPEG", quality=_QUALITY, comment=DRAWN_COMMENT)
     return content.getvalue()
