@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from eduguard.portability import rut
+from eduguard.portability.exports import rut
 from eduguard.postgres import Database, connect, execute_for
 
 ROOT = Path(__file__).parents[2]
