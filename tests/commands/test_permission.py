@@ -19,7 +19,7 @@ from eduguard.aws import open_bucket, open_collection
 from eduguard.commands.permission import TABLE, Kind, kind_of, tighten
 from eduguard.errors import EduguardError
 from eduguard.migrations import runner
-from eduguard.postgres import Database, connect, execute_for
+from eduguard.postgres import Database, connect, execute_for, exists
 from eduguard.rebuild import mark, protection, publication, snapshots
 
 ROOT = Path(__file__).parents[2]
@@ -85,8 +85,8 @@ class Town:
 
     def add_source(self) -> None:
         with connect(self.database.maintenance, purpose="tests") as conn:
-            execute_for(conn, "DROP DATABASE IF EXISTS {}", self.source)
-            execute_for(conn, "CREATE DATABASE {} TEMPLATE {}", self.source, self.database)
+            if not exists(conn, self.source):
+                execute_for(conn, "CREATE DATABASE {} TEMPLATE {}", self.source, self.database)
 
     def fill_other_bucket(self) -> None:
         self.other_bucket.ensure_exists()

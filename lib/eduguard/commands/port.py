@@ -18,7 +18,7 @@ from eduguard.terminal import print_step
 
 GROUP = "Portability"
 EXAMPLES = {
-    "port": "INVOKE_TARGET=staging inv port --from production --dry-run",
+    "port": "inv port --from production --dry-run",
 }
 
 
@@ -53,7 +53,7 @@ def port(
     from eduguard.portability import check_apart
 
     if not from_:
-        raise EduguardError("inv port needs the target to read", hint="INVOKE_TARGET=TARGET inv port --from OTHER")
+        raise EduguardError("--from is missing: the target that is read", hint="inv port --from TARGET")
     settings = settings_of(c)
     source, scope = settings.other_target(from_), choose_scope(grade, [], school)
     check_apart(source, settings)
