@@ -1,7 +1,7 @@
 """Time `inv export` beside `pg_dump -a` of the same rows; print a table with rows a second and memory.
 
-The rows are those of `inv generate`: three of ten columns are made up anew. `pg_dump -a` changes nothing and looks for
-nothing, so it is what an export can hardly be faster than.
+The rows are those of `inv generate`: three of ten columns get made-up values. `pg_dump -a` changes nothing and looks
+for nothing, so it is what an export can hardly be faster than.
 """
 
 import argparse

@@ -1,7 +1,14 @@
 """Where a benchmark runs the tasks: on servers of its own, whatever database the caller's settings name."""
 
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+
+from eduguard.migrations import runner
+from eduguard.postgres import Database, connect, embedded, execute_for
+
+MIGRATIONS = Path(__file__).resolve().parents[1] / "migrations"
 
 _OTHERS = ("INVOKE_", "PG", "AWS_")  # how the names of variables begin that could lead elsewhere
 _LOCAL = {
@@ -18,3 +25,19 @@ def environment(state: Path, **more: str) -> dict[str, str]:
         name: value for name, value in os.environ.items() if name != "DATABASE_URL" and not name.startswith(_OTHERS)
     }
     return kept | _LOCAL | {"INVOKE_STATE_FOLDER": str(state)} | more
+
+
+@contextmanager
+def filled_database(folder: Path, rows: str, parameters: Mapping[str, int]) -> Iterator[Database]:
+    """Lend a database with our tables and the rows of some statements, on a server of its own."""
+    database = Database.from_url(embedded.ensure_running(folder / "postgres", binaries=None)).named("eduguard")
+    try:
+        with connect(database.maintenance, purpose="bench") as conn:
+            execute_for(conn, "CREATE DATABASE {} TEMPLATE template0", database)
+        runner.apply(database, MIGRATIONS)
+        with connect(database, purpose="bench") as conn:
+            for statement in rows.split(";\n"):
+                conn.execute(statement.encode(), parameters if "%(" in statement else None)
+        yield database
+    finally:
+        embedded.stop(folder / "postgres", binaries=None)

@@ -17,10 +17,10 @@ from pathlib import Path
 import boto3
 
 import cloud
+import own_place
 from eduguard.aws.local_cloud import LocalCloud, ensure_running
-from eduguard.migrations import runner
 from eduguard.portability.estimate import SHARE
-from eduguard.postgres import Database, connect, embedded, execute_for
+from eduguard.postgres import Database
 from sync_schools import tell
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -65,24 +65,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
 @contextmanager
 def servers(folder: Path, photos: int) -> Iterator[tuple[Database, LocalCloud]]:
     """Lend a database with a row, and a local cloud with a photo, for each student."""
-    database = Database.from_url(embedded.ensure_running(folder / "postgres", binaries=None)).named("eduguard")
-    try:
-        with connect(database.maintenance, purpose="bench") as conn:
-            execute_for(conn, "CREATE DATABASE {} TEMPLATE template0", database)
-        runner.apply(database, ROOT / "migrations")
-        with connect(database, purpose="bench") as conn:
-            for statement in _ROWS.split(";\n"):
-                conn.execute(statement.encode(), {"photos": photos} if "%(" in statement else None)
-        running = ensure_running(folder / "cloud")
-        bucket = client(running, "s3")
-        bucket.create_bucket(Bucket=BUCKET)
-        for number in range(1, photos + 1):
-            key = f"students/student-{number}/photo-1.jpg"
-            bucket.put_object(Bucket=BUCKET, Key=key, Body=PICTURE.read_bytes(), ContentType="image/jpeg")
-        yield database, running
-    finally:
-        cloud.localcloud("stop", folder / "cloud")
-        embedded.stop(folder / "postgres", binaries=None)
+    with own_place.filled_database(folder, _ROWS, {"photos": photos}) as database:
+        try:
+            running = ensure_running(folder / "cloud")
+            bucket = client(running, "s3")
+            bucket.create_bucket(Bucket=BUCKET)
+            for number in range(1, photos + 1):
+                key = f"students/student-{number}/photo-1.jpg"
+                bucket.put_object(Bucket=BUCKET, Key=key, Body=PICTURE.read_bytes(), ContentType="image/jpeg")
+            yield database, running
+        finally:
+            cloud.localcloud("stop", folder / "cloud")
 
 
 def client(running: LocalCloud, service: str) -> "boto3.client":

@@ -24,8 +24,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 import cloud
-from eduguard.migrations import runner
-from eduguard.postgres import Database, connect, embedded, execute_for
+import own_place
+from eduguard.postgres import Database, connect
 from localcloud.rekognition import engine
 from localcloud.rekognition.store import Store
 
@@ -77,18 +77,11 @@ def servers(folder: Path, schools: int) -> Iterator[tuple[Database, str]]:
     (folder / "more.yaml").write_text(
         yaml.dump({"targets": {"local": {"collections": {f"school-{n}": f"bench-{n}" for n in range(1, schools + 1)}}}})
     )
-    database = Database.from_url(embedded.ensure_running(folder / "postgres", binaries=None)).named("eduguard")
-    try:
-        with connect(database.maintenance, purpose="bench") as conn:
-            execute_for(conn, "CREATE DATABASE {} TEMPLATE template0", database)
-        runner.apply(database, ROOT / "migrations")
-        with connect(database, purpose="bench") as conn:
-            for statement in _ROWS.split(";\n"):
-                conn.execute(statement.encode(), {"schools": schools} if "%(" in statement else None)
-        yield database, json.loads(cloud.localcloud("start", folder / "cloud"))["endpoint"]
-    finally:
-        cloud.localcloud("stop", folder / "cloud")
-        embedded.stop(folder / "postgres", binaries=None)
+    with own_place.filled_database(folder, _ROWS, {"schools": schools}) as database:
+        try:
+            yield database, json.loads(cloud.localcloud("start", folder / "cloud"))["endpoint"]
+        finally:
+            cloud.localcloud("stop", folder / "cloud")
 
 
 def fill(state: Path, schools: int) -> None:

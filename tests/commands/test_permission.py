@@ -442,3 +442,10 @@ def test_a_misspelt_protection_of_any_level_is_not_passed_over() -> None:
     values = {"targets": {"local": {"protection": "refuse"}}}
     levels = [{"targets": {"local": {"protection": "refused"}}}]
     assert tighten(values, levels) == {"targets": {"local": {"protection": "refused"}}}
+
+
+@pytest.mark.parametrize("words", ["rollback", "load TAKEN", "port --from staging", "undo"])
+def test_what_replaces_or_renames_refuses_the_maintenance_database(inv: Inv, server_url: str, words: str) -> None:
+    done = inv(*words.split(), check=False, DATABASE_URL=Database.from_url(server_url).named("postgres").url)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: postgres is never replaced")

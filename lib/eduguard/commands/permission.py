@@ -89,7 +89,7 @@ TABLE: Mapping[str, Kind | Callable[[Flags], Kind]] = {
 _ASKING = {Kind.CHANGE, Kind.REPLACE}
 # These ask under their lock before they do anything: alone on a command line they need not be asked twice.
 _ASKING_THEMSELVES = {"load", "rebuild", "reset", "rollback", "snapshot restore"}
-_RENAMING = {"full", "load", "rebuild", "reset", "publish", "undo", "snapshot restore"}
+_RENAMING = {"publish", "undo"}  # beside those that replace the database
 
 
 def kind_of(name: str, flags: Flags) -> Kind:
@@ -120,7 +120,7 @@ def require_permission(commands: Sequence[Named], load: Callable[[], Settings]) 
     settings, names = load(), [name for name, _ in asking]
     protection.check_not_refused(settings.target, names[0])
     live, replacing = target_database(settings), any(kind is Kind.REPLACE for _, kind in asking)
-    if not _RENAMING.isdisjoint(names):
+    if replacing or not _RENAMING.isdisjoint(names):
         protection.check_renameable(live)
     confirm = next((flags["confirm"] for _, flags in commands if flags.get("confirm")), "")
     if live.is_embedded and settings.target.protection == "open" and not replacing:

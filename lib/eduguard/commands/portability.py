@@ -29,8 +29,8 @@ _NOT_COVERED = 2  # a column without a rule, or a rule that is left over
 
 EXAMPLES = {
     "anonymise check": "inv anonymise check",
-    "export": "inv export /tmp/school --grade grade-1b",
-    "load": "inv load /tmp/school",
+    "export": "inv export ../school --grade grade-1b",
+    "load": "inv load ../school",
 }
 
 
@@ -114,7 +114,7 @@ def export_rows(
         say("export", portability.describe(selection, scope, rows))
         if not folder:
             return rows, None
-        manifest = _write(conn, folder, (coverage, selection, key), (database.name, applied, scope))
+        manifest = _write(conn, folder, coverage, selection, key, name=database.name, applied=applied, scope=scope)
     if manifest.leak_scan:
         say("leak", f"0 of {manifest.leak_scan['values']:,} original values found in the output")
     size = sum(each.bytes for each in manifest.tables) / 1e6
@@ -236,12 +236,16 @@ def _require_name(name: str, what: str, confirm: str) -> None:
 def _write(
     conn: "Connection",
     folder: Path,
-    content: "tuple[Coverage, Selection, Key | None]",
-    facts: "tuple[str, Mapping[str, str], Scope]",
+    coverage: "Coverage",
+    selection: "Selection",
+    key: "Key | None",
+    *,
+    name: str,
+    applied: "Mapping[str, str]",
+    scope: "Scope",
 ) -> "Manifest":
     from eduguard import portability
 
-    (coverage, selection, key), (name, applied, scope) = content, facts
     with portability.new_folder(folder) as unfinished:
         if key:
             written = portability.write_masked(conn, coverage, selection, unfinished, key)
