@@ -40,7 +40,7 @@ Show = Callable[["Place", "Plan"], None]
 Sync = Callable[["Connection", "Place", str], "Outcome"]
 _MOST_ITEMS = 20  # of a plan, unless all are asked for
 _TAGS_A_SECOND = 10  # AWS's quota of ListTagsForResource, in every region
-_COLLECTIONS_AT_ONCE = 8  # each sends one request at a time, all of them at the pace of the region
+_COLLECTIONS_AT_ONCE = 12  # each sends one request at a time, all of them at the pace of the region
 
 EXAMPLES = {
     "sync-faces": "inv sync-faces --dry-run --student student-001",

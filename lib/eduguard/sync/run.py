@@ -93,14 +93,14 @@ def run(
         EduguardError: when the collection does not exist, the plan is implausible or stale, or consent is refused.
     """
     scope = Scope(place=place, students=options.students)
-    pages = begin_listing(collection)  # the first one is on its way while the tables are made
+    pages = begin_listing(collection)  # the first one is on its way while the tables are made and the tag is read
     prepare(conn, scope)
     state = None if arn else collection.require()
     arn = state.arn if state else arn
+    trust = judge_trust(conn, place, collection, arn, is_remembered_enough=options.trusts_memory)
     step = progress.begin(collection.name, state.face_count, "faces") if state else None
     listed = read_listing(collection, partial(copy_faces, conn, students=options.students), pages=pages, step=step)
     plan = compare(conn, scope, unlink_missing=options.unlink_missing, in_full=options.in_full)
-    trust = judge_trust(conn, place, collection, arn, is_remembered_enough=options.trusts_memory)
     miscounted = listed - state.face_count if state else 0
     outcome = Outcome(place=place, plan=plan, miscounted=miscounted, notes=trust.notes)
     with progress.hidden():
