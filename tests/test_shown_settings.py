@@ -92,7 +92,7 @@ def test_every_setting_has_a_variable_also_one_that_the_files_leave_out(values: 
     del values["env_file"]
     values["targets"]["local"]["collections"] = {"a": "x"}
     found = list_settings(values)
-    assert {("env_file",), ("targets", "staging", "aws_profile"), ("targets", "local", "collections", "a")} <= found
+    assert {("env_file",), ("targets", "staging", "bucket_profile"), ("targets", "local", "collections", "a")} <= found
     assert not {("targets",), ("targets", "local"), ("targets", "local", "collections")} & found
 
 

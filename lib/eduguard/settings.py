@@ -46,6 +46,8 @@ class Target:
     requests_per_second: float | None
     maintenance_database: str | None = None
     aws_profile: str | None = None
+    bucket_profile: str | None = None
+    """the profile that the bucket is asked with, which has other keys than the collection where it is in R2"""
     collections: Mapping[str, str] = field(default_factory=dict)
     """the collection of each school but one, whose is `collection`"""
     claimed: Mapping[str, str] = field(default_factory=dict)
@@ -136,7 +138,7 @@ _KEYS = {field.name for field in fields(Settings)} - {
 }  # fmt: skip
 _MAY_MISS = {"env_file", "anonymise_file", "anonymise_key"}
 _TARGET_KEYS = {field.name for field in fields(Target)} - {"name", "claimed"}
-_TARGET_MAY_MISS = {"maintenance_database", "aws_profile", "collections"}
+_TARGET_MAY_MISS = {"maintenance_database", "aws_profile", "bucket_profile", "collections"}
 
 
 def list_settings(values: Mapping[str, Any]) -> set[tuple[str, ...]]:
@@ -230,6 +232,7 @@ def _make_target(values: Mapping[str, Any], name: str, url: str, targets: Any, f
         database_url=url,
         maintenance_database=read_optional_text(values, "maintenance_database"),
         aws_profile=read_optional_text(values, "aws_profile"),
+        bucket_profile=read_optional_text(values, "bucket_profile") or read_optional_text(values, "aws_profile"),
         rekognition_endpoint=read_endpoint(values, "rekognition_endpoint"),
         s3_endpoint=read_endpoint(values, "s3_endpoint"),
         region=read_matching(values, "region", REGION),

@@ -105,7 +105,7 @@ def target_collection(settings: Settings, name: str) -> "Collection":
     return open_collection(
         name,
         region=target.region,
-        **_place(settings, target.rekognition_endpoint),
+        **_place(settings, target.rekognition_endpoint, profile=target.aws_profile),
         pace=_pace(target.rekognition_endpoint, target.region, rate) if rate else None,
     )
 
@@ -117,7 +117,7 @@ def target_identity(settings: Settings) -> "Identity":
     target = settings.target
     return identify(
         region=target.region,
-        **_place(settings, target.rekognition_endpoint),
+        **_place(settings, target.rekognition_endpoint, profile=target.aws_profile),
     )
 
 
@@ -129,14 +129,15 @@ def target_bucket(settings: Settings) -> "Bucket":
     return open_bucket(
         target.bucket,
         region=target.bucket_region,
-        **_place(settings, target.s3_endpoint),
+        **_place(settings, target.s3_endpoint, profile=target.bucket_profile),
     )
 
 
 def target_storage(settings: Settings, place: Place) -> "Storage":
     """Return where the target's photos, and the faces of one place, are kept.
 
-    Rekognition can read the bucket itself in one cloud and one region (IndexFaces API reference, S3Object).
+    Rekognition can read the bucket itself in one cloud and one region (IndexFaces API reference, S3Object), with the
+    rights of who asks it.
     """
     from eduguard.students import Storage
 
@@ -145,7 +146,8 @@ def target_storage(settings: Settings, place: Place) -> "Storage":
         collection=target_collection(settings, place.collection),
         school=place.school,
         bucket=target_bucket(settings),
-        by_reference=target.s3_endpoint == target.rekognition_endpoint and target.bucket_region == target.region,
+        by_reference=(target.s3_endpoint, target.bucket_region, target.bucket_profile)
+        == (target.rekognition_endpoint, target.region, target.aws_profile),
     )
 
 
@@ -185,14 +187,14 @@ class _Place(TypedDict):
     profile: str | None
 
 
-def _place(settings: Settings, endpoint: str | None) -> _Place:
+def _place(settings: Settings, endpoint: str | None, *, profile: str | None) -> _Place:
     """Return where requests go and with which key; the operator's own is never sent to the local cloud.
 
     The env_file's AWS variables are in force from the first client of AWS on.
     """
     if endpoint != LOCAL:
         os.environ.update(settings.sources.added_variables())
-        return {"endpoint": endpoint, "credentials": None, "profile": settings.target.aws_profile}
+        return {"endpoint": endpoint, "credentials": None, "profile": profile}
     from eduguard.aws import local_cloud
 
     running = local_cloud.ensure_running(cloud_folder(settings), models=settings.face_models)

@@ -27,5 +27,5 @@ def test_the_profile_is_stronger_than_the_environment() -> None:
 
 
 def test_a_profile_that_does_not_exist_is_named() -> None:
-    with pytest.raises(EduguardError, match=r"(?s)no-such-profile.*aws_profile of the target"):
+    with pytest.raises(EduguardError, match=r"(?s)no-such-profile.*aws_profile and bucket_profile of the target"):
         key_of("no-such-profile")

@@ -11,6 +11,7 @@ from pathlib import Path
 import boto3
 import pytest
 
+import localcloud
 from eduguard.postgres import Database
 
 Inv = Callable[..., subprocess.CompletedProcess[str]]
@@ -109,6 +110,35 @@ def test_an_env_file_and_a_profile_lead_to_the_target_and_doctor_says_so(
         assert not re.search(f"Secr3t|{key}|{secret}", done.stdout + done.stderr)
     refused = inv("sync-faces", check=False, **given | {"INVOKE_ENV_FILE": "null", "DATABASE_URL": full.shown_url})
     assert "Unable to locate credentials" in refused.stderr
+
+
+def test_a_bucket_with_keys_of_its_own_is_asked_with_its_own_profile(
+    inv: Inv, full: Database, cloud_endpoint: str, cloud_variables: dict[str, str], tmp_path: Path
+) -> None:
+    credentials = tmp_path / "credentials"
+    with localcloud.running() as other:  # as photos in R2 and faces in AWS
+        keys = other.credentials
+        credentials.write_text(
+            f"[faces]\naws_access_key_id = {cloud_variables['AWS_ACCESS_KEY_ID']}\n"
+            f"aws_secret_access_key = {cloud_variables['AWS_SECRET_ACCESS_KEY']}\n"
+            f"[photos]\naws_access_key_id = {keys.access_key_id}\n"
+            f"aws_secret_access_key = {keys.secret_access_key}\n"
+        )
+        given = {
+            "AWS_SHARED_CREDENTIALS_FILE": str(credentials),
+            "INVOKE_TARGETS_LOCAL_REKOGNITION_ENDPOINT": cloud_endpoint,
+            "INVOKE_TARGETS_LOCAL_S3_ENDPOINT": other.endpoint,
+            "INVOKE_TARGETS_LOCAL_AWS_PROFILE": "faces",
+        }
+        refused = inv("enrol", "--yes", check=False, **given)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert "InvalidAccessKeyId" in refused.stderr
+        assert "`bucket_profile` of the target names the profile" in refused.stderr
+        given["INVOKE_TARGETS_LOCAL_BUCKET_PROFILE"] = "photos"
+        assert "18 uploaded, 0 faces indexed" in inv("enrol", "--yes", "--collection", "tests", **given).stdout
+        doctor = inv("doctor", check=False, **given).stdout
+    assert "AWS: profile faces, aws_profile of target local; bucket: profile photos" in doctor
+    assert re.search(r"photos: \d+ with row, photo and face", doctor)
 
 
 def test_an_unknown_target_is_refused_with_the_known_names(inv: Inv) -> None:

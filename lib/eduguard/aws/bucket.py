@@ -19,6 +19,9 @@ _BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "Restrict
 _PUBLIC = ("/global/AllUsers", "/global/AuthenticatedUsers")
 _NOTHING_SET = {"NoSuchBucketPolicy", "NoSuchPublicAccessBlockConfiguration"}
 _NOT_OFFERED = {"NotImplemented", "MethodNotAllowed", "501", "405"}
+_REFUSED_KEYS = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Unauthorized"}  # the last one is R2's
+_OTHER_KEYS = "R2 has keys of its own: `bucket_profile` of the target names the profile of ~/.aws that has them."
+_MAKE = "`inv enrol` puts the sample photos there; invoke.yaml names bucket and endpoint."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,7 +219,7 @@ class Bucket:
             answer = error.response.get("Error", {})
             raise EduguardError(
                 f"Could not {action} bucket {self.name}: {answer.get('Code')}: {answer.get('Message')}",
-                hint="`inv enrol` puts the sample photos there; invoke.yaml names bucket and endpoint.",
+                hint=_OTHER_KEYS if answer.get("Code") in _REFUSED_KEYS else _MAKE,
             ) from error
         except BotoCoreError as error:
             raise EduguardError(

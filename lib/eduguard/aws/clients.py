@@ -127,6 +127,6 @@ def _translated() -> Iterator[None]:
     except (BotoCoreError, ValueError) as error:  # ValueError for a number or a URL that is not one
         raise EduguardError(
             f"boto3 cannot make a client: {error}",
-            hint="It reads aws_profile of the target, AWS_PROFILE and other AWS_ variables, ~/.aws/config and "
-            "~/.aws/credentials.",
+            hint="It reads aws_profile and bucket_profile of the target, AWS_PROFILE and other AWS_ variables, "
+            "~/.aws/config and ~/.aws/credentials.",
         ) from error

@@ -62,6 +62,8 @@ def check_sources(evidence: Evidence) -> list[Finding]:
     is_local = LOCAL == target.rekognition_endpoint == target.s3_endpoint
     aws = settings.sources.describe_credentials(target.name, target.aws_profile)
     text = f"database: {settings.database_source}; AWS: {'the local cloud' if is_local else aws}"
+    if target.bucket_profile != target.aws_profile:
+        text += f"; bucket: profile {target.bucket_profile}"
     return [Finding(step="settings", verdict=OK, text=text)]
 
 

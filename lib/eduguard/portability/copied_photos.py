@@ -51,7 +51,7 @@ def check_other_bucket(source: Target, target: Target) -> None:
 
 def can_copy_inside(source: Target, target: Target) -> bool:
     """Say whether the service itself can copy: both buckets are on one endpoint, and asked with the same key; pure."""
-    return (source.s3_endpoint, source.aws_profile) == (target.s3_endpoint, target.aws_profile)
+    return (source.s3_endpoint, source.bucket_profile) == (target.s3_endpoint, target.bucket_profile)
 
 
 def read_photo_keys(conn: "Connection", places: Iterable[Place]) -> list[str]:
