@@ -17,7 +17,7 @@ command = $(if $(shell grep -ls 'name="$(words)"' lib/eduguard/commands/*.py),$(
 help: .venv/ready
 	@.venv/bin/inv help
 
-# For those who work on the suite; docs/reliability.md says what this found...
+# For those who work on the suite; docs/faults.md says what this found...
 faults: .venv/ready
 	@.venv/bin/python tests/faults $(ARGS)
 
