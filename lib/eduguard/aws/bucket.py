@@ -20,7 +20,10 @@ _PUBLIC = ("/global/AllUsers", "/global/AuthenticatedUsers")
 _NOTHING_SET = {"NoSuchBucketPolicy", "NoSuchPublicAccessBlockConfiguration"}
 _NOT_OFFERED = {"NotImplemented", "MethodNotAllowed", "501", "405"}
 _REFUSED_KEYS = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Unauthorized"}  # the last one is R2's
-_OTHER_KEYS = "R2 has keys of its own: `bucket_profile` of the target names the profile of ~/.aws that has them."
+_OTHER_KEYS = (
+    "`inv doctor --iam` prints the rights that each job needs. R2 has keys of its own: `bucket_profile` of the target "
+    "names the profile of ~/.aws that has them."
+)
 _MAKE = "`inv enrol` puts the sample photos there; invoke.yaml names bucket and endpoint."
 
 
@@ -54,9 +57,17 @@ class Bucket:
         self.name = name
 
     def exists(self) -> bool:
-        """Say whether the account has this bucket; read-only."""
+        """Say whether there is such a bucket; read-only.
+
+        Its objects are listed, not the account's buckets: that is a right which the role needs anyway, and which a key
+        of R2 for one bucket has.
+        """
         with self._translated("look for"):
-            return self.name in {bucket.get("Name") for bucket in self._client.list_buckets()["Buckets"]}
+            try:
+                self._client.list_objects_v2(Bucket=self.name, MaxKeys=1)
+            except self._client.exceptions.NoSuchBucket:
+                return False
+        return True
 
     def ensure_exists(self) -> None:
         """Create the bucket unless it is there."""
