@@ -46,7 +46,9 @@ endif
 endif
 .venv/ready: pyproject.toml constraints.txt
 	@set -eu; \
-	if [ -f $@ ]; then .venv/bin/inv down || true; fi; \
+	say() { echo "setup    $$1" >&2; }; \
+	if [ -f $@ ]; then say 'stops the servers, which run from .venv'; .venv/bin/inv down || true; fi; \
+	say "makes .venv and installs $$(grep -c '^[a-z]' constraints.txt) packages of constraints.txt: this takes a minute or two, once"; \
 	if command -v uv >/dev/null 2>&1; then \
 	  uv venv --quiet --clear --python '>=3.11' .venv; \
 	  uv pip install --quiet --python .venv --require-hashes -r constraints.txt; \
@@ -61,8 +63,10 @@ endif
 	  .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt; \
 	  .venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
 	fi; \
+	say 'compiles the modules'; \
 	.venv/bin/python -m compileall -q lib tasks.py; \
-	touch $@
+	touch $@; \
+	say '.venv is ready'
 
 clean:
 	@if [ -f .venv/ready ]; then .venv/bin/inv down || true; fi
