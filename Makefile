@@ -33,7 +33,7 @@ mutants: .venv/ready
 %: .venv/ready always
 	@.venv/bin/inv $(command) $(FLAGS)
 
-# Files that make itself looks for, which are no commands.
+# Files that make itself looks for; they are not commands.
 Makefile pyproject.toml constraints.txt: ;
 
 # uv when it is there, else venv and pip; the pins and hashes of constraints.txt either way. Set-up that was interrupted

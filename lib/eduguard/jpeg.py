@@ -86,6 +86,6 @@ def opened(jpeg: bytes, name: str) -> Iterator["Image"]:
             yield image
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise EduguardError(
-            f"{name} is no JPEG picture that can be decoded",
+            f"{name} is not a JPEG picture that can be decoded",
             hint="Export it again as JPEG (HEIC and PNG are not taken).",
         ) from error

@@ -32,7 +32,7 @@ def server_process(state: State) -> psutil.Process | None:
             return None
     except psutil.AccessDenied:
         pass
-    raise LocalCloudError(f"{state.folder} is held by a process that is no server of it (server.lock says {pid})")
+    raise LocalCloudError(f"{state.folder} is held by a process that is not its server (server.lock says {pid})")
 
 
 def has_ended(process: psutil.Process) -> bool:

@@ -59,7 +59,7 @@ class RequestHandler(MotoRequestHandler):
             note(f"{self.command} {self.path.split('?')[0]}: {code} ({size})")
 
     def log_error(self, format: str, *args: Any) -> None:  # noqa: A002 -- the name of http.server
-        """Log nothing: clients that leave are no failure of ours."""
+        """Log nothing: a client that leaves is not a failure of ours."""
 
     def _ask(self, environ: WSGIEnvironment) -> tuple[str, list[tuple[str, str]], bytes]:
         told: list[Any] = ["500 Internal Server Error", []]

@@ -138,7 +138,7 @@ class State:
     def answering(self) -> Endpoint | None:
         """Ask the server of this folder for a proof that it is this one; read-only.
 
-        A stale endpoint.json, or a port that another program has taken over, is no answer.
+        A stale endpoint.json, or a port that another program has taken over, does not count as an answer.
         """
         try:
             fields = json.loads(self.endpoint_file.read_text())

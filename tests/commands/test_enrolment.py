@@ -61,10 +61,10 @@ def test_a_picture_without_exactly_one_face_is_refused_and_nothing_of_it_stays(
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is no JPEG picture"),
-        (b"GIF89a", "is no JPEG picture"),
-        (b"png", "is no JPEG picture"),
-        (b"truncated", "is no JPEG picture"),
+        (b"", "is not a JPEG picture"),
+        (b"GIF89a", "is not a JPEG picture"),
+        (b"png", "is not a JPEG picture"),
+        (b"truncated", "is not a JPEG picture"),
         (b"tiny", "60 x 60 pixels; 80 are the least"),
         (b"narrow", "79 x 200 pixels; 80 are the least"),
         (b"low", "200 x 79 pixels; 80 are the least"),

@@ -75,7 +75,7 @@ def test_a_kept_photo(file: Path, sample: Path) -> None:
 def test_a_pipe_a_device_and_a_folder_are_no_photos(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):
-        with pytest.raises(EduguardError, match=f"{path} is no file"):
+        with pytest.raises(EduguardError, match=f"{path} is not a file"):
             read_picture(path)
 
 

@@ -44,7 +44,7 @@ def test_a_process_that_is_no_server_of_the_folder_is_never_stopped(
             if disguise == "another start":
                 os.utime(lock, (time.time() - 1000, time.time() - 1000))
             done = command("stop", "--state", str(own_state), check=False)
-            assert (done.returncode, "is held by a process that is no server of it" in done.stderr) == (1, True)
+            assert (done.returncode, "is held by a process that is not its server" in done.stderr) == (1, True)
             assert foreign.poll() is None
         finally:
             foreign.kill()

@@ -87,9 +87,9 @@ def test_what_is_no_file_or_not_there_is_refused_with_the_name_it_is_near(tmp_pa
         with pytest.raises(EduguardError, match="No such file or directory") as raised:
             read_picture(folder)
         assert raised.value.hint is None
-    with pytest.raises(EduguardError, match=f"{tmp_path} is no file"):
+    with pytest.raises(EduguardError, match=f"{tmp_path} is not a file"):
         read_picture(tmp_path)
-    with pytest.raises(EduguardError, match="photo-1.jpg is no JPEG picture"):
+    with pytest.raises(EduguardError, match="photo-1.jpg is not a JPEG picture"):
         read_picture(tmp_path / "photo-1.jpg")
 
 
@@ -108,7 +108,7 @@ def test_a_file_of_more_than_64_mb_is_not_read(tmp_path: Path) -> None:
 def test_a_photo_that_was_cut_short_is_refused(tmp_path: Path) -> None:
     noise = Image.effect_noise((200, 200), 90).convert("RGB")
     (tmp_path / "photo.jpg").write_bytes(jpeg(noise)[:-3000])
-    with pytest.raises(EduguardError, match="photo.jpg is no JPEG picture that can be decoded"):
+    with pytest.raises(EduguardError, match="photo.jpg is not a JPEG picture that can be decoded"):
         read_picture(tmp_path / "photo.jpg")
 
 

@@ -155,7 +155,7 @@ class Collection:
         )
 
     def delete_faces(self, face_ids: list[str]) -> None:
-        """Delete faces by FaceId, in batches as large as the API takes; those that are gone already are no failure.
+        """Delete faces by FaceId, in batches as large as the API takes; those that are gone already are passed over.
 
         Raises:
             EduguardError: naming each face that Rekognition kept.
@@ -164,7 +164,7 @@ class Collection:
         with self._translated("delete faces of"):
             for start in range(0, len(face_ids), PAGE_SIZE):
                 answer = self._client.delete_faces(CollectionId=self.name, FaceIds=face_ids[start : start + PAGE_SIZE])
-                for face_id in answer["DeletedFaces"]:  # an answer that does not say so is no deletion
+                for face_id in answer["DeletedFaces"]:  # an answer that does not say so does not prove a deletion
                     read_text(face_id)
                 kept += [
                     f"{read_text(face['FaceId'])} ({', '.join(map(read_text, face['Reasons']))})"

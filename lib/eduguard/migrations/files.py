@@ -1,4 +1,4 @@
-"""The files of a folder of migrations: their names, what stands in them, and what must not, found before any runs."""
+"""The files of a folder of migrations: their names, what is in them, and what must not be, found before any runs."""
 
 import hashlib
 import os

@@ -39,7 +39,7 @@ class Database:
             alone: libpq's variables say nothing of it: they mean another one. Its password is in the URL or ~/.pgpass.
 
         Raises:
-            EduguardError: when it is no connection string, names no database, or the name is too long.
+            EduguardError: when it is not a connection string, names no database, or the name is too long.
         """
         name = read_url(url).get("dbname") or (None if alone else os.environ.get("PGDATABASE"))
         if not name:

@@ -64,7 +64,7 @@ def read_picture(file: Path) -> Picture:
     """
     try:
         if file.exists() and not file.is_file():  # a pipe or a device may never end
-            raise EduguardError(f"{file} is no file")
+            raise EduguardError(f"{file} is not a file")
         if file.stat().st_size > _LARGEST_FILE:
             raise EduguardError(f"{file} has more than {_LARGEST_FILE:,} bytes", hint="Export it smaller.")
         content = file.read_bytes()

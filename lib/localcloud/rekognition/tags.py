@@ -28,7 +28,7 @@ def tag_resource(call: Call) -> Json:
 
 
 def untag_resource(call: Call) -> Json:
-    """Remove tags from a collection; those it does not have are no error."""
+    """Remove tags from a collection; those it does not have are passed over."""
     with call.store.removing() as connection:
         collection = _tagged(call, connection)
         tags = json.loads(collection["tags"])

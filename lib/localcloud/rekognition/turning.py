@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _SURE: Final = 0.92
 # Length of the recogniser's vector there: upright 11.9 and more, in other orientations 8.4 at most.
 _SEEN: Final = 9.5
-_NOTHING: Final = 4.0  # of what is no face; one so blurred that it is hardly found had 4.6
+_NOTHING: Final = 4.0  # of what is not a face; one so blurred that it is hardly found had 4.6
 _UPRIGHT: Final = 12.0  # degrees within which landmarks are good
 _STRAIGHT: Final = 5.0  # degrees; a face that is looked at again is turned until no more is left
 _TOUCHED: Final = 0.1  # of the smaller box
