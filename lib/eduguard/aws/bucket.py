@@ -217,11 +217,14 @@ class Bucket:
             raise EduguardError(
                 f"Could not {action} bucket {self.name}: {answer.get('Code')}: {answer.get('Message')}",
                 hint="`inv enrol` puts the sample photos there; invoke.yaml names bucket and endpoint.",
+                place=self._client.meta.endpoint_url,
             ) from error
         except BotoCoreError as error:
             raise EduguardError(
                 f"Could not {action} bucket {self.name} at {self._client.meta.endpoint_url}: {error}",
                 hint=PROVIDE,
+                code="unreachable",
+                place=self._client.meta.endpoint_url,
             ) from error
 
 
