@@ -11,7 +11,7 @@ from invoke.tasks import call, task
 from eduguard.commands.attendance import attendance_show, attendance_take
 from eduguard.commands.checks import doctor, status, verify
 from eduguard.commands.development import bench, test, test_all
-from eduguard.commands.enrolment import enrol, unenrol
+from eduguard.commands.enrolment import enrol
 from eduguard.commands.executor import end_when_unread, tune_interpreter
 from eduguard.commands.generate import generate
 from eduguard.commands.migrations import migrate, migration_new, rollback
@@ -26,6 +26,7 @@ from eduguard.commands.shared import (
     COLLECTION,
     CONFIRM,
     CONFIRM_COLLECTION,
+    JSON,
     SCHOOL,
     TO,
     WAIT,
@@ -35,6 +36,7 @@ from eduguard.commands.shared import (
 )
 from eduguard.commands.snapshots import snapshot_delete, snapshot_list, snapshot_restore, snapshot_save
 from eduguard.commands.sync import sync_faces
+from eduguard.commands.unenrolment import unenrol
 from eduguard.commands.version import version
 from eduguard.commands.words import accept_forms
 from eduguard.terminal import prepare_streams
@@ -94,13 +96,19 @@ EXAMPLES = {
 }
 
 
-@task(pre=[rebuild, call(migrate, next=True), publish], help={"confirm": CONFIRM, "to": TO})
-def reset(c: Context, confirm: str = "", to: str = "") -> None:
+@task(pre=[rebuild, call(migrate, next=True), publish], help={"confirm": CONFIRM, "to": TO, "json": JSON})
+def reset(c: Context, confirm: str = "", to: str = "", json: bool = False) -> None:
     """Drop and recreate the database: rebuild → migrate → publish."""
     print_summary("reset", settings_of(c), done="Published.")
 
 
-_SYNCING = {"collection": COLLECTION, "school": SCHOOL, "confirm": CONFIRM, "confirm-collection": CONFIRM_COLLECTION}
+_SYNCING = {
+    "collection": COLLECTION,
+    "school": SCHOOL,
+    "confirm": CONFIRM,
+    "confirm-collection": CONFIRM_COLLECTION,
+    "json": JSON,
+}
 
 
 @task(pre=[seed, sync_faces], help=_SYNCING | {"wait": WAIT})
@@ -111,6 +119,7 @@ def seed_full(
     confirm: str = "",
     confirm_collection: str = "",
     wait: float = math.inf,
+    json: bool = False,
 ) -> None:
     """Load the fixtures and their FaceIds: seed → sync-faces."""
     print_summary("seed-full", settings_of(c, collection, school, wait=wait), done="The fixtures are loaded.")
@@ -135,6 +144,7 @@ def full(
     confirm: str = "",
     confirm_collection: str = "",
     yes: bool = False,
+    json: bool = False,
 ) -> None:
     """Do it all: (enrol once) → rebuild → migrate → seed → sync-faces → publish → verify."""
     print_summary("full", settings_of(c, collection, school), done="Published; `inv undo` brings the one before back.")

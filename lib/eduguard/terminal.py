@@ -1,4 +1,4 @@
-"""What a task prints: one line a step and results on stdout, everything else on stderr."""
+"""What a task prints: a line a step and results on stdout, or one JSON object there; everything else on stderr."""
 
 import codecs
 import json
@@ -6,11 +6,67 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from io import TextIOWrapper
 from shlex import quote
 from typing import Any
 
 _STEP_WIDTH = 8
+
+
+class Answer:
+    """The one JSON object that a command prints in the end, where it was asked for."""
+
+    def __init__(self) -> None:
+        self.error: Mapping[str, Any] | None = None
+        self._own: dict[str, Any] = {}
+        self._steps: list[dict[str, Any]] = []
+        self._current = self._own
+
+    def begin_step(self, name: str | None) -> None:
+        """Have what is recorded from now on belong to a step; without a name, to the command itself."""
+        self._current = {"step": name} if name else self._own
+        self._steps += [self._current] if name else []
+
+    def record(self, values: Mapping[str, Any]) -> None:
+        """Add to the command, or to the step that is under way."""
+        self._current.update(values)
+
+    def whole(self) -> dict[str, Any]:
+        """Return the object: what the command recorded, its steps and its error, as far as there are any."""
+        parts = {"steps": self._steps, "error": self.error}
+        return self._own | {name: part for name, part in parts.items() if part}
+
+
+_answers: list[Answer] = []  # one while a command works that answers by JSON; all threads share it
+
+
+@contextmanager
+def answering() -> Iterator[Answer]:
+    """Collect what is recorded meanwhile; people's lines are left out."""
+    answer = Answer()
+    _answers.append(answer)
+    try:
+        yield answer
+    finally:
+        _answers.clear()
+
+
+def is_answering() -> bool:
+    """Say whether a JSON object is printed in place of lines for people."""
+    return bool(_answers)
+
+
+def begin_step(name: str | None) -> None:
+    """Have what is recorded from now on belong to a step of the command; without a name, to the command itself."""
+    for answer in _answers:
+        answer.begin_step(name)
+
+
+def record(values: Mapping[str, Any]) -> None:
+    """Add to the JSON object of the command or of its step; nothing where lines for people are printed."""
+    for answer in _answers:
+        answer.record(values)
 
 
 def prepare_streams() -> None:
@@ -30,7 +86,8 @@ def prepare_streams() -> None:
 
 def print_step(name: str, text: str) -> None:
     """Print the one line of a step that has succeeded."""
-    print(f"{name:<{_STEP_WIDTH}} {text}", flush=True)  # noqa: T201
+    if not _answers:
+        print(f"{name:<{_STEP_WIDTH}} {text}", flush=True)  # noqa: T201
 
 
 def print_note(text: str, *, end: str = "\n") -> None:
@@ -38,14 +95,19 @@ def print_note(text: str, *, end: str = "\n") -> None:
     print(text, end=end, file=sys.stderr, flush=True)  # noqa: T201
 
 
-def print_json(value: Any) -> None:
-    """Print one JSON object, alone on stdout."""
+def print_json(value: Mapping[str, Any]) -> None:
+    """Print one JSON object, alone on stdout; where the command answers by JSON anyway, add to its answer."""
+    if _answers:
+        record(value)
+        return
     is_unicode = codecs.lookup(sys.stdout.encoding).name == "utf-8"  # JSON writes an escape for what others may lack
-    print(json.dumps(value, indent=2, ensure_ascii=not is_unicode, default=str))  # noqa: T201
+    print(json.dumps(value, indent=2, ensure_ascii=not is_unicode, default=str), flush=True)  # noqa: T201
 
 
 def print_table(report: Mapping[str, Any]) -> None:
     """Print nested values in two columns, a name being its path; None is shown as a hyphen, a list by its members."""
+    if _answers:
+        return
     lines = dict(_flatten(report))
     width = max(map(len, lines))
     for name, value in lines.items():
@@ -83,6 +145,8 @@ def one_at_a_time(ask: Callable[[str], str | None]) -> Callable[[str], str | Non
 
 def print_rows(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table with a line of headers; None is shown as a hyphen."""
+    if _answers:
+        return
     lines = [list(headers), *(["-" if cell is None else str(cell) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
@@ -91,6 +155,8 @@ def print_rows(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None
 
 def print_exports(variables: Mapping[str, str]) -> None:
     """Print commands that set variables in a shell; a session token of the caller's own would be sent along."""
+    if _answers:
+        return
     for name, value in variables.items():
         print(f"export {name}={quote(value)}")  # noqa: T201
     print("unset AWS_SESSION_TOKEN")  # noqa: T201

@@ -136,7 +136,10 @@ def test_the_plan_is_shown_before_it_is_applied_as_many_items_as_fit(inv: Inv, f
     assert len(shown) == 19
     assert re.fullmatch(r"plan     = student-001-photo-1: [0-9a-f-]{36}", shown[0])
     report = json.loads(inv(*first, "--dry-run", "--verbose", "--json").stdout)
-    assert report["collections"][0]["items"] == [line.removeprefix("plan     ") for line in shown[:-1]]
+    assert report["collections"][0]["items"] == [
+        {"kind": "unchanged", "external_image_id": external, "before": face_id, "after": face_id, "holder": None}
+        for external, face_id in (line.removeprefix("plan     = ").split(": ") for line in shown[:-1])
+    ]
 
 
 def test_all_collections_are_synced_and_the_failure_of_one_stops_none(inv: Inv, full: Database, value: Any) -> None:
@@ -147,7 +150,7 @@ def test_all_collections_are_synced_and_the_failure_of_one_stops_none(inv: Inv, 
     assert done.returncode == 1
     report = json.loads(done.stdout)
     assert [each["counts"]["link"] for each in report["collections"]] == [15, 6]
-    assert "There is no collection nowhere" in report["errors"][0]
+    assert "There is no collection nowhere" in report["errors"][0]["message"]
     assert value(full, "SELECT count(*) FROM student_faces WHERE face_id = 'placeholder'") == 3
 
 
@@ -164,7 +167,7 @@ def test_verify_tries_every_photo_and_names_the_wrong_student(inv: Inv, full: Da
             "AND f.student_id IN ('student-001', 'student-002')"
         )
     done = inv("verify", check=False)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "6 of 24 photos not recognised" in done.stderr
     assert "students/student-001/photo-1.jpg of student-001: taken for student-002" in done.stderr
     assert "6 synced, 12 unchanged" in inv("sync-faces", "--confirm-collection", "tests").stdout

@@ -55,7 +55,6 @@ def arranged(line: str) -> str:
     [
         ("", ""),
         ("sync --collection photos --dry-run", "sync --collection photos --dry-run"),
-        ("sync --collection", "sync --collection"),  # Invoke names the flag that has no value
         ("enrol", "enrol"),
         ("enrol --from photos", "enrol --from photos"),
         ("enrol --from=photos sync", "enrol --from=photos sync"),
@@ -119,6 +118,8 @@ def test_a_name_of_two_words_is_one_name() -> None:
         ("attendance take", "inv attendance take: CLASS is missing\n  inv attendance take CLASS PHOTO…"),
         ("enrol s-1 -a.jpg", "-a.jpg is not a flag of `inv enrol`\n  inv enrol STUDENT PHOTO…; `inv --help enrol` lists its flags; a file of this name is ./-a.jpg"),
         ("sync --dry-rum", "--dry-rum is not a flag of `inv sync`\n  Did you mean --dry-run? inv sync; `inv --help sync` lists its flags"),
+        ("sync --collection", "--collection needs a value\n  `inv --help sync` lists its flags"),
+        ("sync --collection --dry-run", "--collection needs a value\n"),
         ("sync -d", "-d is not a flag of `inv sync`\n"),
         ("sync -c photos", "-c is not a flag of `inv sync`\n"),
         ("enrol -y", "-y is not a flag of `inv enrol`\n"),

@@ -86,7 +86,7 @@ class Listed:
 
 
 def flat(plan: Plan) -> tuple[dict[str, int], list[str], list[Change]]:
-    return plan.counts(), list(plan.items()), list(plan.changes())
+    return plan.counts(), list(map(str, plan.items())), list(plan.changes())
 
 
 LAWS = settings(

@@ -113,5 +113,13 @@ def test_an_outcome_names_adopted_and_pruned_faces_where_there_are_any(adopted: 
         "school": "a",
         "applied": False,
         "counts": done.plan.counts() | {"adopted": adopted, "pruned": pruned},
-        "items": ["- s-photo-0: no face in the collection"],
+        "items": [
+            {
+                "kind": "missing",
+                "external_image_id": "s-photo-0",
+                "before": "f0",
+                "after": "f0",
+                "holder": None,
+            }
+        ],
     }

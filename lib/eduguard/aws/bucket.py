@@ -231,11 +231,14 @@ class Bucket:
             raise EduguardError(
                 f"Could not {action} bucket {self.name}: {answer.get('Code')}: {answer.get('Message')}",
                 hint=_OTHER_KEYS if answer.get("Code") in _REFUSED_KEYS else _MAKE,
+                place=self._client.meta.endpoint_url,
             ) from error
         except BotoCoreError as error:
             raise EduguardError(
                 f"Could not {action} bucket {self.name} at {self._client.meta.endpoint_url}: {error}",
                 hint=PROVIDE,
+                code="unreachable",
+                place=self._client.meta.endpoint_url,
             ) from error
 
 

@@ -46,18 +46,23 @@ def translated(client: "RekognitionClient", collection: str, action: str) -> Ite
     except client.exceptions.InvalidPaginationTokenException as error:
         raise ListingLostError(f"the listing of {where} expired", hint="Run this again.") from error
     except (NoCredentialsError, PartialCredentialsError) as error:
-        raise EduguardError(f"No AWS credentials to {action} {where}: {error}", hint=PROVIDE) from error
+        raise EduguardError(
+            f"No AWS credentials to {action} {where}: {error}", hint=PROVIDE, code="credentials"
+        ) from error
     except ClientError as error:
         said = error.response.get("Error", {})
         code, message = (_in_one_line(said.get(key)) for key in ("Code", "Message"))
         raise EduguardError(
             f"AWS would not {action} {where}: {code}: {message}",
             hint=RENEW if code in EXPIRED else _HINTS.get(code),
+            place=client.meta.endpoint_url,
         ) from error
     except BotoCoreError as error:
         raise EduguardError(
             f"Could not {action} {where} at {client.meta.endpoint_url}: {error}",
             hint="`inv status` says what answers; region and endpoints are settings of the target in invoke.yaml.",
+            code="unreachable",
+            place=client.meta.endpoint_url,
         ) from error
     except (*_UNREADABLE, ResponseParserError) as error:
         raise AnswerLostError(

@@ -13,7 +13,7 @@ from eduguard.commands.shared import COLLECTION, JSON, SCHOOL, WAIT, place_stude
 from eduguard.commands.words import Command
 from eduguard.errors import EduguardError
 from eduguard.settings import Settings
-from eduguard.terminal import print_json, print_note, print_rows, print_step
+from eduguard.terminal import print_note, print_rows, print_step, record
 
 if TYPE_CHECKING:
     from eduguard.aws import Collection
@@ -87,7 +87,7 @@ def attendance_take(
         students.check_strangers(conn, sightings)
     students.annotate_photos(outputs, pictures, sightings, roster)
     with connect(database, purpose="attendance") as conn:
-        _print(students.take(conn, roster, pictures, sightings, at=starts_at), json=json)
+        _print(students.take(conn, roster, pictures, sightings, at=starts_at))
 
 
 @task(
@@ -103,7 +103,7 @@ def attendance_show(c: Context, session: str, json: bool = False) -> None:
     from eduguard.targets import target_database
 
     with connect(target_database(settings_of(c)), purpose="attendance") as conn:
-        _print(report_session(conn, session), json=json)
+        _print(report_session(conn, session))
 
 
 def _search(settings: Settings, collection: "Collection", roster: "Roster", *, users: bool) -> "Search":
@@ -135,13 +135,11 @@ def _read_time(text: str) -> datetime | None:
         raise EduguardError(f"--at {text!r} is no time", hint="2026-03-09T08:30 or 2026-03-09T08:30-03:00") from error
 
 
-def _print(report: Mapping[str, Any], *, json: bool) -> None:
+def _print(report: Mapping[str, Any]) -> None:
     """Print a report of attendance: its students, the faces that count for nobody, and one line of counts."""
     from eduguard.students import summarise_attendance
 
-    if json:
-        print_json(report)
-        return
+    record(report)
     columns = ("student_id", "name", "status", "confidence", "method")
     print_rows(columns, [[student[column] for column in columns] for student in report["students"]])
     if rest := report.get("not_counted"):

@@ -1,16 +1,18 @@
 """The commands that look and change nothing: status, doctor, verify."""
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
 
 from eduguard.commands.shared import COLLECTION, JSON, SCHOOL, settings_of
-from eduguard.errors import EduguardError
-from eduguard.terminal import print_json, print_step, print_table
+from eduguard.errors import FAILED, LEFT, EduguardError
+from eduguard.terminal import print_json, print_step, print_table, record
 
-_NOT_VERIFIED = 2  # of `inv full`: the new database is published, and photos are not recognised
+if TYPE_CHECKING:
+    from eduguard.checks.verification import Recognition
 
 EXAMPLES = {
     "status": "inv status --json",
@@ -25,10 +27,8 @@ def status(c: Context, json: bool = False, verbose: bool = False, collection: st
     from eduguard.checks import read_report, summarise
 
     report = read_report(settings_of(c, collection, school))
-    if json:
-        print_json(report)
-    else:
-        print_table(report if verbose else summarise(report))
+    record(report)
+    print_table(report if verbose else summarise(report))
 
 
 @task(
@@ -59,11 +59,9 @@ def doctor(
     findings = []
     for finding in examine(settings, look_alikes=look_alikes):
         findings.append(finding)
-        if not json:
-            print_step("doctor", str(finding))
-    if json:
-        print_json({"verdict": worst(findings), "findings": [asdict(finding) for finding in findings]})
-    if code := {OK: 0, DRIFT: 2, BROKEN: 1}[worst(findings)]:
+        print_step("doctor", str(finding))
+    record({"verdict": worst(findings), "findings": [asdict(finding) for finding in findings]})
+    if code := {OK: 0, DRIFT: LEFT, BROKEN: FAILED}[worst(findings)]:
         raise Exit(code=code)
 
 
@@ -73,10 +71,18 @@ def doctor(
         "school": SCHOOL,
         "one-each": "only the first photo of each student",
         "if-local": "only where the collection is in the local cloud",
+        "json": JSON,
     }
 )
-def verify(c: Context, collection: str = "", school: str = "", one_each: bool = False, if_local: bool = False) -> None:
-    """Prove that attendance works: search for each photo, re-encoded and cropped, and expect its own student."""
+def verify(
+    c: Context,
+    collection: str = "",
+    school: str = "",
+    one_each: bool = False,
+    if_local: bool = False,
+    json: bool = False,
+) -> None:
+    """Search for each photo, re-encoded and cropped, and expect its own student; exit 0 well, 2 not recognised."""
     settings = settings_of(c, collection, school)
     if if_local and not settings.target.has_local_cloud:
         return
@@ -103,9 +109,26 @@ def verify(c: Context, collection: str = "", school: str = "", one_each: bool = 
         students, rows, placeholders = count_school(conn)
     if if_local and not rows:
         return  # the fixtures have no photos
+    record({"photos": [_plain(each) for each in recognitions], "incomplete": [_plain(each) for each in incomplete]})
     try:
         line = checks.require_right(recognitions, incomplete)
     except EduguardError as error:
         live = f"{database.name} is live: {students} students, {rows} faces, {placeholders} placeholders"
-        raise Exit(f"error: {live}; {error}", code=_NOT_VERIFIED if if_local else 1) from error
+        raise EduguardError(
+            f"{live}; {error.message}", hint=error.hint, status=LEFT if recognitions else FAILED
+        ) from error
     print_step("verify", line)
+
+
+def _plain(recognition: "Recognition") -> dict[str, Any]:
+    """Return what a photo was taken for as plain values; `found` is the student that it is most like."""
+    found, photo = recognition.found, recognition.photo
+    return {
+        "student_id": photo.student_id,
+        "photo": photo.photo_url,
+        "is_right": recognition.is_right,
+        "found": found and found.student_id,
+        "similarity": found and found.similarity,
+        "problem": recognition.problem,
+        "remedy": None if recognition.is_right else recognition.way_out,
+    }

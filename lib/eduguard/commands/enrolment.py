@@ -1,45 +1,43 @@
-"""The commands that enrol students' photos, and that remove all that bears a student's face."""
+"""The command that enrols students' photos."""
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from invoke.context import Context
-from invoke.exceptions import Exit
 from invoke.tasks import task
 
 from eduguard.commands.shared import (
     COLLECTION,
     CONFIRM,
+    JSON,
     SCHOOL,
     USERS,
     WAIT,
     YES,
     chosen_database,
     place_students,
-    places_of,
     settings_of,
 )
 from eduguard.commands.sync import sync_users
 from eduguard.commands.words import Command
-from eduguard.errors import EduguardError
-from eduguard.identifiers import KEY_FORM, is_student_id
-from eduguard.schools import Place, check_students
+from eduguard.errors import LEFT, EduguardError, UsageError
+from eduguard.identifiers import KEY_FORM
+from eduguard.schools import Place
 from eduguard.settings import Settings
-from eduguard.terminal import ask, print_note, print_step
+from eduguard.terminal import ask, print_note, print_step, record
 
 if TYPE_CHECKING:
     from eduguard.aws import CollectionState
-    from eduguard.postgres import Database
     from eduguard.students import Caution, FolderPhoto, Request
 
 Ask = Callable[[str], str | None]
 
 EXAMPLES = {
     "enrol": "inv enrol student-001 front.jpg left.jpg",
-    "unenrol": "inv unenrol student-001",
 }
 
 
@@ -60,6 +58,7 @@ EXAMPLES = {
         "yes": YES,
         "confirm": CONFIRM,
         "wait": WAIT,
+        "json": JSON,
     },
 )
 def enrol(
@@ -76,13 +75,14 @@ def enrol(
     yes: bool = False,
     confirm: str = "",
     wait: float = math.inf,
+    json: bool = False,
 ) -> None:
     """Enrol photos of a student or, by --from, of many: bucket, face, row; without either the sample photos."""
     settings, consent = settings_of(c, collection, school, wait=wait), (lambda _: "y") if yes else ask
     if student and from_:
-        raise EduguardError("A student and a folder", hint="inv enrol STUDENT PHOTO…, or inv enrol --from FOLDER")
+        raise UsageError("A student and a folder", hint="inv enrol STUDENT PHOTO…, or inv enrol --from FOLDER")
     if dry_run and not (student or from_):
-        raise EduguardError("--dry-run needs a student or a folder", hint="inv enrol --from FOLDER --dry-run")
+        raise UsageError("--dry-run needs a student or a folder", hint="inv enrol --from FOLDER --dry-run")
     line, collections = None, set[str]()
     if student or from_:
         line, collections = _enrol(settings, _read_requests(student, photo or [], from_), twin=twin, dry_run=dry_run)
@@ -92,87 +92,6 @@ def enrol(
         print_step("enrol", line)
     if users and not dry_run:
         print_step("users", _sync_users(settings, collections))
-
-
-@task(
-    klass=Command,
-    words="STUDENT",
-    help={
-        "student": "whose",
-        "collection": COLLECTION,
-        "copies": "delete the student's rows inside the databases kept aside too: previous, discarded, snapshots",
-        "yes": "do not ask",
-        "wait": WAIT,
-    },
-)
-def unenrol(
-    c: Context,
-    student: str,
-    collection: str = "",
-    copies: bool = False,
-    yes: bool = False,
-    wait: float = math.inf,
-) -> None:
-    """Remove all that bears a student's face: faces, photos, rows; shows them and asks first."""
-    from eduguard import students
-    from eduguard.postgres import connect
-    from eduguard.targets import check_writable, target_database, target_storage
-
-    settings, consent = settings_of(c, collection, wait=wait), (lambda _: student) if yes else ask
-    if not is_student_id(student):
-        raise EduguardError(f"{student!r} is not a student's id", hint="inv unenrol STUDENT")
-    database = target_database(settings)
-    kept = _list_copies(database)
-    with connect(database, purpose="unenrol") as conn:
-        places = places_of(conn, settings, student)
-        for place in places:
-            check_writable(settings, place.collection)
-        storages = [target_storage(settings, place) for place in places]
-        found = [(each, students.find_traces(conn, student, each)) for each in storages]
-        # Rows and photos are found beside each collection; they are named and removed with the first.
-        found = [each for each in found if each[1].faces or each[1].user] or found[:1]
-        if found[0][1].is_empty and not (copies and kept):
-            check_students(conn, [student])
-            print_step("unenrol", f"{student}: no face, no photo and no row; nothing to remove")
-            print_note(_name_rest(kept))
-            return
-        also = f", and its rows in {', '.join(kept)}" if copies and kept else ""
-        counts = " and ".join(traces.counts() for _, traces in found)
-        for storage, traces in found:
-            where = f"{student} is in {storage.collection.name}, bucket {storage.bucket.name}"
-            print_note(f"{settings.target}; {where}\n{traces}")
-        if consent(f"Remove {counts} of {student}{also} for good? Type the student's id:") != student:
-            raise EduguardError(f"{student}: nothing was removed ({counts}{also})", hint="Type the id, or pass --yes.")
-        for storage, _ in found:
-            print_step("unenrol", f"{student}: {students.remove_traces(conn, student, storage).counts()} removed")
-    if copies:
-        _remove_from_copies(database, kept, student)
-    print_note(_name_rest([] if copies else kept))
-
-
-def _list_copies(database: "Database") -> list[str]:
-    from eduguard.rebuild import publication
-    from eduguard.students import choose_copies
-
-    return choose_copies(publication.list_beside(database))
-
-
-def _remove_from_copies(database: "Database", names: Sequence[str], student: str) -> None:
-    from eduguard.rebuild import lock
-    from eduguard.students import remove_from_copy
-
-    with lock.hold_lock(database):
-        for name in names:
-            removed = remove_from_copy(database.aside(name), student)
-            print_step("unenrol", f"{student}: {removed} rows removed in {name}")
-
-
-def _name_rest(kept: Sequence[str]) -> str:
-    copies = f"rows in {', '.join(kept)} (--copies deletes them), " if kept else ""
-    return (
-        f"not reached: {copies}fixtures in seed_data, dead rows and the write-ahead log of PostgreSQL, backups, pulled "
-        "and annotated pictures (docs/privacy.md)"
-    )
 
 
 def _read_requests(student: str, files: Sequence[str], folder: str) -> "Sequence[Request]":
@@ -202,6 +121,7 @@ def _enrol(settings: Settings, requests: "Sequence[Request]", *, twin: bool, dry
         planned = students.plan_enrolments(conn, requests, storages=storages)
     work = students.summarise_work(each.place for each in planned if each.place)
     if dry_run:
+        record({"photos": [each.as_json() for each in planned]})
         return work, set(used)
     print_note(f"plan: {work}")
     with Progress() as progress:
@@ -213,6 +133,7 @@ def _enrol(settings: Settings, requests: "Sequence[Request]", *, twin: bool, dry
             note=cache(print_note),
             advance=progress.begin("enrol", len(requests), "photos").advance,
         )
+    record({"photos": [each.as_json() for each in enrolments]})
     return students.summarise(enrolments), set(used)
 
 
@@ -238,7 +159,9 @@ def _enrol_samples(settings: Settings, *, if_empty: bool, twin: bool, ask: Ask) 
     if not target.has_local_cloud and ask(f"Send {count} sample photos to {target}? [y/N]") != "y":
         if if_empty:
             raise _not_ready(settings, empty)
-        return "no photo was sent; `inv enrol --yes` sends the sample photos without asking"
+        raise EduguardError(
+            "No photo was sent", hint="`inv enrol --yes` sends the sample photos without asking.", status=LEFT
+        )
     caution = Caution(threshold=settings.match_threshold, is_twin=twin, is_drawn_trusted=True)
     line = _send_samples(settings, photos, caution)
     return line if count or not if_empty else None
@@ -258,14 +181,17 @@ def _send_samples(settings: Settings, photos: "Mapping[Place, Sequence[FolderPho
             failures.append(error)
     if failures:
         raise EduguardError("\n".join(each.message for each in failures), hint=failures[0].hint)
+    record({"samples": asdict(report)})
     return report.summary()
 
 
-def _not_ready(settings: Settings, empty: "Mapping[str, CollectionState | None]") -> Exit:
+def _not_ready(settings: Settings, empty: "Mapping[str, CollectionState | None]") -> EduguardError:
     from eduguard.checks import find_missing
 
     missing = "\n  ".join(find_missing(settings, empty))
-    return Exit(f"error: Nothing was built or published. Target {settings.target.name} lacks:\n  {missing}", code=2)
+    return EduguardError(
+        f"Nothing was built or published. Target {settings.target.name} lacks:", hint=missing, status=LEFT
+    )
 
 
 def _sort_samples(settings: Settings, collections: "Collection[str]") -> "dict[Place, list[FolderPhoto]]":

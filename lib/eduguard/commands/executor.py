@@ -5,8 +5,8 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
@@ -17,7 +17,8 @@ from invoke.main import program
 from invoke.tasks import Call, Task
 
 from eduguard.commands.settings_file import SuiteConfig, own_values, require_runtime_file
-from eduguard.errors import EduguardError
+from eduguard.errors import FAILED, LEFT, EduguardError, UsageError
+from eduguard.terminal import answering, begin_step, print_json
 
 if TYPE_CHECKING:
     from eduguard.commands.permission import Named
@@ -25,12 +26,29 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _ALLOCATIONS = 100_000  # of containers, less what was freed, between two looks for garbage; 700 or 2,000 by default
 _SWITCH = 0.0005  # seconds; 5 ms by default
-_FAILED = 1
 _INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 _UNREAD = 141  # as the shell reports a program that SIGPIPE has ended
 _LEVELS = ("system", "user", "project", "env", "runtime")  # of Invoke's Config, the weakest first
 
 _run: ContextVar[ExitStack] = ContextVar("run")
+
+
+class _Command(Call):
+    """What the command line names; what it records is the object that it prints."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> Context:
+        """Return the context; Invoke asks for it just before it runs the task."""
+        begin_step(None)
+        return super().make_context(*arguments, **options)
+
+
+class _Step(Call):
+    """What a command runs before or after itself; what it records is one of the object's steps."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> Context:
+        """Return the context; Invoke asks for it just before it runs the task."""
+        begin_step(self.task.name.replace("_", "-"))
+        return super().make_context(*arguments, **options)
 
 
 class SuiteExecutor(Executor):
@@ -49,42 +67,58 @@ class SuiteExecutor(Executor):
             given = {name: value for name, value in call.kwargs.items() if value != defaults.get(name, ...)}
             handed_down = {**(inherited or {}), **given}
             own = {name: value for name, value in handed_down.items() if name in defaults}
-            expanded += self.expand_calls(call.pre, handed_down)
-            expanded.append(call.clone(with_={"kwargs": {**defaults, **own}}))
-            expanded += self.expand_calls(call.post, handed_down)
+            pre, post = self.expand_calls(call.pre, handed_down), self.expand_calls(call.post, handed_down)
+            into = _Step if inherited is not None else _Command
+            expanded += [*pre, call.clone(into=into, with_={"kwargs": {**defaults, **own}}), *post]
         return expanded
 
     def execute(self, *tasks: Any) -> Any:
         """Run the commands, each after the one before has ended and let go of its lock; stop at the first failure.
-
-        An EduguardError is printed as its message; the exit status is 1.
 
         Raises:
             Exit: in place of an EduguardError or of a failure of the operating system that nothing else explains, such
                 as output that a full disk does not take (status 1), of Ctrl-C (130) or, when nobody reads the output,
                 of BrokenPipeError (141): `inv status | head -1`.
         """
+        done: dict[Any, Any] = {}
         try:
-            with exit_on_failure():
+            with self._explained():
                 signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # a socket that was closed is an error like any other
-                self._refuse_swallowed_flags()
-                require_runtime_file(self.config)
-                self.config = self.config.clone(into=SuiteConfig)
-                self.config.load_shell_env()
-                done: dict[Any, Any] = {}
-                for command in self.permit([(str(call.called_as), call.kwargs) for call in self.normalize(tasks)]):
-                    with _new_run():
-                        done |= super().execute(command)
+                calls = [(str(call.called_as), call.kwargs) for call in self.normalize(tasks)]
+                with failing_in_json(is_wanted=any(flags.get("json") for _, flags in calls)), self._explained():
+                    self._prepare()
+                    commands = self.permit(calls)
+                for name, flags in commands:
+                    with _answering() if flags.get("json") else nullcontext(), self._explained(), _new_run():
+                        done |= super().execute((name, flags))
                 sys.stdout.flush()
-                return done
-        except KeyboardInterrupt as interrupt:
-            raise Exit(f"Interrupted. {self._describe_left()}", code=_INTERRUPTED) from interrupt
         except BrokenPipeError as error:  # of an output: the libraries make errors of their own of those of a socket
             _silence(sys.stdout, sys.stderr)
             raise Exit(code=_UNREAD) from error
+        except Exit as ended:
+            if isinstance(ended.__cause__, OSError):  # perhaps of the output itself
+                _silence(sys.stdout)
+            raise
+        return done
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Make a failure that is not a bug its message and exit status."""
+        try:
+            with exit_on_failure():
+                yield
+        except KeyboardInterrupt as interrupt:
+            raise Exit(f"Interrupted. {self._describe_left()}", code=_INTERRUPTED) from interrupt
+        except BrokenPipeError:
+            raise
         except OSError as error:
-            _silence(sys.stdout)
-            raise Exit(f"error: {error}", code=_FAILED) from error
+            raise Exit(f"error: {error}", code=FAILED) from error
+
+    def _prepare(self) -> None:
+        self._refuse_swallowed_flags()
+        require_runtime_file(self.config)
+        self.config = self.config.clone(into=SuiteConfig)
+        self.config.load_shell_env()
 
     def permit(self, commands: "Sequence[Named]") -> "list[Named]":
         """Return the commands, with the consent given for the whole line, if the target lets all of them run."""
@@ -116,19 +150,19 @@ class SuiteExecutor(Executor):
             return
         flags = self.core[0].args
         if flags.collection.value not in (None, self.collection.name):
-            raise EduguardError(
+            raise UsageError(
                 f"--collection {flags.collection.value} stands with a task that has no such flag",
                 hint="`inv --help TASK` lists the flags of a task.",
             )
         if flags.dry.value:
-            raise EduguardError(
+            raise UsageError(
                 "--dry is Invoke's own and does nothing here", hint="Tasks that can preview have --dry-run."
             )
 
 
 @contextmanager
 def exit_on_failure() -> Iterator[None]:
-    """Make an EduguardError its message and exit status 1.
+    """Make an EduguardError its message and its exit status.
 
     Raises:
         Exit: in its place.
@@ -137,7 +171,41 @@ def exit_on_failure() -> Iterator[None]:
         yield
     except EduguardError as error:
         sys.stdout.flush()
-        raise Exit(f"error: {error}", code=_FAILED) from error
+        raise Exit(f"error: {error}", code=error.status) from error
+
+
+@contextmanager
+def failing_in_json(*, is_wanted: bool) -> Iterator[None]:
+    """Print a failure before any command as a JSON object too, where that is wanted."""
+    try:
+        yield
+    except Exit as ended:
+        if is_wanted and (error := _failure(ended)):
+            print_json({"error": error})
+        raise
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Print what a command recorded, and how it failed, as one JSON object."""
+    failure = None
+    with answering() as answer:
+        try:
+            yield
+        except Exit as ended:
+            failure, answer.error = ended, _failure(ended)
+    print_json(answer.whole())
+    if failure:
+        raise failure
+
+
+def _failure(ended: Exit) -> Mapping[str, Any] | None:
+    """Return what an Exit says, as JSON has it; None where it only has a status."""
+    if isinstance(ended.__cause__, EduguardError):
+        return ended.__cause__.as_json()
+    code = {LEFT: "left", _INTERRUPTED: "interrupted"}.get(ended.code, "failed")
+    message, _, hint = (ended.message or "").removeprefix("error: ").partition("\n  ")
+    return {"code": code, "message": message, "hint": hint or None, "place": None} if message else None
 
 
 def keep_open(resource: AbstractContextManager[T]) -> T:
@@ -203,4 +271,4 @@ def _refuse_undecodable(flags: dict[str, Any]) -> None:
     for name, value in flags.items():
         for text in value if isinstance(value, list) else [value]:
             if isinstance(text, str) and not text.isprintable():
-                raise EduguardError(f"--{name.replace('_', '-')} {text!r} is not one line of UTF-8 text")
+                raise UsageError(f"--{name.replace('_', '-')} {text!r} is not one line of UTF-8 text")

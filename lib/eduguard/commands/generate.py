@@ -1,15 +1,16 @@
 """The command that makes schools up."""
 
+from dataclasses import asdict
 from pathlib import Path
 from shlex import quote
 
 from invoke.context import Context
 from invoke.tasks import task
 
-from eduguard.commands.shared import settings_of
+from eduguard.commands.shared import JSON, settings_of
 from eduguard.commands.words import Command
 from eduguard.settings import Settings
-from eduguard.terminal import print_note, print_step
+from eduguard.terminal import print_note, print_step, record
 
 GROUP = "Portability"
 EXAMPLES = {
@@ -26,10 +27,17 @@ EXAMPLES = {
         "schools": "how many",
         "photos": "draw a portrait of each student",
         "seed": "any text: another one makes up other people",
+        "json": JSON,
     },
 )
 def generate(
-    c: Context, folder: str, students: int = 500, schools: int = 1, seed: str = "1", photos: bool = False
+    c: Context,
+    folder: str,
+    students: int = 500,
+    schools: int = 1,
+    seed: str = "1",
+    photos: bool = False,
+    json: bool = False,
 ) -> None:
     """Make up schools with families, classes and a year of attendance, as fixtures in a folder."""
     from eduguard import portability
@@ -46,6 +54,7 @@ def generate(
         )
     made = f"{done.rows:,} rows, {done.files} files, {done.bytes / 1e6:,.1f} MB"
     print_step("generate", f"{folder}: {made}" + ("" if done.is_new else "; the same as before"))
+    record({"folder": folder, **asdict(done)})
     print_note(_way_on(settings, place, schools))
 
 

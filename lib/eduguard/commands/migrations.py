@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from invoke.context import Context
 from invoke.tasks import task
 
-from eduguard.commands.shared import CONFIRM, NEXT, TO, WAIT, chosen_database, command_line, settings_of
+from eduguard.commands.shared import CONFIRM, JSON, NEXT, TO, WAIT, chosen_database, command_line, settings_of
 from eduguard.commands.words import Command
-from eduguard.terminal import ask, print_note, print_step
+from eduguard.terminal import ask, print_note, print_step, record
 
 if TYPE_CHECKING:
     from eduguard.postgres import Database
@@ -22,9 +22,17 @@ EXAMPLES = {
 
 
 @task(
-    help={"next": NEXT, "plan": "show what is applied and what is pending, and change nothing", "to": TO, "wait": WAIT}
+    help={
+        "next": NEXT,
+        "plan": "show what is applied and what is pending, and change nothing",
+        "to": TO,
+        "wait": WAIT,
+        "json": JSON,
+    }
 )
-def migrate(c: Context, next: bool = False, plan: bool = False, to: str = "", wait: float = math.inf) -> None:
+def migrate(
+    c: Context, next: bool = False, plan: bool = False, to: str = "", wait: float = math.inf, json: bool = False
+) -> None:
     """Apply the pending migrations; make the database first where there is none."""
     from eduguard import migrations
     from eduguard.rebuild import templates
@@ -38,6 +46,7 @@ def migrate(c: Context, next: bool = False, plan: bool = False, to: str = "", wa
             *(f"{name} pending" for name in planned.pending),
         ):
             print_step("plan", line)
+        record({"database": live.name, "applied": planned.applied, "pending": planned.pending})
         return
     if not next and _make_missing(live, folder, to=to):
         return
@@ -47,6 +56,7 @@ def migrate(c: Context, next: bool = False, plan: bool = False, to: str = "", wa
     done = f"{len(applied)} applied, {applied[0]} to {applied[-1]}" if applied else "nothing is pending"
     kept = templates.keep_own(live, settings, inputs, seeded=False) if applied else ""
     print_step("migrate", f"{database.name}: {done}{kept}")
+    record({"database": database.name, "created": False, "applied": applied})
 
 
 def _make_missing(live: "Database", folder: Path, *, to: str) -> bool:
@@ -64,11 +74,12 @@ def _make_missing(live: "Database", folder: Path, *, to: str) -> bool:
         applied = migrations.apply(live.next, folder, to=to)
         publication.publish(live, print_note)
     print_step("migrate", f"{live.name}: made on {state.server}; {len(applied)} applied, {applied[0]} to {applied[-1]}")
+    record({"database": live.name, "created": True, "applied": applied})
     return True
 
 
-@task(help={"count": "how many", "confirm": CONFIRM})
-def rollback(c: Context, count: int = 1, confirm: str = "") -> None:
+@task(help={"count": "how many", "confirm": CONFIRM, "json": JSON})
+def rollback(c: Context, count: int = 1, confirm: str = "", json: bool = False) -> None:
     """Undo the newest applied migration by its rollback file, in a copy of the database that is then published."""
     from eduguard import migrations
     from eduguard.postgres import connect
@@ -87,12 +98,16 @@ def rollback(c: Context, count: int = 1, confirm: str = "") -> None:
         swap = publication.publish(live, print_note)
     done = f"{live.name}: {', '.join(undone)} rolled back"
     print_step("rollback", f"{done}{swap.summary()}; `inv undo` brings the database before back")
+    record({"database": live.name, "rolled_back": undone, **swap.as_json()})
 
 
-@task(name="migration new", klass=Command, words="NAME", help={"name": "in small letters and underscores"})
-def migration_new(c: Context, name: str) -> None:
+@task(
+    name="migration new", klass=Command, words="NAME", help={"name": "in small letters and underscores", "json": JSON}
+)
+def migration_new(c: Context, name: str, json: bool = False) -> None:
     """Create the next migration and its rollback file."""
     from eduguard import migrations
 
     up, down = migrations.create(settings_of(c).migrations_folder, name)
     print_step("new", f"{up} and {down.name}")
+    record({"files": [up, down]})

@@ -5,22 +5,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from invoke.context import Context
-from invoke.exceptions import Exit
 from invoke.tasks import task
 
 from eduguard.commands.shared import CONFIRM, JSON, SCHOOL, settings_of
 from eduguard.commands.words import Command
-from eduguard.errors import EduguardError
+from eduguard.errors import LEFT, EduguardError, UsageError
 from eduguard.identifiers import KEY_FORM
-from eduguard.terminal import ask, print_json, print_note, print_rows, print_step
+from eduguard.terminal import ask, print_note, print_rows, print_step, record
 
 if TYPE_CHECKING:
     from eduguard.aws import Bucket
     from eduguard.settings import Settings
 
 _SHOWN = 20  # keys in an error
-_LOOK = 2  # exit status: done, and some photos ask for a look
-_COPY = {"folder": f"laid out like the bucket: {KEY_FORM}", "dry-run": "only count what would be copied"}
+_COPY = {"folder": f"laid out like the bucket: {KEY_FORM}", "dry-run": "only count what would be copied", "json": JSON}
 
 _CONFIRM_BUCKET = "the bucket's name: consent to what is put there"
 
@@ -35,7 +33,7 @@ EXAMPLES = {
 
 @task(name="photos check", help={"json": JSON})
 def photos_check(c: Context, json: bool = False) -> None:
-    """Compare the rows with the bucket: photos missing, extra, of the wrong type, too small, damaged; read-only."""
+    """Compare the rows with the bucket: photos missing, extra, damaged, ...; exit 0 well, 2 a problem; read-only."""
     from eduguard.postgres import connect
     from eduguard.students import check_photos
     from eduguard.targets import target_bucket, target_database
@@ -44,21 +42,20 @@ def photos_check(c: Context, json: bool = False) -> None:
     bucket = target_bucket(settings)
     with connect(target_database(settings), purpose="photos check") as conn:
         report = check_photos(conn, bucket)
-    if json:
-        print_json(asdict(report))
-    else:
-        print_step("photos", report.summary())
-        print_rows(("problem", "photo"), report.findings()) if report.findings() else None
+    record(asdict(report))
+    print_step("photos", report.summary())
+    print_rows(("problem", "photo"), report.findings()) if report.findings() else None
     if report.findings():
         raise EduguardError(
             f"{len(report.findings())} problems with photos",
             hint="`inv enrol --from FOLDER` makes missing ones again, and the rows of others; `inv photos push FOLDER` "
             "replaces damaged ones.",
+            status=LEFT,
         )
 
 
 @task(name="photos pull", klass=Command, words="FOLDER", help=dict(_COPY))
-def photos_pull(c: Context, folder: str, dry_run: bool = False) -> None:
+def photos_pull(c: Context, folder: str, dry_run: bool = False, json: bool = False) -> None:
     """Copy students' photos from the bucket into a folder: those that are missing or different there."""
     from eduguard.progress import Progress
     from eduguard.students import plan_pull, pull
@@ -66,9 +63,11 @@ def photos_pull(c: Context, folder: str, dry_run: bool = False) -> None:
 
     bucket = target_bucket(settings_of(c))
     plan = plan_pull(Path(folder), bucket)
+    record(asdict(plan) | {"is_done": False})
     if not dry_run:
         with Progress() as progress:
             pull(plan, Path(folder), bucket, advance=progress.begin("pull", len(plan.keys), "photos").advance)
+    record({"is_done": not dry_run})
     print_step("pull", plan.summary(done="to pull" if dry_run else "pulled"))
 
 
@@ -78,7 +77,7 @@ def photos_pull(c: Context, folder: str, dry_run: bool = False) -> None:
     words="FOLDER",
     help={**_COPY, "yes": "replace photos that are different in the bucket without asking"},
 )
-def photos_push(c: Context, folder: str, dry_run: bool = False, yes: bool = False) -> None:
+def photos_push(c: Context, folder: str, dry_run: bool = False, yes: bool = False, json: bool = False) -> None:
     """Copy students' photos from a folder into the bucket: those that are missing or different there."""
     from eduguard.progress import Progress
     from eduguard.students import check_private, find_files, plan_push, prepare_bucket, push
@@ -87,6 +86,7 @@ def photos_push(c: Context, folder: str, dry_run: bool = False, yes: bool = Fals
     files, bucket = find_files(Path(folder)), target_bucket(settings_of(c))
     (check_private if dry_run else prepare_bucket)(bucket, print_note)
     plan = plan_push(files, bucket)
+    record(asdict(plan) | {"is_done": False})
     if dry_run:
         print_step("push", plan.summary(done="to push"))
         return
@@ -98,6 +98,7 @@ def photos_push(c: Context, folder: str, dry_run: bool = False, yes: bool = Fals
         )
     with Progress() as progress:
         push(plan, files, bucket, advance=progress.begin("push", len(plan.keys), "photos").advance)
+    record({"is_done": True})
     print_step("push", plan.summary(done="pushed"))
 
 
@@ -108,10 +109,16 @@ def photos_push(c: Context, folder: str, dry_run: bool = False, yes: bool = Fals
         "dry-run": "only count what would be drawn",
         "confirm-bucket": _CONFIRM_BUCKET,
         "confirm": CONFIRM,
+        "json": JSON,
     },
 )
 def photos_draw(
-    c: Context, school: str = "", dry_run: bool = False, confirm_bucket: str = "", confirm: str = ""
+    c: Context,
+    school: str = "",
+    dry_run: bool = False,
+    confirm_bucket: str = "",
+    confirm: str = "",
+    json: bool = False,
 ) -> None:
     """Draw a portrait of nobody for each photo that the rows name and the bucket lacks; classmates stay unlike."""
     from eduguard.portability import draw_photos, plan_drawing, read_portraits
@@ -126,6 +133,8 @@ def photos_draw(
         portraits = read_portraits(conn, target_places(settings, conn))
     check_keys(each.key for each in portraits)
     plan = plan_drawing(portraits, bucket)
+    drawn = {"keys": [each.key for each in plan.faces], "unchanged": plan.drawn, "replaced": plan.others}
+    record(drawn | {"is_done": False})
     if dry_run:
         print_step("draw", plan.summary(done="to draw"))
         return
@@ -136,6 +145,7 @@ def photos_draw(
         prepare_bucket(bucket, print_note)
     with Progress() as progress:
         draw_photos(plan, bucket, advance=progress.begin("draw", len(plan.faces), "portraits").advance)
+    record({"is_done": True})
     print_step("draw", plan.summary(done="drawn"))
     if plan.others:
         print_note("Faces that were indexed are those of the photos before: inv reindex --into NEW makes all again")
@@ -149,6 +159,7 @@ def photos_draw(
         "dry-run": "only count what would be copied",
         "confirm-bucket": _CONFIRM_BUCKET,
         "confirm": CONFIRM,
+        "json": JSON,
     },
 )
 def photos_copy(
@@ -158,6 +169,7 @@ def photos_copy(
     dry_run: bool = False,
     confirm_bucket: str = "",
     confirm: str = "",
+    json: bool = False,
 ) -> None:
     """Copy the photos that this target's rows name from another target's bucket, and compare ETag and size."""
     from eduguard.portability import can_copy_inside, check_other_bucket, copy_photos, plan_copy, read_photo_keys
@@ -167,7 +179,7 @@ def photos_copy(
     from eduguard.targets import target_bucket, target_database, target_places
 
     if not from_:
-        raise EduguardError("No target to copy from was named", hint="inv photos copy --from TARGET")
+        raise UsageError("No target to copy from was named", hint="inv photos copy --from TARGET")
     settings = settings_of(c, school=school)
     other = settings.other_target(from_, needs_database=False)
     check_other_bucket(other.target, settings.target)
@@ -176,6 +188,7 @@ def photos_copy(
         keys = read_photo_keys(conn, target_places(settings, conn))
     check_keys(keys)
     plan = plan_copy(keys, source, bucket)
+    record(asdict(plan) | {"is_done": False})
     if dry_run:
         print_step("copy", plan.summary(done="to copy"))
         return
@@ -187,9 +200,10 @@ def photos_copy(
     with Progress() as progress:
         step = progress.begin("copy", len(plan.keys), "photos")
         copy_photos(plan, source, bucket, is_inside=is_inside, advance=step.advance)
+    record({"is_done": True})
     print_step("copy", plan.summary(done="copied"))
     if plan.missing:
-        raise Exit(f"error: bucket {source.name} lacks {_name(plan.missing)}", code=_LOOK)
+        raise EduguardError(f"bucket {source.name} lacks {_name(plan.missing)}", status=LEFT)
 
 
 def _require_bucket(bucket: "Bucket", settings: "Settings", doing: str, confirmed: str) -> None:

@@ -10,11 +10,11 @@ from eduguard.commands.checks import verify
 from eduguard.commands.photos import photos_copy, photos_draw
 from eduguard.commands.portability import choose_scope, export_rows, load
 from eduguard.commands.reindex import reindex_missing
-from eduguard.commands.shared import CONFIRM, CONFIRM_COLLECTION, YES, settings_of
+from eduguard.commands.shared import CONFIRM, CONFIRM_COLLECTION, JSON, YES, settings_of
 from eduguard.commands.sync import sync_faces
 from eduguard.errors import EduguardError
 from eduguard.settings import Settings
-from eduguard.terminal import print_step
+from eduguard.terminal import begin_step, print_step, record
 
 GROUP = "Portability"
 EXAMPLES = {
@@ -34,6 +34,7 @@ EXAMPLES = {
         "confirm-bucket": "the bucket's name: consent to what is put there",
         "confirm-collection": CONFIRM_COLLECTION,
         "yes": YES,
+        "json": JSON,
     }
 )
 def port(
@@ -48,6 +49,7 @@ def port(
     confirm_bucket: str = "",
     confirm_collection: str = "",
     yes: bool = False,
+    json: bool = False,
 ) -> None:
     """Take a school from another target to this one: export → load → photos → reindex → sync-faces → verify."""
     from eduguard.portability import check_apart
@@ -60,18 +62,28 @@ def port(
     if dry_run:
         rows, _ = export_rows(source, None, scope, plain=plain, confirm_plain=confirm_plain, say=print_step)
         _print_plan(settings, source, rows, plain=plain)
+        record({"source": from_, "target": settings.target.name, "rows": rows, "is_done": False})
         return
     with tempfile.TemporaryDirectory(prefix="eduguard-port-") as scratch:
         folder = Path(scratch) / "export"
-        export_rows(source, folder, scope, plain=plain, confirm_plain=confirm_plain, say=print_step)
+        begin_step("export")
+        rows, _ = export_rows(source, folder, scope, plain=plain, confirm_plain=confirm_plain, say=print_step)
+        record({"rows": rows})
+        begin_step("load")
         load(c, str(folder), confirm=confirm, confirm_plain=confirm_plain)
+    begin_step("photos copy" if plain else "photos draw")
     if plain:
         photos_copy(c, from_=from_, confirm_bucket=confirm_bucket)
     else:
         photos_draw(c, confirm_bucket=confirm_bucket)
+    begin_step("reindex")
     reindex_missing(settings, yes=yes)
+    begin_step("sync-faces")
     sync_faces(c, confirm_collection=confirm_collection)
+    begin_step("verify")
     verify(c, one_each=True)
+    begin_step(None)
+    record({"source": from_, "target": settings.target.name, "is_done": True})
     print_step("port", f"{settings.target.name} has what {from_} has; a second run does again what has changed since")
 
 

@@ -14,7 +14,7 @@ from eduguard.commands.shared import CONFIRM, JSON, ROOT, command_line, settings
 from eduguard.commands.words import Command
 from eduguard.errors import EduguardError
 from eduguard.settings import Settings
-from eduguard.terminal import ask, print_json, print_note, print_step
+from eduguard.terminal import ask, print_json, print_note, print_step, record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,8 +34,8 @@ EXAMPLES = {
 }
 
 
-@task(name="anonymise check")
-def anonymise_check(c: Context) -> None:
+@task(name="anonymise check", help={"json": JSON})
+def anonymise_check(c: Context, json: bool = False) -> None:
     """Say whether anonymise.yaml has a rule for every column; exit 0 it has, 2 it has not, 1 failed; read-only."""
     from eduguard.postgres import connect
     from eduguard.targets import target_database
@@ -44,6 +44,7 @@ def anonymise_check(c: Context) -> None:
     with connect(target_database(settings), purpose="anonymise check") as conn:
         coverage = _cover(conn, settings)
     print_step("anonymise", coverage.summary())
+    _record_uncovered(coverage)
     _require_covered(coverage, settings)
 
 
@@ -129,9 +130,10 @@ def export_rows(
         "folder": "that `inv export` made",
         "confirm": CONFIRM,
         "confirm-plain": "the name of the source database, where the export has people in it",
+        "json": JSON,
     },
 )
-def load(c: Context, folder: str, confirm: str = "", confirm_plain: str = "") -> None:
+def load(c: Context, folder: str, confirm: str = "", confirm_plain: str = "", json: bool = False) -> None:
     """Put an export in the place of the database, which is kept for `undo`: rebuild → copy → migrate → publish."""
     from eduguard import portability
     from eduguard.rebuild import lock, protection, publication
@@ -152,6 +154,8 @@ def load(c: Context, folder: str, confirm: str = "", confirm_plain: str = "") ->
         _note_uncovered(live.next, settings)
         swap = publication.publish(live, print_note)
     rows = sum(each.rows for each in manifest.tables)
+    loaded = {"database": live.name, "rows": rows, "migration": manifest.newest_migration, "migrated": later}
+    record({**loaded, **swap.as_json()})
     migrated = f", then {', '.join(later)}" if later else ""
     print_step(
         "load",
@@ -185,7 +189,13 @@ def _require_covered(coverage: "Coverage", settings: Settings) -> None:
     for remark in remarks:
         print_step("anonymise", f"! {remark}")
     if remarks:
+        _record_uncovered(coverage)
         raise Exit(code=_NOT_COVERED)
+
+
+def _record_uncovered(coverage: "Coverage") -> None:
+    missing = [{"table": table.name, "column": column.name} for table, column in coverage.missing]
+    record({"tables": len(coverage.schema), "missing": missing, "stale": coverage.stale})
 
 
 def _note_uncovered(database: "Database", settings: Settings) -> None:

@@ -4,9 +4,9 @@ from invoke.context import Context
 from invoke.tasks import task
 
 from eduguard.commands.executor import keep_open
-from eduguard.commands.shared import CONFIRM, TO, command_line, settings_of
+from eduguard.commands.shared import CONFIRM, JSON, TO, command_line, settings_of
 from eduguard.errors import EduguardError
-from eduguard.terminal import ask, print_note, print_step
+from eduguard.terminal import ask, print_note, print_step, record
 
 EXAMPLES = {
     "rebuild": "inv rebuild --to 0002",
@@ -15,8 +15,15 @@ EXAMPLES = {
 }
 
 
-@task(help={"confirm": CONFIRM, "seeded": "clone a template with the fixtures in it, where one fits", "to": TO})
-def rebuild(c: Context, confirm: str = "", seeded: bool = False, to: str = "") -> None:
+@task(
+    help={
+        "confirm": CONFIRM,
+        "seeded": "clone a template with the fixtures in it, where one fits",
+        "to": TO,
+        "json": JSON,
+    }
+)
+def rebuild(c: Context, confirm: str = "", seeded: bool = False, to: str = "", json: bool = False) -> None:
     """Make a database beside the current one, empty or a template's clone, after checking what can be checked."""
     from eduguard import migrations
     from eduguard.postgres import connect
@@ -41,10 +48,11 @@ def rebuild(c: Context, confirm: str = "", seeded: bool = False, to: str = "") -
     template = None if to else found.template
     publication.create_next(live, state, command=command_line(), template=template, note=print_note)
     print_step("rebuild", f"{live.next.name} {'cloned from a template' if template else 'made'} beside {live.name}")
+    record({"database": live.next.name, "live": live.name, "is_cloned": template is not None})
 
 
-@task(help={"to": "the number of the migration that the database stops at", "confirm": CONFIRM})
-def publish(c: Context, to: str = "", confirm: str = "") -> None:
+@task(help={"to": "the number of the migration that the database stops at", "confirm": CONFIRM, "json": JSON})
+def publish(c: Context, to: str = "", confirm: str = "", json: bool = False) -> None:
     """Put the database that `rebuild` made in the place of the current one, which is kept for `undo`."""
     from eduguard import migrations
     from eduguard.rebuild import lock, publication
@@ -61,10 +69,11 @@ def publish(c: Context, to: str = "", confirm: str = "") -> None:
             )
         swap = publication.publish(live, print_note)
     print_step("publish", f"{live.name} is the new database{swap.summary()}; `inv undo` brings the one before back")
+    record({"database": live.name, **swap.as_json()})
 
 
-@task(help={"confirm": CONFIRM})
-def undo(c: Context, confirm: str = "") -> None:
+@task(help={"confirm": CONFIRM, "json": JSON})
+def undo(c: Context, confirm: str = "", json: bool = False) -> None:
     """Bring the database back that the last publish replaced; once more swaps them again."""
     from eduguard.rebuild import lock, publication
     from eduguard.targets import target_database
@@ -74,3 +83,4 @@ def undo(c: Context, confirm: str = "") -> None:
         swap = publication.undo(live, print_note)
     again = "`inv undo` once more swaps them back"
     print_step("undo", f"{live.name} is the database of before again{swap.summary()}; {again}")
+    record({"database": live.name, **swap.as_json()})

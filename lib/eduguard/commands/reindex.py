@@ -13,7 +13,7 @@ from eduguard.commands.shared import COLLECTION, JSON, SCHOOL, WAIT, YES, settin
 from eduguard.errors import EduguardError
 from eduguard.identifiers import PHOTOS
 from eduguard.settings import Settings
-from eduguard.terminal import ask, print_json, print_note, print_step
+from eduguard.terminal import ask, print_json, print_note, print_step, record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -105,6 +105,7 @@ def reindex_missing(settings: Settings, *, yes: bool) -> None:
     _print_plans(settings, work)
     _require_consent(settings, _estimate(settings, work.plans), yes=yes)
     done = _index(settings, work)
+    record({"collections": [each.as_json() for each in done]})
     _print_outcomes(done)
     _require_all(done)
 

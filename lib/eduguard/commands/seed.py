@@ -3,15 +3,16 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from invoke.context import Context
 from invoke.tasks import task
 
-from eduguard.commands.shared import CONFIRM, NEXT, WAIT, chosen_database, settings_of
+from eduguard.commands.shared import CONFIRM, JSON, NEXT, WAIT, chosen_database, settings_of
 from eduguard.errors import EduguardError
 from eduguard.settings import Settings
-from eduguard.terminal import print_note, print_rows, print_step
+from eduguard.terminal import print_note, print_rows, print_step, record
 
 if TYPE_CHECKING:
     from eduguard.postgres import Database
@@ -27,9 +28,17 @@ EXAMPLES = {
         "dry-run": "say which rows would be inserted and updated, and change nothing",
         "confirm": CONFIRM,
         "wait": WAIT,
+        "json": JSON,
     }
 )
-def seed(c: Context, next: bool = False, dry_run: bool = False, confirm: str = "", wait: float = math.inf) -> None:
+def seed(
+    c: Context,
+    next: bool = False,
+    dry_run: bool = False,
+    confirm: str = "",
+    wait: float = math.inf,
+    json: bool = False,
+) -> None:
     """Load the fixtures: rows are inserted or updated, and FaceIds that sync wrote are kept."""
     from eduguard.postgres import connect, sessions
     from eduguard.rebuild import publication, templates
@@ -39,9 +48,11 @@ def seed(c: Context, next: bool = False, dry_run: bool = False, confirm: str = "
     if dry_run:
         _preview(database, settings)
         return
+    record({"database": database.name, "is_cloned": False, "tables": [], "refreshed": []})
     inputs = templates.hash_inputs(settings, seeded=True) if next else ""
     if next and publication.is_seeded_clone(live, inputs):
         print_step("seed", f"{database.name}: cloned with the fixtures in it")
+        record({"is_cloned": True})
         return
     from eduguard import fixtures
 
@@ -50,6 +61,7 @@ def seed(c: Context, next: bool = False, dry_run: bool = False, confirm: str = "
         report = fixtures.load_fixtures(conn, seeds, alone=next or sessions.is_alone(conn, database))
     kept = templates.keep_own(live, settings, inputs, seeded=True) if report.has_changed else ""
     print_step("seed", f"{database.name}: {report.summary()}{kept}")
+    record(asdict(report))
 
 
 def _preview(database: "Database", settings: Settings) -> None:
@@ -60,6 +72,7 @@ def _preview(database: "Database", settings: Settings) -> None:
     with _blaming_migrations(database, settings), connect(database, purpose="seed --dry-run") as conn:
         preview = fixtures.preview_fixtures(conn, seeds)
     print_step("seed", f"{database.name}: {preview.summary()}; nothing was changed")
+    record({"database": database.name, "written": preview.written, **asdict(preview)})
     if not preview.written:
         return
     counts = [each for each in preview.tables if each.insert or each.update]

@@ -9,7 +9,8 @@ from invoke.exceptions import Exit
 from invoke.tasks import task
 
 from eduguard.commands.shared import JSON, NEXT, chosen_database, settings_of
-from eduguard.terminal import print_exports, print_json, print_step
+from eduguard.errors import FAILED
+from eduguard.terminal import print_exports, print_json, print_step, record
 
 EXAMPLES = {
     "up": "inv up",
@@ -19,31 +20,36 @@ EXAMPLES = {
 }
 
 
-@task
-def up(c: Context) -> None:
+@task(help={"json": JSON})
+def up(c: Context, json: bool = False) -> None:
     """Start the embedded PostgreSQL server and the local cloud, where the target uses them."""
     from eduguard.aws import local_cloud
     from eduguard.targets import cloud_folder, target_database
 
     settings = settings_of(c)
+    record({"postgresql": None, "local_cloud": None})
     if settings.target.is_embedded:
-        print_step("up", f"PostgreSQL: {target_database(settings).shown_url}")
+        url = target_database(settings).shown_url
+        print_step("up", f"PostgreSQL: {url}")
+        record({"postgresql": url})
     if settings.target.uses_local_cloud:
         running = local_cloud.ensure_running(cloud_folder(settings), models=settings.face_models)
         print_step("up", f"local cloud: {running.endpoint}")
+        record({"local_cloud": running.endpoint})
 
 
-@task
-def down(c: Context) -> None:
+@task(help={"json": JSON})
+def down(c: Context, json: bool = False) -> None:
     """Stop the embedded PostgreSQL server and the local cloud; nothing is lost."""
     from eduguard.aws import local_cloud
     from eduguard.targets import cloud_folder, stop_database
 
     settings = settings_of(c)
-    if stop_database(settings):
-        print_step("down", "PostgreSQL stopped")
-    if local_cloud.stop(cloud_folder(settings)):
-        print_step("down", "local cloud stopped")
+    stopped = {"postgresql": stop_database(settings), "local_cloud": local_cloud.stop(cloud_folder(settings))}
+    for name, text in (("postgresql", "PostgreSQL stopped"), ("local_cloud", "local cloud stopped")):
+        if stopped[name]:
+            print_step("down", text)
+    record({"stopped": [name for name, is_stopped in stopped.items() if is_stopped]})
 
 
 @task(help={"shell": "print commands of the shell, which is the default", "json": JSON})
@@ -77,4 +83,4 @@ def psql(c: Context, command: str = "", next: bool = False) -> None:
     finally:
         signal.signal(signal.SIGINT, interrupted)
     if done.returncode:
-        raise Exit(code=1)
+        raise Exit(code=FAILED)

@@ -17,6 +17,7 @@ from invoke.main import program
 
 from eduguard.errors import EduguardError
 from eduguard.settings import is_foreign, list_settings
+from eduguard.terminal import print_json
 from eduguard.variables import read_variables
 
 EXECUTOR = "eduguard.commands.executor.SuiteExecutor"
@@ -44,6 +45,7 @@ class SuiteConfig(Config):
             raise EduguardError(
                 f"An INVOKE_... environment variable does not fit its setting: {error}",
                 hint="It is one of Invoke's own; `env | grep ^INVOKE_` shows what is set.",
+                code="settings",
             ) from error
         self._set(_env={**loaded, **read_variables(list_settings(own_values(self)), os.environ)})
         self.merge()
@@ -81,7 +83,9 @@ def require_runtime_file(config: Any) -> None:
     file = config._runtime_path  # noqa: SLF001 -- Invoke tells it nowhere else
     if file is not None and not Path(file).exists():
         raise EduguardError(
-            f"There is no settings file {file!r}", hint="`-f` or INVOKE_RUNTIME_CONFIG names it; nothing was done."
+            f"There is no settings file {file!r}",
+            hint="`-f` or INVOKE_RUNTIME_CONFIG names it; nothing was done.",
+            code="settings",
         )
 
 
@@ -108,13 +112,20 @@ def explain_failures() -> None:
     unexplained = sys.excepthook
 
     def explain(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        message = str(error) if isinstance(error, EduguardError) else _explanation(error, trace)
-        if message:
-            sys.stderr.write(f"error: {message}\n")
-        else:
+        failure = error if isinstance(error, EduguardError) else _explained(error, trace)
+        if failure is None:
             unexplained(kind, error, trace)
+            return
+        sys.stderr.write(f"error: {failure}\n")
+        if "--json" in sys.argv:
+            print_json({"error": failure.as_json()})
 
     sys.excepthook = explain
+
+
+def _explained(error: BaseException, trace: TracebackType | None) -> EduguardError | None:
+    message, _, hint = (_explanation(error, trace) or "").partition("\n  ")
+    return EduguardError(message, hint=hint or None, code="settings") if message else None
 
 
 def _explanation(error: BaseException, trace: TracebackType | None) -> str | None:

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from invoke.context import Context
-from invoke.exceptions import Exit
 
 from eduguard.commands.executor import plain_settings, stated_settings
 from eduguard.commands.permission import tighten
 from eduguard.commands.settings_file import explain_failures, hide_secrets, name_files
-from eduguard.errors import EduguardError
+from eduguard.errors import LEFT, EduguardError
 from eduguard.settings import Settings, load_settings
-from eduguard.terminal import print_step
+from eduguard.terminal import print_step, record
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -100,7 +99,7 @@ def print_summary(name: str, settings: Settings, *, done: str) -> None:
     """Print what the database holds, the last line of a recipe, unless rows still hold the placeholder.
 
     Raises:
-        Exit: with status 2, naming those rows, what is done all the same, and the command that mends it.
+        EduguardError: with status 2, naming those rows, what is done all the same, and the command that mends it.
     """
     from eduguard.postgres import connect
     from eduguard.schools import count_school, list_placeholders
@@ -109,6 +108,8 @@ def print_summary(name: str, settings: Settings, *, done: str) -> None:
     with connect(database, purpose="summary") as conn:
         students, faces, placeholders = count_school(conn)
         waiting = list_placeholders(conn, _SHOWN) if placeholders else []
+    counts = {"students": students, "faces": faces, "placeholders": placeholders}
+    record({"database": database.name, **counts, "waiting": waiting})
     if not placeholders:
         print_step(name, f"{database.name} is ready: {students} students, {faces} faces, 0 placeholders")
         return
@@ -118,8 +119,8 @@ def print_summary(name: str, settings: Settings, *, done: str) -> None:
     hint = "Enrol their photos and link them; the sample photos"
     if narrow := settings.school or settings.only_collection:
         state, hint, command = "are not linked", f"Only {narrow} was synced; link the others", "inv sync-faces"
-    raise Exit(
-        f"error: {done} {placeholders} of {faces} rows of {database.name} {state}: {', '.join(waiting)}{more}\n"
-        f"  {hint}: INVOKE_TARGET={settings.target.name} {command}",
-        code=2,
+    raise EduguardError(
+        f"{done} {placeholders} of {faces} rows of {database.name} {state}: {', '.join(waiting)}{more}",
+        hint=f"{hint}: INVOKE_TARGET={settings.target.name} {command}",
+        status=LEFT,
     )

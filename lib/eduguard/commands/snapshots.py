@@ -1,15 +1,15 @@
 """The commands for snapshots: copies of the database under names of your own."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from invoke.context import Context
 from invoke.tasks import task
 
-from eduguard.commands.shared import CONFIRM, command_line, settings_of
+from eduguard.commands.shared import CONFIRM, JSON, command_line, settings_of
 from eduguard.commands.words import Command
 from eduguard.errors import EduguardError
 from eduguard.settings import Settings
-from eduguard.terminal import ask, print_note, print_step
+from eduguard.terminal import ask, print_note, print_step, record
 
 if TYPE_CHECKING:
     from eduguard.rebuild.snapshots import Snapshot
@@ -24,8 +24,13 @@ EXAMPLES = {
 }
 
 
-@task(name="snapshot save", klass=Command, words="NAME", help={"name": "of the snapshot", "confirm": CONFIRM})
-def snapshot_save(c: Context, name: str, confirm: str = "") -> None:
+@task(
+    name="snapshot save",
+    klass=Command,
+    words="NAME",
+    help={"name": "of the snapshot", "confirm": CONFIRM, "json": JSON},
+)
+def snapshot_save(c: Context, name: str, confirm: str = "", json: bool = False) -> None:
     """Keep a copy of the database under a name."""
     from eduguard import migrations
     from eduguard.rebuild import lock, snapshots
@@ -38,25 +43,33 @@ def snapshot_save(c: Context, name: str, confirm: str = "") -> None:
         facts = {"migrations": migrations.hash_applied(live), "collection": collection, "face_count": count}
         saved = snapshots.save(live, name, facts, print_note)
     print_step("saved", f"{name}: {live.name}, {saved.size / 1e6:.1f} MB, {_faces(count)} in {collection}")
+    record(_plain(saved) | {"database": live.name})
 
 
-@task(name="snapshot list")
-def snapshot_list(c: Context) -> None:
+@task(name="snapshot list", help={"json": JSON})
+def snapshot_list(c: Context, json: bool = False) -> None:
     """List the snapshots, and say when the collection has moved on since."""
     from eduguard.rebuild import snapshots
     from eduguard.targets import target_database
 
     settings = settings_of(c)
     found = snapshots.list_snapshots(target_database(settings))
+    moved = {each.name: _moved(settings, each) for each in found}
+    record({"snapshots": [_plain(each) | {"has_moved": bool(moved[each.name])} for each in found]})
     for each in found:
         made = f"{each.made_at:%Y-%m-%d %H:%M} UTC, {each.size / 1e6:.1f} MB"
-        print_step("snapshot", f"{each.name}: {made}{_moved(settings, each)}")
+        print_step("snapshot", f"{each.name}: {made}{moved[each.name]}")
     if not found:
         print_note("There is no snapshot; `inv snapshot save NAME` makes one.")
 
 
-@task(name="snapshot restore", klass=Command, words="NAME", help={"name": "of the snapshot", "confirm": CONFIRM})
-def snapshot_restore(c: Context, name: str, confirm: str = "") -> None:
+@task(
+    name="snapshot restore",
+    klass=Command,
+    words="NAME",
+    help={"name": "of the snapshot", "confirm": CONFIRM, "json": JSON},
+)
+def snapshot_restore(c: Context, name: str, confirm: str = "", json: bool = False) -> None:
     """Put a snapshot in the place of the database, which is kept for `undo`."""
     from eduguard import migrations
     from eduguard.rebuild import lock, protection, publication, snapshots
@@ -71,12 +84,20 @@ def snapshot_restore(c: Context, name: str, confirm: str = "") -> None:
         publication.create_next(live, state, command=command_line(), template=snapshot.kept, note=print_note)
         swap = publication.publish(live, print_note)
     is_current = snapshot.kept.facts["migrations"] == migrations.hash_folder(settings.migrations_folder)
-    remarks = _moved(settings, snapshot) + ("" if is_current else _OLDER)
+    moved = _moved(settings, snapshot)
+    remarks = moved + ("" if is_current else _OLDER)
     print_step("restored", f"{name} is {live.name} now{swap.summary()}{remarks}; `inv undo` brings the one before back")
+    compared = {"has_moved": bool(moved), "has_other_migrations": not is_current}
+    record(_plain(snapshot) | compared | {"database": live.name, **swap.as_json()})
 
 
-@task(name="snapshot delete", klass=Command, words="NAME", help={"name": "of the snapshot", "confirm": CONFIRM})
-def snapshot_delete(c: Context, name: str, confirm: str = "") -> None:
+@task(
+    name="snapshot delete",
+    klass=Command,
+    words="NAME",
+    help={"name": "of the snapshot", "confirm": CONFIRM, "json": JSON},
+)
+def snapshot_delete(c: Context, name: str, confirm: str = "", json: bool = False) -> None:
     """Delete a snapshot."""
     from eduguard.rebuild import snapshots
     from eduguard.targets import target_database
@@ -84,6 +105,12 @@ def snapshot_delete(c: Context, name: str, confirm: str = "") -> None:
     live = target_database(settings_of(c))
     snapshots.delete(live, snapshots.find(live, name))
     print_step("deleted", f"{name} deleted")
+    record({"name": name})
+
+
+def _plain(snapshot: "Snapshot") -> dict[str, Any]:
+    facts = {name: snapshot.kept.facts[name] for name in ("collection", "face_count")}
+    return {"name": snapshot.name, "made_at": snapshot.made_at.isoformat(), "bytes": snapshot.size, **facts}
 
 
 def _moved(settings: Settings, snapshot: "Snapshot") -> str:

@@ -23,9 +23,9 @@ from eduguard.commands.shared import (
     chosen_database,
     settings_of,
 )
-from eduguard.errors import EduguardError
+from eduguard.errors import FAILED, LEFT, EduguardError
 from eduguard.settings import Settings
-from eduguard.terminal import ask, one_at_a_time, print_json, print_note, print_step
+from eduguard.terminal import ask, is_answering, one_at_a_time, print_note, print_step, record
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -103,7 +103,7 @@ def sync_faces(
     )
     settings = settings_of(c, collection, school, wait=wait)
     consent = one_at_a_time((lambda _: "y") if yes else ask)
-    database, show = chosen_database(settings, next=next), _plan_printer(verbose=verbose, quiet=json or next)
+    database, show = chosen_database(settings, next=next), _plan_printer(verbose=verbose, quiet=next)
     with connect(database, purpose="sync") as conn:
         places, students = _find_places(conn, settings, student, grade)
         options = replace(options, students=students, trusts_memory=len(places) > _TAGS_A_SECOND)
@@ -126,13 +126,13 @@ def sync_faces(
                 outcomes, failures = [sync(conn, places[0], "")], list[EduguardError]()
             else:
                 outcomes, failures = _sync_all(settings, database, places, sync, progress)
-    _print_outcomes(outcomes, failures, json=json)
+    _print_outcomes(outcomes, failures)
     if users and not options.dry_run:
         print_step("users", sync_users(settings, places, next=next))
     if failures:
-        raise Exit("\n".join(f"error: {failure}" for failure in failures), code=1)
+        raise Exit("\n".join(f"error: {failure}" for failure in failures), code=FAILED)
     if check and any(outcome.plan.has_drift for outcome in outcomes):
-        raise Exit(code=2)
+        raise Exit(code=LEFT)
 
 
 def sync_users(settings: Settings, places: "Sequence[Place]", *, next: bool) -> str:
@@ -143,12 +143,15 @@ def sync_users(settings: Settings, places: "Sequence[Place]", *, next: bool) -> 
     from eduguard.students import apply_users, plan_users
     from eduguard.sync import read_rows
 
-    lines = []
+    lines, users = [], []
     for name, collection in _open_collections(settings, places, writes=True).items():
         listed = read_faces(collection)
         with connect(chosen_database(settings, next=next), purpose="users") as conn:
             rows = [row for place in places if place.collection == name for row in read_rows(conn, Scope(place=place))]
-        line = apply_users(collection, plan_users(rows, listed))
+        plan = plan_users(rows, listed)
+        users.append({"collection": name, **plan.counts()})
+        record({"users": users})
+        line = apply_users(collection, plan)
         lines.append(f"{name}: {line}" if len(places) > 1 else line)
     return "; ".join(lines)
 
@@ -232,14 +235,14 @@ def _plan_printer(*, verbose: bool, quiet: bool) -> Show:
     def show(place: "Place", plan: "Plan") -> None:
         limit = 0 if quiet else plan.shown if verbose else _MOST_ITEMS
         for item in islice(plan.items(), limit):
-            print_step("plan", item)
+            print_step("plan", str(item))
         if plan.shown > limit and not quiet:
             print_step("plan", f"... and {plan.shown - limit} more of {place.collection} (--verbose)")
 
     return show
 
 
-def _print_outcomes(outcomes: "list[Outcome]", failures: list[EduguardError], *, json: bool) -> None:
+def _print_outcomes(outcomes: "list[Outcome]", failures: list[EduguardError]) -> None:
     notes = dict.fromkeys(note for outcome in outcomes for note in outcome.notes)
     for note in islice(notes, _MOST_ITEMS):
         print_note(note)
@@ -251,8 +254,7 @@ def _print_outcomes(outcomes: "list[Outcome]", failures: list[EduguardError], *,
             print_note(
                 f"{outcome.place.collection} listed {difference} than it counts; it is changing: run this again later"
             )
-    if json:
-        print_json({"collections": [each.as_json() for each in outcomes], "errors": [str(each) for each in failures]})
-        return
+    errors = [each.as_json() for each in failures]
+    record({"collections": [each.as_json() for each in outcomes] if is_answering() else [], "errors": errors})
     for outcome in outcomes:
         print_step("sync", f"{outcome.place.collection}: {outcome.summary()}")

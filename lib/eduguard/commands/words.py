@@ -18,9 +18,9 @@ from invoke.main import program
 from invoke.parser.context import ParserContext as Flags
 from invoke.tasks import Task
 
-from eduguard.commands.executor import exit_on_failure
+from eduguard.commands.executor import exit_on_failure, failing_in_json
 from eduguard.commands.help import print_commands, print_help
-from eduguard.errors import EduguardError, suggest
+from eduguard.errors import UsageError, suggest
 
 _HELP = "--help"
 
@@ -69,7 +69,7 @@ def accept_forms(namespace: Mapping[str, object]) -> None:
     No task of the namespace gets short flags, whoever loads it.
 
     Raises:
-        Exit: after printing the help that was asked for, or in place of an EduguardError.
+        Exit: after printing the help that was asked for, or in place of a UsageError.
     """
     tasks = {each.name.replace("_", "-"): each for each in namespace.values() if isinstance(each, Task)}
     for each in tasks.values():
@@ -85,7 +85,7 @@ def accept_forms(namespace: Mapping[str, object]) -> None:
     if words == ["help"] or not (words or asked.value or _is_for_invoke()):
         print_commands(tasks)
         raise Exit
-    with exit_on_failure():
+    with failing_in_json(is_wanted="--json" in words), exit_on_failure():
         if isinstance(asked.value, str):
             words[:] = [_take_name(deque([asked.value, *words]), tasks), _HELP]
         else:
@@ -104,7 +104,7 @@ def _complete(words: list[str], tasks: Mapping[str, Task[Any]]) -> None:
         elif len(words) == 1 and words[0] in completion.SCRIPTS:
             sys.stdout.write(completion.SCRIPTS[words[0]])
         else:
-            raise EduguardError("inv completion needs the name of a shell", hint="inv completion bash, or zsh, or fish")
+            raise UsageError("inv completion needs the name of a shell", hint="inv completion bash, or zsh, or fish")
 
 
 def _is_for_invoke() -> bool:
@@ -139,11 +139,11 @@ def _take_name(left: deque[str], tasks: Iterable[str]) -> str:
         if word in tasks:
             return word
         hint = suggest(word, tasks, "`inv help` lists the commands.", form="`inv {}`")
-        raise EduguardError(f"inv {word}: there is no such command", hint=hint)
+        raise UsageError(f"inv {word}: there is no such command", hint=hint)
     if left and left[0] in choices:
         return f"{word} {left.popleft()}"
     listed = "There are: " + ", ".join(f"`inv {word} {choice}`" for choice in choices)
-    raise EduguardError(
+    raise UsageError(
         f"inv {word} {left[0]}: there is no such command" if left else f"inv {word} is not the whole of a command",
         hint=suggest(left[0], choices, listed, form=f"`inv {word} {{}}`") if left else listed,
     )
@@ -172,7 +172,7 @@ class _Arguments:
                 break
         missing = self._form.name_missing(given)
         if missing and _HELP not in taken:
-            raise EduguardError(f"inv {self._name}: {missing} is missing", hint=self._usage)
+            raise UsageError(f"inv {self._name}: {missing} is missing", hint=self._usage)
         return taken
 
     def _take_flag(self, left: deque[str]) -> list[str]:
@@ -184,7 +184,9 @@ class _Arguments:
         if argument is None or not flag.startswith("--") or flag in map(_flag_of, self._form.names):
             raise self._refusal(word)
         needs_value = argument.takes_value and not argument.optional and not equals
-        taken = [word, left.popleft()] if needs_value and left else [word]
+        if needs_value and (not left or left[0] in self._own.flags):
+            raise UsageError(f"{flag} needs a value", hint=f"`inv --help {self._name}` lists its flags")
+        taken = [word, left.popleft()] if needs_value else [word]
         self._check_number(flag, argument.kind, taken[1] if len(taken) > 1 else value)
         return taken
 
@@ -195,12 +197,12 @@ class _Arguments:
                 kind(value)
             except ValueError:
                 what = "a whole number" if kind is int else "a number"
-                raise EduguardError(f"{flag} {value} is not {what}", hint=self._usage) from None
+                raise UsageError(f"{flag} {value} is not {what}", hint=self._usage) from None
 
-    def _refusal(self, word: str) -> EduguardError:
+    def _refusal(self, word: str) -> UsageError:
         flag, own = word.partition("=")[0], self._own.flags.keys() - set(map(_flag_of, self._form.names))
         dashed = f"; a file of this name is ./{word}" if Path(word).suffix else ""
-        return EduguardError(
+        return UsageError(
             f"{word} is not a flag of `inv {self._name}`",
             hint=suggest(flag, own, f"{self._usage}; `inv --help {self._name}` lists its flags{dashed}"),
         )

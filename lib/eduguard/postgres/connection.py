@@ -80,7 +80,9 @@ def connect(database: Database, *, purpose: str) -> Iterator["Connection"]:
         except psycopg.Error as error:
             holder = ended_wait(conn)
             failure = f"waited too long for {holder}" if holder else str(error).strip()
-            raise EduguardError(f"{database.name}: {failure}", hint="Nothing half-done is left.") from error
+            raise EduguardError(
+                f"{database.name}: {failure}", hint="Nothing half-done is left.", place=error.diag.table_name
+            ) from error
 
 
 def _open_probe(database: Database) -> "Connection":
@@ -103,7 +105,12 @@ def _open(database: Database, purpose: str) -> "Connection":
         if database.fallback and f'"{database.name}"' in str(error):
             with suppress(EduguardError):
                 return _open(database.fallback, purpose)
-        raise EduguardError(f"Cannot connect to {database.shown_url}: {error}", hint=_hint(str(error))) from error
+        raise EduguardError(
+            f"Cannot connect to {database.shown_url}: {error}",
+            hint=_hint(str(error)),
+            code="unreachable",
+            place=database.shown_url,
+        ) from error
 
 
 def set_up(conn: "Connection") -> None:

@@ -100,11 +100,14 @@ def _lock(conn: "Connection", database: Database) -> None:
         time.sleep(_SHORT_POLL if is_dropping else _POLL)
         attempts += not is_dropping
     if holder is None:  # it ended between the two questions
-        raise EduguardError(f"Another command was rebuilding {database.name} just now", hint="Run this again.")
+        raise EduguardError(
+            f"Another command was rebuilding {database.name} just now", hint="Run this again.", code="locked"
+        )
     raise EduguardError(
         f"Another command is rebuilding {database.name}: session {holder.session}"
         f", since {holder.since:%Y-%m-%d %H:%M:%S}",
         hint="Wait for it to end and run this again.",
+        code="locked",
     )
 
 

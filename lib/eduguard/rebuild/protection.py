@@ -137,6 +137,7 @@ def check_not_refused(target: Target, command: str) -> None:
             f"`inv {command}` is refused: the protection of target {target.name} is `refuse`; nothing was changed",
             hint="No flag overrides it. `inv status`, `inv migrate`, `inv sync-faces` and `inv enrol STUDENT PHOTO…` "
             "work on it; INVOKE_TARGET chooses another target.",
+            code="refused",
         )
 
 
@@ -194,6 +195,8 @@ def require_consent(
         raise EduguardError(
             f"{_describe(state, database)} is not {done}: {reason}, and {_why(answer, database)}",
             hint=f"To go on, pass --confirm {database.name}",
+            code="not-confirmed",
+            place=database.shown_url,
         )
     return answer
 

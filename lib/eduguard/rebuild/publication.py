@@ -8,9 +8,9 @@ transaction; the server drops it after the command has ended, or the next rebuil
 import time
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eduguard.errors import EduguardError
 from eduguard.postgres import Database, connect, create_as, execute_for, exists, read_value
@@ -50,6 +50,10 @@ class Swap:
         """Return the pause, the sessions ended and what is live now as the end of a line."""
         ended = f", {len(self.ended)} sessions ended: {', '.join(map(str, self.ended))}" if self.ended else ""
         return f" ({self.live}; {1000 * self.pause:.1f} ms in which nobody could connect{ended})"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {"pause_seconds": self.pause, "ended_sessions": [asdict(session) for session in self.ended]}
 
 
 def list_beside(database: Database) -> list[str]:

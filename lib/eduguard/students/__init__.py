@@ -47,7 +47,7 @@ from eduguard.students.photos import (
 from eduguard.students.pictures import DRAWN, DRAWN_COMMENT, marks_of, read_picture
 from eduguard.students.samples import FolderPhoto, SamplesReport, enrol_samples, find_photos
 from eduguard.students.storage import Storage, check_private, prepare_bucket, prepare_collection
-from eduguard.students.unenrolment import find_traces, remove_traces
+from eduguard.students.unenrolment import Traces, find_traces, remove_traces
 from eduguard.students.users import apply_users, find_mixed, name_mixed, plan_users
 
 __all__ = [
@@ -65,6 +65,7 @@ __all__ = [
     "SamplesReport",
     "Storage",
     "Stranger",
+    "Traces",
     "annotate_photos",
     "apply_users",
     "check_keys",

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eduguard.aws import Bucket, FaceRefusedError
 from eduguard.errors import EduguardError
@@ -48,6 +48,18 @@ class Enrolment:
         if not self.place.missing:
             return "known"
         return "enrolled" if "row" in self.place.missing else "completed"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {
+            "student_id": self.request.student_id,
+            "file": str(self.request.file),
+            "outcome": self.outcome,
+            "external_image_id": self.place and self.place.name,
+            "key": self.place and self.place.key,
+            "missing": list(self.place.missing) if self.place else [],
+            "refusal": self.refusal and self.refusal.as_json(),
+        }
 
 
 def requests_of(photos: Iterable[FolderPhoto]) -> list[Request]:

@@ -22,6 +22,11 @@ class UserPlan:
     mixed: tuple[Face, ...] = ()
     """faces that belong to a user whose id they do not carry"""
 
+    def counts(self) -> dict[str, int]:
+        """Return how many students' users lack faces, how many faces, and how many have what they need."""
+        faces = sum(len(face_ids) for _, face_ids in self.missing)
+        return {"users": len(self.missing), "faces": faces, "unchanged": self.unchanged, "mixed": len(self.mixed)}
+
     def summary(self, *, refused: int = 0) -> str:
         """Return the counts as one line."""
         faces = sum(len(face_ids) for _, face_ids in self.missing)

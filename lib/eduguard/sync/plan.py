@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from eduguard.aws import Face
 from eduguard.identifiers import PLACEHOLDER, TEMPORARY, split_external_image_id
+from eduguard.sync.items import Item
 from eduguard.sync.spool import Spool
 
 # What becomes of a FaceId that another row holds:
@@ -149,22 +150,21 @@ class Plan:
             f"{len(self.missing)} not in collection, {in_collection_only} in collection only{conflicts}"
         )
 
-    def items(self) -> Iterator[str]:
-        """Yield a line for each item: = unchanged, + link, * relink, - missing or unlink, ! what asks for a look."""
+    def items(self) -> Iterator[Item]:
+        """Yield what becomes of each row and face, the rows that stay as they are first, if they are known."""
         for row in self.unchanged_rows:
-            yield f"= {row.external_image_id}: {row.face_id}"
-        for change in self.link:
-            yield f"+ {change.external_image_id}: {change.after}"
-        for change in self.relink:
-            yield f"* {change.external_image_id}: {change.before} → {change.after}"
+            yield Item("unchanged", row.external_image_id, row.face_id, row.face_id)
+        for kind, changes in (("link", self.link), ("relink", self.relink)):
+            for change in changes:
+                yield Item(kind, *change)
         for row in self.missing:
-            unlinked = self.unlink and row.face_id != PLACEHOLDER
-            yield f"- {row.external_image_id}: {'back to the placeholder' if unlinked else 'no face in the collection'}"
+            after = PLACEHOLDER if self.unlink else row.face_id
+            yield Item("missing", row.external_image_id, row.face_id, after)
         for conflict in self.conflict:
-            yield f"! {conflict.external_image_id}: its face {conflict.face_id} is held by {conflict.holder}"
+            yield Item("conflict", *conflict)
         for kind in ("orphan", "duplicate", "temporary", "foreign"):
             for face in getattr(self, kind):
-                yield f"! {kind} {face.face_id}: {face.external_image_id or 'no external image id'}"
+                yield Item(kind, face.external_image_id, None, face.face_id)
 
 
 def is_mass_share(part: int, whole: int) -> bool:

@@ -69,7 +69,7 @@ class Outcome:
             "school": self.place.school,
             "applied": self.applied,
             "counts": self.plan.counts() | {"adopted": self.adopted, "pruned": self.pruned},
-            "items": list(self.plan.items()),
+            "items": [item._asdict() for item in self.plan.items()],
         }
 
 
