@@ -53,6 +53,7 @@ TABLE: Mapping[str, Kind | Callable[[Flags], Kind]] = {
     "enrol": _enrol_kind,
     "env": Kind.READ,
     "export": lambda given: Kind.OWN if given.get("plain") else Kind.READ,
+    "fixtures save": Kind.OWN,
     "full": Kind.REPLACE,
     "generate": Kind.READ,
     "load": Kind.REPLACE,
