@@ -219,6 +219,7 @@ CASES = [
     Case("migrate --plan", READ),
     Case("migration new NEW", READ),
     Case("photos check", READ),
+    Case("photos check --propose --accept", OWN),
     Case("photos copy --from staging --confirm-bucket COLLECTION", CHANGE, Town.fill_other_bucket, is_own=True),
     Case("photos copy --from staging --dry-run", READ, Town.fill_other_bucket, is_own=True),
     Case("photos draw", CHANGE, is_own=True),

@@ -59,7 +59,7 @@ TABLE: Mapping[str, Kind | Callable[[Flags], Kind]] = {
     "load": Kind.REPLACE,
     "migrate": _read_if("plan"),
     "migration new": Kind.READ,
-    "photos check": Kind.READ,
+    "photos check": lambda given: Kind.OWN if given.get("accept") else Kind.READ,
     "photos copy": _change_unless_dry,
     "photos draw": _change_unless_dry,
     "photos pull": Kind.READ,
