@@ -13,6 +13,7 @@ from eduguard.commands.checks import doctor, status, verify
 from eduguard.commands.development import bench, test, test_all
 from eduguard.commands.enrolment import enrol
 from eduguard.commands.executor import end_when_unread, tune_interpreter
+from eduguard.commands.fixtures import fixtures_save
 from eduguard.commands.generate import generate
 from eduguard.commands.migrations import migrate, migration_new, rollback
 from eduguard.commands.photos import photos_check, photos_copy, photos_draw, photos_pull, photos_push
@@ -51,6 +52,7 @@ __all__ = [  # every command: Invoke finds it in this module by its name
     "enrol",
     "env",
     "export",
+    "fixtures_save",
     "full",
     "generate",
     "load",

@@ -204,3 +204,28 @@ def test_a_folder_that_does_not_exist_is_named_and_no_bucket_is_made(school: Sch
     done = school.inv("photos", "push", str(tmp_path / "mistyped"), check=False)
     assert (done.returncode, f"There is no folder {tmp_path / 'mistyped'}" in done.stderr) == (1, True)
     assert not school.bucket.exists()
+
+
+def test_photos_that_fit_rows_are_proposed_accepted_enrolled_and_saved(
+    school: School, samples: Path, tmp_path: Path, new_photo: Callable[..., Path]
+) -> None:
+    push(school, samples, made=True)
+    school.bucket.put("students/student-001/front.jpg", new_photo(tmp_path / "front.jpg", "student-001").read_bytes())
+    school.bucket.put("students/student-002/photo-9.jpg", new_photo(tmp_path / "9.jpg", "student-002").read_bytes())
+    school.bucket.delete(["students/student-001/photo-2.jpg"])
+    before = school.inv("photos", "check", "--propose", check=False)
+    assert before.returncode == 2
+    assert before.stdout == (
+        f"photos   2 photos in bucket {school.name} fit a row; no row was written\n"
+        "row                  photo                             change\n"
+        "student-001-photo-2  students/student-001/front.jpg    in place of students/student-001/photo-2.jpg, which is missing\n"
+        "student-002-photo-9  students/student-002/photo-9.jpg  a new row\n"
+    )
+    report = json.loads(school.inv("photos", "check", "--propose", "--accept", "--json").stdout)
+    assert (len(report["proposals"]), report["written"]) == (2, 2)
+    assert "0 photos in bucket" in school.inv("photos", "check", "--propose").stdout
+    school.inv("reindex", "sync-faces")
+    assert {"student-001-photo-2", "student-002-photo-9"} <= {name for name, _ in school.faces()}
+    assert "24 photos of rows" not in school.inv("photos", "check").stdout
+    wrong = school.inv("photos", "check", "--accept", check=False)
+    assert (wrong.returncode, "--accept needs --propose" in wrong.stderr) == (1, True)

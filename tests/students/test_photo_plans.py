@@ -9,7 +9,7 @@ from PIL import Image
 
 from eduguard.aws.bucket import Content
 from eduguard.errors import EduguardError
-from eduguard.students import photos
+from eduguard.students import photos, proposals
 from eduguard.students.photos import CopyPlan, PhotoReport, check_keys, find_files, is_photo_key, judge_photo
 
 
@@ -161,3 +161,39 @@ def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     photos._check_inside(inside, inside / "good" / "a.jpg")
     with pytest.raises(EduguardError, match=r"link/a\.jpg leads out of"):
         photos._check_inside(inside, inside / "link" / "a.jpg")
+
+
+def key(student: str, name: str) -> str:
+    return f"students/{student}/{name}.jpg"
+
+
+@pytest.mark.parametrize(
+    ("rows", "keys", "expected"),
+    [
+        ({"s-photo-1": key("s", "photo-1")}, [key("s", "photo-1")], []),
+        ({}, [key("s", "photo-2")], [("s-photo-2", key("s", "photo-2"), None)]),
+        ({"s-photo-1": "lost"}, [key("s", "front")], [("s-photo-1", key("s", "front"), "lost")]),
+        (
+            {"s-photo-1": "lost 1", "s-photo-2": "lost 2"},
+            [key("s", "a"), key("s", "img-02")],
+            [("s-photo-2", key("s", "img-02"), "lost 2"), ("s-photo-1", key("s", "a"), "lost 1")],
+        ),
+        ({"s-photo-1": key("s", "photo-1")}, [key("s", "photo-1"), key("s", "a")], [("s-photo-2", key("s", "a"), None)]),
+        (
+            {"s-photo-1": "lost"},
+            [key("s", "photo-4"), key("s", "a"), key("s", "b")],
+            [("s-photo-4", key("s", "photo-4"), None), ("s-photo-1", key("s", "a"), "lost"), ("s-photo-5", key("s", "b"), None)],
+        ),
+        ({"s-photo-1": key("s", "x")}, [key("s", "x"), key("s", "photo-1")], [("s-photo-2", key("s", "photo-1"), None)]),
+        ({}, [key("strange", "photo-1"), "students/s/../x.jpg", "students/s/note.txt", "classes/s/photo-1.jpg"], []),
+    ],
+    ids=[
+        "named", "its own number", "a lost photo", "the number in the name first", "a new row", "all of it",
+        "a number that is taken", "nothing that is not a student's photo",
+    ],
+)  # fmt: skip
+def test_each_photo_without_a_row_is_proposed_for_one(
+    rows: dict[str, str], keys: list[str], expected: list[tuple[str, str, str | None]]
+) -> None:
+    found = proposals.propose(rows, keys, {"s"})
+    assert [(each.external_image_id, each.key, each.replaces) for each in found] == expected

@@ -90,6 +90,8 @@ def enrol(
         line = _enrol_samples(settings, if_empty=if_empty, twin=twin, ask=consent)
     if line:
         print_step("enrol", line)
+    if (student or from_) and not dry_run and settings.target.protection == "open":
+        print_note("`inv full` forgets rows that are not saved: `inv fixtures save` writes them into seed_data")
     if users and not dry_run:
         print_step("users", _sync_users(settings, collections))
 

@@ -31,9 +31,21 @@ EXAMPLES = {
 }
 
 
-@task(name="photos check", help={"json": JSON})
-def photos_check(c: Context, json: bool = False) -> None:
-    """Compare the rows with the bucket: photos missing, extra, damaged, ...; exit 0 well, 2 a problem; read-only."""
+@task(
+    name="photos check",
+    help={
+        "json": JSON,
+        "propose": "instead, list photos in the bucket that fit rows whose photo is missing, or that no row names",
+        "accept": "with --propose: write these rows into the database",
+    },
+)
+def photos_check(c: Context, json: bool = False, propose: bool = False, accept: bool = False) -> None:
+    """Compare the rows with the bucket: photos missing, extra, damaged, ...; exit 0 well, 2 a problem."""
+    if accept and not propose:
+        raise EduguardError("--accept needs --propose", hint="inv photos check --propose --accept")
+    if propose:
+        _propose(settings_of(c), accept=accept)
+        return
     from eduguard.postgres import connect
     from eduguard.students import check_photos
     from eduguard.targets import target_bucket, target_database
@@ -50,6 +62,37 @@ def photos_check(c: Context, json: bool = False) -> None:
             f"{len(report.findings())} problems with photos",
             hint="`inv enrol --from FOLDER` makes missing ones again, and the rows of others; `inv photos push FOLDER` "
             "replaces damaged ones.",
+            status=LEFT,
+        )
+
+
+def _propose(settings: "Settings", *, accept: bool) -> None:
+    """Print the rows that photos in the bucket fit, and write them if they are accepted.
+
+    Raises:
+        EduguardError: with status 2, when there are some and they were not accepted.
+    """
+    from eduguard.postgres import connect
+    from eduguard.students import accept_proposals, read_proposals
+    from eduguard.targets import target_bucket, target_database
+
+    bucket, database = target_bucket(settings), target_database(settings)
+    with connect(database, purpose="photos check") as conn:
+        found = read_proposals(conn, bucket)
+        written = accept_proposals(conn, found) if accept else 0
+    record({"proposals": [asdict(each) for each in found], "written": written})
+    said = f"{written} rows written" if accept else "no row was written"
+    print_step("photos", f"{len(found)} photos in bucket {bucket.name} fit a row; {said}")
+    rows = [(each.external_image_id, each.key, each.change) for each in found]
+    print_rows(("row", "photo", "change"), rows) if rows else None
+    if written:
+        print_note(
+            "Next: `inv reindex` makes their faces, `inv sync-faces` links them, `inv fixtures save` keeps the rows"
+        )
+    elif found:
+        raise EduguardError(
+            f"{len(found)} photos fit a row; no row was written",
+            hint="Look whose photos they are, then run `inv photos check --propose --accept`.",
             status=LEFT,
         )
 

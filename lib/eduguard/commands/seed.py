@@ -57,7 +57,7 @@ def seed(
     from eduguard import fixtures
 
     seeds = fixtures.read_fixtures(settings.seed_folder)
-    with _blaming_migrations(database, settings), connect(database, purpose="seed") as conn:
+    with blaming_migrations(database, settings), connect(database, purpose="seed") as conn:
         report = fixtures.load_fixtures(conn, seeds, alone=next or sessions.is_alone(conn, database))
     kept = templates.keep_own(live, settings, inputs, seeded=True) if report.has_changed else ""
     print_step("seed", f"{database.name}: {report.summary()}{kept}")
@@ -69,7 +69,7 @@ def _preview(database: "Database", settings: Settings) -> None:
     from eduguard.postgres import connect
 
     seeds = fixtures.read_fixtures(settings.seed_folder)
-    with _blaming_migrations(database, settings), connect(database, purpose="seed --dry-run") as conn:
+    with blaming_migrations(database, settings), connect(database, purpose="seed --dry-run") as conn:
         preview = fixtures.preview_fixtures(conn, seeds)
     print_step("seed", f"{database.name}: {preview.summary()}; nothing was changed")
     record({"database": database.name, "written": preview.written, **asdict(preview)})
@@ -85,7 +85,7 @@ def _preview(database: "Database", settings: Settings) -> None:
 
 
 @contextmanager
-def _blaming_migrations(database: "Database", settings: Settings) -> Iterator[None]:
+def blaming_migrations(database: "Database", settings: Settings) -> Iterator[None]:
     """Say of a failure that migrations are pending, if they are: the fixtures are made for the newest schema."""
     from eduguard import migrations
 

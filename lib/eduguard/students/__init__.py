@@ -45,6 +45,7 @@ from eduguard.students.photos import (
     push,
 )
 from eduguard.students.pictures import DRAWN, DRAWN_COMMENT, marks_of, read_picture
+from eduguard.students.proposals import Proposal, accept_proposals, read_proposals
 from eduguard.students.samples import FolderPhoto, SamplesReport, enrol_samples, find_photos
 from eduguard.students.storage import Storage, check_private, prepare_bucket, prepare_collection
 from eduguard.students.unenrolment import Traces, find_traces, remove_traces
@@ -61,11 +62,13 @@ __all__ = [
     "Likeness",
     "PhotoReport",
     "Place",
+    "Proposal",
     "Request",
     "SamplesReport",
     "Storage",
     "Stranger",
     "Traces",
+    "accept_proposals",
     "annotate_photos",
     "apply_users",
     "check_keys",
@@ -100,6 +103,7 @@ __all__ = [
     "push",
     "read_held",
     "read_picture",
+    "read_proposals",
     "read_roster",
     "remove_from_copy",
     "remove_traces",

@@ -112,12 +112,17 @@ def judge_photo(found: Content) -> str | None:
 
 def is_photo_key(key: str) -> bool:
     """Say whether a key is a student's photo's and the safe path of a file."""
-    return split_photo_key(key) is not None and _SAFE_KEY.match(key) is not None
+    return split_photo_key(key) is not None and is_safe_key(key)
+
+
+def is_safe_key(key: str) -> bool:
+    """Say whether a key is the safe path of a JPEG file."""
+    return _SAFE_KEY.match(key) is not None
 
 
 def check_keys(keys: Iterable[str]) -> None:
     """Refuse keys that are not safe relative paths of JPEG files, by name."""
-    unsafe = sorted({key for key in keys if not _SAFE_KEY.match(key)})
+    unsafe = sorted({key for key in keys if not is_safe_key(key)})
     if unsafe:
         raise EduguardError(
             f"{len(unsafe)} keys cannot be files: {', '.join(map(ascii, unsafe[:_SHOWN]))}",
