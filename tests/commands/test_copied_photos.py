@@ -123,6 +123,8 @@ def test_between_two_clouds_the_photos_pass_through_and_the_source_is_only_read(
     assert {key: each.etag for key, each in school.bucket.list_objects().items()}.items() <= {
         key: each.etag for key, each in source.list_objects().items()
     }.items()
+    marks = school.bucket.read_metadata(KEY.format(1))
+    assert (marks["taken"], marks["origin"], marks["sha256"]) == ("2026", "drawn", source.read_sha256(KEY.format(1)))
     assert asked <= {"GET", "HEAD"}
 
 

@@ -57,9 +57,19 @@ def test_one_school_of_two_is_switched_and_the_other_stays(enrolled: School) -> 
     enrolled.inv("sync-faces", "--check")
     enrolled.inv("sync-faces", "--check", INVOKE_TARGETS_LOCAL_COLLECTION=new)
     assert "8 of 8 photos recognised" in enrolled.inv("verify", "--one-each").stdout
-    again = enrolled.inv("reindex", "--school", "school-001", "--into", new, check=False)
-    assert f"{new} is in use: students' rows name it" in again.stderr
+    for words in (("--school", "school-001"), ("--collection", enrolled.name), ("--school", "school-001", "--json")):
+        again = enrolled.inv("reindex", *words, "--into", new)
+        assert f"{new}: 18 rows belong to it already" in again.stdout or '"switched": 0' in again.stdout
+        assert again.stderr.splitlines() == done.stderr.splitlines()[-2:], "what remains is said again"
+    other = enrolled.inv("reindex", "--into", new, check=False)
+    assert f"{new} is in use: students' rows name it" in other.stderr
+    assert links(enrolled) == after
     enrolled.inv("reindex", "--school", "school-002", "--into", f"{new}-2")
+    settled = {
+        "INVOKE_TARGETS_LOCAL_COLLECTION": new,
+        "INVOKE_TARGETS_LOCAL_COLLECTIONS_SCHOOL_002": f"{new}-2",
+    }
+    assert enrolled.inv("reindex", "--school", "school-001", "--into", new, **settled).stderr == ""
     enrolled.inv("sync-faces", "--check")
 
 

@@ -67,6 +67,8 @@ def reindex(
     from eduguard.portability import at_pace
 
     settings = at_pace(settings_of(c, collection, school, wait=wait))
+    if into and _is_switched(settings, into, json=json):
+        return
     work = _plan_into(settings, into) if into else _plan(settings)
     estimated = _estimate(settings, work.plans)
     if not json:
@@ -157,6 +159,30 @@ def _plan_into(settings: Settings, new: str) -> Work:
     stored, beside = target_bucket(settings).sizes(PHOTOS), replace(old, collection=new)
     plan = plan_reindexing(beside, wanted, stored, list_face_ids(opened))
     return Work(plans=[plan], stored=stored, old=old, wanted=wanted)
+
+
+def _is_switched(settings: Settings, new: str, *, json: bool) -> bool:
+    """Say whether the rows are those of the new collection already, to the user too; read-only."""
+    from eduguard.portability import find_switched
+    from eduguard.postgres import connect
+    from eduguard.schools import Place
+    from eduguard.targets import all_places, target_database
+
+    chosen, target = settings.only_collection, settings.target
+    with connect(target_database(settings), purpose="reindex") as conn:
+        found = find_switched(conn, all_places(settings).read(conn), new, school=settings.school, collection=chosen)
+    if not found:
+        return False
+    place, rows = found
+    if json:
+        print_json({**_estimate(settings, []).as_json(), "collections": [], "switched": 0})
+    else:
+        print_step("reindex", f"{new}: {rows:,} rows belong to it already; nothing is left to switch")
+    for school in place.guests:
+        named = target.collections.get(school, target.collection)
+        if (old := chosen or named) != new:
+            _print_remains(settings, Place(collection=old, school=school), new)
+    return True
 
 
 def _estimate(settings: Settings, plans: "Sequence[Reindexing]") -> "Estimate":
@@ -250,16 +276,22 @@ def _switch(settings: Settings, work: Work) -> int:
 
 
 def _print_switched(settings: Settings, work: Work, students: int, *, json: bool) -> None:
-    """Say what was switched, what invoke.yaml is to say, and how the old collection is deleted when nobody needs it."""
-    from eduguard.portability import name_setting
-
-    (plan,), old, target = work.plans, work.old, settings.target
+    """Say what was switched, and what remains to be done."""
+    (plan,), old = work.plans, work.old
     if old is None:
         return
     if not json:
         what = f"{plan.photos:,} rows and {students:,} students switched from {old.collection}, which is kept"
         print_step("reindex", f"{plan.place.collection}: {what}")
-    if setting := name_setting(target, old, plan.place.collection):
+    _print_remains(settings, old, plan.place.collection)
+
+
+def _print_remains(settings: Settings, old: "Place", new: str) -> None:
+    """Say what invoke.yaml is to name from now on, and how the old collection is deleted when nobody needs it."""
+    from eduguard.portability import name_setting
+
+    target = settings.target
+    if setting := name_setting(target, old, new):
         print_note(f"Put into invoke.yaml, before the next `inv full` or `inv enrol`: {setting}")
     local = 'eval "$(inv env --shell)"; ' if target.has_local_cloud else ""
     region = "" if local else f" --region {target.region}"

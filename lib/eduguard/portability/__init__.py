@@ -19,7 +19,14 @@ from eduguard.portability.exports.rules import Rules, parse_rules, read_rules
 from eduguard.portability.exports.schema import read_schema
 from eduguard.portability.exports.writing import count_rows, new_folder, one_snapshot, write_masked, write_plain
 from eduguard.portability.generation.generate import World, Written, generate
-from eduguard.portability.moving import check_empty_but_for, check_unused, choose_old, name_setting, switch
+from eduguard.portability.moving import (
+    check_empty_but_for,
+    check_unused,
+    choose_old,
+    find_switched,
+    name_setting,
+    switch,
+)
 from eduguard.portability.reindexing import (
     Reindexed,
     Reindexing,
@@ -60,6 +67,7 @@ __all__ = [
     "draw_photos",
     "estimate",
     "find_key",
+    "find_switched",
     "generate",
     "has_linked_rows",
     "index_missing",

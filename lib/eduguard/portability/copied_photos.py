@@ -137,4 +137,4 @@ def _carry(key: str, source: Bucket, target: Bucket) -> None:
             f"{key} of bucket {source.name} is damaged: its bytes are not those that were put",
             hint="`inv photos check` of its target names such photos; all copied before it stay.",
         )
-    target.put(key, found.content, marks_of(found.content))
+    target.put(key, found.content, {**marks_of(found.content), **source.read_metadata(key)})

@@ -39,6 +39,27 @@ def choose_old(conn: "Connection", places: Sequence[schools.Place], new: str) ->
     return with_rows[0]
 
 
+def find_switched(
+    conn: "Connection", places: Sequence[schools.Place], new: str, *, school: str, collection: str
+) -> tuple[schools.Place, int] | None:
+    """Return the place that has all rows already, and how many; None: there is something to switch; read-only.
+
+    Args:
+        conn: to the database.
+        places: every collection of the target.
+        new: the collection that takes them.
+        school: whose rows are meant; empty: those of every school.
+        collection: whose rows are meant; empty: those of every collection.
+    """
+    place = next((each for each in places if each.collection == new), None)
+    if place is None or (school and school not in place.schools):
+        return None
+    rows, _ = count_place(conn, place)
+    others = [each for each in places if each is not place and (not school or school in each.schools)]
+    left = any(count_place(conn, each)[0] for each in others if collection in ("", each.collection))
+    return None if left or not rows else (place, rows)
+
+
 def check_unused(new: str, places: Sequence[schools.Place], target: Target) -> None:
     """Refuse a collection that the target's rows or settings name already."""
     check_collection(new, "--into")
