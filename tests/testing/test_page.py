@@ -11,8 +11,10 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/testing.md").read_text(encoding="utf-8")
 EXAMPLES = dict(re.findall(r"```python\n# (\S+)\n(.*?)```", PAGE, re.DOTALL))
 DJANGO = """
+import django
 from django.conf import settings
 settings.configure(DATABASES={"default": {"ENGINE": "django.db.backends.postgresql"}})
+django.setup()
 """
 
 Suite = Callable[..., subprocess.CompletedProcess[str]]
