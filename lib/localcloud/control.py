@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 FAULTS_PATH: Final = "/localcloud/faults"
 CLONE_PATH: Final = "/localcloud/clone"
+COPY_PATH: Final = "/localcloud/copy-objects"
 _COLLECTION: Final = re.compile(r"[a-zA-Z0-9_.\-]{1,255}")
 _NONCE: Final = re.compile(r"nonce=([0-9a-f]{32,128})")
 
@@ -37,8 +38,15 @@ class Control:
     """Answers the paths below /localcloud/."""
 
     def __init__(
-        self, *, credentials: Credentials, folder: Path, switch: FaultSwitch, store: Callable[[str, str], Store]
+        self,
+        *,
+        credentials: Credentials,
+        folder: Path,
+        switch: FaultSwitch,
+        store: Callable[[str, str], Store],
+        copy_objects: Callable[[str, str], None],
     ) -> None:
+        self._copy_objects = copy_objects
         self._store = store
         self._credentials = credentials
         self._folder = folder
@@ -57,7 +65,7 @@ class Control:
 
     def answer(self, environ: WSGIEnvironment) -> Response | None:
         """Answer a request for one of our pages that the key has signed; None if it is for somebody else."""
-        pages = {FAULTS_PATH: self._faults, CLONE_PATH: self._clone}
+        pages = {FAULTS_PATH: self._faults, CLONE_PATH: self._clone, COPY_PATH: self._copy}
         page = pages.get(str(environ.get("PATH_INFO")))
         if page is None:
             return None
@@ -87,6 +95,15 @@ class Control:
         if not _COLLECTION.fullmatch(target) or region not in rekognition_backends[DEFAULT_ACCOUNT_ID]:
             raise LocalCloudError('The body is like {"source": "a", "target": "b", "region": "us-east-1"}')
         clone_collection(self._store(DEFAULT_ACCOUNT_ID, region), source, target)
+        return _json({"source": source, "target": target})
+
+    def _copy(self, request: Request) -> Response:
+        """POST puts the objects of a bucket into another one."""
+        if request.method != "POST":
+            return _json({"error": "POST"}, HTTPStatus.METHOD_NOT_ALLOWED)
+        fields = _object(request.get_data())
+        source, target = (str(fields.get(name, "")) for name in ("source", "target"))
+        self._copy_objects(source, target)
         return _json({"source": source, "target": target})
 
 

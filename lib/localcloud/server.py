@@ -129,7 +129,9 @@ def _application(
     rekognition.install(service)
     key = credentials.ensure(state.key_file)
     dispatcher = Dispatcher(
-        control=Control(credentials=key, folder=state.folder, switch=switch, store=service.store),
+        control=Control(
+            credentials=key, folder=state.folder, switch=switch, store=service.store, copy_objects=guard.copy_objects
+        ),
         gate=Gate(key, bucket_of),
         guards={"s3": guard.wrap, "moto_api": guard.take_turns},
     )

@@ -72,6 +72,14 @@ class RunningCloud:
         """
         self._tell("POST", "clone", {"source": source, "target": target, "region": self.region})
 
+    def copy_objects(self, source: str, target: str) -> None:
+        """Put the objects of a bucket into another one, in one call and one transaction.
+
+        Raises:
+            LocalCloudError: one of the buckets is not there.
+        """
+        self._tell("POST", "copy-objects", {"source": source, "target": target})
+
     def _tell(self, method: str, page: str, fields: Mapping[str, Any]) -> None:
         from botocore.auth import SigV4Auth
         from botocore.awsrequest import AWSRequest

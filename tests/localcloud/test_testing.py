@@ -67,6 +67,33 @@ def test_a_collection_is_cloned_in_one_call_with_faces_and_users(photo: Photo):
         cloud.faults()
 
 
+def test_the_objects_of_a_bucket_are_copied_in_one_call_and_stay(tmp_path: Path):
+    with localcloud.running(tmp_path / "cloud") as cloud:
+        client = cloud.client("s3")
+        for bucket in ("base", "copy"):
+            client.create_bucket(Bucket=bucket)
+        client.put_object(Bucket="base", Key="a/1.jpg", Body=b"one", Metadata={"sha": "1"}, ContentType="image/jpeg")
+        client.put_object(Bucket="base", Key="b", Body=b"two", Tagging="kind=photo")
+        cloud.copy_objects("base", "copy")
+        client.delete_object(Bucket="base", Key="a/1.jpg")
+        client.put_object(Bucket="copy", Key="b", Body=b"another")
+        with pytest.raises(LocalCloudError, match="There is no bucket nobody"):
+            cloud.copy_objects("base", "nobody")
+        with pytest.raises(LocalCloudError, match="There is no bucket nobody"):
+            cloud.copy_objects("nobody", "copy")
+        assert client.get_object(Bucket="base", Key="b")["Body"].read() == b"two"
+    with localcloud.running(tmp_path / "cloud") as later:  # what was copied is on disk
+        client = later.client("s3")
+        copied = client.get_object(Bucket="copy", Key="a/1.jpg")
+        assert (copied["Body"].read(), copied["Metadata"], copied["ContentType"]) == (
+            b"one",
+            {"sha": "1"},
+            "image/jpeg",
+        )
+        assert client.get_object(Bucket="copy", Key="b")["Body"].read() == b"another"
+        assert [item["Key"] for item in client.list_objects_v2(Bucket="copy")["Contents"]] == ["a/1.jpg", "b"]
+
+
 def test_a_suite_that_is_killed_leaves_no_server(tmp_path: Path):
     script = (
         "import sys, time, localcloud; from pathlib import Path\n"

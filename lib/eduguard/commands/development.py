@@ -23,6 +23,7 @@ EXAMPLES = {
         "reindex": "measure a reindex beside the quota of IndexFaces",
         "reset": "measure a reset beside psql and clones",
         "sync": "measure a sync beside bare pagination, a bare UPDATE and row by row",
+        "testing": "measure what the pytest plugin does for a test beside a bare CREATE DATABASE",
         "options": "what to pass on, such as --rounds 5",
     }
 )
@@ -33,10 +34,18 @@ def bench(
     reindex: bool = False,
     reset: bool = False,
     sync: bool = False,
+    testing: bool = False,
     options: str = "",
 ) -> None:
     """Measure the tasks beside a bare Invoke, or a part beside what one would use instead; print the medians."""
-    parts = {"cloud": cloud, "export": export, "reindex": reindex, "reset": reset, "sync": sync}
+    parts = {
+        "cloud": cloud,
+        "export": export,
+        "reindex": reindex,
+        "reset": reset,
+        "sync": sync,
+        "testing": testing,
+    }
     script = next((f"{part}.py" for part, is_chosen in parts.items() if is_chosen), "tasks.py")
     c.run(f"{quote(sys.executable)} {quote(str(ROOT / 'benchmarks' / script))} {options}", pty=False)
 

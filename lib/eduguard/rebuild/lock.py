@@ -26,7 +26,7 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.classid = 0 AND l.objid::bigin
 """
 _POLL = 0.1  # seconds between two attempts to take the lock
 _SHORT_POLL = 0.01  # while the server drops a database for a command that has ended
-_PATIENCE = 50  # attempts: as long as PostgreSQL itself waits for the sessions in a database that is to be copied
+_PATIENCE = 5.0  # seconds: as long as PostgreSQL itself waits for the sessions in a database that is to be copied
 _LONGEST_NAME = 63  # bytes of application_name that PostgreSQL keeps (NAMEDATALEN - 1)
 _TOKEN = secrets.token_hex(4)  # tells this process from one of the same number in another container
 
@@ -40,11 +40,11 @@ class _Holder:
 
 
 @contextmanager
-def hold_lock(database: Database) -> Iterator[None]:
+def hold_lock(database: Database, *, patience: float = _PATIENCE) -> Iterator[None]:
     """Hold the lock that lets one command at a time rebuild this database; it ends with the session, whatever happens.
 
-    A lock that is held is waited for, 5 s at most: PostgreSQL ends the statement of a command that has ended, or was
-    killed, before it lets its lock go. It could be told to break such a statement off
+    A lock that is held is waited for, `patience` seconds at most: PostgreSQL ends the statement of a command that has
+    ended, or was killed, before it lets its lock go. It could be told to break such a statement off
     (client_connection_check_interval), and is not: after a CREATE DATABASE that was broken off, a crash of the server
     can leave it unable to recover. A process that holds the lock may ask for it again.
 
@@ -59,7 +59,7 @@ def hold_lock(database: Database) -> Iterator[None]:
             yield
             return
         conn.execute("SET idle_session_timeout = 0")  # it is idle while rows are loaded, however long that takes
-        _lock(conn, database)
+        _lock(conn, database, patience)
         yield
         obstacles.leave_to_drop(conn, database)
 
@@ -90,9 +90,9 @@ def _is_ours(holder: _Holder | None) -> bool:
     return holder is not None and holder.session.application.encode() == name and not holder.is_dropping
 
 
-def _lock(conn: "Connection", database: Database) -> None:
+def _lock(conn: "Connection", database: Database, patience: float) -> None:
     key, attempts, holder = _key(database), 0, None
-    while attempts < _PATIENCE:
+    while attempts * _POLL < patience:
         if read_value(conn, "SELECT pg_try_advisory_lock(%s)", key):
             return
         holder = _find_holder(conn, database)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from moto.s3.exceptions import NoSuchUpload
 from moto.s3.models import FakeKey, FakeMultipart, S3Backend, s3_backends
 
+from localcloud.errors import LocalCloudError
 from localcloud.log import note
 from localcloud.s3.records import (
     forget_parts,
@@ -160,6 +161,21 @@ def load(store: ObjectStore) -> None:
         _load_version(store, row)
     for row in store.rows("SELECT * FROM upload"):
         _load_upload(store, row)
+
+
+def copy_objects(source: str, target: str) -> None:
+    """Put the newest version of every object of a bucket into another one.
+
+    Raises:
+        LocalCloudError: there is no such bucket.
+    """
+    for name in (source, target):
+        if _backend_of(name) is None:
+            raise LocalCloudError(f"There is no bucket {name}")
+    backend = s3_backends[s3_backends.bucket_accounts[source][1]][s3_backends.bucket_accounts[source][0]]
+    for name, key in list(backend.buckets[source].keys.items()):
+        if isinstance(key, FakeKey):  # not a delete marker
+            backend.copy_object(key, target, name)
 
 
 def _save_object(store: ObjectStore, connection: sqlite3.Connection, bucket: str, name: str) -> bool:

@@ -90,6 +90,22 @@ class BucketGuard:
                 self._touched.needs_loading = False
             yield
 
+    def copy_objects(self, source: str, target: str) -> None:
+        """Put the objects of a bucket into another one, in one transaction; both are there.
+
+        Raises:
+            LocalCloudError: one of them is not.
+        """
+        with self.turn():
+            self._touched.clear()
+            try:
+                backend.copy_objects(source, target)
+                with self._store.writing() as connection:
+                    backend.save(self._store, connection, self._touched)
+            except BaseException:
+                backend.forget(self._touched)
+                raise
+
     def close(self) -> None:
         """Close the file."""
         self._store.close()

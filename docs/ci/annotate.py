@@ -1,0 +1,51 @@
+"""Make annotations for GitHub of what `inv sync-faces --check --json` prints: one for each collection that drifts.
+
+inv sync-faces --check --json | python annotate.py
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+_DRIFT = ("link", "relink", "missing", "conflict", "orphan", "duplicate", "temporary")
+_SHOWN = 20  # items of one annotation
+
+
+def annotate(text: str) -> Iterator[str]:
+    """Yield a workflow command of GitHub for each collection that drifts and each error."""
+    try:
+        report = json.loads(text)
+        collections, errors = report["collections"], report.get("errors", [])
+    except (ValueError, TypeError, KeyError):
+        yield _command(
+            "error", "EduGuard DB", "inv sync-faces printed no report: its message is in the log of this step"
+        )
+        return
+    for error in errors:
+        yield _command("error", "EduGuard DB", str(error))
+    for collection in collections:
+        if found := {kind: count for kind in _DRIFT if (count := collection["counts"].get(kind, 0))}:
+            yield _command("warning", _name(collection), _describe(found, collection["items"]))
+
+
+def _name(collection: dict[str, Any]) -> str:
+    return " ".join(filter(None, [collection["school"], collection["collection"]]))
+
+
+def _describe(found: dict[str, int], items: list[str]) -> str:
+    counts = ", ".join(f"{count} {kind}" for kind, count in found.items())
+    more = [f"... and {len(items) - _SHOWN} more"] if len(items) > _SHOWN else []
+    return "\n".join([counts, *map(str, items[:_SHOWN]), *more])
+
+
+def _command(level: str, title: str, message: str) -> str:
+    # What must be escaped in a message, and in a property (toolkit of GitHub Actions, command.ts).
+    text = message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    name = title.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A").replace(":", "%3A").replace(",", "%2C")
+    return f"::{level} title={name}::{text}"
+
+
+if __name__ == "__main__":
+    for line in annotate(sys.stdin.read()):
+        print(line)

@@ -1,0 +1,45 @@
+"""The collections and the bucket that a test is given."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from eduguard.aws.copies import Copies
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchoolCollection:
+    """Collections with the faces of the fixtures: one for each school."""
+
+    name: str
+    """of the school that the settings' `collections` does not name; of the only school"""
+    by_school: Mapping[str, str]
+    """of the other schools, by their ids"""
+    variables: Mapping[str, str] = field(repr=False)
+    """what leads an AWS SDK to the local cloud, by the names of its environment variables"""
+    _copies: Copies = field(repr=False)
+
+    @property
+    def client(self) -> Any:
+        """A client of boto3 for Rekognition."""
+        return self._copies.client("rekognition")
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all collections."""
+        return [self.name, *self.by_school.values()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchoolBucket:
+    """A bucket with the photos of the fixtures."""
+
+    name: str
+    variables: Mapping[str, str] = field(repr=False)
+    """what leads an AWS SDK to the local cloud, by the names of its environment variables"""
+    _copies: Copies = field(repr=False)
+
+    @property
+    def client(self) -> Any:
+        """A client of boto3 for S3."""
+        return self._copies.client("s3")
