@@ -12,6 +12,7 @@ from eduguard.commands.attendance import attendance_show, attendance_take
 from eduguard.commands.checks import doctor, status, verify
 from eduguard.commands.development import bench, test, test_all
 from eduguard.commands.enrolment import enrol, unenrol
+from eduguard.commands.evaluate import evaluate
 from eduguard.commands.executor import end_when_unread, tune_interpreter
 from eduguard.commands.generate import generate
 from eduguard.commands.migrations import migrate, migration_new, rollback
@@ -48,6 +49,7 @@ __all__ = [  # every command: Invoke finds it in this module by its name
     "down",
     "enrol",
     "env",
+    "evaluate",
     "export",
     "full",
     "generate",

@@ -204,6 +204,8 @@ CASES = [
     Case("doctor", READ),
     Case("down", READ),
     Case("env", READ),
+    Case("evaluate", READ),
+    Case("evaluate --dry-run", READ),
     Case("enrol --yes", CHANGE, is_own=True),
     Case("enrol student-001 PHOTO", OWN, is_own=True),
     Case("enrol --from MORE", OWN, Town.add_folder, is_own=True),

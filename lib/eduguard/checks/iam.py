@@ -54,6 +54,10 @@ def iam_policies(settings: Settings, account: str) -> dict[str, Any]:
             rekognition("ListFaces", "SearchFacesByImage", "SearchUsersByImage"),
             _statement(["rekognition:DetectFaces"], "*"),
         ),
+        "evaluate": _policy(
+            rekognition("ListFaces", "SearchFaces", "SearchFacesByImage"),
+            _statement(["rekognition:DetectFaces"], "*"),
+        ),
         "doctor": _policy(reads, bucket("ListBucket")),
     }
 

@@ -52,6 +52,7 @@ TABLE: Mapping[str, Kind | Callable[[Flags], Kind]] = {
     "down": Kind.READ,
     "enrol": _enrol_kind,
     "env": Kind.READ,
+    "evaluate": Kind.READ,
     "export": lambda given: Kind.OWN if given.get("plain") else Kind.READ,
     "full": Kind.REPLACE,
     "generate": Kind.READ,
