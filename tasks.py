@@ -21,6 +21,7 @@ from eduguard.commands.port import port
 from eduguard.commands.portability import anonymise_check, export, load
 from eduguard.commands.rebuild import publish, rebuild, undo
 from eduguard.commands.reindex import reindex
+from eduguard.commands.report import report
 from eduguard.commands.seed import seed
 from eduguard.commands.servers import down, env, psql, up
 from eduguard.commands.shared import (
@@ -66,6 +67,7 @@ __all__ = [  # every command: Invoke finds it in this module by its name
     "publish",
     "rebuild",
     "reindex",
+    "report",
     "reset",
     "rollback",
     "seed",

@@ -21,6 +21,7 @@ EXAMPLES = {
         "cloud": "measure the local cloud",
         "export": "measure an export beside pg_dump",
         "reindex": "measure a reindex beside the quota of IndexFaces",
+        "report": "measure a page of 10,000 findings",
         "reset": "measure a reset beside psql and clones",
         "sync": "measure a sync beside bare pagination, a bare UPDATE and row by row",
         "options": "what to pass on, such as --rounds 5",
@@ -31,12 +32,15 @@ def bench(
     cloud: bool = False,
     export: bool = False,
     reindex: bool = False,
+    report: bool = False,
     reset: bool = False,
     sync: bool = False,
     options: str = "",
 ) -> None:
     """Measure the tasks beside a bare Invoke, or a part beside what one would use instead; print the medians."""
-    parts = {"cloud": cloud, "export": export, "reindex": reindex, "reset": reset, "sync": sync}
+    parts = {
+        "cloud": cloud, "export": export, "reindex": reindex, "report": report, "reset": reset, "sync": sync,
+    }  # fmt: skip
     script = next((f"{part}.py" for part, is_chosen in parts.items() if is_chosen), "tasks.py")
     c.run(f"{quote(sys.executable)} {quote(str(ROOT / 'benchmarks' / script))} {options}", pty=False)
 

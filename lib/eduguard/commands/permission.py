@@ -69,6 +69,7 @@ TABLE: Mapping[str, Kind | Callable[[Flags], Kind]] = {
     "publish": Kind.CHANGE,
     "rebuild": Kind.REPLACE,
     "reindex": _read_if("dry_run"),
+    "report": Kind.READ,
     "reset": Kind.REPLACE,
     "rollback": Kind.REPLACE,
     "seed": _seed_kind,
