@@ -12,6 +12,7 @@ from eduguard.commands.attendance import attendance_show, attendance_take
 from eduguard.commands.checks import doctor, status, verify
 from eduguard.commands.development import bench, test, test_all
 from eduguard.commands.enrolment import enrol
+from eduguard.commands.evaluate import evaluate
 from eduguard.commands.executor import end_when_unread, tune_interpreter
 from eduguard.commands.fixtures import fixtures_save
 from eduguard.commands.generate import generate
@@ -21,6 +22,7 @@ from eduguard.commands.port import port
 from eduguard.commands.portability import anonymise_check, export, load
 from eduguard.commands.rebuild import publish, rebuild, undo
 from eduguard.commands.reindex import reindex
+from eduguard.commands.report import report
 from eduguard.commands.seed import seed
 from eduguard.commands.servers import down, env, psql, up
 from eduguard.commands.shared import (
@@ -51,6 +53,7 @@ __all__ = [  # every command: Invoke finds it in this module by its name
     "down",
     "enrol",
     "env",
+    "evaluate",
     "export",
     "fixtures_save",
     "full",
@@ -68,6 +71,7 @@ __all__ = [  # every command: Invoke finds it in this module by its name
     "publish",
     "rebuild",
     "reindex",
+    "report",
     "reset",
     "rollback",
     "seed",

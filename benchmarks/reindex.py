@@ -63,14 +63,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 @contextmanager
-def servers(folder: Path, photos: int) -> Iterator[tuple[Database, LocalCloud]]:
-    """Lend a database with a row, and a local cloud with a photo, for each student."""
+def servers(folder: Path, photos: int, *, with_photos: bool = True) -> Iterator[tuple[Database, LocalCloud]]:
+    """Lend a database with a row for each student, and a local cloud with a photo for each, or with none."""
     with own_place.filled_database(folder, _ROWS, {"photos": photos}) as database:
         try:
             running = ensure_running(folder / "cloud")
             bucket = client(running, "s3")
             bucket.create_bucket(Bucket=BUCKET)
-            for number in range(1, photos + 1):
+            for number in range(1, photos + 1 if with_photos else 1):
                 key = f"students/student-{number}/photo-1.jpg"
                 bucket.put_object(Bucket=BUCKET, Key=key, Body=PICTURE.read_bytes(), ContentType="image/jpeg")
             yield database, running

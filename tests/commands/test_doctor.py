@@ -125,7 +125,18 @@ def test_pending_migrations_are_drift(inv: Inv, empty_database: Database, cloud_
 def test_the_policies_name_the_collection_and_nothing_wider(inv: Inv, full: Database) -> None:
     policies = json.loads(inv("doctor", "--iam").stdout)
     copying = {"photos draw, photos copy", "photos copy --from this target"}
-    jobs = {"sync", "sync --prune", "sync --users", "enrol", "reindex", "unenrol", "attendance", "doctor"}
+    jobs = {
+        "sync",
+        "sync --prune",
+        "sync --users",
+        "enrol",
+        "reindex",
+        "unenrol",
+        "attendance",
+        "doctor",
+        "evaluate",
+        "report",
+    }
     assert set(policies) == jobs | copying
     wide = [
         action

@@ -30,6 +30,7 @@ _MOST_LISTED = 100_000_000  # faces; a collection holds 20 million (Rekognition 
 _MOST_EMPTY = 100  # pages without a face, one after the other
 _NO_FACE = "no faces in the image"  # what AWS says of a picture without one
 _MOST_FACES_OF_USER = 100  # in a request and of a user (AssociateFaces)
+MOST_MATCHES = 4096  # that a search returns (Rekognition quotas); AWS names no default of MaxFaces
 LARGEST_IMAGE = 5 * 1024 * 1024  # bytes in a request (Rekognition quotas); larger ones must come from S3
 
 
@@ -196,10 +197,19 @@ class Collection:
                 raise
             return [read_match(match) for match in answer["FaceMatches"]]
 
-    def search_by_face(self, face_id: str, *, threshold: float) -> list[Match]:
-        """Return the faces that resemble one of the collection, the most similar first; read-only."""
+    def search_by_face(self, face_id: str, *, threshold: float, most: int | None = None) -> list[Match]:
+        """Return the faces that resemble one of the collection, the most similar first; read-only.
+
+        Args:
+            face_id: of the face, which is not among them.
+            threshold: the least similarity, from 0 to 100.
+            most: how many are returned at most, up to MOST_MATCHES; None: as many as AWS returns by itself.
+        """
+        limit = {} if most is None else {"MaxFaces": most}
         with self._translated(f"search for {face_id} in"):
-            answer = self._client.search_faces(CollectionId=self.name, FaceId=face_id, FaceMatchThreshold=threshold)
+            answer = self._client.search_faces(
+                CollectionId=self.name, FaceId=face_id, FaceMatchThreshold=threshold, **limit
+            )
             return [read_match(match) for match in answer["FaceMatches"]]
 
     def list_users(self) -> set[str]:

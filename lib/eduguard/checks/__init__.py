@@ -1,6 +1,19 @@
 """Look at everything and say what is wrong: doctor, status, verify. Read-only."""
 
-from eduguard.checks.doctor import BROKEN, DRIFT, OK, Finding, examine, worst
+from eduguard.checks.doctor import (
+    BROKEN,
+    CHECKS,
+    DRIFT,
+    OK,
+    Finding,
+    compare_places,
+    examine,
+    find_states,
+    judge_places,
+    judge_plan,
+    worst,
+)
+from eduguard.checks.evidence import Evidence, PlaceEvidence
 from eduguard.checks.iam import iam_policies
 from eduguard.checks.overview import summarise
 from eduguard.checks.readiness import find_missing
@@ -9,13 +22,20 @@ from eduguard.checks.verification import find_incomplete, read_enrolled_photos, 
 
 __all__ = [
     "BROKEN",
+    "CHECKS",
     "DRIFT",
     "OK",
+    "Evidence",
     "Finding",
+    "PlaceEvidence",
+    "compare_places",
     "examine",
     "find_incomplete",
     "find_missing",
+    "find_states",
     "iam_policies",
+    "judge_places",
+    "judge_plan",
     "read_enrolled_photos",
     "read_report",
     "recognise_photos",

@@ -155,12 +155,20 @@ def check_sync(evidence: Evidence) -> list[Finding]:
 
 def check_places(evidence: Evidence) -> list[Finding]:
     """Say which photos are only in some of the three places: table, bucket, collection of their student."""
+    states = find_states(evidence)
+    if not states:
+        return []
+    return judge_places(states, evidence.known_students({_student(each) for ids in states.values() for each in ids}))
+
+
+def find_states(evidence: Evidence) -> dict[str, list[str]]:
+    """Return the external image ids by the places that have them; nothing where one of the places is not known."""
     photos, states, seen = evidence.photos, dict[str, list[str]](), set[str]()
     if not isinstance(photos, set) or not (places := _places(evidence)):
-        return []
+        return {}
     for place in places:
         if not (isinstance(place.rows, list) and isinstance(place.faces, list)):
-            return []
+            return {}
         names = {face.external_image_id for face in place.faces if face.external_image_id}
         rows, ours = (
             {row.external_image_id for row in place.rows},
@@ -172,7 +180,7 @@ def check_places(evidence: Evidence) -> list[Finding]:
     settings = evidence.settings
     if not (settings.school or settings.only_collection) and (rest := sorted(photos - seen)):
         states.setdefault("photo", []).extend(rest)
-    return judge_places(states, evidence.known_students({_student(each) for ids in states.values() for each in ids}))
+    return states
 
 
 def judge_places(states: dict[str, list[str]], known: set[str]) -> list[Finding]:

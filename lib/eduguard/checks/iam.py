@@ -54,6 +54,15 @@ def iam_policies(settings: Settings, account: str) -> dict[str, Any]:
             rekognition("ListFaces", "SearchFacesByImage", "SearchUsersByImage"),
             _statement(["rekognition:DetectFaces"], "*"),
         ),
+        "report": _policy(
+            rekognition("DescribeCollection", "ListFaces", "SearchFaces"),
+            _statement(["s3:GetObject"], objects),
+            bucket("ListBucket"),
+        ),
+        "evaluate": _policy(
+            rekognition("ListFaces", "SearchFaces", "SearchFacesByImage"),
+            _statement(["rekognition:DetectFaces"], "*"),
+        ),
         "doctor": _policy(reads, bucket("ListBucket")),
     }
 

@@ -48,7 +48,8 @@ class Estimate:
         if self.seconds is not None:
             parts.append(f"{describe_time(self.seconds)} at {self.rate:g}/s")
         if self.is_paid:
-            parts.append(f"${self.once:,.2f} once, ${self.monthly:,.2f} a month (prices of {PRICES_OF})")
+            kept = f", ${self.monthly:,.2f} a month" if self.faces else ""
+            parts.append(f"${self.once:,.2f} once{kept} (prices of {PRICES_OF})")
         return ", ".join(parts)
 
     def as_json(self) -> dict[str, Any]:
@@ -98,12 +99,12 @@ def choose_threads(rate: float | None) -> int:
     return min(MOST_AT_ONCE, math.ceil(rate)) if rate else _ON_LOCAL
 
 
-def estimate(settings: Settings, *, requests: int, faces: int) -> Estimate:
-    """Return what it takes to index photos on a target.
+def estimate(settings: Settings, *, requests: int, faces: int = 0) -> Estimate:
+    """Return what it takes to index photos on a target, or to search for them.
 
     Args:
         settings: of the target.
-        requests: how many photos are to be indexed.
-        faces: how many the collections hold in the end.
+        requests: how many photos are to be indexed or searched for.
+        faces: how many the collections hold in the end; 0: none is added.
     """
     return Estimate(requests=requests, faces=faces, rate=pace_of(settings), is_paid=not settings.target.has_local_cloud)

@@ -1,0 +1,44 @@
+"""Which faces are alike, and how similar own photos and strangers are; a search for each face, none in the database."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+
+from eduguard.evaluation import Pair, Scores, name_photos, score, search_each
+from eduguard.report.facts import Facts, shown_places
+from eduguard.targets import target_collection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Similarities:
+    """What the searches have found."""
+
+    scores: Scores
+    threshold: float
+
+    @property
+    def look_alikes(self) -> tuple[Pair, ...]:
+        """Return the pairs of two students' photos at or above the threshold, the most similar first."""
+        return self.scores.look_alikes
+
+
+def count_faces(facts: Facts) -> int:
+    """Return how many faces would be searched for."""
+    return sum(len(name_photos(place.faces)) for place in shown_places(facts) if isinstance(place.faces, list))
+
+
+def search_faces(facts: Facts, *, at_once: int, advance: Callable[[], None]) -> Similarities | None:
+    """Search each collection for each of its faces with an external image id of ours; None where there is none.
+
+    Raises:
+        EduguardError: when AWS does not answer a search.
+    """
+    threshold, found = facts.settings.match_threshold, list[Scores]()
+    for place in shown_places(facts):
+        photos = name_photos(place.faces) if isinstance(place.faces, list) else []
+        if photos:
+            collection = target_collection(facts.settings, place.place.collection)
+            searches = search_each(photos, collection, keep_from=threshold, at_once=at_once, advance=advance)
+            found.append(score(photos, searches, keep_from=threshold))
+    return Similarities(scores=reduce(add, found), threshold=threshold) if found else None
