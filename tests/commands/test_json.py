@@ -78,6 +78,7 @@ class Place:
         values = {
             "PHOTO": str(PHOTO),
             "NEW": str(self.folder / "new"),
+            "NEW.html": str(self.folder / "new.html"),
             "FEW": str(self.folder / "few"),
             "TAKEN": str(self.folder / "taken"),
             "BUCKET": self.school.name,
@@ -114,6 +115,8 @@ class Case:
 ENROL = "enrol --from FEW"
 CASES = [
     Case("anonymise check", has={"missing": [], "stale": []}),
+    Case("evaluate", (ENROL, "sync-faces"), has={"students": 2}),
+    Case("evaluate --dry-run", (ENROL, "sync-faces")),
     Case("export NEW"),
     Case("export NEW --dry-run"),
     Case("load TAKEN", ("export TAKEN",)),
@@ -146,6 +149,7 @@ CASES = [
     Case("photos push seed_data/photos", has={"is_done": True}),
     Case("publish", ("rebuild migrate --next",)),
     Case("rebuild"),
+    Case("report NEW.html", (ENROL, "sync-faces"), has={"not_searched": None}),
     Case("reset", has={"students": 0, "waiting": []}),
     Case("rollback"),
     Case("seed", has={"is_cloned": False}),

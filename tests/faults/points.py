@@ -12,7 +12,7 @@ from scenarios import Scenario
 from school import Place
 from wires import MESSAGE, REQUEST, WAYS, Fault
 
-LONGEST = 150  # points of a command; then a stride
+LONGEST = 60  # points of a command; then a stride: with them all commands take less than two hours
 _KILLED = -9
 _COMMAND = re.compile(r"inv ((?:[a-z-]+ ?)+(?:FOLDER|--[a-z-]+ \w+)?)")
 

@@ -129,7 +129,7 @@ SCENARIOS = (
     Scenario(name="enrol (samples)", words="enrol --yes", stage=Stage(change=_lose_a_student)),
     Scenario(name="unenrol", words="unenrol student-003 --yes", stage=Stage(change=_give_a_user)),
     Scenario(name="migrate", words="migrate", stage=Stage(database="faults_older"), is_whole=False),
-    Scenario(name="rollback", words="rollback", keeps_previous=True, then="migrate"),
+    Scenario(name="rollback", words="rollback", keeps_previous=True, then="undo"),
     Scenario(name="reset", words="reset", keeps_previous=True, has_templates=True),
     Scenario(name="reset (cold)", words="reset", stage=Stage(change=_drop_templates), keeps_previous=True),
     Scenario(name="full", words="full --yes", keeps_previous=True, has_templates=True),

@@ -9,7 +9,7 @@ from invoke.tasks import task
 from eduguard.commands.shared import COLLECTION, JSON, SCHOOL, settings_of
 from eduguard.errors import EduguardError
 from eduguard.settings import Settings
-from eduguard.terminal import ask, print_json, print_rows, print_step
+from eduguard.terminal import ask, print_rows, print_step, record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,17 +64,13 @@ def evaluate(
     settings = at_pace(settings_of(c, collection, school))
     work = _read(settings, classes)
     plan = _plan(settings, work)
-    if not json:
-        print_step("evaluate", str(plan))
+    record({"plan": plan.as_json()})
+    print_step("evaluate", str(plan))
     if dry_run:
-        if json:
-            print_json(plan.as_json())
         return
     _require_consent(settings, plan, yes=yes)
     found = _evaluate(settings, work, false_accepts)
-    if json:
-        print_json({"plan": plan.as_json(), **found.as_json()})
-        return
+    record(found.as_json())
     print_rows(found.headers, found.rows())
     for line in found.lines():
         print_step("evaluate", line)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 from invoke.context import Context
 from invoke.tasks import task
 
-from eduguard.commands.shared import COLLECTION, SCHOOL, settings_of
+from eduguard.commands.shared import COLLECTION, JSON, SCHOOL, settings_of
 from eduguard.commands.words import Command
 from eduguard.settings import Settings
-from eduguard.terminal import ask, print_step
+from eduguard.terminal import ask, print_step, record
 
 if TYPE_CHECKING:
     from eduguard.report import Facts, Similarities
@@ -30,6 +30,7 @@ EXAMPLES = {
         "quick": "leave out look-alikes and similarities, which take a request for each face",
         "collection": COLLECTION,
         "school": SCHOOL,
+        "json": JSON,
         "yes": "do not ask before requests are made that cost money",
     },
 )
@@ -41,6 +42,7 @@ def report(
     quick: bool = False,
     collection: str = "",
     school: str = "",
+    json: bool = False,
     yes: bool = False,
 ) -> None:
     """Write one page to look at: counts, drift and its commands, look-alikes, similarities, migrations."""
@@ -60,6 +62,8 @@ def report(
     pictures = read_thumbnails(page.pictured, target_bucket(settings)) if thumbnails else {}
     content = render(page, pictures).encode()
     write_private(Path(file), content)
+    counts = {"disagreeing": page.disagreeing(), "unread": len(page.unread)}
+    record({"file": file, "bytes": len(content), "verdict": page.verdict, **counts, "not_searched": unsearched or None})
     print_step("report", f"{file}: {page.summary()}, {len(content) / 1e6:.1f} MB")
 
 

@@ -67,11 +67,14 @@ class Page:
     has_names: bool
     has_thumbnails: bool
 
+    def disagreeing(self) -> int:
+        """Return how many rows, photos and faces disagree."""
+        return sum(len(group.items) for group in (*self.unsynced, *self.apart))
+
     def summary(self) -> str:
         """Return what is on the page as one line."""
-        drift = sum(len(group.items) for group in (*self.unsynced, *self.apart))
         unread = f", {len(self.unread)} things could not be read" if self.unread else ""
-        return f"{self.verdict}, {drift:,} things that disagree{unread}"
+        return f"{self.verdict}, {self.disagreeing():,} things that disagree{unread}"
 
     @property
     def pictured(self) -> set[str]:
