@@ -33,8 +33,8 @@ class Answer:
         self._current.update(values)
 
     def whole(self) -> dict[str, Any]:
-        """Return the object: what the command recorded, its steps and its error, as far as there are any."""
-        parts = {"steps": self._steps, "error": self.error}
+        """Return the object: what the command recorded, the steps that recorded something, and the error."""
+        parts = {"steps": [step for step in self._steps if len(step) > 1], "error": self.error}
         return self._own | {name: part for name, part in parts.items() if part}
 
 

@@ -8,6 +8,7 @@ from eduguard.checks.evidence import DatabaseFacts, Evidence, PlaceEvidence
 from eduguard.checks.look_alikes import LookAlike
 from eduguard.errors import EduguardError
 from eduguard.identifiers import EXTERNAL_IMAGE_ID_FORM, split_external_image_id
+from eduguard.plurals import amount
 from eduguard.settings import Settings
 from eduguard.sync import Plan, pair_up, plan_sync
 from eduguard.values import LOCAL
@@ -134,10 +135,11 @@ def check_look_alikes(evidence: Evidence) -> list[Finding]:
 def judge_look_alikes(pairs: list[LookAlike]) -> list[Finding]:
     """Name the pairs of students' faces; those of drawn photos are only counted."""
     real = [str(each) for each in pairs if not each.is_drawn]
-    drawn = f"{len(pairs) - len(real)} pairs of drawn photos are alike"
+    drawn = f"{amount(len(pairs) - len(real), 'pair of drawn photos is', 'pairs of drawn photos are')} alike"
     if not real:
         return [Finding(step="look-alikes", verdict=OK, text=f"no two students' faces are alike; {drawn}")]
-    text = f"{len(real)} pairs of students' faces are alike: {_shorten(real)}; {drawn}"
+    found = amount(len(real), "pair of students' faces is", "pairs of students' faces are")
+    text = f"{found} alike: {_shorten(real)}; {drawn}"
     return [Finding(step="look-alikes", verdict=DRIFT, text=text, remedy=_LOOK)]
 
 
@@ -237,7 +239,7 @@ def judge_database(database: DatabaseFacts) -> Finding:
         return Finding(step="database", verdict=DRIFT, text=text, remedy="inv migrate")
     if not database.faces:
         return Finding(step="database", verdict=DRIFT, text=f"{database.name} has no faces", remedy="inv seed-full")
-    return Finding(step="database", verdict=OK, text=f"{database.name}, {database.faces} faces")
+    return Finding(step="database", verdict=OK, text=f"{database.name}, {amount(database.faces, 'face')}")
 
 
 def judge_collection(state: CollectionState, faces: list[Face], *, remedy: str = "inv enrol") -> Finding:
@@ -245,7 +247,7 @@ def judge_collection(state: CollectionState, faces: list[Face], *, remedy: str =
     if not faces:
         return Finding(step="collection", verdict=DRIFT, text=f"{state.arn} has no face", remedy=remedy)
     ours = sum(split_external_image_id(face.external_image_id or "") is not None for face in faces)
-    text = f"{state.arn}, {len(faces)} faces, {ours} with an external image id of our form"
+    text = f"{state.arn}, {amount(len(faces), 'face')}, {ours} with an external image id of our form"
     if ours == 0:
         remedy = f"Index the photos again as {EXTERNAL_IMAGE_ID_FORM}: {remedy}"
         return Finding(step="collection", verdict=DRIFT, text=text, remedy=remedy)
@@ -261,7 +263,8 @@ def judge_plan(plan: Plan, school: str | None = None) -> list[Finding]:
     found, of = [], f"{school}: " if school else ""
     changes = len(plan.link) + len(plan.relink)
     if changes:
-        text = f"{of}{len(plan.link)} rows hold the placeholder, {len(plan.relink)} an old FaceId"
+        waiting = amount(len(plan.link), "row holds", "rows hold")
+        text = f"{of}{waiting} the placeholder, {len(plan.relink)} an old FaceId"
         found.append(Finding(step="sync", verdict=DRIFT, text=text, remedy="inv sync-faces"))
     for kind, remedy in (
         ("conflict", "inv sync-faces --unlink-missing"),
@@ -271,7 +274,8 @@ def judge_plan(plan: Plan, school: str | None = None) -> list[Finding]:
         if count := plan.counts()[kind]:
             found.append(Finding(step="sync", verdict=DRIFT, text=f"{of}{count} of kind {kind}", remedy=remedy))
     if not changes and not plan.conflict:
-        found.append(Finding(step="sync", verdict=OK, text=f"{of}{plan.unchanged} rows hold the FaceId of their face"))
+        held = amount(plan.unchanged, "row holds its FaceId", "rows hold their FaceIds")
+        found.append(Finding(step="sync", verdict=OK, text=f"{of}{held}"))
     return found
 
 

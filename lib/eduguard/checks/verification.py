@@ -9,6 +9,7 @@ from eduguard.aws import LARGEST_IMAGE, Bucket, Collection
 from eduguard.errors import EduguardError
 from eduguard.identifiers import PHOTOS, PLACEHOLDER
 from eduguard.jpeg import encode, fit_picture, open_upright
+from eduguard.plurals import amount
 from eduguard.students import Likeness, Stranger, judge_matches, read_held
 
 if TYPE_CHECKING:
@@ -140,11 +141,11 @@ def require_right(recognitions: Sequence[Recognition], incomplete: Sequence[Reco
     if wrong:
         bad = sum(not each.is_right for each in recognitions)
         raise EduguardError(
-            f"{bad} of {len(recognitions)} photos not recognised: {'; '.join(map(str, wrong))}",
+            f"{bad} of {amount(len(recognitions), 'photo')} not recognised: {'; '.join(map(str, wrong))}",
             hint=" ".join(dict.fromkeys(each.way_out for each in wrong)),
         )
     lowest = min(each.found.similarity for each in recognitions if each.found)
-    return f"{len(recognitions)} of {len(recognitions)} photos recognised, lowest similarity {lowest:.1f}"
+    return f"{len(recognitions)} of {amount(len(recognitions), 'photo')} recognised, lowest similarity {lowest:.1f}"
 
 
 def _describe(found: Likeness | Stranger | None) -> str:

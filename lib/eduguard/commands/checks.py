@@ -9,6 +9,7 @@ from invoke.tasks import task
 
 from eduguard.commands.shared import COLLECTION, JSON, SCHOOL, settings_of
 from eduguard.errors import FAILED, LEFT, EduguardError
+from eduguard.plurals import amount
 from eduguard.terminal import print_json, print_step, print_table, record
 
 if TYPE_CHECKING:
@@ -113,7 +114,8 @@ def verify(
     try:
         line = checks.require_right(recognitions, incomplete)
     except EduguardError as error:
-        live = f"{database.name} is live: {students} students, {rows} faces, {placeholders} placeholders"
+        counts = amount(students, "student"), amount(rows, "face"), amount(placeholders, "placeholder")
+        live = f"{database.name} is live: {', '.join(counts)}"
         raise EduguardError(
             f"{live}; {error.message}", hint=error.hint, status=LEFT if recognitions else FAILED
         ) from error

@@ -12,6 +12,7 @@ from invoke.tasks import task
 from eduguard.commands.shared import COLLECTION, JSON, SCHOOL, WAIT, YES, settings_of
 from eduguard.errors import EduguardError
 from eduguard.identifiers import PHOTOS
+from eduguard.plurals import amount
 from eduguard.settings import Settings
 from eduguard.terminal import ask, print_json, print_note, print_step, record
 
@@ -112,7 +113,10 @@ def reindex_missing(settings: Settings, *, yes: bool) -> None:
 
 def _require_all(done: "Sequence[Reindexed]", kept: str = "") -> None:
     if found := sum(len(each.findings) for each in done):
-        raise Exit(f"error: {found} photos have no face, or several; all others have one{kept}", code=_LOOK)
+        raise Exit(
+            f"error: {amount(found, 'photo has', 'photos have')} no face, or several; all others have one{kept}",
+            code=_LOOK,
+        )
 
 
 def _plan(settings: Settings) -> Work:
@@ -169,7 +173,7 @@ def _estimate(settings: Settings, plans: "Sequence[Reindexing]") -> "Estimate":
 def _print_plans(settings: Settings, work: Work) -> None:
     for each in work.plans:
         cost = str(_estimate(settings, [each]))
-        counts = f"{each.photos:,} photos, {len(each.to_index):,} to index"
+        counts = f"{amount(each.photos, 'photo')}, {len(each.to_index):,} to index"
         instead = f" in place of {work.old.collection}" if work.old else ""
         print_step("reindex", f"{each.place.collection}{instead}: {counts}" + (f": {cost}" if cost else ""))
 
@@ -182,7 +186,7 @@ def _require_consent(settings: Settings, estimated: "Estimate", *, yes: bool) ->
     """
     if yes or settings.target.has_local_cloud or not estimated.requests:
         return
-    question = f"Index {estimated.requests:,} photos of {settings.target} for ${estimated.once:,.2f}? [y/N]"
+    question = f"Index {amount(estimated.requests, 'photo')} of {settings.target} for ${estimated.once:,.2f}? [y/N]"
     if ask(question) != "y":
         raise EduguardError("No photo was indexed", hint="`inv reindex --yes` indexes without asking.")
 
@@ -257,8 +261,8 @@ def _print_switched(settings: Settings, work: Work, students: int, *, json: bool
     if old is None:
         return
     if not json:
-        what = f"{plan.photos:,} rows and {students:,} students switched from {old.collection}, which is kept"
-        print_step("reindex", f"{plan.place.collection}: {what}")
+        what = f"{amount(plan.photos, 'row')} and {amount(students, 'student')} switched"
+        print_step("reindex", f"{plan.place.collection}: {what} from {old.collection}, which is kept")
     if setting := name_setting(target, old, plan.place.collection):
         print_note(f"Put into invoke.yaml, before the next `inv full` or `inv enrol`: {setting}")
     local = 'eval "$(inv env --shell)"; ' if target.has_local_cloud else ""

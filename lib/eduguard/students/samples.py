@@ -9,6 +9,7 @@ from pathlib import Path
 from eduguard.aws import Bucket, FaceRefusedError
 from eduguard.errors import EduguardError
 from eduguard.identifiers import KEY_FORM, PHOTOS, external_image_id, photo_key, split_photo_key
+from eduguard.plurals import amount
 from eduguard.students.completion import Caution, Place, choose_face, complete, list_face_ids
 from eduguard.students.pictures import read_picture
 from eduguard.students.storage import Note, Storage, prepare_storage
@@ -55,8 +56,8 @@ class SamplesReport:
     def summary(self) -> str:
         """Return the counts as one line."""
         if not self.uploaded and not self.indexed and not self.changed:
-            return f"{self.photos} photos: all in the bucket and in the collection already"
-        return f"{self.photos} photos: {self.uploaded} uploaded, {self.indexed} faces indexed"
+            return f"{amount(self.photos, 'photo')}: all in the bucket and in the collection already"
+        return f"{amount(self.photos, 'photo')}: {self.uploaded} uploaded, {amount(self.indexed, 'face')} indexed"
 
 
 def find_photos(folder: Path) -> tuple[FolderPhoto, ...]:
