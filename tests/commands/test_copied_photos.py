@@ -30,7 +30,7 @@ def test_portraits_are_drawn_once_and_attendance_works_with_them(school: School)
     assert "6 portraits drawn" in school.inv("photos", "draw", "--school", "school-002").stdout
     assert "18 portraits drawn, 6 were there" in school.inv("photos", "draw").stdout
     assert "0 portraits drawn, 24 were there" in school.inv("photos", "draw").stdout
-    assert school.inv("photos", "check").stdout.startswith("photos   24 photos of rows: 0 missing, 0 extra")
+    assert school.inv("photos", "check").stdout.startswith("photos     24 photos of rows: 0 missing, 0 extra")
     marks = {key: school.bucket.read_metadata(key) for key in school.bucket.sizes()}
     assert {each["origin"] for each in marks.values()} == {"drawn"}
     assert len({(key.rpartition("/")[0], each["face"]) for key, each in marks.items()}) == 8

@@ -36,7 +36,7 @@ def test_push_check_and_pull_agree_and_a_second_run_copies_nothing(
     assert school.keys() == []
     assert "24 photos pushed, 0 the same on both sides" in push(school, samples)
     assert "0 photos pushed, 24 the same on both sides" in push(school, samples)
-    assert school.inv("photos", "check").stdout.startswith("photos   24 photos of rows: 0 missing, 0 extra")
+    assert school.inv("photos", "check").stdout.startswith("photos     24 photos of rows: 0 missing, 0 extra")
     copy = tmp_path / "copy"
     assert "24 photos pulled" in school.inv("photos", "pull", str(copy)).stdout
     assert "0 photos pulled, 24 the same" in school.inv("photos", "pull", str(copy)).stdout

@@ -9,6 +9,7 @@ from eduguard.checks.look_alikes import LookAlike
 from eduguard.errors import EduguardError
 from eduguard.identifiers import EXTERNAL_IMAGE_ID_FORM, split_external_image_id
 from eduguard.plurals import amount
+from eduguard.progress import Progress
 from eduguard.settings import Settings
 from eduguard.sync import Plan, pair_up, plan_sync
 from eduguard.values import LOCAL
@@ -43,11 +44,13 @@ class Finding:
         return f"{self.verdict:<6} {self.step}: {self.text}" + (f"\n       {self.remedy}" if self.remedy else "")
 
 
-def examine(settings: Settings, *, look_alikes: bool = False) -> Iterator[Finding]:
+def examine(settings: Settings, *, progress: Progress, look_alikes: bool = False) -> Iterator[Finding]:
     """Yield what each check found, as soon as it is known; look_alikes costs a request for each face."""
-    evidence = Evidence(settings=settings, wants_look_alikes=look_alikes)
+    evidence = Evidence(settings=settings, wants_look_alikes=look_alikes, progress=progress)
+    step = progress.begin("doctor", len(CHECKS), "checks")
     for check in CHECKS:
         yield from check(evidence)
+        step.advance()
 
 
 def worst(findings: Iterable[Finding]) -> str:
@@ -58,8 +61,7 @@ def worst(findings: Iterable[Finding]) -> str:
 
 def check_sources(evidence: Evidence) -> list[Finding]:
     """Say where the database's URL and AWS's credentials come from."""
-    settings = evidence.settings
-    target = settings.target
+    settings, target = evidence.settings, evidence.settings.target
     is_local = LOCAL == target.rekognition_endpoint == target.s3_endpoint
     aws = settings.sources.describe_credentials(target.name, target.aws_profile)
     text = f"database: {settings.database_source}; AWS: {'the local cloud' if is_local else aws}"
@@ -81,8 +83,7 @@ def check_clock(evidence: Evidence) -> list[Finding]:
 
 def check_region(evidence: Evidence) -> list[Finding]:
     """Say whether AWS has Rekognition in the target's region; an endpoint of its own has it anywhere."""
-    target = evidence.settings.target
-    return [] if target.rekognition_endpoint else judge_region(target.region)
+    return [] if (target := evidence.settings.target).rekognition_endpoint else judge_region(target.region)
 
 
 def check_database(evidence: Evidence) -> list[Finding]:
@@ -105,18 +106,14 @@ def check_collections(evidence: Evidence) -> list[Finding]:
 
 def _check_collection(place: PlaceEvidence, remedy: str) -> Finding:
     if isinstance(place.collection, EduguardError):
-        found = _failed("collection", place.collection)
-        return replace(found, remedy=f"{remedy}; {found.remedy}") if _is_absent(place.collection) else found
+        found, is_absent = _failed("collection", place.collection), "There is no collection" in place.collection.message
+        return replace(found, remedy=f"{remedy}; {found.remedy}") if is_absent else found
     if isinstance(place.faces, EduguardError):
         return _failed("collection", place.faces)
     if place.place.school and place.rows == [] and not place.faces:
         text = f"{place.collection.arn} is empty: no photo of {place.place.school} is enrolled yet"
         return Finding(step="collection", verdict=OK, text=text)
     return judge_collection(place.collection, place.faces or [], remedy=remedy)
-
-
-def _is_absent(error: EduguardError) -> bool:
-    return error.message.startswith("There is no collection")
 
 
 def check_bucket(evidence: Evidence) -> list[Finding]:

@@ -1,6 +1,6 @@
 """Prove that attendance works: a photo goes in, and the row of its student comes out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -77,7 +77,13 @@ def read_enrolled_photos(conn: "Connection", *, one_each: bool) -> list[Enrolled
 
 
 def recognise_photos(
-    conn: "Connection", photos: Sequence[EnrolledPhoto], *, collection: Collection, bucket: Bucket, threshold: float
+    conn: "Connection",
+    photos: Sequence[EnrolledPhoto],
+    *,
+    collection: Collection,
+    bucket: Bucket,
+    threshold: float,
+    advance: Callable[[], None] = lambda: None,
 ) -> list[Recognition]:
     """Search the collection for each photo, re-encoded and cropped, and judge its matches as attendance does."""
     held, stored = read_held(conn), bucket.sizes(PHOTOS)
@@ -94,8 +100,12 @@ def recognise_photos(
         matches = collection.search_by_image(shown, threshold=threshold)
         return Recognition(photo=photo, found=judge_matches(matches, held, threshold=threshold))
 
+    recognitions = []
     with ThreadPoolExecutor(_AT_ONCE) as threads:
-        return list(threads.map(recognise, photos))
+        for recognition in threads.map(recognise, photos):
+            recognitions.append(recognition)
+            advance()
+    return recognitions
 
 
 def find_incomplete(conn: "Connection", bucket: Bucket) -> list[Recognition]:
