@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
-from eduguard.terminal import print_note
+from eduguard.colours import has_cursor
+from eduguard.plurals import describe_time
+from eduguard.terminal import print_note, stop_clock
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 _PATIENCE = 1.0  # seconds in which nothing is shown: most steps are over by then
 _BETWEEN_LINES = 5.0  # seconds
 _BETWEEN_FRAMES = 0.1  # seconds
+_SLOW = 10  # a second; a lower rate has a decimal
 
 
 class Step:
@@ -38,7 +41,7 @@ class Step:
         self.waiting = what
 
     def restart(self) -> None:
-        """Begin to count anew."""
+        """Begin to count again."""
         with self._lock:
             self.done, self._began = 0, time.monotonic()
 
@@ -47,9 +50,15 @@ class Step:
         """Return how many were done in a second."""
         return self.done / max(time.monotonic() - self._began, 0.001)
 
+    @property
+    def pace(self) -> str:
+        """Return the rate, and the time that is left at this rate."""
+        left = max(self.total - self.done, 0) / self.rate if self.done else None
+        return f"{_shorten(self.rate)}/s" + ("" if left is None else f", {describe_time(left)} left")
+
     def __str__(self) -> str:
         waiting = f", waiting for {self.waiting}" if self.waiting else ""
-        return f"{self.name}: {self.done:,} of {self.total:,} {self.unit}, {self.rate:,.0f}/s{waiting}"
+        return f"{self.name}: {self.done:,} of {self.total:,} {self.unit}, {self.pace}{waiting}"
 
 
 class Progress:
@@ -84,6 +93,7 @@ class Progress:
             yield
 
     def __enter__(self) -> Self:
+        stop_clock()  # what is shown here says that the step lasts
         self._watch.start()
         return self
 
@@ -94,7 +104,7 @@ class Progress:
         self._watch.join()
 
     def _show(self) -> None:
-        is_terminal, pause = sys.stderr.isatty(), _PATIENCE
+        is_terminal, pause = has_cursor(sys.stderr), _PATIENCE
         while not self._over.wait(pause):
             with self._terminal:
                 if is_terminal:
@@ -118,6 +128,10 @@ class Progress:
                 print_note(str(step))
 
 
+def _shorten(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= _SLOW else f"{rate:.1f}"
+
+
 def _start_bars() -> "Bars":
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
@@ -127,7 +141,7 @@ def _start_bars() -> "Bars":
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[step].unit}, {task.fields[step].rate:,.0f}/s"),
+        TextColumn("{task.fields[step].unit}, {task.fields[step].pace}"),
         TextColumn("{task.fields[step].waiting}", markup=False),
         console=Console(stderr=True),
         transient=True,

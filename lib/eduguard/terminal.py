@@ -5,13 +5,18 @@ import json
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from shlex import quote
 from typing import Any
 
-_STEP_WIDTH = 8
+from eduguard.colours import emphasise, is_coloured, is_live, paint
+
+_STEP_WIDTH = 10  # of the longest name of a step
+_PATIENCE = 1.0  # seconds after which a step is announced
+_SHORTEST = 0.1  # seconds; what took less has no time beside it
 
 
 class Answer:
@@ -33,8 +38,8 @@ class Answer:
         self._current.update(values)
 
     def whole(self) -> dict[str, Any]:
-        """Return the object: what the command recorded, its steps and its error, as far as there are any."""
-        parts = {"steps": self._steps, "error": self.error}
+        """Return the object: what the command recorded, the steps that recorded something, and the error."""
+        parts = {"steps": [step for step in self._steps if len(step) > 1], "error": self.error}
         return self._own | {name: part for name, part in parts.items() if part}
 
 
@@ -84,10 +89,47 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+class _Clock:
+    """When the last line was printed; and what says that a step has begun, where somebody looks on and it lasts."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._announcement: threading.Timer | None = None
+
+    def start(self, name: str) -> None:
+        self.stop()
+        self._began = time.monotonic()
+        if is_live(sys.stderr):
+            line = f"{name} ..."
+            text = paint(line, "dim") if is_coloured(sys.stderr) else line
+            self._announcement = threading.Timer(_PATIENCE, print_note, [text])
+            self._announcement.daemon = True
+            self._announcement.start()
+
+    def stop(self) -> float:
+        """Announce nothing any more; return the seconds since the last line."""
+        if self._announcement:
+            self._announcement.cancel()
+        now = time.monotonic()
+        passed, self._began = now - self._began, now
+        return passed
+
+
+_clock = _Clock()
+start_clock, stop_clock = _clock.start, _clock.stop
+
+
 def print_step(name: str, text: str) -> None:
-    """Print the one line of a step that has succeeded."""
-    if not _answers:
-        print(f"{name:<{_STEP_WIDTH}} {text}", flush=True)  # noqa: T201
+    """Print what a step has done: its name in a column, and its time where somebody looks on."""
+    passed = _clock.stop()
+    if _answers:
+        return
+    text = text.replace("\n", f"\n{' ' * (_STEP_WIDTH + 1)}")
+    took = f"  {passed:,.1f} s" if passed >= _SHORTEST and is_live(sys.stdout) else ""
+    head = f"{name:<{_STEP_WIDTH}}"
+    if is_coloured(sys.stdout):
+        head, text, took = paint(head, "bold"), emphasise(text), paint(took, "dim") if took else ""
+    print(f"{head} {text}{took}", flush=True)  # noqa: T201
 
 
 def print_note(text: str, *, end: str = "\n") -> None:
@@ -110,8 +152,10 @@ def print_table(report: Mapping[str, Any]) -> None:
         return
     lines = dict(_flatten(report))
     width = max(map(len, lines))
+    is_painted = is_coloured(sys.stdout)
     for name, value in lines.items():
-        print(f"{name:<{width}}  {value}")  # noqa: T201
+        head = f"{name:<{width}}"
+        print(f"{paint(head, 'bold')}  {emphasise(value)}" if is_painted else f"{head}  {value}")  # noqa: T201
 
 
 def _flatten(report: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -126,6 +170,7 @@ def _flatten(report: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 
 def ask(question: str) -> str | None:
     """Ask on the terminal; None where there is none to ask on."""
+    _clock.stop()
     if not sys.stdin.isatty():
         return None
     print(question, end=" ", file=sys.stderr, flush=True)  # noqa: T201
@@ -149,8 +194,9 @@ def print_rows(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None
         return
     lines = [list(headers), *(["-" if cell is None else str(cell) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())  # noqa: T201
+    for number, line in enumerate(lines):
+        text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        print(paint(text, "bold") if not number and is_coloured(sys.stdout) else text)  # noqa: T201
 
 
 def print_exports(variables: Mapping[str, str]) -> None:

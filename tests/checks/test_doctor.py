@@ -68,7 +68,7 @@ def test_a_database_is_judged(facts: dict[str, object], verdict: str, remedy: st
     [
         ([], 0, DRIFT, "arn has no face"),
         ([None, "somebody"], 2, DRIFT, "arn, 2 faces, 0 with an external image id of our form"),
-        (["s-photo-1"], 2, DRIFT, "arn, 1 faces, 1 with an external image id of our form; it counts 2"),
+        (["s-photo-1"], 2, DRIFT, "arn, 1 face, 1 with an external image id of our form; it counts 2"),
         (["s-photo-1", None], 2, OK, "arn, 2 faces, 1 with an external image id of our form"),
     ],
     ids=["empty", "foreign", "changing", "ours"],

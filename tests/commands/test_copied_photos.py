@@ -30,7 +30,7 @@ def test_portraits_are_drawn_once_and_attendance_works_with_them(school: School)
     assert "6 portraits drawn" in school.inv("photos", "draw", "--school", "school-002").stdout
     assert "18 portraits drawn, 6 were there" in school.inv("photos", "draw").stdout
     assert "0 portraits drawn, 24 were there" in school.inv("photos", "draw").stdout
-    assert school.inv("photos", "check").stdout.startswith("photos   24 photos of rows: 0 missing, 0 extra")
+    assert school.inv("photos", "check").stdout.startswith("photos     24 photos of rows: 0 missing, 0 extra")
     marks = {key: school.bucket.read_metadata(key) for key in school.bucket.sizes()}
     assert {each["origin"] for each in marks.values()} == {"drawn"}
     assert len({(key.rpartition("/")[0], each["face"]) for key, each in marks.items()}) == 8
@@ -42,7 +42,7 @@ def test_a_lost_portrait_gets_the_face_that_its_student_has(school: School) -> N
     school.inv("photos", "draw")
     before = contents(school)
     school.bucket.delete([KEY.format(2)])
-    assert "1 portraits drawn, 23 were there" in school.inv("photos", "draw").stdout
+    assert "1 portrait drawn, 23 were there" in school.inv("photos", "draw").stdout
     assert contents(school) == before
 
 
@@ -51,7 +51,7 @@ def test_a_photo_of_somebody_is_replaced_only_after_the_buckets_name(school: Sch
     school.bucket.put(KEY.format(1), (PHOTOS / KEY.format(1)).read_bytes(), {})
     refused = school.inv("photos", "draw", check=False)
     assert refused.returncode == 1
-    assert "replaces 1 photos that were not drawn" in refused.stderr
+    assert "replaces 1 photo that was not drawn" in refused.stderr
     assert "'another' is not its name" in school.inv(
         "photos", "draw", "--confirm-bucket", "another", check=False
     ).stderr  # fmt: skip
@@ -99,13 +99,13 @@ def test_photos_are_copied_after_the_buckets_name_and_a_second_run_copies_nothin
     assert copied == {key: each for key, each in before.items() if "nobody" not in key}
     assert school.bucket.read_metadata(KEY.format(1))["taken"] == "2026"
     school.bucket.delete([KEY.format(3)])
-    assert "1 photos (0.0 MB) copied, 23 the same" in school.inv(*copy, *consent, **settings).stdout
+    assert "1 photo (0.0 MB) copied, 23 the same" in school.inv(*copy, *consent, **settings).stdout
     assert "0 photos (0.0 MB) copied, 24 the same" in school.inv(*copy, **settings).stdout
     assert source.list_objects() == before
     source.delete([KEY.format(1)])
     lacking = school.inv(*copy, check=False, **settings)
     assert lacking.returncode == 2
-    assert f"bucket {source.name} lacks 1 photos: {KEY.format(1)}" in lacking.stderr
+    assert f"bucket {source.name} lacks 1 photo: {KEY.format(1)}" in lacking.stderr
 
 
 def test_between_two_clouds_the_photos_pass_through_and_the_source_is_only_read(

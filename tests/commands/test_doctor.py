@@ -101,7 +101,7 @@ def test_a_bucket_that_is_not_there_is_broken_and_the_faces_are_judged_all_the_s
     assert status == 1
     ((text, _),) = found(report, "broken")
     assert "nowhere" in text
-    assert "school-001: 18 rows hold the FaceId of their face" in [text for text, _ in found(report, "ok")]
+    assert "school-001: 18 rows hold their FaceIds" in [text for text, _ in found(report, "ok")]
 
 
 def test_an_empty_collection_is_drift(inv: Inv, full: Database, cloud_client: Callable[[str], Any]) -> None:

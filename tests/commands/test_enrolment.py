@@ -196,11 +196,11 @@ def test_a_photo_of_another_student_is_refused_with_both_ids_until_they_are_said
     wrong = new_photo(tmp_path / "wrong.jpg", "student-001", 2)
     school.inv("enrol", "student-001", str(photo))
     planned = school.inv("enrol", "student-002", str(wrong), "--dry-run").stdout
-    assert "1 photos: 1 to upload, 1 to search for, 1 to index, 1 rows to write" in planned
+    assert "1 photo: 1 to upload, 1 to search for, 1 to index, 1 row to write" in planned
     done = school.inv("enrol", "student-002", str(wrong), check=False)
     assert done.returncode == 1
     assert "not enrolled for student-002: the face is like student-001-photo-4 (" in done.stderr
-    assert "1 photos: 1 to upload, 1 to search for" in done.stderr
+    assert "1 photo: 1 to upload, 1 to search for" in done.stderr
     school.assert_enrolled("student-001-photo-4")
     school.inv("enrol", "student-002", str(wrong), "--twin")
     school.assert_enrolled("student-001-photo-4", "student-002-photo-4")
@@ -263,7 +263,7 @@ def test_what_was_lost_of_a_photo_is_made_again(
     done = school.inv(*from_folder).stdout
     assert ("1 enrolled, 0 enrolled already" in done) or ("0 enrolled already, 1 completed" in done)
     school.assert_enrolled("student-001-photo-7")
-    assert "1 photos: 0 enrolled, 1 enrolled already" in school.inv(*from_folder).stdout
+    assert "1 photo: 0 enrolled, 1 enrolled already" in school.inv(*from_folder).stdout
 
 
 def test_another_picture_does_not_take_the_place_of_a_lost_photo(
@@ -285,7 +285,7 @@ def test_sample_photos_that_we_drew_are_marked_in_the_bucket_and_lost_ones_are_m
     faces = dict(school.faces())
     school.collection.delete_faces([faces["student-001-photo-1"]])
     school.bucket.delete(["students/student-001/photo-2.jpg"])
-    assert "24 photos: 1 uploaded, 1 faces indexed" in school.inv("enrol").stdout
+    assert "24 photos: 1 uploaded, 1 face indexed" in school.inv("enrol").stdout
     assert "24 photos: all in the bucket and in the collection already" in school.inv("enrol").stdout
     assert (len(school.faces()), len(school.keys())) == (18, 24)
 
@@ -308,7 +308,7 @@ def test_a_student_whose_id_makes_no_key_is_refused(school: School, photo: Path)
         conn.execute("DELETE FROM class_enrollments WHERE student_id = 'student-006'")
         conn.execute("UPDATE students SET id = '..' WHERE id = 'student-006'")
     done = school.inv("enrol", "..", str(photo), check=False)
-    assert (done.returncode, "1 keys cannot be files: 'students/../photo-1.jpg'" in done.stderr) == (1, True)
+    assert (done.returncode, "1 key cannot be a file: 'students/../photo-1.jpg'" in done.stderr) == (1, True)
     assert (school.keys(), school.faces()) == ([], [])
 
 
@@ -415,12 +415,12 @@ def test_unenrol_shows_what_it_removes_and_removes_it_everywhere(
     school.inv("enrol", "student-002", str(other))
     refused = school.inv("unenrol", "student-001", check=False)
     assert refused.returncode == 1
-    assert "nothing was removed (1 faces, 1 photos, 4 rows)" in refused.stderr
+    assert "nothing was removed (1 face, 1 photo, 4 rows)" in refused.stderr
     for line in ("photo  students/student-001/photo-4.jpg", "row    student-001-photo-4", "row    face-001-1"):
         assert line in refused.stderr
     school.assert_enrolled("student-001-photo-4", "student-002-photo-4")
     done = school.inv("unenrol", "student-001", "--yes")
-    assert "1 faces, 1 photos, 4 rows removed" in done.stdout
+    assert "1 face, 1 photo, 4 rows removed" in done.stdout
     school.assert_enrolled("student-002-photo-4")
     assert "nothing to remove" in school.inv("unenrol", "student-001", "--yes").stdout
 
@@ -495,7 +495,7 @@ def test_users_follow_the_external_image_ids_and_are_rebuilt_by_sync(
 ) -> None:
     other = new_photo(tmp_path / "other.jpg", "student-001", 2)
     flags = ("student-001", str(photo), str(other), "--users")
-    assert "2 faces given to 1 users, 0 unchanged" in school.inv("enrol", *flags).stdout
+    assert "2 faces given to 1 user, 0 unchanged" in school.inv("enrol", *flags).stdout
     belonging = {"student-001-photo-4": "student-001", "student-001-photo-5": "student-001"}
     assert users(school) == belonging
     assert (
@@ -503,7 +503,7 @@ def test_users_follow_the_external_image_ids_and_are_rebuilt_by_sync(
     )
     school.collection.delete_user("student-001")
     assert (
-        "2 faces given to 1 users, 0 unchanged" in school.inv("sync-faces", "--school", "school-001", "--users").stdout
+        "2 faces given to 1 user, 0 unchanged" in school.inv("sync-faces", "--school", "school-001", "--users").stdout
     )
     assert users(school) == belonging
     assert "2 faces, 2 photos, 5 rows, 1 user removed" in school.inv("unenrol", "student-001", "--yes").stdout

@@ -102,7 +102,7 @@ def test_migrate_on_a_fresh_machine_makes_the_database(inv: Inv, database: Datab
     refused = inv("seed", check=False)
     assert "Run `inv migrate` (empty) or `inv full`" in refused.stderr
     done = inv("migrate", "--to", "3")
-    assert f"migrate  {database.name}: made on " in done.stdout
+    assert f"migrate    {database.name}: made on " in done.stdout
     assert "4 applied, 0000_initial_schema to 0003_" in done.stdout
     assert "2 applied" in inv("migrate").stdout
     assert "nothing is pending" in inv("migrate").stdout

@@ -91,10 +91,10 @@ def test_a_school_goes_to_another_database_without_its_people(source: Source, ta
     assert [name for name in NAMES if name.casefold() in everything.casefold()] == []
     assert not re.search(r"student-0|guardian-0|teacher-0", everything)
     assert "all 309 rows in 14 tables" in source.done.stdout
-    assert re.search(r"^leak     0 of \d+ original values found in the output$", source.done.stdout, re.MULTILINE)
+    assert re.search(r"^leak       0 of \d+ original values found in the output$", source.done.stdout, re.MULTILINE)
     inv, staging = target
     done = inv("load", str(folder), "status")
-    assert "load     " in done.stdout
+    assert "load       " in done.stdout
     assert read_counts(staging) == read_counts(source.database)
     with connect(staging, purpose="tests") as conn:
         ruts = [row[0] for row in conn.execute("SELECT rut FROM students UNION ALL SELECT rut FROM legal_guardians")]

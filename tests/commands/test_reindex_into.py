@@ -85,7 +85,7 @@ def test_one_photo_that_cannot_be_indexed_switches_nothing(enrolled: School) -> 
     assert links(enrolled) == before
     enrolled.bucket.put(key, kept)
     done = enrolled.inv("reindex", "--school", "school-001", "--into", new)
-    assert "1 faces indexed, 17 were there" in done.stdout
+    assert "1 face indexed, 17 were there" in done.stdout
     assert "18 rows and 6 students switched" in done.stdout
 
 
@@ -107,7 +107,7 @@ def test_a_collection_with_other_faces_is_refused(enrolled: School, client: Any)
     picture = (PHOTOS / "student-001" / "photo-1.jpg").read_bytes()
     client.index_faces(CollectionId=new, Image={"Bytes": picture}, ExternalImageId="of-others")
     refused = enrolled.inv("reindex", "--school", "school-001", "--into", new, check=False)
-    assert f"{new} has 1 faces that are of none of the photos: of-others" in refused.stderr
+    assert f"{new} has 1 face of none of the photos: of-others" in refused.stderr
     taken = enrolled.inv("reindex", "--school", "school-001", "--into", f"{enrolled.name}-2", check=False)
     assert f"{enrolled.name}-2 is in use: the settings name it" in taken.stderr
 

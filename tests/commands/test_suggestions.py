@@ -51,7 +51,7 @@ def test_a_student_that_nobody_knows_is_not_unenrolled(school: Any) -> None:
 
 def test_version_names_what_is_at_work(inv: Inv, database: Database) -> None:
     shown = inv("version").stdout.splitlines()
-    assert [line.split()[0] for line in shown] == ["eduguard-db", "Python", "PostgreSQL"]
+    assert [line.split()[0] for line in shown] == ["eduguard", "Python", "PostgreSQL"]
     assert shown[1].split()[1] == platform.python_version()
     assert re.fullmatch(r"PostgreSQL +[0-9.]+.* \(target local\)", shown[2])
 

@@ -159,8 +159,8 @@ def test_the_embedded_server_and_the_cloud_come_up_and_go_down(inv: Inv) -> None
         assert report["database"]["folder"] == str(folder / "state" / "postgres")
         inv("full", **settings)
         assert inv("down", **settings).stdout.splitlines() == [
-            "down     PostgreSQL stopped",
-            "down     local cloud stopped",
+            "down       PostgreSQL stopped",
+            "down       local cloud stopped",
         ]
         assert inv("down", **settings).stdout == ""
         assert json.loads(inv("status", "--json", **settings).stdout)["database"]["is_running"] is False

@@ -66,7 +66,7 @@ def test_full_builds_everything_and_a_second_run_as_well(inv: Inv, database: Dat
     assert "enrol" not in lines(second)
     for done in (first, second):
         for synced in ("first-run: 18 synced", "first-run-2: 6 synced"):
-            assert f"sync     {synced}, 0 unchanged, 0 not in collection, 0 in collection only" in done.stdout
+            assert f"sync       {synced}, 0 unchanged, 0 not in collection, 0 in collection only" in done.stdout
         assert "8 of 8 photos recognised" in lines(done)["verify"]
         assert lines(done)["full"].endswith("is ready: 8 students, 24 faces, 0 placeholders")
     assert value(database, "SELECT count(DISTINCT face_id) FROM student_faces WHERE face_id <> 'placeholder'") == 24
@@ -129,16 +129,16 @@ def test_the_plan_is_shown_before_it_is_applied_as_many_items_as_fit(inv: Inv, f
     first = ("sync-faces", "--school", "school-001")
     shown = inv(*first).stdout.splitlines()
     assert len(shown) == 19
-    assert re.fullmatch(r"plan     \+ student-001-photo-1: [0-9a-f-]{36}", shown[0])
+    assert re.fullmatch(r"plan       \+ student-001-photo-1: [0-9a-f-]{36}", shown[0])
     assert shown[-1].startswith("sync")
     assert len(inv(*first).stdout.splitlines()) == 1
     shown = inv(*first, "--verbose").stdout.splitlines()
     assert len(shown) == 19
-    assert re.fullmatch(r"plan     = student-001-photo-1: [0-9a-f-]{36}", shown[0])
+    assert re.fullmatch(r"plan       = student-001-photo-1: [0-9a-f-]{36}", shown[0])
     report = json.loads(inv(*first, "--dry-run", "--verbose", "--json").stdout)
     assert report["collections"][0]["items"] == [
         {"kind": "unchanged", "external_image_id": external, "before": face_id, "after": face_id, "holder": None}
-        for external, face_id in (line.removeprefix("plan     = ").split(": ") for line in shown[:-1])
+        for external, face_id in (line.removeprefix("plan       = ").split(": ") for line in shown[:-1])
     ]
 
 

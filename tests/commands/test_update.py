@@ -80,5 +80,5 @@ def test_a_state_folder_of_an_earlier_version_works_without_typing_a_name(
     assert ask(state, "eduguard", ROWS) == before, "the database of the earlier version did not come back"
     full = inv(ROOT, "full")
     assert "0 placeholders" in full.stdout
-    assert "enrol    6 photos: 6 uploaded, 6 faces indexed" in full.stdout, "not only those of the second school"
+    assert "enrol      6 photos: 6 uploaded, 6 faces indexed" in full.stdout, "not only those of the second school"
     assert ask(state, "eduguard", ROWS) == before

@@ -31,8 +31,8 @@ def test_the_examples_are_loaded_and_refused_as_the_page_says(empty_database: Da
                     lines = error.message.replace(f"{tmp_path}/", "").splitlines()
                     assert lines == told.pop().splitlines()
         assert summaries == [
-            "2 rows in 1 tables: 2 inserted, 0 updated, 0 unchanged",
-            "3 rows in 1 tables: 3 inserted, 0 updated, 0 unchanged",
+            "2 rows in 1 table: 2 inserted, 0 updated, 0 unchanged",
+            "3 rows in 1 table: 3 inserted, 0 updated, 0 unchanged",
         ]
         rows = conn.execute("SELECT motto, colours, facts::text, opens_at::text FROM houses ORDER BY id").fetchall()
     assert told == []

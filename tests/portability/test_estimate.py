@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from eduguard.plurals import describe_time
 from eduguard.portability import at_pace, choose_threads, estimate
-from eduguard.portability.estimate import describe_time, price_calls
+from eduguard.portability.estimate import price_calls
 from eduguard.settings import Settings
 
 

@@ -17,7 +17,7 @@ def test_rows_that_are_not_those_of_the_faces_stop_the_switch(school: Database) 
         before = read_rows(conn, Scope(place=OLD))
         made = {row.external_image_id: f"new-{number}" for number, row in enumerate(before)}
         for wrong in (dict(list(made.items())[1:]), made | {"student-101-photo-9": "x"}):
-            with pytest.raises(EduguardError, match="1 photos were enrolled or removed while new was made"):
+            with pytest.raises(EduguardError, match="1 photo enrolled or removed while new was made"):
                 switch_collection(conn, OLD, "new", wrong, arn="arn")
             assert sorted(read_rows(conn, Scope(place=OLD))) == sorted(before)
         assert switch_collection(conn, OLD, "new", made, arn="arn") == 2

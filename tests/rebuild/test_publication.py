@@ -260,7 +260,7 @@ def test_a_copy_of_the_live_database_holds_all_rows_until_then_and_reports_those
     publication.publish(database, notes.append)
     with connect(database, purpose="tests") as conn:
         assert conn.execute("SELECT mark FROM marks ORDER BY 1").fetchall() == [("1",), ("copied",)]
-    assert "marks was written to meanwhile: 1 rows inserted, 0 updated" in notes[-1]
+    assert "marks was written to meanwhile: 1 row inserted, 0 updated" in notes[-1]
 
 
 HOLD = """

@@ -76,7 +76,7 @@ def test_a_report_counts_and_names_every_kind() -> None:
 
 def test_a_plan_says_what_it_replaces_and_passes_over_only_where_there_is_some() -> None:
     assert CopyPlan(keys=("a",), replaced=(), unchanged=2).summary(done="pushed") == (
-        "1 photos pushed, 2 the same on both sides"
+        "1 photo pushed, 2 the same on both sides"
     )
     assert CopyPlan(keys=("a", "b"), replaced=("a",), unchanged=0, passed_over=("x", "y")).summary(done="to pull") == (
         "2 photos to pull, 0 the same on both sides, 1 in place of another, 2 that are not students' photos passed over"

@@ -25,7 +25,7 @@ def test_faces_go_to_the_users_of_their_students_and_those_that_have_theirs_stay
     plan = plan_users(rows, faces)
     assert plan == UserPlan(missing=(("ana", ("a", "b")), ("eva", ("not listed yet",))), unchanged=2)
     assert plan.summary() == "3 faces given to 2 users, 2 unchanged"
-    assert plan.summary(refused=2) == "1 faces given to 2 users, 2 unchanged"
+    assert plan.summary(refused=2) == "1 face given to 2 users, 2 unchanged"
     assert plan_users([("ana-photo-1", "a")], [face("a", "ana", "ana-photo-1")]).missing == ()
 
 

@@ -91,7 +91,7 @@ def test_a_face_that_was_just_indexed_is_given_to_its_user_as_soon_as_it_is_foun
     face_id = index(collection, "student-001", 1, "ana-photo-1")
     opened, asked = unseen(relay, cloud_access, collection, face_id, times=2)
     plan = UserPlan(missing=(("ana", (face_id,)),), unchanged=3)
-    assert apply_users(opened, plan) == "1 faces given to 1 users, 3 unchanged"
+    assert apply_users(opened, plan) == "1 face given to 1 user, 3 unchanged"
     assert asked == [[face_id]] * 3
     assert owners(collection) == {face_id: "ana"}
 
@@ -108,7 +108,7 @@ def test_refused_faces_are_counted_and_only_those_that_were_not_found_are_tried_
     with pytest.raises(EduguardError) as raised:
         apply_users(opened, plan)
     named = f"{stranger} (LOW_MATCH_CONFIDENCE), {gone} (FACE_NOT_FOUND)"
-    assert raised.value.message == f"1 faces given to 1 users, 1 unchanged; 2 refused: {named}"
+    assert raised.value.message == f"1 face given to 1 user, 1 unchanged; 2 refused: {named}"
     assert owners(collection) == {faces[0]: "ana", faces[1]: "ana", stranger: None}
     assert asked == [[faces[1], stranger, gone], [gone], [gone], [gone]]
 

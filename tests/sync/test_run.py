@@ -242,7 +242,7 @@ def test_a_wrong_collection_is_refused_with_the_numbers(
     with pytest.raises(EduguardError) as raised:
         run(wrong)
     assert (
-        f"18 of 18 linked rows would be relinked or find no face: arn:aws:rekognition:us-east-1:123456789012:collection/{wrong.name} has 1 faces"
+        f"18 of 18 linked rows would be relinked or find no face: arn:aws:rekognition:us-east-1:123456789012:collection/{wrong.name} has 1 face"
         in str(raised.value)
     )
     assert f"--confirm-collection {wrong.name}" in str(raised.value)
@@ -384,7 +384,7 @@ def test_a_prune_waits_for_the_enrolment_of_the_same_student(run: Sync, enrol: E
                 "INSERT INTO student_faces (id, student_id, external_image_id, photo_url)"
                 " VALUES ('new', 'student-004', 'student-004-photo-1', 'key')"
             )
-        with pytest.raises(EduguardError, match="1 rows changed while they were synced"):
+        with pytest.raises(EduguardError, match="1 row changed during the sync"):
             pruned.result()
     assert sum(map(len, collection.list_faces())) == 4
 

@@ -20,6 +20,7 @@ from eduguard.aws.types import (
 )
 from eduguard.errors import EduguardError
 from eduguard.identifiers import SCHOOL_TAG
+from eduguard.plurals import amount
 
 if TYPE_CHECKING:
     from types_boto3_rekognition import RekognitionClient
@@ -151,7 +152,8 @@ class Collection:
             self.delete_faces([face.face_id for face in indexed])
         found = len(indexed) + len(answer["UnindexedFaces"])
         raise FaceRefusedError(
-            f"{external_image_id}: {found} faces found, one expected" + (f" ({', '.join(reasons)})" if reasons else ""),
+            f"{external_image_id}: {amount(found, 'face')} found, one expected"
+            + (f" ({', '.join(reasons)})" if reasons else ""),
             hint="Use a sharp, well lit picture of one person, facing the camera.",
         )
 
@@ -173,7 +175,9 @@ class Collection:
                     if face.get("Reasons") != ["FACE_NOT_FOUND"]
                 ]
         if kept:
-            raise EduguardError(f"{len(kept)} faces stay in collection {self.name}: {', '.join(kept)}")
+            raise EduguardError(
+                f"{amount(len(kept), 'face stays', 'faces stay')} in collection {self.name}: {', '.join(kept)}"
+            )
 
     def detect_faces(self, picture: bytes) -> list[Box]:
         """Return where the faces of a picture are; read-only."""

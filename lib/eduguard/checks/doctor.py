@@ -8,6 +8,8 @@ from eduguard.checks.evidence import DatabaseFacts, Evidence, PlaceEvidence
 from eduguard.checks.look_alikes import LookAlike
 from eduguard.errors import EduguardError
 from eduguard.identifiers import EXTERNAL_IMAGE_ID_FORM, split_external_image_id
+from eduguard.plurals import amount
+from eduguard.progress import Progress
 from eduguard.settings import Settings
 from eduguard.sync import Plan, pair_up, plan_sync
 from eduguard.values import LOCAL
@@ -42,11 +44,13 @@ class Finding:
         return f"{self.verdict:<6} {self.step}: {self.text}" + (f"\n       {self.remedy}" if self.remedy else "")
 
 
-def examine(settings: Settings, *, look_alikes: bool = False) -> Iterator[Finding]:
+def examine(settings: Settings, *, progress: Progress, look_alikes: bool = False) -> Iterator[Finding]:
     """Yield what each check found, as soon as it is known; look_alikes costs a request for each face."""
-    evidence = Evidence(settings=settings, wants_look_alikes=look_alikes)
+    evidence = Evidence(settings=settings, wants_look_alikes=look_alikes, progress=progress)
+    step = progress.begin("doctor", len(CHECKS), "checks")
     for check in CHECKS:
         yield from check(evidence)
+        step.advance()
 
 
 def worst(findings: Iterable[Finding]) -> str:
@@ -57,8 +61,7 @@ def worst(findings: Iterable[Finding]) -> str:
 
 def check_sources(evidence: Evidence) -> list[Finding]:
     """Say where the database's URL and AWS's credentials come from."""
-    settings = evidence.settings
-    target = settings.target
+    settings, target = evidence.settings, evidence.settings.target
     is_local = LOCAL == target.rekognition_endpoint == target.s3_endpoint
     aws = settings.sources.describe_credentials(target.name, target.aws_profile)
     text = f"database: {settings.database_source}; AWS: {'the local cloud' if is_local else aws}"
@@ -82,8 +85,7 @@ def check_clock(evidence: Evidence) -> list[Finding]:
 
 def check_region(evidence: Evidence) -> list[Finding]:
     """Say whether AWS has Rekognition in the target's region; an endpoint of its own has it anywhere."""
-    target = evidence.settings.target
-    return [] if target.rekognition_endpoint else judge_region(target.region)
+    return [] if (target := evidence.settings.target).rekognition_endpoint else judge_region(target.region)
 
 
 def check_database(evidence: Evidence) -> list[Finding]:
@@ -106,18 +108,14 @@ def check_collections(evidence: Evidence) -> list[Finding]:
 
 def _check_collection(place: PlaceEvidence, remedy: str) -> Finding:
     if isinstance(place.collection, EduguardError):
-        found = _failed("collection", place.collection)
-        return replace(found, remedy=f"{remedy}; {found.remedy}") if _is_absent(place.collection) else found
+        found, is_absent = _failed("collection", place.collection), "There is no collection" in place.collection.message
+        return replace(found, remedy=f"{remedy}; {found.remedy}") if is_absent else found
     if isinstance(place.faces, EduguardError):
         return _failed("collection", place.faces)
     if place.place.school and place.rows == [] and not place.faces:
         text = f"{place.collection.arn} is empty: no photo of {place.place.school} is enrolled yet"
         return Finding(step="collection", verdict=OK, text=text)
     return judge_collection(place.collection, place.faces or [], remedy=remedy)
-
-
-def _is_absent(error: EduguardError) -> bool:
-    return error.message.startswith("There is no collection")
 
 
 def check_bucket(evidence: Evidence) -> list[Finding]:
@@ -136,10 +134,11 @@ def check_look_alikes(evidence: Evidence) -> list[Finding]:
 def judge_look_alikes(pairs: list[LookAlike]) -> list[Finding]:
     """Name the pairs of students' faces; those of drawn photos are only counted."""
     real = [str(each) for each in pairs if not each.is_drawn]
-    drawn = f"{len(pairs) - len(real)} pairs of drawn photos are alike"
+    drawn = f"{amount(len(pairs) - len(real), 'pair of drawn photos is', 'pairs of drawn photos are')} alike"
     if not real:
         return [Finding(step="look-alikes", verdict=OK, text=f"no two students' faces are alike; {drawn}")]
-    text = f"{len(real)} pairs of students' faces are alike: {_shorten(real)}; {drawn}"
+    found = amount(len(real), "pair of students' faces is", "pairs of students' faces are")
+    text = f"{found} alike: {_shorten(real)}; {drawn}"
     return [Finding(step="look-alikes", verdict=DRIFT, text=text, remedy=_LOOK)]
 
 
@@ -247,7 +246,7 @@ def judge_database(database: DatabaseFacts) -> Finding:
         return Finding(step="database", verdict=DRIFT, text=text, remedy="inv migrate")
     if not database.faces:
         return Finding(step="database", verdict=DRIFT, text=f"{database.name} has no faces", remedy="inv seed-full")
-    return Finding(step="database", verdict=OK, text=f"{database.name}, {database.faces} faces")
+    return Finding(step="database", verdict=OK, text=f"{database.name}, {amount(database.faces, 'face')}")
 
 
 def judge_collection(state: CollectionState, faces: list[Face], *, remedy: str = "inv enrol") -> Finding:
@@ -255,7 +254,7 @@ def judge_collection(state: CollectionState, faces: list[Face], *, remedy: str =
     if not faces:
         return Finding(step="collection", verdict=DRIFT, text=f"{state.arn} has no face", remedy=remedy)
     ours = sum(split_external_image_id(face.external_image_id or "") is not None for face in faces)
-    text = f"{state.arn}, {len(faces)} faces, {ours} with an external image id of our form"
+    text = f"{state.arn}, {amount(len(faces), 'face')}, {ours} with an external image id of our form"
     if ours == 0:
         remedy = f"Index the photos again as {EXTERNAL_IMAGE_ID_FORM}: {remedy}"
         return Finding(step="collection", verdict=DRIFT, text=text, remedy=remedy)
@@ -271,7 +270,8 @@ def judge_plan(plan: Plan, school: str | None = None) -> list[Finding]:
     found, of = [], f"{school}: " if school else ""
     changes = len(plan.link) + len(plan.relink)
     if changes:
-        text = f"{of}{len(plan.link)} rows hold the placeholder, {len(plan.relink)} an old FaceId"
+        waiting = amount(len(plan.link), "row holds", "rows hold")
+        text = f"{of}{waiting} the placeholder, {len(plan.relink)} an old FaceId"
         found.append(Finding(step="sync", verdict=DRIFT, text=text, remedy="inv sync-faces"))
     for kind, remedy in (
         ("conflict", "inv sync-faces --unlink-missing"),
@@ -281,7 +281,8 @@ def judge_plan(plan: Plan, school: str | None = None) -> list[Finding]:
         if count := plan.counts()[kind]:
             found.append(Finding(step="sync", verdict=DRIFT, text=f"{of}{count} of kind {kind}", remedy=remedy))
     if not changes and not plan.conflict:
-        found.append(Finding(step="sync", verdict=OK, text=f"{of}{plan.unchanged} rows hold the FaceId of their face"))
+        held = amount(plan.unchanged, "row holds its FaceId", "rows hold their FaceIds")
+        found.append(Finding(step="sync", verdict=OK, text=f"{of}{held}"))
     return found
 
 

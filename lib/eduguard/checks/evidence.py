@@ -1,7 +1,7 @@
 """What the doctor's checks look at: each thing is read once, when the first check asks for it; read-only."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar
 
@@ -11,6 +11,7 @@ from eduguard.checks.look_alikes import LookAlike, find_look_alikes
 from eduguard.errors import EduguardError
 from eduguard.identifiers import PHOTOS, external_image_id, split_photo_key
 from eduguard.postgres import connect
+from eduguard.progress import Progress
 from eduguard.rebuild import protection
 from eduguard.schools import Place, Scope
 from eduguard.settings import Settings
@@ -72,6 +73,8 @@ class Evidence:
     settings: Settings
     wants_look_alikes: bool = False
     """whether every face is searched for: a request each"""
+    progress: Progress = field(default_factory=Progress)
+    """shown only where it is entered"""
 
     @cached_property
     def identity(self) -> Identity | EduguardError:
@@ -104,6 +107,8 @@ class Evidence:
         if not self.wants_look_alikes or isinstance(self.places, EduguardError) or not isinstance(photos, set):
             return None
         listed = [(place, place.faces) for place in self.places]
+        total = sum(len(faces) for _, faces in listed if isinstance(faces, list))
+        step = self.progress.begin("look-alikes", total, "faces")
         return _read(
             lambda: [
                 pair
@@ -115,6 +120,7 @@ class Evidence:
                     bucket=target_bucket(settings),
                     photos=photos,
                     threshold=settings.match_threshold,
+                    advance=step.advance,
                 )
             ]
         )

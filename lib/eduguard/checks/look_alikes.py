@@ -1,6 +1,6 @@
 """Find enrolled faces that are alike across students: one child under two ids, or twins; read-only."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -26,7 +26,13 @@ class LookAlike:
 
 
 def find_look_alikes(
-    faces: Iterable[Face], *, collection: Collection, bucket: Bucket, photos: set[str], threshold: float
+    faces: Iterable[Face],
+    *,
+    collection: Collection,
+    bucket: Bucket,
+    photos: set[str],
+    threshold: float,
+    advance: Callable[[], None] = lambda: None,
 ) -> list[LookAlike]:
     """Search for every face of a student; return the pairs of other students' faces at or above the threshold.
 
@@ -36,12 +42,14 @@ def find_look_alikes(
         bucket: whose metadata say which photos are drawn.
         photos: the external image ids of the photos in the bucket.
         threshold: the least similarity, from 0 to 100.
+        advance: is called after each face.
     """
     named = [(face.face_id, face.external_image_id or "", _student(face)) for face in faces if _student(face)]
 
     def search(face: tuple[str, str, str]) -> list[LookAlike]:
         face_id, external, student = face
         strange = find_strange(student, collection.search_by_face(face_id, threshold=threshold))
+        advance()
         pairs = [(sorted((external, each.external_image_id or "")), each.similarity) for each in strange]
         return [LookAlike(one=one, other=other, similarity=similarity) for (one, other), similarity in pairs]
 

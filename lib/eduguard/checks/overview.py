@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from eduguard.checks.status import Report
+from eduguard.plurals import amount
 
 _MOST_SCHOOLS = 3  # that have a line of their own
 
@@ -33,7 +34,7 @@ def _describe_database(report: Report) -> str:
     if not database["exists"]:
         return f"{database['name']} does not exist: `inv full` makes it"
     rows = report["rows"]
-    return f"{database['name']}: {sum(rows.values()):,} rows in {len(rows)} tables"
+    return f"{database['name']}: {amount(sum(rows.values()), 'row')} in {amount(len(rows), 'table')}"
 
 
 def _describe_migrations(migrations: Mapping[str, Any]) -> str:
@@ -49,9 +50,9 @@ def _describe_faces(report: Report) -> str:
     rows, faces = report["rows"]["student_faces"], report["faces"]
     waiting, there = faces["placeholders"], faces["in_collection"]
     linked = (
-        f"{rows:,} rows, {waiting:,} wait for their FaceId: `inv sync-faces`"
+        f"{amount(rows, 'row')}, {amount(waiting, 'waits', 'wait')} for their FaceId: `inv sync-faces`"
         if waiting
-        else f"{rows:,} rows, all linked"
+        else f"{amount(rows, 'row')}, all linked"
     )
     return f"{linked}; {'unknown how many' if there is None else f'{there:,}'} in the collections"
 
@@ -62,14 +63,18 @@ def _describe_schools(schools: Mapping[str, Mapping[str, Any]]) -> Iterator[tupl
     if len(shown) > _MOST_SCHOOLS:
         shown = [each for each in shown if each[1]["placeholders"] or each[1]["rows"] != each[1]["in_collection"]]
     for name, school in shown[:_MOST_SCHOOLS]:
-        faces = "no collection" if school["in_collection"] is None else f"{school['in_collection']:,} faces in"
-        rows = "" if school["rows"] is None else f"{school['rows']:,} rows, {school['placeholders']:,} not linked; "
+        faces = "no collection" if school["in_collection"] is None else f"{amount(school['in_collection'], 'face')} in"
+        rows = (
+            ""
+            if school["rows"] is None
+            else f"{amount(school['rows'], 'row')}, {school['placeholders']:,} not linked; "
+        )
         yield name, f"{rows}{faces} {school['collection']}"
 
 
 def _describe_beside(name: str, beside: list[str]) -> str:
     templates = sum("_template_" in each for each in beside)
     parts = ["one to go back to: `inv undo`"] if f"{name}_previous" in beside else []
-    parts += [f"{templates} templates"] if templates else []
+    parts += [amount(templates, "template")] if templates else []
     others = [each for each in beside if "_template_" not in each and each != f"{name}_previous"]
     return "; ".join([*parts, *([f"{len(others)} more (--verbose)"] if others else [])])

@@ -1,6 +1,6 @@
 """Prove that attendance works: a photo goes in, and the row of its student comes out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,6 +9,7 @@ from eduguard.aws import LARGEST_IMAGE, Bucket, Collection
 from eduguard.errors import EduguardError
 from eduguard.identifiers import PHOTOS, PLACEHOLDER
 from eduguard.jpeg import encode, fit_picture, open_upright
+from eduguard.plurals import amount
 from eduguard.students import Likeness, Stranger, judge_matches, read_held
 
 if TYPE_CHECKING:
@@ -76,7 +77,13 @@ def read_enrolled_photos(conn: "Connection", *, one_each: bool) -> list[Enrolled
 
 
 def recognise_photos(
-    conn: "Connection", photos: Sequence[EnrolledPhoto], *, collection: Collection, bucket: Bucket, threshold: float
+    conn: "Connection",
+    photos: Sequence[EnrolledPhoto],
+    *,
+    collection: Collection,
+    bucket: Bucket,
+    threshold: float,
+    advance: Callable[[], None] = lambda: None,
 ) -> list[Recognition]:
     """Search the collection for each photo, re-encoded and cropped, and judge its matches as attendance does."""
     held, stored = read_held(conn), bucket.sizes(PHOTOS)
@@ -93,8 +100,12 @@ def recognise_photos(
         matches = collection.search_by_image(shown, threshold=threshold)
         return Recognition(photo=photo, found=judge_matches(matches, held, threshold=threshold))
 
+    recognitions = []
     with ThreadPoolExecutor(_AT_ONCE) as threads:
-        return list(threads.map(recognise, photos))
+        for recognition in threads.map(recognise, photos):
+            recognitions.append(recognition)
+            advance()
+    return recognitions
 
 
 def find_incomplete(conn: "Connection", bucket: Bucket) -> list[Recognition]:
@@ -140,11 +151,11 @@ def require_right(recognitions: Sequence[Recognition], incomplete: Sequence[Reco
     if wrong:
         bad = sum(not each.is_right for each in recognitions)
         raise EduguardError(
-            f"{bad} of {len(recognitions)} photos not recognised: {'; '.join(map(str, wrong))}",
+            f"{bad} of {amount(len(recognitions), 'photo')} not recognised: {'; '.join(map(str, wrong))}",
             hint=" ".join(dict.fromkeys(each.way_out for each in wrong)),
         )
     lowest = min(each.found.similarity for each in recognitions if each.found)
-    return f"{len(recognitions)} of {len(recognitions)} photos recognised, lowest similarity {lowest:.1f}"
+    return f"{len(recognitions)} of {amount(len(recognitions), 'photo')} recognised, lowest similarity {lowest:.1f}"
 
 
 def _describe(found: Likeness | Stranger | None) -> str:

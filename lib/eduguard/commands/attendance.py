@@ -12,6 +12,7 @@ from invoke.tasks import task
 from eduguard.commands.shared import COLLECTION, JSON, SCHOOL, WAIT, place_students, settings_of
 from eduguard.commands.words import Command
 from eduguard.errors import EduguardError
+from eduguard.plurals import amount
 from eduguard.settings import Settings
 from eduguard.terminal import print_note, print_rows, print_step, record
 
@@ -123,7 +124,7 @@ def _search(settings: Settings, collection: "Collection", roster: "Roster", *, u
 def _check_number(files: Sequence[Path]) -> None:
     if len(files) > _MOST_PHOTOS:
         raise EduguardError(
-            f"{len(files)} photos; at most {_MOST_PHOTOS} are taken",
+            f"{amount(len(files), 'photo')}; at most {_MOST_PHOTOS} are taken",
             hint="Take the others with the same --at: they add to the session.",
         )
 

@@ -9,6 +9,7 @@ from invoke.tasks import task
 
 from eduguard.commands.shared import COLLECTION, JSON, SCHOOL, settings_of
 from eduguard.errors import FAILED, LEFT, EduguardError
+from eduguard.plurals import amount
 from eduguard.terminal import print_json, print_step, print_table, record
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def doctor(
 ) -> None:
     """Say what is wrong, from credentials to photos, and which command mends it; exit 0 well, 2 drift, 1 broken."""
     from eduguard.checks import BROKEN, DRIFT, OK, examine, iam_policies, worst
+    from eduguard.progress import Progress
     from eduguard.targets import target_identity
 
     settings = settings_of(c, collection, school)
@@ -57,9 +59,11 @@ def doctor(
         print_json(iam_policies(settings, target_identity(settings).account))
         return
     findings = []
-    for finding in examine(settings, look_alikes=look_alikes):
-        findings.append(finding)
-        print_step("doctor", str(finding))
+    with Progress() as progress:
+        for finding in examine(settings, look_alikes=look_alikes, progress=progress):
+            findings.append(finding)
+            with progress.hidden():
+                print_step("doctor", str(finding))
     record({"verdict": worst(findings), "findings": [asdict(finding) for finding in findings]})
     if code := {OK: 0, DRIFT: LEFT, BROKEN: FAILED}[worst(findings)]:
         raise Exit(code=code)
@@ -88,21 +92,25 @@ def verify(
         return
     from eduguard import checks
     from eduguard.postgres import connect
+    from eduguard.progress import Progress
     from eduguard.schools import count_school
     from eduguard.targets import all_places, target_bucket, target_collection, target_database, target_places
 
     bucket, database, recognitions = target_bucket(settings), target_database(settings), []
-    with connect(database, purpose="verify") as conn:
+    with Progress() as progress, connect(database, purpose="verify") as conn:
         photos = checks.read_enrolled_photos(conn, one_each=one_each)
         places = all_places(settings).of_students(conn, [photo.student_id for photo in photos])
         chosen = dict.fromkeys(place.collection for place in target_places(settings, conn))
-        for name in chosen:
+        by_name = {name: [each for each in photos if places[each.student_id].collection == name] for name in chosen}
+        step = progress.begin("verify", sum(map(len, by_name.values())), "photos")
+        for name, of_name in by_name.items():
             recognitions += checks.recognise_photos(
                 conn,
-                [photo for photo in photos if places[photo.student_id].collection == name],
+                of_name,
                 collection=target_collection(settings, name),
                 bucket=bucket,
                 threshold=settings.match_threshold,
+                advance=step.advance,
             )
         incomplete = checks.find_incomplete(conn, bucket) if one_each else []
         incomplete = [each for each in incomplete if places[each.photo.student_id].collection in chosen]
@@ -113,7 +121,8 @@ def verify(
     try:
         line = checks.require_right(recognitions, incomplete)
     except EduguardError as error:
-        live = f"{database.name} is live: {students} students, {rows} faces, {placeholders} placeholders"
+        counts = amount(students, "student"), amount(rows, "face"), amount(placeholders, "placeholder")
+        live = f"{database.name} is live: {', '.join(counts)}"
         raise EduguardError(
             f"{live}; {error.message}", hint=error.hint, status=LEFT if recognitions else FAILED
         ) from error

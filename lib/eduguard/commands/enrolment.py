@@ -171,16 +171,20 @@ def _enrol_samples(settings: Settings, *, if_empty: bool, twin: bool, ask: Ask) 
 
 def _send_samples(settings: Settings, photos: "Mapping[Place, Sequence[FolderPhoto]]", caution: "Caution") -> str:
     """Enrol the sample photos of each collection; a refusal in one does not stop the others."""
+    from eduguard.progress import Progress
     from eduguard.students import SamplesReport, enrol_samples
     from eduguard.targets import target_storage
 
     report, failures = SamplesReport(photos=0, uploaded=0, indexed=0), list[EduguardError]()
     note = cache(print_note)  # all have one bucket: it is told of once
-    for place, files in photos.items():
-        try:
-            report += enrol_samples(files, storage=target_storage(settings, place), caution=caution, note=note)
-        except EduguardError as error:
-            failures.append(error)
+    with Progress() as progress:
+        step = progress.begin("enrol", sum(map(len, photos.values())), "photos")
+        for place, files in photos.items():
+            storage = target_storage(settings, place)
+            try:
+                report += enrol_samples(files, storage=storage, caution=caution, note=note, advance=step.advance)
+            except EduguardError as error:
+                failures.append(error)
     if failures:
         raise EduguardError("\n".join(each.message for each in failures), hint=failures[0].hint)
     record({"samples": asdict(report)})

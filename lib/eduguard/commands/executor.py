@@ -16,9 +16,10 @@ from invoke.executor import Executor
 from invoke.main import program
 from invoke.tasks import Call, Task
 
+from eduguard.colours import emphasise_failure, is_coloured
 from eduguard.commands.settings_file import SuiteConfig, own_values, require_runtime_file
 from eduguard.errors import FAILED, LEFT, EduguardError, UsageError
-from eduguard.terminal import answering, begin_step, print_json
+from eduguard.terminal import answering, begin_step, print_json, start_clock, stop_clock
 
 if TYPE_CHECKING:
     from eduguard.commands.permission import Named
@@ -39,6 +40,7 @@ class _Command(Call):
     def make_context(self, *arguments: Any, **options: Any) -> Context:
         """Return the context; Invoke asks for it just before it runs the task."""
         begin_step(None)
+        start_clock(str(self.called_as or self.task.name))
         return super().make_context(*arguments, **options)
 
 
@@ -47,7 +49,9 @@ class _Step(Call):
 
     def make_context(self, *arguments: Any, **options: Any) -> Context:
         """Return the context; Invoke asks for it just before it runs the task."""
-        begin_step(self.task.name.replace("_", "-"))
+        name = self.task.name.replace("_", "-")
+        begin_step(name)
+        start_clock(name)
         return super().make_context(*arguments, **options)
 
 
@@ -98,7 +102,7 @@ class SuiteExecutor(Executor):
         except Exit as ended:
             if isinstance(ended.__cause__, OSError):  # perhaps of the output itself
                 _silence(sys.stdout)
-            raise
+            raise shown(ended) from ended.__cause__
         return done
 
     @contextmanager
@@ -182,7 +186,7 @@ def failing_in_json(*, is_wanted: bool) -> Iterator[None]:
     except Exit as ended:
         if is_wanted and (error := _failure(ended)):
             print_json({"error": error})
-        raise
+        raise shown(ended) from ended.__cause__
 
 
 @contextmanager
@@ -206,6 +210,13 @@ def _failure(ended: Exit) -> Mapping[str, Any] | None:
     code = {LEFT: "left", _INTERRUPTED: "interrupted"}.get(ended.code, "failed")
     message, _, hint = (ended.message or "").removeprefix("error: ").partition("\n  ")
     return {"code": code, "message": message, "hint": hint or None, "place": None} if message else None
+
+
+def shown(ended: Exit) -> Exit:
+    """Return an Exit whose message Invoke prints as the terminal can show it."""
+    message = str(ended.message or "")
+    is_plain = not message or "\033" in message or not is_coloured(sys.stderr)
+    return ended if is_plain else Exit(emphasise_failure(message), code=ended.code)
 
 
 def keep_open(resource: AbstractContextManager[T]) -> T:
@@ -252,6 +263,7 @@ def _new_run() -> Iterator[None]:
             yield
         finally:
             _run.reset(token)
+            stop_clock()
 
 
 def _silence(*streams: TextIO) -> None:

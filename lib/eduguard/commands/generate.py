@@ -9,6 +9,7 @@ from invoke.tasks import task
 
 from eduguard.commands.shared import JSON, settings_of
 from eduguard.commands.words import Command
+from eduguard.plurals import amount
 from eduguard.settings import Settings
 from eduguard.terminal import print_note, print_step, record
 
@@ -52,7 +53,7 @@ def generate(
             begin=lambda unit, total: progress.begin("generate", total, unit).advance,
             note=print_note,
         )
-    made = f"{done.rows:,} rows, {done.files} files, {done.bytes / 1e6:,.1f} MB"
+    made = f"{amount(done.rows, 'row')}, {amount(done.files, 'file')}, {done.bytes / 1e6:,.1f} MB"
     print_step("generate", f"{folder}: {made}" + ("" if done.is_new else "; the same as before"))
     record({"folder": folder, **asdict(done)})
     print_note(_way_on(settings, place, schools))

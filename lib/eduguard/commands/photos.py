@@ -11,6 +11,7 @@ from eduguard.commands.shared import CONFIRM, JSON, SCHOOL, settings_of
 from eduguard.commands.words import Command
 from eduguard.errors import LEFT, EduguardError, UsageError
 from eduguard.identifiers import KEY_FORM
+from eduguard.plurals import amount
 from eduguard.terminal import ask, print_note, print_rows, print_step, record
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def photos_check(c: Context, json: bool = False, propose: bool = False, accept: 
     print_rows(("problem", "photo"), report.findings()) if report.findings() else None
     if report.findings():
         raise EduguardError(
-            f"{len(report.findings())} problems with photos",
+            f"{amount(len(report.findings()), 'problem')} with photos",
             hint="`inv enrol --from FOLDER` makes missing ones again, and the rows of others; `inv photos push FOLDER` "
             "replaces damaged ones.",
             status=LEFT,
@@ -133,7 +134,8 @@ def photos_push(c: Context, folder: str, dry_run: bool = False, yes: bool = Fals
     if dry_run:
         print_step("push", plan.summary(done="to push"))
         return
-    question = f"Replace {len(plan.replaced)} photos in bucket {bucket.name}? Their faces are not indexed again. [y/N]"
+    replaced = f"{amount(len(plan.replaced), 'photo')} in bucket {bucket.name}"
+    question = f"Replace {replaced}? Faces are not indexed again. [y/N]"
     if plan.replaced and not yes and ask(question) != "y":
         raise EduguardError(
             f"{plan.summary(done='to push')}; none was pushed: {', '.join(plan.replaced[:_SHOWN])}",
@@ -182,7 +184,8 @@ def photos_draw(
         print_step("draw", plan.summary(done="to draw"))
         return
     if plan.others:
-        doing = f"replaces {len(plan.others):,} photos that were not drawn ({', '.join(plan.others[:_SHOWN])})"
+        others = amount(len(plan.others), "photo that was", "photos that were")
+        doing = f"replaces {others} not drawn ({', '.join(plan.others[:_SHOWN])})"
         _require_bucket(bucket, settings, doing, confirm_bucket)
     if plan.faces:
         prepare_bucket(bucket, print_note)
@@ -236,7 +239,9 @@ def photos_copy(
         print_step("copy", plan.summary(done="to copy"))
         return
     if plan.keys:
-        doing = f"gets {len(plan.keys):,} photos of bucket {source.name} of target {from_}, real children perhaps"
+        doing = (
+            f"gets {amount(len(plan.keys), 'photo')} of bucket {source.name} of target {from_}, real children perhaps"
+        )
         _require_bucket(bucket, settings, doing, confirm_bucket)
         prepare_bucket(bucket, print_note)
     is_inside = can_copy_inside(other.target, settings.target)
@@ -264,4 +269,4 @@ def _require_bucket(bucket: "Bucket", settings: "Settings", doing: str, confirme
 
 def _name(keys: tuple[str, ...]) -> str:
     more = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
-    return f"{len(keys)} photos: {', '.join(keys[:_SHOWN])}{more}"
+    return f"{amount(len(keys), 'photo')}: {', '.join(keys[:_SHOWN])}{more}"

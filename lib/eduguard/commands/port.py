@@ -13,6 +13,7 @@ from eduguard.commands.reindex import reindex_missing
 from eduguard.commands.shared import CONFIRM, CONFIRM_COLLECTION, JSON, YES, settings_of
 from eduguard.commands.sync import sync_faces
 from eduguard.errors import EduguardError
+from eduguard.plurals import amount
 from eduguard.settings import Settings
 from eduguard.terminal import begin_step, print_step, record
 
@@ -94,8 +95,8 @@ def _print_plan(settings: Settings, source: Settings, rows: dict[str, int], *, p
     photos, target = rows.get("student_faces", 0), settings.target
     estimated = str(estimate(at_pace(settings), requests=photos, faces=photos))
     shown = f"copied from bucket {source.target.bucket}" if plain else "drawn, of nobody"
-    print_step("load", f"{sum(rows.values()):,} rows into a new database of target {target.name}")
+    print_step("load", f"{amount(sum(rows.values()), 'row')} into a new database of target {target.name}")
     print_step("photos", f"at most {photos:,} {shown}, into bucket {target.bucket}")
-    print_step("reindex", f"at most {photos:,} photos to index" + (f": {estimated}" if estimated else ""))
-    print_step("sync", f"{photos:,} rows get the FaceIds of target {target.name}")
+    print_step("reindex", f"at most {amount(photos, 'photo')} to index" + (f": {estimated}" if estimated else ""))
+    print_step("sync", f"{amount(photos, 'row gets', 'rows get')} the FaceIds of target {target.name}")
     print_step("verify", f"one photo of each student is searched for in target {target.name}")

@@ -13,6 +13,7 @@ from invoke.tasks import task
 from eduguard.commands.shared import CONFIRM, JSON, ROOT, command_line, settings_of
 from eduguard.commands.words import Command
 from eduguard.errors import EduguardError
+from eduguard.plurals import amount
 from eduguard.settings import Settings
 from eduguard.terminal import ask, print_json, print_note, print_step, record
 
@@ -119,7 +120,7 @@ def export_rows(
     if manifest.leak_scan:
         say("leak", f"0 of {manifest.leak_scan['values']:,} original values found in the output")
     size = sum(each.bytes for each in manifest.tables) / 1e6
-    say("export", f"{folder}: {len(manifest.tables)} files, {size:.1f} MB, manifest.json")
+    say("export", f"{folder}: {amount(len(manifest.tables), 'file')}, {size:.1f} MB, manifest.json")
     return rows, manifest
 
 
@@ -159,8 +160,8 @@ def load(c: Context, folder: str, confirm: str = "", confirm_plain: str = "", js
     migrated = f", then {', '.join(later)}" if later else ""
     print_step(
         "load",
-        f"{live.name}: {rows:,} rows at {manifest.newest_migration}{migrated}{swap.summary()}; `inv undo` brings the "
-        "database before back, and `inv sync-faces` links the rows with faces",
+        f"{live.name}: {amount(rows, 'row')} at {manifest.newest_migration}{migrated}{swap.summary()}; `inv undo` "
+        "brings the database before back, and `inv sync-faces` links the rows with faces",
     )
 
 

@@ -12,8 +12,9 @@ from invoke.tasks import task
 from eduguard.commands.shared import COLLECTION, JSON, SCHOOL, WAIT, YES, settings_of
 from eduguard.errors import EduguardError
 from eduguard.identifiers import PHOTOS
+from eduguard.plurals import amount
 from eduguard.settings import Settings
-from eduguard.terminal import ask, print_json, print_note, print_step, record
+from eduguard.terminal import ask, print_note, print_step, record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,28 +68,23 @@ def reindex(
     from eduguard.portability import at_pace
 
     settings = at_pace(settings_of(c, collection, school, wait=wait))
-    if into and _is_switched(settings, into, json=json):
+    if into and _is_switched(settings, into):
         return
     work = _plan_into(settings, into) if into else _plan(settings)
     estimated = _estimate(settings, work.plans)
-    if not json:
-        _print_plans(settings, work)
+    record({**estimated.as_json(), "collections": [each.as_json() for each in work.plans]})
+    _print_plans(settings, work)
     if dry_run:
-        if json:
-            print_json({**estimated.as_json(), "collections": [each.as_json() for each in work.plans]})
         return
     _require_consent(settings, estimated, yes=yes)
     done = _index(settings, work)
-    if not json:
-        _print_outcomes(done)
+    _print_outcomes(done)
     found = any(each.findings for each in done)
     switched = _switch(settings, work) if work.old and not found else 0
-    if json:
-        collections = [each.as_json() for each in done]
-        print_json({**estimated.as_json(), "collections": collections, "switched": switched})
+    record({"collections": [each.as_json() for each in done], "switched": switched})
     _require_all(done, f"; nothing was switched to {into}" if into else "")
     if work.old:
-        _print_switched(settings, work, switched, json=json)
+        _print_switched(settings, work, switched)
     else:
         _print_next(settings, done)
 
@@ -114,7 +110,10 @@ def reindex_missing(settings: Settings, *, yes: bool) -> None:
 
 def _require_all(done: "Sequence[Reindexed]", kept: str = "") -> None:
     if found := sum(len(each.findings) for each in done):
-        raise Exit(f"error: {found} photos have no face, or several; all others have one{kept}", code=_LOOK)
+        raise Exit(
+            f"error: {amount(found, 'photo has', 'photos have')} no face, or several; all others have one{kept}",
+            code=_LOOK,
+        )
 
 
 def _plan(settings: Settings) -> Work:
@@ -161,7 +160,7 @@ def _plan_into(settings: Settings, new: str) -> Work:
     return Work(plans=[plan], stored=stored, old=old, wanted=wanted)
 
 
-def _is_switched(settings: Settings, new: str, *, json: bool) -> bool:
+def _is_switched(settings: Settings, new: str) -> bool:
     """Say whether the rows are those of the new collection already, to the user too; read-only."""
     from eduguard.portability import find_switched
     from eduguard.postgres import connect
@@ -174,10 +173,9 @@ def _is_switched(settings: Settings, new: str, *, json: bool) -> bool:
     if not found:
         return False
     place, rows = found
-    if json:
-        print_json({**_estimate(settings, []).as_json(), "collections": [], "switched": 0})
-    else:
-        print_step("reindex", f"{new}: {rows:,} rows belong to it already; nothing is left to switch")
+    record({**_estimate(settings, []).as_json(), "collections": [], "switched": 0})
+    belongs = "belongs" if rows == 1 else "belong"
+    print_step("reindex", f"{new}: {amount(rows, 'row')} {belongs} to it already; nothing is left to switch")
     for school in place.guests:
         named = target.collections.get(school, target.collection)
         if (old := chosen or named) != new:
@@ -195,7 +193,7 @@ def _estimate(settings: Settings, plans: "Sequence[Reindexing]") -> "Estimate":
 def _print_plans(settings: Settings, work: Work) -> None:
     for each in work.plans:
         cost = str(_estimate(settings, [each]))
-        counts = f"{each.photos:,} photos, {len(each.to_index):,} to index"
+        counts = f"{amount(each.photos, 'photo')}, {len(each.to_index):,} to index"
         instead = f" in place of {work.old.collection}" if work.old else ""
         print_step("reindex", f"{each.place.collection}{instead}: {counts}" + (f": {cost}" if cost else ""))
 
@@ -208,7 +206,7 @@ def _require_consent(settings: Settings, estimated: "Estimate", *, yes: bool) ->
     """
     if yes or settings.target.has_local_cloud or not estimated.requests:
         return
-    question = f"Index {estimated.requests:,} photos of {settings.target} for ${estimated.once:,.2f}? [y/N]"
+    question = f"Index {amount(estimated.requests, 'photo')} of {settings.target} for ${estimated.once:,.2f}? [y/N]"
     if ask(question) != "y":
         raise EduguardError("No photo was indexed", hint="`inv reindex --yes` indexes without asking.")
 
@@ -275,14 +273,13 @@ def _switch(settings: Settings, work: Work) -> int:
         return switch(conn, old, target_collection(settings, plan.place.collection), work.wanted)
 
 
-def _print_switched(settings: Settings, work: Work, students: int, *, json: bool) -> None:
+def _print_switched(settings: Settings, work: Work, students: int) -> None:
     """Say what was switched, and what remains to be done."""
     (plan,), old = work.plans, work.old
     if old is None:
         return
-    if not json:
-        what = f"{plan.photos:,} rows and {students:,} students switched from {old.collection}, which is kept"
-        print_step("reindex", f"{plan.place.collection}: {what}")
+    what = f"{amount(plan.photos, 'row')} and {amount(students, 'student')} switched"
+    print_step("reindex", f"{plan.place.collection}: {what} from {old.collection}, which is kept")
     _print_remains(settings, old, plan.place.collection)
 
 

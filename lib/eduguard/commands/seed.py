@@ -11,6 +11,7 @@ from invoke.tasks import task
 
 from eduguard.commands.shared import CONFIRM, JSON, NEXT, WAIT, chosen_database, settings_of
 from eduguard.errors import EduguardError
+from eduguard.plurals import amount
 from eduguard.settings import Settings
 from eduguard.terminal import print_note, print_rows, print_step, record
 
@@ -79,7 +80,7 @@ def _preview(database: "Database", settings: Settings) -> None:
     print_rows(("table", "insert", "update", "unchanged"), [(t.table, t.insert, t.update, t.unchanged) for t in counts])
     print_rows(("row", "change"), [(each.place, each) for each in preview.changes])
     if more := preview.written - len(preview.changes):
-        print_note(f"... and {more:,} more rows")
+        print_note(f"... and {amount(more, 'more row')}")
     if unsure := [each.table for each in counts if each.update and each.has_triggers]:
         print_note(f"A BEFORE trigger of {', '.join(unsure)} may leave some of the rows to update as they are.")
 

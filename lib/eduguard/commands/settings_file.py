@@ -15,6 +15,7 @@ from invoke.env import Environment
 from invoke.exceptions import AmbiguousEnvVar, UncastableEnvVar, UnknownFileType
 from invoke.main import program
 
+from eduguard.colours import emphasise_failure, is_coloured
 from eduguard.errors import EduguardError
 from eduguard.settings import is_foreign, list_settings
 from eduguard.terminal import print_json
@@ -116,7 +117,8 @@ def explain_failures() -> None:
         if failure is None:
             unexplained(kind, error, trace)
             return
-        sys.stderr.write(f"error: {failure}\n")
+        message = f"error: {failure}"
+        sys.stderr.write(f"{emphasise_failure(message) if is_coloured(sys.stderr) else message}\n")
         if "--json" in sys.argv:
             print_json({"error": failure.as_json()})
 

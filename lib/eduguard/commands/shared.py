@@ -13,6 +13,7 @@ from eduguard.commands.executor import plain_settings, stated_settings
 from eduguard.commands.permission import tighten
 from eduguard.commands.settings_file import explain_failures, hide_secrets, name_files
 from eduguard.errors import LEFT, EduguardError
+from eduguard.plurals import amount
 from eduguard.settings import Settings, load_settings
 from eduguard.terminal import print_step, record
 
@@ -111,16 +112,17 @@ def print_summary(name: str, settings: Settings, *, done: str) -> None:
     counts = {"students": students, "faces": faces, "placeholders": placeholders}
     record({"database": database.name, **counts, "waiting": waiting})
     if not placeholders:
-        print_step(name, f"{database.name} is ready: {students} students, {faces} faces, 0 placeholders")
+        counted = f"{amount(students, 'student')}, {amount(faces, 'face')}, 0 placeholders"
+        print_step(name, f"{database.name} is ready: {counted}")
         return
     more = f" and {placeholders - len(waiting)} more" if placeholders > len(waiting) else ""
     consent = [] if settings.target.protection == "open" else [f"--confirm {database.name}"]
-    state, command = "have no face in their collection", " ".join(["inv enrol --yes", *consent, "sync-faces"])
+    state, command = "without a face in their collection", " ".join(["inv enrol --yes", *consent, "sync-faces"])
     hint = "Enrol their photos and link them; the sample photos"
     if narrow := settings.school or settings.only_collection:
-        state, hint, command = "are not linked", f"Only {narrow} was synced; link the others", "inv sync-faces"
+        state, hint, command = "not linked", f"Only {narrow} was synced; link the others", "inv sync-faces"
     raise EduguardError(
-        f"{done} {placeholders} of {faces} rows of {database.name} {state}: {', '.join(waiting)}{more}",
+        f"{done} {placeholders} of {amount(faces, 'row')} of {database.name} {state}: {', '.join(waiting)}{more}",
         hint=f"{hint}: INVOKE_TARGET={settings.target.name} {command}",
         status=LEFT,
     )

@@ -8,6 +8,7 @@ from invoke.tasks import task
 from eduguard.commands.shared import CONFIRM, JSON, command_line, settings_of
 from eduguard.commands.words import Command
 from eduguard.errors import EduguardError
+from eduguard.plurals import amount
 from eduguard.settings import Settings
 from eduguard.terminal import ask, print_note, print_step, record
 
@@ -141,4 +142,4 @@ def _face_count(settings: Settings) -> int | None:
 
 
 def _faces(count: int | None) -> str:
-    return "an unknown number of faces" if count is None else f"{count} faces"
+    return "an unknown number of faces" if count is None else amount(count, "face")

@@ -24,6 +24,7 @@ from eduguard.commands.shared import (
     settings_of,
 )
 from eduguard.errors import FAILED, LEFT, EduguardError
+from eduguard.plurals import amount
 from eduguard.settings import Settings
 from eduguard.terminal import ask, is_answering, one_at_a_time, print_note, print_step, record
 
@@ -247,10 +248,10 @@ def _print_outcomes(outcomes: "list[Outcome]", failures: list[EduguardError]) ->
     for note in islice(notes, _MOST_ITEMS):
         print_note(note)
     if len(notes) > _MOST_ITEMS:
-        print_note(f"... and {len(notes) - _MOST_ITEMS} more notes of this kind")
+        print_note(f"... and {amount(len(notes) - _MOST_ITEMS, 'more note')} of this kind")
     for outcome in outcomes:
         if outcome.miscounted:
-            difference = f"{abs(outcome.miscounted)} faces {'more' if outcome.miscounted > 0 else 'fewer'}"
+            difference = f"{amount(abs(outcome.miscounted), 'face')} {'more' if outcome.miscounted > 0 else 'fewer'}"
             print_note(
                 f"{outcome.place.collection} listed {difference} than it counts; it is changing: run this again later"
             )

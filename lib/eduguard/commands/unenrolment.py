@@ -12,6 +12,7 @@ from eduguard.commands.shared import COLLECTION, JSON, WAIT, places_of, settings
 from eduguard.commands.words import Command
 from eduguard.errors import EduguardError, UsageError
 from eduguard.identifiers import is_student_id
+from eduguard.plurals import amount
 from eduguard.schools import check_students
 from eduguard.terminal import ask, print_note, print_step, record
 
@@ -104,7 +105,7 @@ def _remove_from_copies(database: "Database", names: Sequence[str], student: str
     with lock.hold_lock(database):
         removed = {name: remove_from_copy(database.aside(name), student) for name in names}
     for name, rows in removed.items():
-        print_step("unenrol", f"{student}: {rows} rows removed in {name}")
+        print_step("unenrol", f"{student}: {amount(rows, 'row')} removed in {name}")
     return removed
 
 

@@ -17,9 +17,10 @@ EXAMPLES = {"version": "inv version"}
 @task(help={"json": JSON})
 def version(c: Context, json: bool = False) -> None:
     """Show the versions of EduGuard DB, of Python and of the target's PostgreSQL; nothing is started."""
-    print_step("eduguard-db", version_of("eduguard-db"))
-    print_step("Python", platform.python_version())
-    record({"eduguard_db": version_of("eduguard-db"), "python": platform.python_version()})
+    ours, python = version_of("eduguard-db"), platform.python_version()
+    print_step("eduguard", ours)
+    print_step("Python", python)
+    record({"eduguard_db": ours, "python": python})
     settings = settings_of(c)
     server, problem = _ask_server(settings)
     print_step("PostgreSQL", f"{server or problem} (target {settings.target.name})")

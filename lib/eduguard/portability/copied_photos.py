@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from eduguard.aws import Bucket, StoredObject
 from eduguard.errors import EduguardError
 from eduguard.identifiers import PHOTOS
+from eduguard.plurals import amount
 from eduguard.portability.reindexing import read_keys
 from eduguard.schools import Place, Scope
 from eduguard.settings import Target
@@ -37,7 +38,7 @@ class CopyPlan:
         replacing = f", {len(self.replaced):,} in place of another" if self.replaced else ""
         missing = f", {len(self.missing):,} that the source lacks" if self.missing else ""
         same = f"{self.unchanged:,} the same on both sides"
-        return f"{len(self.keys):,} photos ({self.size / 1e6:,.1f} MB) {done}, {same}{replacing}{missing}"
+        return f"{amount(len(self.keys), 'photo')} ({self.size / 1e6:,.1f} MB) {done}, {same}{replacing}{missing}"
 
 
 def check_other_bucket(source: Target, target: Target) -> None:
@@ -125,7 +126,7 @@ def copy_photos(
     if again.keys or again.missing:
         differ = [*again.keys, *again.missing]
         raise EduguardError(
-            f"{len(differ)} of {len(plan.keys)} photos differ after they were copied: {', '.join(differ[:_SHOWN])}",
+            f"{len(differ)} of {amount(len(plan.keys), 'photo')} not as in the source: {', '.join(differ[:_SHOWN])}",
             hint="Somebody changes them meanwhile: run the same command again.",
         )
 

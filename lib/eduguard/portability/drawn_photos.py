@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from eduguard.aws import Bucket
 from eduguard.identifiers import PHOTOS, split_external_image_id
+from eduguard.plurals import amount
 from eduguard.portability.generation.drawing.face import Colour, Light, Pose
 from eduguard.portability.generation.portraits import read_groups
 from eduguard.portability.reindexing import read_keys
@@ -54,7 +55,7 @@ class DrawingPlan:
     def summary(self, *, done: str) -> str:
         """Return the counts as one line."""
         replacing = f", {len(self.others):,} in place of photos that were not drawn" if self.others else ""
-        return f"{len(self.faces):,} portraits {done}, {self.drawn:,} were there{replacing}"
+        return f"{amount(len(self.faces), 'portrait')} {done}, {self.drawn:,} were there{replacing}"
 
 
 def read_portraits(conn: "Connection", places: Iterable[Place]) -> list[Portrait]:

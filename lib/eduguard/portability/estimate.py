@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from eduguard.aws import MOST_AT_ONCE
+from eduguard.plurals import describe_time
 from eduguard.settings import Settings
 
 PRICES_OF = "2025-12-03"
@@ -71,14 +72,6 @@ def price_calls(calls: int) -> float:
         price += min(left, size) * each
         left -= min(left, size)
     return price + left * _REST
-
-
-def describe_time(seconds: float) -> str:
-    """Return a time in words, such as 4 min 15 s."""
-    whole = math.ceil(seconds)
-    hours, minutes = whole // 3600, whole // 60 % 60
-    parts = ((hours, "h"), (minutes, "min"), (whole % 60, "s"))
-    return " ".join(f"{count} {unit}" for count, unit in parts if count) or "0 s"
 
 
 def pace_of(settings: Settings) -> float | None:

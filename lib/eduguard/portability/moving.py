@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from eduguard import schools
 from eduguard.aws import Collection, CollectionState, Face, read_faces
 from eduguard.errors import EduguardError
+from eduguard.plurals import amount
 from eduguard.portability.switch import switch_collection
 from eduguard.settings import Target
 from eduguard.sync import count_place
@@ -80,7 +81,7 @@ def check_empty_but_for(collection: Collection, wanted: Mapping[str, str]) -> No
     if strange:
         named = ", ".join(face.external_image_id or face.face_id for face in strange[:_SHOWN])
         raise EduguardError(
-            f"{collection.name} has {len(strange)} faces that are of none of the photos: {named}",
+            f"{collection.name} has {amount(len(strange), 'face')} of none of the photos: {named}",
             hint="Choose a new name for --into: the collection is made.",
         )
 
@@ -113,7 +114,7 @@ def find_problem(faces: Sequence[Face], wanted: Mapping[str, str], *, counted: i
     }
     found = [f"{len(names)} {what} ({', '.join(names[:_SHOWN])})" for what, names in problems.items() if names]
     if not found and counted != len(faces):
-        found = [f"it counts {counted} faces and lists {len(faces)}"]
+        found = [f"it counts {amount(counted, 'face')} and lists {len(faces)}"]
     return "; ".join(found)
 
 

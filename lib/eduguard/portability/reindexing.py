@@ -10,6 +10,7 @@ from eduguard import schools
 from eduguard.aws import AnswerLostError, FaceRefusedError
 from eduguard.errors import EduguardError
 from eduguard.identifiers import PLACEHOLDER, external_image_id, split_external_image_id, split_photo_key
+from eduguard.plurals import amount
 from eduguard.schools import OF_SCOPE, Scope
 from eduguard.students import Faces, Place, Storage, index_stored, list_face_ids
 from eduguard.sync import read_rows
@@ -81,7 +82,7 @@ class Reindexed:
         """Return the counts as one line."""
         there = self.plan.photos - len(self.plan.to_index) - len(self.plan.lost)
         more = f", {len(self.findings)} to look at" if self.findings else ""
-        return f"{self.plan.place.collection}: {self.indexed} faces indexed, {there} were there{more}"
+        return f"{self.plan.place.collection}: {amount(self.indexed, 'face')} indexed, {there} were there{more}"
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -205,7 +206,7 @@ def index_missing(
                 pass
     except EduguardError as error:
         raise EduguardError(
-            f"{len(made)} of {len(plan.to_index)} faces were indexed, then this stopped: {error.message}",
+            f"{len(made)} of {amount(len(plan.to_index), 'face')} indexed, then this stopped: {error.message}",
             hint=" ".join(filter(None, [error.hint, "`inv reindex` goes on where it stopped."])),
         ) from error
     _check_listed(made, storage)
@@ -234,7 +235,7 @@ def _check_listed(made: Iterable[Place], storage: Storage) -> None:
     if waiting:
         named = ", ".join(each.name for each in waiting[:_SHOWN])
         raise EduguardError(
-            f"Collection {storage.collection.name} does not list {len(waiting)} faces that were indexed: {named}",
+            f"Collection {storage.collection.name} does not list {amount(len(waiting), 'indexed face')}: {named}",
             hint="Run `inv reindex` again: it makes what is missing then.",
         )
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from eduguard.errors import EduguardError
+from eduguard.plurals import amount
 from eduguard.schools import OF_SCOPE, Place, Scope
 from eduguard.synced import remember
 
@@ -51,7 +52,7 @@ def switch_collection(conn: "Connection", old: Place, new: str, face_ids: Mappin
         ((unequal,),) = conn.execute(_UNEQUAL, parameters).fetchall()
         if unequal:
             raise EduguardError(
-                f"{unequal} photos were enrolled or removed while {new} was made: nothing was switched",
+                f"{amount(unequal, 'photo')} enrolled or removed while {new} was made: nothing was switched",
                 hint="Run the same command again: it indexes what is missing, and switches then.",
             )
         conn.execute(_WRITE)

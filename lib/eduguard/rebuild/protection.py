@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from eduguard.errors import EduguardError
+from eduguard.plurals import amount
 from eduguard.postgres import Database, connect, read_value
 from eduguard.rebuild.mark import Mark, Written, read_mark, read_written
 from eduguard.settings import Target
@@ -225,7 +226,7 @@ def _describe(state: DatabaseState, database: Database) -> str:
     largest = sorted(filled, key=lambda table: -filled[table])[:4]
     listed = ", ".join(f"{table} {filled[table]:,}" for table in largest) or "no rows"
     rest = f" and {len(filled) - len(largest)} more" if len(filled) > len(largest) else ""
-    return f"database {database.name} on {state.server} ({sum(filled.values()):,} rows: {listed}{rest})"
+    return f"database {database.name} on {state.server} ({amount(sum(filled.values()), 'row')}: {listed}{rest})"
 
 
 def _server(conn: "Connection") -> str:

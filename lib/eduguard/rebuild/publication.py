@@ -13,6 +13,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from eduguard.errors import EduguardError
+from eduguard.plurals import amount
 from eduguard.postgres import Database, connect, create_as, execute_for, exists, read_value
 from eduguard.postgres.sessions import Session, kept_out, unheard
 from eduguard.rebuild import clones, templates
@@ -48,7 +49,7 @@ class Swap:
 
     def summary(self) -> str:
         """Return the pause, the sessions ended and what is live now as the end of a line."""
-        ended = f", {len(self.ended)} sessions ended: {', '.join(map(str, self.ended))}" if self.ended else ""
+        ended = f", {amount(len(self.ended), 'session')} ended: {', '.join(map(str, self.ended))}" if self.ended else ""
         return f" ({self.live}; {1000 * self.pause:.1f} ms in which nobody could connect{ended})"
 
     def as_json(self) -> dict[str, Any]:
@@ -217,7 +218,7 @@ def _read_made(conn: "Connection", database: Database) -> Properties:
 
 def _describe(conn: "Connection", mark: Mark | None) -> str:
     made = f"made {mark.created_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC by `{mark.command}`, " if mark else ""
-    return f"{made}{sum(count_rows(conn).values()):,} rows"
+    return f"{made}{amount(sum(count_rows(conn).values()), 'row')}"
 
 
 def _note_written(previous: Database, before: Written, note: Note) -> None:
@@ -229,8 +230,8 @@ def _note_written(previous: Database, before: Written, note: Note) -> None:
         if any(since):
             inserted, updated, deleted = since
             note(
-                f"{previous.name}: {table} was written to meanwhile: {inserted} rows inserted, {updated} updated, "
-                f"{deleted} deleted; what is live now lacks them"
+                f"{previous.name}: {table} was written to meanwhile: {amount(inserted, 'row')} inserted, "
+                f"{updated} updated, {deleted} deleted; what is live now lacks them"
             )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from eduguard.errors import EduguardError, suggest
 from eduguard.identifiers import PLACEHOLDER
+from eduguard.plurals import amount
 from eduguard.students.class_photos import Held, Likeness, Sighting, Stranger
 from eduguard.students.pictures import Picture
 
@@ -225,7 +226,7 @@ def summarise_attendance(report: Mapping[str, Any]) -> str:
     line = f"{report['session']}: {report['present']} present, {report['absent']} absent"
     if "faces" not in report:
         return line
-    done = f"{report['changed']} rows changed" if report["changed"] else "nothing changed"
+    done = f"{amount(report['changed'], 'row')} changed" if report["changed"] else "nothing changed"
     rest = Counter(str(face["reason"]) for face in report["not_counted"])
     counts = "".join(f", {count} {reason}" for reason, count in sorted(rest.items()))
-    return f"{line}; {report['faces']} faces{counts}; {done}"
+    return f"{line}; {amount(report['faces'], 'face')}{counts}; {done}"

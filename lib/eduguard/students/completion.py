@@ -13,6 +13,7 @@ from eduguard.aws import LARGEST_IMAGE, Collection, FaceRefusedError, IndexedFac
 from eduguard.errors import EduguardError
 from eduguard.identifiers import external_image_id, photo_key, split_external_image_id
 from eduguard.jpeg import fit_picture
+from eduguard.plurals import amount
 from eduguard.students.pictures import LARGEST_OBJECT, Picture
 from eduguard.students.storage import Storage
 
@@ -101,8 +102,8 @@ def summarise_work(places: Iterable[Place]) -> str:
     counts = Counter(what for place in found for what in place.missing)
     searches = sum(place.is_searched for place in found)
     return (
-        f"{len(found)} photos: {counts['photo']} to upload, {searches} to search for, {counts['face']} to index, "
-        f"{counts['row'] + counts['link']} rows to write"
+        f"{amount(len(found), 'photo')}: {counts['photo']} to upload, {searches} to search for, "
+        f"{counts['face']} to index, {amount(counts['row'] + counts['link'], 'row')} to write"
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from eduguard.aws import Bucket, FaceRefusedError
 from eduguard.errors import EduguardError
 from eduguard.identifiers import photo_key, photos_prefix, split_external_image_id, split_photo_key
+from eduguard.plurals import amount
 from eduguard.students.completion import Caution, Faces, Place, Tell, choose_face, complete, list_face_ids
 from eduguard.students.photos import check_keys
 from eduguard.students.pictures import Picture, read_picture
@@ -241,9 +242,8 @@ def summarise(enrolments: Sequence[Enrolment]) -> str:
     by: dict[str, list[Enrolment]] = {}
     for each in enrolments:
         by.setdefault(each.outcome, []).append(each)
-    line = (
-        f"{len(enrolments)} photos: {len(by.get('enrolled', []))} enrolled, {len(by.get('known', []))} enrolled already"
-    )
+    made, known = len(by.get("enrolled", [])), len(by.get("known", []))
+    line = f"{amount(len(enrolments), 'photo')}: {made} enrolled, {known} enrolled already"
     if completed := by.get("completed", []):
         line += f", {len(completed)} completed"
     if refused := by.get("refused", []):

@@ -12,6 +12,7 @@ from eduguard.aws import JPEG, Bucket, Content
 from eduguard.errors import EduguardError
 from eduguard.identifiers import KEY_FORM, PHOTOS, split_photo_key
 from eduguard.jpeg import read_size
+from eduguard.plurals import amount
 from eduguard.students.pictures import SMALLEST_SIDE, marks_of
 from eduguard.students.private_files import write_inside
 
@@ -44,7 +45,7 @@ class PhotoReport:
     def summary(self) -> str:
         """Return the counts as one line."""
         return (
-            f"{self.photos} photos of rows: {len(self.missing)} missing, {len(self.extra)} extra, "
+            f"{amount(self.photos, 'photo')} of rows: {len(self.missing)} missing, {len(self.extra)} extra, "
             f"{len(self.wrong_type)} of the wrong type, {len(self.too_small)} too small, {len(self.damaged)} damaged"
         )
 
@@ -74,7 +75,7 @@ class CopyPlan:
         """Return the counts as one line."""
         replacing = f", {len(self.replaced)} in place of another" if self.replaced else ""
         strange = f", {len(self.passed_over)} that are not students' photos passed over" if self.passed_over else ""
-        return f"{len(self.keys)} photos {done}, {self.unchanged} the same on both sides{replacing}{strange}"
+        return f"{amount(len(self.keys), 'photo')} {done}, {self.unchanged} the same on both sides{replacing}{strange}"
 
 
 def check_photos(conn: "Connection", bucket: Bucket) -> PhotoReport:
@@ -124,8 +125,9 @@ def check_keys(keys: Iterable[str]) -> None:
     """Refuse keys that are not safe relative paths of JPEG files, by name."""
     unsafe = sorted({key for key in keys if not is_safe_key(key)})
     if unsafe:
+        problem = amount(len(unsafe), "key cannot be a file", "keys cannot be files")
         raise EduguardError(
-            f"{len(unsafe)} keys cannot be files: {', '.join(map(ascii, unsafe[:_SHOWN]))}",
+            f"{problem}: {', '.join(map(ascii, unsafe[:_SHOWN]))}",
             hint=f"Photos are named {KEY_FORM}, without `..` and without a leading slash.",
         )
 
@@ -194,7 +196,7 @@ def pull(plan: CopyPlan, folder: Path, bucket: Bucket, *, advance: Callable[[], 
         damaged = [key for key, is_damaged in zip(plan.keys, threads.map(copy, plan.keys), strict=True) if is_damaged]
     if damaged:
         raise EduguardError(
-            f"{len(damaged)} photos are damaged in bucket {bucket.name} and were not pulled: {', '.join(damaged)}",
+            f"{amount(len(damaged), 'damaged photo')} in bucket {bucket.name} not pulled: {', '.join(damaged)}",
             hint="`inv photos push FOLDER` puts the photos of a folder in their place.",
         )
 

@@ -1,7 +1,7 @@
 """Enrol the sample photos: put each into the bucket and index its one face; their rows are in the fixtures."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +9,7 @@ from pathlib import Path
 from eduguard.aws import Bucket, FaceRefusedError
 from eduguard.errors import EduguardError
 from eduguard.identifiers import KEY_FORM, PHOTOS, external_image_id, photo_key, split_photo_key
+from eduguard.plurals import amount
 from eduguard.students.completion import Caution, Place, choose_face, complete, list_face_ids
 from eduguard.students.pictures import read_picture
 from eduguard.students.storage import Note, Storage, prepare_storage
@@ -55,8 +56,8 @@ class SamplesReport:
     def summary(self) -> str:
         """Return the counts as one line."""
         if not self.uploaded and not self.indexed and not self.changed:
-            return f"{self.photos} photos: all in the bucket and in the collection already"
-        return f"{self.photos} photos: {self.uploaded} uploaded, {self.indexed} faces indexed"
+            return f"{amount(self.photos, 'photo')}: all in the bucket and in the collection already"
+        return f"{amount(self.photos, 'photo')}: {self.uploaded} uploaded, {amount(self.indexed, 'face')} indexed"
 
 
 def find_photos(folder: Path) -> tuple[FolderPhoto, ...]:
@@ -83,7 +84,14 @@ def _photo(folder: Path, file: Path) -> FolderPhoto | None:
     return FolderPhoto(student_id=parts[0], number=parts[1], file=file) if parts else None
 
 
-def enrol_samples(photos: Sequence[FolderPhoto], *, storage: Storage, caution: Caution, note: Note) -> SamplesReport:
+def enrol_samples(
+    photos: Sequence[FolderPhoto],
+    *,
+    storage: Storage,
+    caution: Caution,
+    note: Note,
+    advance: Callable[[], None] = lambda: None,
+) -> SamplesReport:
     """Upload and index what is missing; a second run changes nothing.
 
     Args:
@@ -91,6 +99,7 @@ def enrol_samples(photos: Sequence[FolderPhoto], *, storage: Storage, caution: C
         storage: its bucket and its collection are created if they do not exist.
         caution: which faces are refused.
         note: prints what cannot be known of the bucket.
+        advance: is called after each photo.
 
     Raises:
         EduguardError: for a bucket that is not private. After all others are enrolled: naming each photo that was
@@ -118,8 +127,11 @@ def enrol_samples(photos: Sequence[FolderPhoto], *, storage: Storage, caution: C
             return EduguardError(f"{photo.file}: {error.message}", hint=error.hint)
         return place
 
+    done = []
     with ThreadPoolExecutor(_AT_ONCE) as threads:
-        done = list(threads.map(enrol, photos))
+        for place in threads.map(enrol, photos):
+            done.append(place)
+            advance()
     missing = Counter(what for place in done if isinstance(place, Place) for what in place.missing)
     changed = [photo for photo, place in zip(photos, done, strict=True) if place is None]
     report = SamplesReport(photos=len(photos), uploaded=missing["photo"], indexed=missing["face"], changed=len(changed))

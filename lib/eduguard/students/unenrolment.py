@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from eduguard.aws import Collection, read_faces
 from eduguard.identifiers import PLACEHOLDER, photos_prefix, split_external_image_id
+from eduguard.plurals import amount
 from eduguard.students.completion import Tell
 from eduguard.students.storage import Storage
 
@@ -29,8 +30,8 @@ class Traces:
 
     def counts(self) -> str:
         """Return the counts as one line."""
-        user = ", 1 user" if self.user else ""
-        return f"{len(self.faces)} faces, {len(self.photos)} photos, {len(self.rows)} rows{user}"
+        counts = {"face": len(self.faces), "photo": len(self.photos), "row": len(self.rows)}
+        return ", ".join([*(amount(number, noun) for noun, number in counts.items()), *["1 user"] * bool(self.user)])
 
     def __str__(self) -> str:
         groups = (

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from eduguard.aws import Collection, Face
 from eduguard.errors import EduguardError
 from eduguard.identifiers import PLACEHOLDER, split_external_image_id
+from eduguard.plurals import amount
 
 _NOT_FOUND = "FACE_NOT_FOUND"  # also said of a face that was indexed some hundred milliseconds ago
 _LONGEST_USER = 128  # characters (Rekognition API reference, CreateUser)
@@ -30,7 +31,8 @@ class UserPlan:
     def summary(self, *, refused: int = 0) -> str:
         """Return the counts as one line."""
         faces = sum(len(face_ids) for _, face_ids in self.missing)
-        return f"{faces - refused} faces given to {len(self.missing)} users, {self.unchanged} unchanged"
+        given = f"{amount(faces - refused, 'face')} given to {amount(len(self.missing), 'user')}"
+        return f"{given}, {self.unchanged} unchanged"
 
 
 def find_mixed(faces: Iterable[Face]) -> list[Face]:
@@ -101,7 +103,7 @@ def apply_users(collection: Collection, plan: UserPlan) -> str:
 def _mixed(collection: Collection, plan: UserPlan) -> EduguardError:
     face = plan.mixed[0]
     return EduguardError(
-        f"{plan.summary()}; {len(plan.mixed)} faces belong to the user of another student: {name_mixed(plan.mixed)}",
+        f"{plan.summary()}; {amount(len(plan.mixed), 'face')} of the user of another student: {name_mixed(plan.mixed)}",
         hint="These users are not believed. Take each face away, then run `inv sync-faces --users`: "
         f"aws rekognition disassociate-faces --collection-id {collection.name} --user-id {face.user_id} "
         f"--face-ids {face.face_id}",

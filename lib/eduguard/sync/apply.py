@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from eduguard.aws import PAGE_SIZE, Collection, Face
 from eduguard.errors import EduguardError
 from eduguard.identifiers import PLACEHOLDER, photo_key, split_external_image_id
+from eduguard.plurals import amount
 from eduguard.sync.plan import Plan
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def apply_plan(conn: "Connection", plan: Plan) -> None:
             stale = plan.changed - _write(conn, plan)
             if stale:
                 raise EduguardError(
-                    f"The plan is stale: {stale} of {plan.changed} rows changed meanwhile",
+                    f"The plan is stale: {stale} of {amount(plan.changed, 'row')} changed meanwhile",
                     hint="Nothing was written; run `inv sync-faces` again.",
                 )
     except UniqueViolation as error:

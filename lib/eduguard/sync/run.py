@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from eduguard.aws import Collection, begin_listing, read_listing
 from eduguard.errors import EduguardError
+from eduguard.plurals import amount
 from eduguard.progress import Progress
 from eduguard.schools import Place, Scope
 from eduguard.sync import apply
@@ -107,7 +108,7 @@ def run(
         show(plan)
         if options.dry_run:
             return outcome
-        _confirm_collection(plan, trust, options, collection.name, f"{arn} has {listed} faces", ask)
+        _confirm_collection(plan, trust, options, collection.name, f"{arn} has {amount(listed, 'face')}", ask)
     apply.apply_plan(conn, plan)
     notes = trust.notes if remember(conn, place, arn) else (*trust.notes, FORGETFUL)
     adopted = apply.adopt_orphans(conn, plan) if options.adopt else []
@@ -119,7 +120,7 @@ def run(
     if plan.changed or adopted or pruned:
         left = compare(conn, scope, unlink_missing=options.unlink_missing).changed
         if left:
-            raise EduguardError(f"{left} rows changed while they were synced", hint="Run `inv sync-faces` again.")
+            raise EduguardError(f"{amount(left, 'row')} changed during the sync", hint="Run `inv sync-faces` again.")
     return replace(outcome, applied=True, adopted=len(adopted), pruned=pruned, notes=notes)
 
 
@@ -141,7 +142,7 @@ def _require_name(ask: Ask, name: str, options: Options, problem: str, hint: str
 
 def _confirm_prune(count: int, listed: int, name: str, options: Options, ask: Ask) -> None:
     """Ask before faces are deleted: for the collection's name where they are so many that rows are probably missing."""
-    problem = f"{count} {options.prune} were not deleted from {name}: {count} of its {listed} faces"
+    problem = f"{count} {options.prune} were not deleted from {name}: {count} of its {amount(listed, 'face')}"
     if is_mass_share(count, listed):
         hint = f"The FaceIds are written. If all rows are in this database, pass --confirm-collection {name}"
         _require_name(ask, name, options, problem, hint)

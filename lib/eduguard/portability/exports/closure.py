@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from eduguard.errors import EduguardError, suggest
+from eduguard.plurals import amount
 from eduguard.portability.exports.rules import Rules
 from eduguard.portability.exports.schema import Reference, Schema, Table
 from eduguard.schools import check_students, find_students
@@ -216,7 +217,7 @@ def _find_students(conn: "Connection", scope: Scope) -> frozenset[str]:
 
 def describe(selection: Selection, scope: Scope, rows: Mapping[str, int]) -> str:
     """Return how many rows leave, and whose, as the middle of a line."""
-    total = f"{sum(rows.values()):,} rows in {len(rows)} tables"
+    total = f"{amount(sum(rows.values()), 'row')} in {amount(len(rows), 'table')}"
     if selection.is_all:
         return f"all {total}"
-    return f"{selection.students:,} students{scope} and what they need: {total}"
+    return f"{amount(selection.students, 'student')}{scope} and what they need: {total}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from eduguard.errors import EduguardError, suggest
 from eduguard.identifiers import PLACEHOLDER
+from eduguard.plurals import amount
 from eduguard.portability.exports.rules import CLEAR, CONSTANT, JSON, KEEP, KEY, PHOTO, Rule, Rules
 from eduguard.portability.exports.rules import PLACEHOLDER as PLACEHOLDER_RULE
 from eduguard.portability.exports.schema import Column, Schema, Table, UniqueKey
@@ -42,7 +43,7 @@ class Coverage:
         """Return the counts as one line."""
         found = [rule.name for columns in self.decided.values() for rule in columns.values()]
         kept = found.count(KEEP)
-        counts = f"{len(self.schema)} tables, {len(found) + len(self.missing)} columns"
+        counts = f"{amount(len(self.schema), 'table')}, {amount(len(found) + len(self.missing), 'column')}"
         without = f"{len(self.missing)} without a rule" if self.missing else "all have a rule"
         return f"{counts}: {len(found) - kept} personal, {kept} kept, {without}"
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from eduguard import migrations
 from eduguard.errors import EduguardError
 from eduguard.fixtures import afterwards, catalogue, resting_keys
+from eduguard.plurals import amount
 from eduguard.portability.exports.manifest import Manifest, TableFile
 from eduguard.portability.exports.schema import read_schema
 from eduguard.postgres import Database, connect
@@ -78,4 +79,4 @@ def _copy(conn: "Connection", path: Path, name: object, file: TableFile) -> None
             hint="The live database was not changed. Export again with a rule that the table's constraints allow.",
         ) from None
     if cursor.rowcount != file.rows:
-        raise EduguardError(f"{path}: {cursor.rowcount:,} rows, and the manifest says {file.rows:,}")
+        raise EduguardError(f"{path}: {amount(cursor.rowcount, 'row')}, and the manifest says {file.rows:,}")

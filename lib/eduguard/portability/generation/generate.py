@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from eduguard.errors import EduguardError
+from eduguard.plurals import amount
 from eduguard.portability.generation.people import MOST_SCHOOLS, MOST_STUDENTS
 from eduguard.portability.generation.portraits import draw_portraits
 from eduguard.portability.generation.school import School, make_school
@@ -43,7 +44,7 @@ class World:
             raise EduguardError(f"--schools {self.schools}: it is from 1 to {MOST_SCHOOLS}")
         if not self.schools <= self.students <= self.schools * MOST_STUDENTS:
             raise EduguardError(
-                f"--students {self.students} in {self.schools} school{'s' * (self.schools > 1)}: it is from "
+                f"--students {self.students} in {amount(self.schools, 'school')}: it is from "
                 f"{self.schools} to {self.schools * MOST_STUDENTS:,}",
                 hint=f"Each school has from 1 to {MOST_STUDENTS:,} students, so that everybody has a RUT of their own.",
             )

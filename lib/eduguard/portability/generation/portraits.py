@@ -10,6 +10,7 @@ from pathlib import Path
 from time import monotonic
 
 from eduguard.identifiers import photo_key
+from eduguard.plurals import amount
 from eduguard.portability.generation.dice import below, stream
 from eduguard.portability.generation.school import School
 
@@ -62,7 +63,7 @@ def draw_portraits(
         began, trial = monotonic(), faces[: 2 * workers]
         drawn = list(threads.map(draw_anybody, trial))
         seconds = (monotonic() - began) / len(trial) * len(faces)
-        note(f"photos: {len(faces):,} faces to draw, about {max(1, round(seconds)):,} s")
+        note(f"photos: {amount(len(faces), 'face')} to draw, about {max(1, round(seconds)):,} s")
         advance = begin(len(faces))
         for face, content in zip(faces, chain(drawn, threads.map(draw_anybody, faces[len(trial) :])), strict=True):
             yield from _write(folder, students[face], content)

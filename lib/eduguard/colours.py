@@ -1,0 +1,65 @@
+"""Colour and weight on a terminal; nothing elsewhere, so that what is piped, logged or compared stays plain text."""
+
+import os
+import re
+from typing import TextIO
+
+_SGR = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+# A number that is not part of a name, a path, a version or a time: `24 photos`, not `student-001` and not `08:30`.
+_NUMBER = re.compile(r"(?<![\w./:#-])\d[\d,]*(?:\.\d+)?(?![\w/:#-]|\.\w)")
+_ERROR = "error: "
+_COMMAND = re.compile(r"`[^`\n]+`")
+_SIGNS = {
+    "+": "green",
+    "*": "yellow",
+    "-": "red",
+    "!": "red",
+    "=": "dim",
+    "ok": "green",
+    "drift": "yellow",
+    "broken": "red",
+}
+
+
+def is_live(stream: TextIO) -> bool:
+    """Say whether somebody looks at a stream: it is a terminal, and not that of a build server (CI is set there)."""
+    return stream.isatty() and not os.environ.get("CI")
+
+
+def has_cursor(stream: TextIO) -> bool:
+    """Say whether somebody looks at a stream, and its lines can be drawn again."""
+    return is_live(stream) and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def is_coloured(stream: TextIO) -> bool:
+    """Say whether somebody looks at a stream, it shows colour, and nobody has asked for none (no-color.org)."""
+    return has_cursor(stream) and not os.environ.get("NO_COLOR")
+
+
+def paint(text: str, *styles: str) -> str:
+    """Return text in styles, such as bold or red."""
+    return f"\033[{';'.join(_SGR[style] for style in styles)}m{text}\033[0m"
+
+
+def emphasise(text: str) -> str:
+    """Return the text of a step with its first sign, its numbers and its commands painted."""
+    sign, space, rest = text.partition(" ")
+    style = _SIGNS.get(sign)
+    painted = _COMMAND.sub(lambda found: paint(found[0], "cyan"), rest if style else text)
+    painted = "".join(_weigh(part) for part in re.split(r"(\033\[36m.*?\033\[0m)", painted))
+    return f"{paint(sign, 'bold', style)}{space}{painted}" if style else painted
+
+
+def emphasise_failure(message: str) -> str:
+    """Return the message of a failure: the line that says what failed and where stands out."""
+    return "\n".join(map(_emphasise_line, message.split("\n")))
+
+
+def _emphasise_line(line: str) -> str:
+    if line.startswith(_ERROR):
+        return f"{paint(_ERROR.rstrip(), 'bold', 'red')} {paint(line.removeprefix(_ERROR), 'bold')}"
+    return _COMMAND.sub(lambda found: paint(found[0], "cyan"), line)
+
+
+def _weigh(part: str) -> str:
+    return part if part.startswith("\033") else _NUMBER.sub(lambda found: paint(found[0], "bold"), part)
