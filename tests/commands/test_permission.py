@@ -204,6 +204,7 @@ CASES = [
     Case("attendance take class-1b-lenguaje PHOTO", OWN),
     Case("bench", READ),
     Case("doctor", READ),
+    Case("doctor --fix --yes", OWN),
     Case("down", READ),
     Case("env", READ),
     Case("enrol --yes", CHANGE, is_own=True),

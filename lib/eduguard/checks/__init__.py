@@ -1,6 +1,7 @@
 """Look at everything and say what is wrong: doctor, status, verify. Read-only."""
 
-from eduguard.checks.doctor import BROKEN, DRIFT, OK, Finding, examine, worst
+from eduguard.checks.doctor import examine
+from eduguard.checks.findings import BROKEN, DRIFT, OK, Command, Finding, worst
 from eduguard.checks.iam import iam_policies
 from eduguard.checks.overview import summarise
 from eduguard.checks.readiness import find_missing
@@ -11,6 +12,7 @@ __all__ = [
     "BROKEN",
     "DRIFT",
     "OK",
+    "Command",
     "Finding",
     "examine",
     "find_incomplete",

@@ -1,6 +1,9 @@
 """The commands that look and change nothing: status, doctor, verify."""
 
+import sys
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from invoke.context import Context
 from invoke.exceptions import Exit
@@ -8,7 +11,11 @@ from invoke.tasks import task
 
 from eduguard.commands.shared import COLLECTION, JSON, SCHOOL, settings_of
 from eduguard.errors import EduguardError
-from eduguard.terminal import print_json, print_step, print_table
+from eduguard.settings import Settings
+from eduguard.terminal import print_json, print_note, print_step, print_table
+
+if TYPE_CHECKING:
+    from eduguard.checks import Finding
 
 _NOT_VERIFIED = 2  # of `inv full`: the new database is published, and photos are not recognised
 
@@ -38,6 +45,8 @@ def status(c: Context, json: bool = False, verbose: bool = False, collection: st
         "json": JSON,
         "iam": "print the least-privilege IAM policy of each job instead",
         "look-alikes": "search for every enrolled face among those of other students, a request each",
+        "fix": "show the commands that mend it, ask, run them, and look again",
+        "yes": "with --fix: run them without asking; they still ask their own questions",
     }
 )
 def doctor(
@@ -47,24 +56,45 @@ def doctor(
     json: bool = False,
     iam: bool = False,
     look_alikes: bool = False,
+    fix: bool = False,
+    yes: bool = False,
 ) -> None:
     """Say what is wrong, from credentials to photos, and which command mends it; exit 0 well, 2 drift, 1 broken."""
-    from eduguard.checks import BROKEN, DRIFT, OK, examine, iam_policies, worst
+    from eduguard.checks import BROKEN, DRIFT, OK, iam_policies, worst
     from eduguard.targets import target_identity
 
     settings = settings_of(c, collection, school)
     if iam:
         print_json(iam_policies(settings, target_identity(settings).account))
         return
+    findings, failures = _examine(settings, look_alikes=look_alikes, quiet=json), None
+    if fix and worst(findings) != OK:
+        from eduguard.commands.mending import agrees, plan_mending, run_commands
+
+        plan = plan_mending(findings, settings)
+        with redirect_stdout(sys.stderr) if json else nullcontext():
+            if agrees(plan, is_yes=yes):
+                failures = run_commands(plan.commands, {"collection": collection, "school": school})
+        if failures:
+            print_note("-- inv doctor")
+            findings = _examine(settings, look_alikes=look_alikes, quiet=json)
+    if json:
+        report = {"verdict": worst(findings), "findings": [asdict(finding) for finding in findings]}
+        print_json(report | ({} if failures is None else {"commands": failures}))
+    if code := {OK: 0, DRIFT: 2, BROKEN: 1}[worst(findings)]:
+        raise Exit(code=code)
+
+
+def _examine(settings: Settings, *, look_alikes: bool, quiet: bool) -> "list[Finding]":
+    """Return what was found, and print each finding as soon as it is known."""
+    from eduguard.checks import examine
+
     findings = []
     for finding in examine(settings, look_alikes=look_alikes):
         findings.append(finding)
-        if not json:
+        if not quiet:
             print_step("doctor", str(finding))
-    if json:
-        print_json({"verdict": worst(findings), "findings": [asdict(finding) for finding in findings]})
-    if code := {OK: 0, DRIFT: 2, BROKEN: 1}[worst(findings)]:
-        raise Exit(code=code)
+    return findings
 
 
 @task(
