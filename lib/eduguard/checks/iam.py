@@ -11,8 +11,8 @@ Statement = dict[str, Any]
 def iam_policies(settings: Settings, account: str) -> dict[str, Any]:
     """Return the least that each command needs, as IAM policies; commands that are not among them need nothing.
 
-    The actions are those of the service authorization reference of Rekognition and S3. The bucket must be there already:
-    no policy allows to create it.
+    The actions are those of the service authorization reference of Rekognition and S3. The bucket must be there: no
+    policy allows to create it.
     """
     target = settings.target
     prefix = f"arn:aws:rekognition:{target.region}:{account}:collection/"

@@ -32,12 +32,7 @@ def migrate(c: Context, next: bool = False, plan: bool = False, to: str = "", wa
     settings = settings_of(c, wait=wait)
     live, folder = chosen_database(settings), settings.migrations_folder
     if plan:
-        planned = migrations.plan(live, folder)
-        for line in (
-            *(f"{name} applied" for name in planned.applied),
-            *(f"{name} pending" for name in planned.pending),
-        ):
-            print_step("plan", line)
+        _print_plan(live, folder)
         return
     if not next and _make_missing(live, folder, to=to):
         return
@@ -47,6 +42,23 @@ def migrate(c: Context, next: bool = False, plan: bool = False, to: str = "", wa
     done = f"{len(applied)} applied, {applied[0]} to {applied[-1]}" if applied else "nothing is pending"
     kept = templates.keep_own(live, settings, inputs, seeded=False) if applied else ""
     print_step("migrate", f"{database.name}: {done}{kept}")
+
+
+def _print_plan(live: "Database", folder: Path) -> None:
+    """Print the state of each migration.
+
+    Raises:
+        EduguardError: after that, naming what is wrong and the way out.
+    """
+    from eduguard import migrations
+    from eduguard.rebuild import protection
+
+    for name, state in migrations.list_states(live, folder).items():
+        print_step("plan", f"{name} {state}")
+    if protection.inspect(live).exists:
+        migrations.plan(live, folder)
+    else:
+        print_note(f"{live.name} does not exist: `inv migrate` makes it, `inv full` makes it with its rows")
 
 
 def _make_missing(live: "Database", folder: Path, *, to: str) -> bool:
