@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from io import TextIOWrapper
 from shlex import quote
 from typing import Any
@@ -55,6 +55,18 @@ def answering() -> Iterator[Answer]:
         yield answer
     finally:
         _answers.clear()
+
+
+@contextmanager
+def printing_for_people() -> Iterator[None]:
+    """Let commands that run meanwhile print their lines, on stderr where the object is to be alone on stdout."""
+    kept = _answers.copy()
+    _answers.clear()
+    try:
+        with redirect_stdout(sys.stderr) if kept else nullcontext():
+            yield
+    finally:
+        _answers.extend(kept)
 
 
 def is_answering() -> bool:

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from eduguard.aws import CollectionState, Face, Identity
 from eduguard.checks import BROKEN, DRIFT, OK, Finding, worst
-from eduguard.checks.doctor import (
+from eduguard.checks.evidence import DatabaseFacts
+from eduguard.checks.findings import (
     compare_places,
     judge_clock,
     judge_collection,
@@ -14,7 +15,6 @@ from eduguard.checks.doctor import (
     judge_plan,
     judge_region,
 )
-from eduguard.checks.evidence import DatabaseFacts
 from eduguard.sync import FaceRow, pair_up, plan_sync
 
 IDS = st.sets(st.sampled_from([f"s-photo-{n}" for n in range(1, 6)]))

@@ -36,7 +36,10 @@ zle -N finish; bindkey '^T' finish
 CASES = [
     (["sta"], ["status"]),
     (["photos", "pu"], ["pull", "push"]),
-    (["photos", "check", "--"], ["--help", "--json"]),
+    (["photos.c"], ["photos.check", "photos.copy"]),
+    (["photos.pull", "seed_"], ["seed_data"]),
+    (["photos", "check", "--"], ["--accept", "--help", "--json", "--propose"]),
+    (["photos.check", "--j"], ["--json"]),
     (["status", "re"], ["rebuild", "reindex", "reset"]),
     (["photos", "pull", "seed_"], ["seed_data"]),
     (["enrol", "student-001", "READ"], ["README.md"]),

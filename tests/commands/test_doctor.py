@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from eduguard.checks.verification import disguise
-from eduguard.postgres import Database, connect
+from eduguard.commands.permission import TABLE
+from eduguard.postgres import Database, connect, execute_for
 
 PHOTOS = Path(__file__).parents[2] / "seed_data" / "photos"
 School = Any  # of conftest.py
@@ -111,7 +112,7 @@ def test_an_empty_collection_is_drift(inv: Inv, full: Database, cloud_client: Ca
         status, report = examine(inv, INVOKE_TARGETS_LOCAL_COLLECTION="empty")
         assert status == 2
         text = "arn:aws:rekognition:us-east-1:123456789012:collection/empty has no face"
-        assert (text, "inv reindex, then inv sync-faces --confirm-collection=empty") in found(report, "drift")
+        assert (text, "inv reindex, then inv sync-faces --confirm-collection empty") in found(report, "drift")
     finally:
         client.delete_collection(CollectionId="empty")
 
@@ -124,20 +125,7 @@ def test_pending_migrations_are_drift(inv: Inv, empty_database: Database, cloud_
 
 def test_the_policies_name_the_collection_and_nothing_wider(inv: Inv, full: Database) -> None:
     policies = json.loads(inv("doctor", "--iam").stdout)
-    copying = {"photos draw, photos copy", "photos copy --from this target"}
-    jobs = {
-        "sync",
-        "sync --prune",
-        "sync --users",
-        "enrol",
-        "reindex",
-        "unenrol",
-        "attendance",
-        "doctor",
-        "evaluate",
-        "report",
-    }
-    assert set(policies) == jobs | copying
+    assert {name.partition(" --")[0] for name in policies} < set(TABLE)
     wide = [
         action
         for policy in policies.values()
@@ -147,7 +135,7 @@ def test_the_policies_name_the_collection_and_nothing_wider(inv: Inv, full: Data
     ]
     # Those that the service authorization reference lists without a resource.
     assert sorted(set(wide)) == ["rekognition:CreateCollection", "rekognition:DetectFaces", "s3:ListAllMyBuckets"]
-    (statement,) = policies["sync"]["Statement"]
+    (statement,) = policies["sync-faces"]["Statement"]
     assert statement["Resource"] == [
         f"arn:aws:rekognition:us-east-1:123456789012:collection/{name}" for name in ("tests", "tests-2")
     ]
@@ -250,3 +238,92 @@ def test_faces_that_are_alike_across_students_are_named_when_asked_and_drawn_one
     assert "student-001-photo-1 and student-002-photo-8" not in text
     assert "pairs of drawn photos are alike" in text
     assert "inv unenrol STUDENT" in remedy
+
+
+def test_fix_shows_runs_and_looks_again(inv: Inv, full: Database) -> None:
+    inv("reset", "seed")
+    alone = inv("doctor", "--fix", check=False)
+    assert alone.returncode == 1
+    assert alone.stderr == (
+        "Commands that mend it:\n  inv sync-faces\nerror: Nothing was run: nobody was there to ask\n  inv doctor --fix --yes\n"
+    )
+    assert examine(inv)[0] == 2
+    narrow = inv("doctor", "--fix", "--yes", "--school", "school-002")
+    assert "school-001" not in narrow.stdout
+    assert "school-002: 6 rows hold the FaceId of their face" in narrow.stdout
+    status, report = examine(inv, "--fix", "--yes", INVOKE_TARGETS_LOCAL_PROTECTION="refuse")
+    assert (status, report["verdict"], report["commands"]) == (0, "ok", {"inv sync-faces": None})
+    again = inv("doctor", "--fix")
+    assert (again.stderr, "drift" in again.stdout) == ("", False)
+
+
+def test_fix_runs_nothing_that_the_protection_forbids(inv: Inv, database: Database, cloud_endpoint: str) -> None:
+    for level in ("confirm", "refuse"):
+        done = inv("doctor", "--fix", "--yes", check=False, INVOKE_TARGETS_LOCAL_PROTECTION=level)
+        assert done.returncode == 1
+        assert "Not run, because they change what the target protects:\n  inv full\n" in done.stderr
+        assert "Commands that mend it" not in done.stderr
+    done = inv("doctor", "--fix", "--yes", check=False)
+    assert (done.returncode, f"{database.name} is ready" in done.stdout) == (0, True), done.stdout + done.stderr
+
+
+def test_fix_names_what_only_a_person_can_mend(inv: Inv, full: Database) -> None:
+    with connect(full, purpose="tests") as conn:
+        conn.execute(
+            "INSERT INTO student_faces (id, student_id, external_image_id, photo_url) "
+            "VALUES ('x', 'student-001', 'student-001-photo-7', 'students/student-001/photo-7.jpg')"
+        )
+    done = inv("doctor", "--fix", "--yes", check=False)
+    assert done.returncode == 2
+    assert "For you to mend:\n  photos: 1 with only row: student-001-photo-7: inv enrol --from FOLDER" in done.stderr
+
+
+def test_a_command_that_fails_is_told_and_the_others_run(inv: Inv, full: Database) -> None:
+    inv("reset", "--to", "0004")
+    status, report = examine(inv, "--fix", "--yes", INVOKE_SEED_FOLDER="/nowhere")
+    assert (status, report["commands"]) == (2, {"inv migrate": None})
+    status, report = examine(inv, "--fix", "--yes", INVOKE_SEED_FOLDER="/nowhere")
+    assert "There is no fixture in /nowhere" in report["commands"]["inv seed-full"]
+    assert status == 2
+
+
+@pytest.mark.parametrize("change", ["edited", "of another branch", "gone database"])
+def test_status_plan_and_doctor_answer_where_they_are_needed_most(
+    inv: Inv, database: Database, full: Database, change: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "migrations"
+    shutil.copytree(PHOTOS.parents[1] / "migrations", folder)
+    file = folder / "0005_add_schools.sql"
+    if change == "edited":
+        file.write_text(file.read_text() + "-- edited\n")
+    elif change == "of another branch":
+        file.unlink()
+        file.with_suffix(".rollback.sql").unlink()
+    else:
+        with connect(database.maintenance, purpose="tests") as conn:
+            execute_for(conn, "DROP DATABASE {} WITH (FORCE)", database)
+    said = {
+        "edited": ("Edited after being applied: 0005_add_schools", "inv reset"),
+        "of another branch": ("Applied, but no longer in the folder: 0005_add_schools", "inv reset"),
+        "gone database": ("does not exist", "inv full"),
+    }[change]
+    own = {"INVOKE_MIGRATIONS_FOLDER": str(folder)}
+    status = inv("status", **own)
+    assert all(word in status.stdout for word in said), status.stdout
+    assert len(status.stdout.splitlines()) <= 10
+    plan = inv("migrate", "--plan", check=False, **own)
+    assert all(word in plan.stderr for word in said), plan.stderr
+    *others, last = plan.stdout.splitlines()
+    state = {
+        "edited": "applied, and edited since",
+        "of another branch": "applied, but no longer in the folder",
+        "gone database": "pending",
+    }[change]
+    assert (len(others), last) == (5, f"plan     0005_add_schools {state}")
+    code, report = examine(inv, **own)
+    assert code == 1
+    (text, remedy), *_ = found(report, "broken")
+    assert said[0] in text
+    assert said[1] in str(remedy)
+    steps = [each["step"] for each in report["findings"]]
+    assert {"settings", "credentials", "database", "collection"} <= set(steps)

@@ -17,9 +17,14 @@ from invoke.parser import Parser
 from invoke.tasks import Task
 
 from eduguard import migrations
+from eduguard.aws import CollectionState, Face
+from eduguard.checks import findings
+from eduguard.checks.evidence import DatabaseFacts
+from eduguard.commands import mending
 from eduguard.commands.help import example_of
 from eduguard.commands.words import arrange
 from eduguard.errors import EduguardError
+from eduguard.sync import FaceRow, pair_up, plan_sync
 
 ROOT = Path(__file__).parents[2]
 INV = Path(sys.executable).parent / "inv"
@@ -69,6 +74,25 @@ def check(line: str, suite: Collection, tasks: dict[str, Task]) -> None:
 @pytest.mark.parametrize("hint", hints())
 def test_a_hint_is_a_command(hint: str, suite: Collection, tasks: dict[str, Task]) -> None:
     check(hint, suite, tasks)
+
+
+def test_the_commands_that_the_doctor_runs_are_commands(suite: Collection, tasks: dict[str, Task]) -> None:
+    rows = [FaceRow("s-photo-1", "placeholder"), FaceRow("s-photo-2", "old"), FaceRow("s-photo-3", "gone")]
+    listed = [("s-photo-1", "a"), ("s-photo-2", "b"), ("s-photo-2", "c"), ("temp_attendance_1", "d")]
+    faces = [Face(face_id=face_id, external_image_id=name, confidence=99) for name, face_id in listed]
+    states = {state: ["s-photo-1"] for state in ("row", "photo", "face", "row + photo", "row + face", "photo + face")}
+    facts = ({"exists": False}, {"exists": True, "pending": ("0001_x",)}, {"exists": True})
+    found = [
+        *(findings.judge_database(DatabaseFacts(name="db", server="here", **each)) for each in facts),
+        findings.judge_collection(CollectionState(face_count=0, arn="arn"), []),
+        *findings.judge_plan(plan_sync(pair_up(rows, faces))),
+        *findings.judge_places(states, {"s"}),
+    ]
+    named = {str(command) for each in found for command in each.commands}
+    assert len(named) > 8
+    for line in named:
+        check(line, suite, tasks)
+    assert {line.split()[1] for line in named} == set(mending._ORDER)
 
 
 def test_hints_are_found_and_a_wrong_one_fails(suite: Collection, tasks: dict[str, Task]) -> None:

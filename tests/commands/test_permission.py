@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,11 +17,13 @@ from uuid import uuid4
 import pytest
 
 from eduguard.aws import open_bucket, open_collection
+from eduguard.checks import iam_policies
 from eduguard.commands.permission import TABLE, Kind, kind_of, tighten
 from eduguard.errors import EduguardError
 from eduguard.migrations import runner
 from eduguard.postgres import Database, connect, execute_for, exists
 from eduguard.rebuild import mark, protection, publication, snapshots
+from eduguard.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 PHOTO = "students/student-001/photo-{}.jpg"
@@ -204,6 +207,7 @@ CASES = [
     Case("attendance take class-1b-lenguaje PHOTO", OWN),
     Case("bench", READ),
     Case("doctor", READ),
+    Case("doctor --fix --yes", OWN),
     Case("down", READ),
     Case("env", READ),
     Case("evaluate", READ),
@@ -458,3 +462,46 @@ def test_what_replaces_or_renames_refuses_the_maintenance_database(inv: Inv, ser
     done = inv(*words.split(), check=False, DATABASE_URL=Database.from_url(server_url).named("postgres").url)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("error: postgres is never replaced")
+
+
+def action_of(request: BaseHTTPRequestHandler, body: bytes) -> str | None:
+    """The action of IAM that a request needs; None: whoever has a key may send it."""
+    if target := request.headers.get("X-Amz-Target"):
+        return f"rekognition:{target.rpartition('.')[2]}"
+    path, _, query = request.path.partition("?")
+    bucket, _, key = path.lstrip("/").partition("/")
+    if b"Action=GetCallerIdentity" in body:
+        return None
+    if key:
+        versioned = "Version" * ("versionId" in query)
+        return {"PUT": "s3:PutObject", "DELETE": f"s3:DeleteObject{versioned}"}.get(request.command, "s3:GetObject")
+    if bucket:
+        for word in ("PolicyStatus", "PublicAccessBlock", "Acl"):
+            if word.lower() in query.lower():
+                return f"s3:GetBucket{word}"
+        return "s3:CreateBucket" if request.command == "PUT" else "s3:ListBucket" + "Versions" * ("versions" in query)
+    return "s3:ListAllMyBuckets"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.words)
+def test_the_policy_of_a_command_allows_all_that_it_asks_aws_for(
+    case: Case,
+    town: Town,
+    request: pytest.FixtureRequest,
+    relay: Callable[..., str],
+    cloud_variables: dict[str, str],
+    settings: Settings,
+) -> None:
+    own: Town = request.getfixturevalue("own_town") if case.is_own else town
+    case.prepare(own)
+    own.bucket.ensure_exists()
+    asked = set[str | None]()
+    url = relay(lambda handler, body: asked.add(action_of(handler, body)))
+    ends = {f"INVOKE_TARGETS_LOCAL_{name}_ENDPOINT": url for name in ("REKOGNITION", "S3")}
+    if case.words != "down":  # which stops the servers of the other tests
+        own.inv(*arguments(own, case, attempt=3), check=False, **ends, **cloud_variables)
+    policies = iam_policies(settings, account="1")
+    named = [name for name in policies if f"{case.words} ".startswith(f"{name} ")]
+    allowed = [each["Action"] for each in policies[max(named, key=len)]["Statement"]] if named else []
+    assert asked - {None} <= {action for actions in allowed for action in actions}

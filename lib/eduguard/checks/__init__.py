@@ -1,19 +1,18 @@
 """Look at everything and say what is wrong: doctor, status, verify. Read-only."""
 
-from eduguard.checks.doctor import (
+from eduguard.checks.doctor import CHECKS, examine, find_states
+from eduguard.checks.evidence import Evidence, PlaceEvidence
+from eduguard.checks.findings import (
     BROKEN,
-    CHECKS,
     DRIFT,
     OK,
+    Command,
     Finding,
     compare_places,
-    examine,
-    find_states,
     judge_places,
     judge_plan,
     worst,
 )
-from eduguard.checks.evidence import Evidence, PlaceEvidence
 from eduguard.checks.iam import iam_policies
 from eduguard.checks.overview import summarise
 from eduguard.checks.readiness import find_missing
@@ -25,6 +24,7 @@ __all__ = [
     "CHECKS",
     "DRIFT",
     "OK",
+    "Command",
     "Evidence",
     "Finding",
     "PlaceEvidence",

@@ -1,47 +1,29 @@
 """Say of each thing from credentials to photos what is wrong, and which command fixes it; read-only."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
 
-from eduguard.aws import CollectionState, Face, Identity, serves
-from eduguard.checks.evidence import DatabaseFacts, Evidence, PlaceEvidence
-from eduguard.checks.look_alikes import LookAlike
+from eduguard.checks.evidence import Evidence, PlaceEvidence
+from eduguard.checks.findings import (
+    OK,
+    Command,
+    Finding,
+    compare_places,
+    failed,
+    judge_clock,
+    judge_collection,
+    judge_database,
+    judge_look_alikes,
+    judge_places,
+    judge_plan,
+    judge_region,
+    student_of,
+)
 from eduguard.errors import EduguardError
-from eduguard.identifiers import EXTERNAL_IMAGE_ID_FORM, split_external_image_id
-from eduguard.plurals import amount
+from eduguard.identifiers import split_external_image_id
 from eduguard.progress import Progress
 from eduguard.settings import Settings
-from eduguard.sync import Plan, pair_up, plan_sync
+from eduguard.sync import pair_up, plan_sync
 from eduguard.values import LOCAL
-
-OK, DRIFT, BROKEN = "ok", "drift", "broken"
-_LARGEST_SKEW = 240.0  # seconds; AWS refuses signatures that are 5 minutes off
-_SHOWN = 5  # ids named for each kind of disagreement
-_AGAIN = "inv photos pull FOLDER, then inv enrol --from FOLDER"
-_MAKING = "inv reindex, then inv sync-faces --confirm-collection={}"  # the rows may hold FaceIds of before
-_REMEDIES = {
-    "row": "inv enrol --from FOLDER, where FOLDER has the photos",
-    "photo": _AGAIN,
-    "face": "inv sync-faces --prune orphans",
-    "row + photo": "inv reindex, then inv sync-faces",
-    "row + face": "inv enrol --from FOLDER, where FOLDER has the photos; attendance works without them",
-    "photo + face": "inv sync-faces --adopt",
-}
-_UNKNOWN = "inv unenrol STUDENT; or inv seed-full, where the fixtures have the student"
-_LOOK = "Look whose photos they are: inv unenrol STUDENT, then enrol the right ones; twins stay as they are"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """What one check found: ok, drift (two places disagree) or broken (it cannot work), and the way out."""
-
-    step: str
-    verdict: str
-    text: str
-    remedy: str | None = None
-
-    def __str__(self) -> str:
-        return f"{self.verdict:<6} {self.step}: {self.text}" + (f"\n       {self.remedy}" if self.remedy else "")
 
 
 def examine(settings: Settings, *, progress: Progress, look_alikes: bool = False) -> Iterator[Finding]:
@@ -53,15 +35,10 @@ def examine(settings: Settings, *, progress: Progress, look_alikes: bool = False
         step.advance()
 
 
-def worst(findings: Iterable[Finding]) -> str:
-    """Return the gravest verdict."""
-    verdicts = {finding.verdict for finding in findings}
-    return next((verdict for verdict in (BROKEN, DRIFT) if verdict in verdicts), OK)
-
-
 def check_sources(evidence: Evidence) -> list[Finding]:
     """Say where the database's URL and AWS's credentials come from."""
-    settings, target = evidence.settings, evidence.settings.target
+    settings = evidence.settings
+    target = settings.target
     is_local = LOCAL == target.rekognition_endpoint == target.s3_endpoint
     aws = settings.sources.describe_credentials(target.name, target.aws_profile)
     text = f"database: {settings.database_source}; AWS: {'the local cloud' if is_local else aws}"
@@ -73,7 +50,7 @@ def check_sources(evidence: Evidence) -> list[Finding]:
 def check_credentials(evidence: Evidence) -> list[Finding]:
     """Say whose credentials are used."""
     if isinstance(evidence.identity, EduguardError):
-        return [_failed("credentials", evidence.identity)]
+        return [failed("credentials", evidence.identity)]
     text = f"account {evidence.identity.account}, {evidence.identity.arn}"
     return [Finding(step="credentials", verdict=OK, text=text)]
 
@@ -85,61 +62,54 @@ def check_clock(evidence: Evidence) -> list[Finding]:
 
 def check_region(evidence: Evidence) -> list[Finding]:
     """Say whether AWS has Rekognition in the target's region; an endpoint of its own has it anywhere."""
-    return [] if (target := evidence.settings.target).rekognition_endpoint else judge_region(target.region)
+    target = evidence.settings.target
+    return [] if target.rekognition_endpoint else judge_region(target.region)
 
 
 def check_database(evidence: Evidence) -> list[Finding]:
     """Say whether the database is there, is migrated and has faces."""
     if isinstance(evidence.database, EduguardError):
-        return [_failed("database", evidence.database)]
+        return [failed("database", evidence.database)]
     found = [judge_database(evidence.database)]
     if isinstance(evidence.places, EduguardError):
-        return [*found, _failed("schools", evidence.places)]
-    failed = {each.rows.message: each.rows for each in evidence.places if isinstance(each.rows, EduguardError)}
-    return found + [_failed("database", error) for error in failed.values()]
+        return [*found, failed("schools", evidence.places)]
+    errors = {each.rows.message: each.rows for each in evidence.places if isinstance(each.rows, EduguardError)}
+    return found + [failed("database", error) for error in errors.values()]
 
 
 def check_collections(evidence: Evidence) -> list[Finding]:
     """Say whether each collection is there and has faces of ours."""
     has_photos = isinstance(evidence.photos, set) and bool(evidence.photos)
-    remedy = _MAKING if has_photos else "inv enrol"
-    return [_check_collection(each, remedy.format(each.place.collection)) for each in _places(evidence)]
+    return [_check_collection(each, has_photos=has_photos) for each in _places(evidence)]
 
 
-def _check_collection(place: PlaceEvidence, remedy: str) -> Finding:
+def _check_collection(place: PlaceEvidence, *, has_photos: bool) -> Finding:
+    commands: tuple[Command, ...] = (Command(name="enrol"),)
+    if has_photos:  # the rows may hold FaceIds of before
+        flags = {"confirm_collection": place.place.collection}
+        commands = (Command(name="reindex"), Command(name="sync-faces", flags=flags))
     if isinstance(place.collection, EduguardError):
-        found, is_absent = _failed("collection", place.collection), "There is no collection" in place.collection.message
-        return replace(found, remedy=f"{remedy}; {found.remedy}") if is_absent else found
+        is_absent = place.collection.message.startswith("There is no collection")
+        return failed("collection", place.collection, *(commands if is_absent else ()))
     if isinstance(place.faces, EduguardError):
-        return _failed("collection", place.faces)
+        return failed("collection", place.faces)
     if place.place.school and place.rows == [] and not place.faces:
         text = f"{place.collection.arn} is empty: no photo of {place.place.school} is enrolled yet"
         return Finding(step="collection", verdict=OK, text=text)
-    return judge_collection(place.collection, place.faces or [], remedy=remedy)
+    return judge_collection(place.collection, place.faces or [], commands=commands)
 
 
 def check_bucket(evidence: Evidence) -> list[Finding]:
     """Say when the photos cannot be listed."""
-    return [_failed("photos", evidence.photos)] if isinstance(evidence.photos, EduguardError) else []
+    return [failed("photos", evidence.photos)] if isinstance(evidence.photos, EduguardError) else []
 
 
 def check_look_alikes(evidence: Evidence) -> list[Finding]:
     """Say which faces are alike across students, where that was asked for."""
     found = evidence.look_alikes
     if isinstance(found, EduguardError):
-        return [_failed("look-alikes", found)]
+        return [failed("look-alikes", found)]
     return [] if found is None else judge_look_alikes(found)
-
-
-def judge_look_alikes(pairs: list[LookAlike]) -> list[Finding]:
-    """Name the pairs of students' faces; those of drawn photos are only counted."""
-    real = [str(each) for each in pairs if not each.is_drawn]
-    drawn = f"{amount(len(pairs) - len(real), 'pair of drawn photos is', 'pairs of drawn photos are')} alike"
-    if not real:
-        return [Finding(step="look-alikes", verdict=OK, text=f"no two students' faces are alike; {drawn}")]
-    found = amount(len(real), "pair of students' faces is", "pairs of students' faces are")
-    text = f"{found} alike: {_shorten(real)}; {drawn}"
-    return [Finding(step="look-alikes", verdict=DRIFT, text=text, remedy=_LOOK)]
 
 
 def check_sync(evidence: Evidence) -> list[Finding]:
@@ -157,7 +127,7 @@ def check_places(evidence: Evidence) -> list[Finding]:
     states = find_states(evidence)
     if not states:
         return []
-    return judge_places(states, evidence.known_students({_student(each) for ids in states.values() for each in ids}))
+    return judge_places(states, evidence.known_students({student_of(each) for ids in states.values() for each in ids}))
 
 
 def find_states(evidence: Evidence) -> dict[str, list[str]]:
@@ -182,26 +152,6 @@ def find_states(evidence: Evidence) -> dict[str, list[str]]:
     return states
 
 
-def judge_places(states: dict[str, list[str]], known: set[str]) -> list[Finding]:
-    """Say of each state what is missing; photos and faces of students that the database does not know by themselves."""
-    strange = [external for ids in states.values() for external in ids if _student(external) not in known]
-    ours = {state: [each for each in ids if _student(each) in known] for state, ids in states.items()}
-    found = [_judge_state(state, ids) for state, ids in ours.items() if ids]
-    if strange:
-        text = f"{len(strange)} of students that are not in the database: {_shorten(sorted(strange))}"
-        found.append(Finding(step="photos", verdict=DRIFT, text=text, remedy=_UNKNOWN))
-    return found
-
-
-def _student(external: str) -> str:
-    parts = split_external_image_id(external)
-    return parts[0] if parts else ""
-
-
-def _shorten(names: list[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
-
-
 def _places(evidence: Evidence) -> list[PlaceEvidence]:
     return [] if isinstance(evidence.places, EduguardError) else evidence.places
 
@@ -218,90 +168,3 @@ CHECKS: tuple[Callable[[Evidence], list[Finding]], ...] = (
     check_places,
     check_look_alikes,
 )
-
-
-def judge_clock(identity: Identity) -> list[Finding]:
-    """Return a finding when the clock is so far off that AWS refuses signatures."""
-    if abs(identity.clock_ahead) <= _LARGEST_SKEW:
-        return []
-    text = f"this machine is {identity.clock_ahead:+.0f} s ahead of AWS"
-    return [Finding(step="clock", verdict=BROKEN, text=text, remedy="Set the clock, by NTP for instance.")]
-
-
-def judge_region(region: str) -> list[Finding]:
-    """Return whether AWS has Rekognition in a region."""
-    if serves(region):
-        return [Finding(step="region", verdict=OK, text=region)]
-    remedy = "Set `region` of the target to the one in which the collection was made."
-    return [Finding(step="region", verdict=BROKEN, text=f"AWS has no Rekognition in {region}", remedy=remedy)]
-
-
-def judge_database(database: DatabaseFacts) -> Finding:
-    """Return whether the database is there, is migrated and has faces."""
-    if not database.exists:
-        text = f"{database.name} does not exist on {database.server}"
-        return Finding(step="database", verdict=BROKEN, text=text, remedy="inv full")
-    if database.pending:
-        text = f"pending: {', '.join(database.pending)}"
-        return Finding(step="database", verdict=DRIFT, text=text, remedy="inv migrate")
-    if not database.faces:
-        return Finding(step="database", verdict=DRIFT, text=f"{database.name} has no faces", remedy="inv seed-full")
-    return Finding(step="database", verdict=OK, text=f"{database.name}, {amount(database.faces, 'face')}")
-
-
-def judge_collection(state: CollectionState, faces: list[Face], *, remedy: str = "inv enrol") -> Finding:
-    """Return whether a collection has faces, and faces of ours, as many as it counts."""
-    if not faces:
-        return Finding(step="collection", verdict=DRIFT, text=f"{state.arn} has no face", remedy=remedy)
-    ours = sum(split_external_image_id(face.external_image_id or "") is not None for face in faces)
-    text = f"{state.arn}, {amount(len(faces), 'face')}, {ours} with an external image id of our form"
-    if ours == 0:
-        remedy = f"Index the photos again as {EXTERNAL_IMAGE_ID_FORM}: {remedy}"
-        return Finding(step="collection", verdict=DRIFT, text=text, remedy=remedy)
-    if len(faces) != state.face_count:
-        text += f"; it counts {state.face_count}"
-        remedy = "It is changing: run this again in a minute."
-        return Finding(step="collection", verdict=DRIFT, text=text, remedy=remedy)
-    return Finding(step="collection", verdict=OK, text=text)
-
-
-def judge_plan(plan: Plan, school: str | None = None) -> list[Finding]:
-    """Return what a sync would change, and what it would leave to be decided."""
-    found, of = [], f"{school}: " if school else ""
-    changes = len(plan.link) + len(plan.relink)
-    if changes:
-        waiting = amount(len(plan.link), "row holds", "rows hold")
-        text = f"{of}{waiting} the placeholder, {len(plan.relink)} an old FaceId"
-        found.append(Finding(step="sync", verdict=DRIFT, text=text, remedy="inv sync-faces"))
-    for kind, remedy in (
-        ("conflict", "inv sync-faces --unlink-missing"),
-        ("duplicate", "inv sync-faces --prune duplicates"),
-        ("temporary", "inv sync-faces --prune temporary"),
-    ):
-        if count := plan.counts()[kind]:
-            found.append(Finding(step="sync", verdict=DRIFT, text=f"{of}{count} of kind {kind}", remedy=remedy))
-    if not changes and not plan.conflict:
-        held = amount(plan.unchanged, "row holds its FaceId", "rows hold their FaceIds")
-        found.append(Finding(step="sync", verdict=OK, text=f"{of}{held}"))
-    return found
-
-
-def compare_places(rows: set[str], photos: set[str], faces: set[str]) -> dict[str, list[str]]:
-    """Return the external image ids by the places that have them: row, photo, face; pure, every id once."""
-    states: dict[str, list[str]] = {}
-    for external in sorted(rows | photos | faces):
-        places = (("row", rows), ("photo", photos), ("face", faces))
-        state = " + ".join(name for name, members in places if external in members)
-        states.setdefault(state, []).append(external)
-    return states
-
-
-def _judge_state(state: str, ids: list[str]) -> Finding:
-    if state == "row + photo + face":
-        return Finding(step="photos", verdict=OK, text=f"{len(ids)} with row, photo and face")
-    text = f"{len(ids)} with only {state}: {_shorten(ids)}"
-    return Finding(step="photos", verdict=DRIFT, text=text, remedy=_REMEDIES[state])
-
-
-def _failed(step: str, error: EduguardError) -> Finding:
-    return Finding(step=step, verdict=BROKEN, text=error.message, remedy=error.hint)

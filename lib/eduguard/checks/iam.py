@@ -1,75 +1,92 @@
-"""What each job may do in AWS: the least it needs, and nothing wider."""
+"""What each command may do in AWS: the least it needs, and nothing wider."""
 
 from typing import Any
 
 from eduguard.identifiers import PHOTOS
 from eduguard.settings import Settings
 
+Statement = dict[str, Any]
+
 
 def iam_policies(settings: Settings, account: str) -> dict[str, Any]:
-    """Return the least that each job needs, as IAM policies (service authorization reference of Rekognition and S3)."""
+    """Return the least that each command needs, as IAM policies; commands that are not among them need nothing.
+
+    The actions are those of the service authorization reference of Rekognition and S3. The bucket must be there: no
+    policy allows to create it.
+    """
     target = settings.target
     prefix = f"arn:aws:rekognition:{target.region}:{account}:collection/"
     collections = [f"{prefix}{name}" for name in (target.collection, *target.collections.values())]
-    objects = f"arn:aws:s3:::{target.bucket}/{PHOTOS}*"
 
-    def rekognition(*actions: str) -> dict[str, Any]:
-        return _statement([f"rekognition:{action}" for action in actions], collections)
+    def rekognition(*actions: str) -> Statement:
+        return _allow("rekognition", actions, collections)
 
-    def bucket(*actions: str) -> dict[str, Any]:
-        return _statement([f"s3:{action}" for action in actions], f"arn:aws:s3:::{target.bucket}")
+    def objects(*actions: str) -> Statement:
+        return _allow("s3", actions, f"arn:aws:s3:::{target.bucket}/{PHOTOS}*")
 
-    privacy = ("GetBucketPolicyStatus", "GetBucketPublicAccessBlock", "GetBucketAcl")
-    reads = rekognition("DescribeCollection", "ListFaces")
-    syncs = ("DescribeCollection", "ListFaces", "ListTagsForResource")
-    tags = ("ListTagsForResource", "TagResource")
-    return {
-        "sync": _policy(rekognition(*syncs)),
-        "sync --prune": _policy(rekognition(*syncs, "DeleteFaces")),
-        "sync --users": _policy(rekognition(*syncs, "ListUsers", "CreateUser", "AssociateFaces")),
-        "enrol": _policy(
-            rekognition("DescribeCollection", "ListFaces", "SearchFacesByImage", "IndexFaces", "DeleteFaces", *tags),
-            _statement(["rekognition:CreateCollection", "s3:ListAllMyBuckets"], "*"),
-            _statement(["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"], objects),
-            bucket("ListBucket", *privacy),
-        ),
-        "photos draw, photos copy": _policy(
-            _statement(["s3:ListAllMyBuckets"], "*"),
-            _statement(["s3:GetObject", "s3:PutObject"], objects),
-            bucket("ListBucket", *privacy),
-        ),
-        "photos copy --from this target": _policy(_statement(["s3:GetObject"], objects), bucket("ListBucket")),
-        "reindex": _policy(
-            rekognition("DescribeCollection", "ListFaces", "IndexFaces", "DeleteFaces", *tags),
-            _statement(["rekognition:CreateCollection"], "*"),
-            _statement(["s3:GetObject"], objects),
-            bucket("ListBucket"),
-        ),
-        "unenrol": _policy(
-            rekognition("DescribeCollection", "ListFaces", "DeleteFaces", "ListUsers", "DeleteUser"),
-            _statement(["s3:DeleteObject", "s3:DeleteObjectVersion"], objects),
-            bucket("ListBucket", "ListBucketVersions"),
-        ),
-        "attendance": _policy(
+    def bucket(*actions: str) -> Statement:
+        return _allow("s3", actions, f"arn:aws:s3:::{target.bucket}")
+
+    private = bucket("ListBucket", "GetBucketPolicyStatus", "GetBucketPublicAccessBlock", "GetBucketAcl")
+    tags, make = rekognition("ListTagsForResource", "TagResource"), _allow("rekognition", ["CreateCollection"], "*")
+    listing = rekognition("DescribeCollection", "ListFaces")
+    sync = [listing, rekognition("ListTagsForResource")]
+    users = [listing, rekognition("ListUsers", "CreateUser", "AssociateFaces")]
+    reads = [objects("GetObject"), bucket("ListBucket")]
+    writes = [objects("GetObject", "PutObject"), private]
+    verify = [rekognition("SearchFacesByImage"), *reads]
+    reindex = [listing, rekognition("IndexFaces", "DeleteFaces"), tags, make, *reads]
+    enrol = [
+        *(listing, rekognition("SearchFacesByImage", "IndexFaces", "DeleteFaces"), tags, make, *writes),
+        objects("DeleteObject", "DeleteObjectVersion"),
+    ]
+    detect = _allow("rekognition", ["DetectFaces"], "*")
+    statements = {
+        "attendance take": [
             rekognition("ListFaces", "SearchFacesByImage", "SearchUsersByImage"),
-            _statement(["rekognition:DetectFaces"], "*"),
-        ),
-        "report": _policy(
-            rekognition("DescribeCollection", "ListFaces", "SearchFaces"),
-            _statement(["s3:GetObject"], objects),
-            bucket("ListBucket"),
-        ),
-        "evaluate": _policy(
-            rekognition("ListFaces", "SearchFaces", "SearchFacesByImage"),
-            _statement(["rekognition:DetectFaces"], "*"),
-        ),
-        "doctor": _policy(reads, bucket("ListBucket")),
+            detect,
+        ],
+        "doctor": [listing, bucket("ListBucket")],
+        "doctor --look-alikes": [listing, rekognition("SearchFaces"), *reads],
+        "enrol": enrol,
+        "enrol --users": [*enrol, *users],
+        "evaluate": [rekognition("ListFaces", "SearchFaces", "SearchFacesByImage"), detect],
+        "full": [*enrol, *sync, *verify],
+        "photos check": reads,
+        "photos copy": writes,
+        "photos copy --from this target": reads,
+        "photos draw": writes,
+        "photos pull": reads,
+        "photos push": writes,
+        "port": [*writes, *reindex, *sync, *verify],
+        "reindex": reindex,
+        "report": [listing, rekognition("SearchFaces"), *reads],
+        "seed-full": sync,
+        "snapshot list": [rekognition("DescribeCollection")],
+        "snapshot save": [rekognition("DescribeCollection")],
+        "status": [rekognition("DescribeCollection")],
+        "sync-faces": sync,
+        "sync-faces --prune": [*sync, rekognition("DeleteFaces")],
+        "sync-faces --users": [*sync, *users],
+        "unenrol": [
+            *(listing, rekognition("DeleteFaces", "ListUsers", "DeleteUser")),
+            objects("DeleteObject", "DeleteObjectVersion"),
+            bucket("ListBucket", "ListBucketVersions"),
+        ],
+        "verify": verify,
     }
+    return {command: _policy(each) for command, each in statements.items()}
 
 
-def _statement(actions: list[str], resource: str | list[str]) -> dict[str, Any]:
-    return {"Effect": "Allow", "Action": actions, "Resource": resource}
+def _allow(service: str, actions: Any, resource: str | list[str]) -> Statement:
+    return {"Effect": "Allow", "Action": [f"{service}:{action}" for action in actions], "Resource": resource}
 
 
-def _policy(*statements: dict[str, Any]) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": list(statements)}
+def _policy(statements: list[Statement]) -> dict[str, Any]:
+    """Return a policy with one statement for each resource."""
+    merged: dict[str, Statement] = {}
+    for each in statements:
+        service = each["Action"][0].partition(":")[0]
+        known = merged.setdefault(f"{service} {each['Resource']}", {**each, "Action": []})
+        known["Action"] += [action for action in each["Action"] if action not in known["Action"]]
+    return {"Version": "2012-10-17", "Statement": list(merged.values())}

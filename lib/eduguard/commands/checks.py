@@ -10,9 +10,11 @@ from invoke.tasks import task
 from eduguard.commands.shared import COLLECTION, JSON, SCHOOL, settings_of
 from eduguard.errors import FAILED, LEFT, EduguardError
 from eduguard.plurals import amount
-from eduguard.terminal import print_json, print_step, print_table, record
+from eduguard.settings import Settings
+from eduguard.terminal import print_json, print_note, print_step, print_table, printing_for_people, record
 
 if TYPE_CHECKING:
+    from eduguard.checks import Finding
     from eduguard.checks.verification import Recognition
 
 EXAMPLES = {
@@ -39,6 +41,8 @@ def status(c: Context, json: bool = False, verbose: bool = False, collection: st
         "json": JSON,
         "iam": "print the least-privilege IAM policy of each job instead",
         "look-alikes": "search for every enrolled face among those of other students, a request each",
+        "fix": "show the commands that mend it, ask, run them, and look again",
+        "yes": "with --fix: run them without asking; they still ask their own questions",
     }
 )
 def doctor(
@@ -48,16 +52,39 @@ def doctor(
     json: bool = False,
     iam: bool = False,
     look_alikes: bool = False,
+    fix: bool = False,
+    yes: bool = False,
 ) -> None:
     """Say what is wrong, from credentials to photos, and which command mends it; exit 0 well, 2 drift, 1 broken."""
-    from eduguard.checks import BROKEN, DRIFT, OK, examine, iam_policies, worst
-    from eduguard.progress import Progress
+    from eduguard.checks import BROKEN, DRIFT, OK, iam_policies, worst
     from eduguard.targets import target_identity
 
     settings = settings_of(c, collection, school)
     if iam:
         print_json(iam_policies(settings, target_identity(settings).account))
         return
+    findings = _examine(settings, look_alikes=look_alikes)
+    if fix and worst(findings) != OK:
+        from eduguard.commands.mending import agrees, plan_mending, run_commands
+
+        plan = plan_mending(findings, settings)
+        with printing_for_people():
+            failures = (
+                run_commands(plan.commands, collection=collection, school=school) if agrees(plan, is_yes=yes) else {}
+            )
+        record({"commands": failures})
+        if failures:
+            print_note("-- inv doctor")
+            findings = _examine(settings, look_alikes=look_alikes)
+    if code := {OK: 0, DRIFT: LEFT, BROKEN: FAILED}[worst(findings)]:
+        raise Exit(code=code)
+
+
+def _examine(settings: Settings, *, look_alikes: bool) -> "list[Finding]":
+    """Return what was found, and print each finding as soon as it is known."""
+    from eduguard.checks import examine, worst
+    from eduguard.progress import Progress
+
     findings = []
     with Progress() as progress:
         for finding in examine(settings, look_alikes=look_alikes, progress=progress):
@@ -65,8 +92,7 @@ def doctor(
             with progress.hidden():
                 print_step("doctor", str(finding))
     record({"verdict": worst(findings), "findings": [asdict(finding) for finding in findings]})
-    if code := {OK: 0, DRIFT: LEFT, BROKEN: FAILED}[worst(findings)]:
-        raise Exit(code=code)
+    return findings
 
 
 @task(

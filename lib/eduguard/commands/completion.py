@@ -9,6 +9,8 @@ from typing import Any
 from invoke.parser.context import ParserContext as Flags
 from invoke.tasks import Task
 
+from eduguard.commands.words import split_dotted
+
 FILES, FOLDERS = "<files>", "<folders>"
 _KINDS = {"PHOTO": FILES, "FOLDER": FOLDERS, "--from": FOLDERS, "--annotate": FOLDERS}
 BASH = r"""_eduguard() {
@@ -69,9 +71,12 @@ def offer(
     before: Iterable[str], current: str, tasks: Mapping[str, Task[Any]], flags_of: Callable[[Task[Any]], Flags]
 ) -> list[str]:
     """Return what may follow words, nothing that is then refused; a pure function."""
-    left, starts = deque(before), sorted({name.partition(" ")[0] for name in tasks})
+    left = deque(before)
+    dotted = {name.replace(" ", ".") for name in tasks if " " in name}
+    starts = sorted({name.partition(" ")[0] for name in tasks} | dotted)
     offered = starts
     while left:
+        split_dotted(left, tasks)
         name = left.popleft()
         if seconds := sorted(each.partition(" ")[2] for each in tasks if each.startswith(f"{name} ")):
             if not left:
@@ -80,7 +85,8 @@ def offer(
         if name not in tasks:
             return []
         offered = _offer_inside(tasks[name], left, current, starts, flags_of(tasks[name]))
-    return offered
+    # `photos.check` is offered to who has typed the dot; others choose the second word next.
+    return offered if "." in current else [each for each in offered if each not in dotted]
 
 
 def _offer_inside(task: Task[Any], left: deque[str], current: str, starts: list[str], flags: Flags) -> list[str]:

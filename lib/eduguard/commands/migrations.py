@@ -40,13 +40,7 @@ def migrate(
     settings = settings_of(c, wait=wait)
     live, folder = chosen_database(settings), settings.migrations_folder
     if plan:
-        planned = migrations.plan(live, folder)
-        for line in (
-            *(f"{name} applied" for name in planned.applied),
-            *(f"{name} pending" for name in planned.pending),
-        ):
-            print_step("plan", line)
-        record({"database": live.name, "applied": planned.applied, "pending": planned.pending})
+        _print_plan(live, folder)
         return
     if not next and _make_missing(live, folder, to=to):
         return
@@ -57,6 +51,26 @@ def migrate(
     kept = templates.keep_own(live, settings, inputs, seeded=False) if applied else ""
     print_step("migrate", f"{database.name}: {done}{kept}")
     record({"database": database.name, "created": False, "applied": applied})
+
+
+def _print_plan(live: "Database", folder: Path) -> None:
+    """Print the state of each migration.
+
+    Raises:
+        EduguardError: after that, naming what is wrong and the way out.
+    """
+    from eduguard import migrations
+    from eduguard.rebuild import protection
+
+    states = migrations.list_states(live, folder)
+    for name, state in states.items():
+        print_step("plan", f"{name} {state}")
+    named = {wanted: [name for name, state in states.items() if state == wanted] for wanted in ("applied", "pending")}
+    record({"database": live.name, **named, "states": states})
+    if protection.inspect(live).exists:
+        migrations.plan(live, folder)
+    else:
+        print_note(f"{live.name} does not exist: `inv migrate` makes it, `inv full` makes it with its rows")
 
 
 def _make_missing(live: "Database", folder: Path, *, to: str) -> bool:

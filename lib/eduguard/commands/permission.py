@@ -48,7 +48,7 @@ TABLE: Mapping[str, Kind | Callable[[Flags], Kind]] = {
     "attendance show": Kind.READ,
     "attendance take": Kind.OWN,
     "bench": Kind.READ,
-    "doctor": Kind.READ,
+    "doctor": lambda given: Kind.OWN if given.get("fix") else Kind.READ,
     "down": Kind.READ,
     "enrol": _enrol_kind,
     "env": Kind.READ,

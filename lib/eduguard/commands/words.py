@@ -132,7 +132,16 @@ def arrange(words: Iterable[str], tasks: Mapping[str, Task[Any]], core: Flags) -
     return arranged
 
 
+def split_dotted(left: deque[str], tasks: Iterable[str]) -> None:
+    """Make two words of a first one such as `photos.check`, which is how Invoke itself writes a name of two words."""
+    group, _, second = left[0].partition(".")
+    if second and any(name.startswith(f"{group} ") for name in tasks):
+        left.popleft()
+        left.extendleft((second, group))
+
+
 def _take_name(left: deque[str], tasks: Iterable[str]) -> str:
+    split_dotted(left, tasks)
     word = left.popleft()
     choices = sorted(name.partition(" ")[2] for name in tasks if name.startswith(f"{word} "))
     if not choices:
@@ -157,7 +166,7 @@ class _Arguments:
         self._name, self._core, self._own = name, core, _flags(task)
         self._form = task.form if isinstance(task, Command) else Form("")
         self._usage = f"inv {name} {self._form.text.strip('[]')}".rstrip()
-        self._starts = {each.partition(" ")[0] for each in tasks}
+        self._starts = {start for each in tasks for start in (each.partition(" ")[0], each.replace(" ", "."))}
 
     def take(self, left: deque[str]) -> list[str]:
         taken, given = list[str](), 0

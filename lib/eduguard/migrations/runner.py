@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING
 from eduguard.errors import EduguardError
 from eduguard.migrations.failures import explained
 from eduguard.migrations.files import check_folder, digest, digests
-from eduguard.postgres import Database, connect, read_value
+from eduguard.postgres import Database, connect, exists, read_value
 
 if TYPE_CHECKING:
     import psycopg
 
+APPLIED, PENDING = "applied", "pending"
+EDITED, GONE = "applied, and edited since", "applied, but no longer in the folder"
+LATE = "pending, but older than what is applied"
 _LOCK = 0x65647567  # "edug": one run of migrations in a database at a time
 
 
@@ -44,6 +47,20 @@ def plan(database: Database, folder: Path) -> MigrationPlan:
     with connect(database, purpose="migrations") as conn:
         known = read_applied(conn)
     return _compare(files, known)
+
+
+def list_states(database: Database, folder: Path) -> dict[str, str]:
+    """Return the state of each migration of the folder or the database, also where `plan` fails; read-only.
+
+    Raises:
+        EduguardError: as `check_folder` does.
+    """
+    files = check_folder(folder)
+    with connect(database.maintenance, purpose="migrations") as conn:
+        if not exists(conn, database):
+            return _judge(files, {})
+    with connect(database, purpose="migrations") as conn:
+        return _judge(files, read_applied(conn))
 
 
 def hash_folder(folder: Path) -> str:
@@ -136,24 +153,40 @@ def read_applied(conn: "psycopg.Connection") -> dict[str, str]:
 
 
 def _compare(files: Sequence[Path], known: dict[str, str]) -> MigrationPlan:
-    by_id = {file.stem: file for file in files}
-    edited = [name for name, recorded in known.items() if name in by_id and recorded not in digests(by_id[name])]
-    if edited:
+    by_id, states = {file.stem: file for file in files}, _judge(files, known)
+
+    def names(state: str) -> list[str]:
+        return [name for name, found in states.items() if found == state]
+
+    if edited := names(EDITED):
         raise EduguardError(
             f"Edited after being applied: {', '.join(edited)}",
             hint="Put the change into a new migration, or rebuild the database with `inv reset`.",
         )
-    if gone := [name for name in known if name not in by_id]:
+    if gone := names(GONE):
         raise EduguardError(
             f"Applied, but no longer in the folder: {', '.join(gone)}", hint="Restore the file, or run `inv reset`."
         )
-    pending = tuple(name for name in by_id if name not in known)
-    if late := [name for name in pending if known and name < max(known)]:
+    if late := names(LATE):
         raise EduguardError(
             "\n".join(f"{by_id[name]}:1: pending, but older than {max(known)}, which is applied" for name in late),
             hint="Give it the next number, or rebuild the database with `inv reset`.",
         )
-    return MigrationPlan(applied=tuple(known), pending=pending)
+    return MigrationPlan(applied=tuple(known), pending=tuple(names(PENDING)))
+
+
+def _judge(files: Sequence[Path], known: Mapping[str, str]) -> dict[str, str]:
+    """Return the state of each migration of the folder or the database, in their order; read-only."""
+    by_id = {file.stem: file for file in files}
+
+    def judge(name: str) -> str:
+        if name not in known:
+            return LATE if known and name < max(known) else PENDING
+        if name not in by_id:
+            return GONE
+        return APPLIED if known[name] in digests(by_id[name]) else EDITED
+
+    return {name: judge(name) for name in sorted({*by_id, *known})}
 
 
 def _last(files: Sequence[Path], to: str) -> str:
