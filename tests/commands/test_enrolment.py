@@ -58,6 +58,7 @@ def test_a_picture_without_exactly_one_face_is_refused_and_nothing_of_it_stays(
     assert (school.faces(), school.keys(), school.rows()) == ([], [], [])
 
 
+@pytest.mark.sampled("truncated-is no JPEG picture")
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -140,6 +141,7 @@ with connect(Database.from_url(url), purpose="enrol") as conn:
 """
 
 
+@pytest.mark.sampled("stored")
 @pytest.mark.fault
 @pytest.mark.parametrize("step", ["reserved", "stored", "indexed", "inserted", "committed"])
 def test_enrolment_killed_at_any_step_is_finished_by_the_next_run(school: School, photo: Path, step: str) -> None:
@@ -248,6 +250,7 @@ def unlink(school: School) -> None:
         conn.execute("UPDATE student_faces SET face_id = DEFAULT")
 
 
+@pytest.mark.sampled("lose_object", "lose_all_but_the_photo")
 @pytest.mark.parametrize(
     "lose",
     [lose_face, lose_collection, lose_object, lose_bucket, lose_row, lose_all_but_the_row, lose_all_but_the_face,
@@ -375,6 +378,7 @@ def test_nothing_is_enrolled_into_a_bucket_that_everybody_can_read(
     assert (school.keys(), school.faces(), school.rows()) == ([], [], [])
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("form", ["a student", "a folder", "the sample photos", "a push"])
 def test_a_bucket_that_may_be_public_for_all_its_endpoint_says_is_noted(
     school: School, new_photo: NewPhoto, tmp_path: Path, relay: Any, cloud_variables: dict[str, str], form: str
@@ -435,6 +439,7 @@ def test_unenrol_removes_every_version_of_a_photo(school: School, photo: Path, c
     assert left.get("Versions", []) + left.get("DeleteMarkers", []) == []
 
 
+@pytest.mark.sampled("photos")
 @pytest.mark.fault
 @pytest.mark.parametrize("step", ["user", "faces", "photos", "rows", "committed"])
 def test_unenrol_killed_at_any_step_is_finished_by_the_next_run(school: School, photo: Path, step: str) -> None:

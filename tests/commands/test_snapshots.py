@@ -68,6 +68,7 @@ def test_snapshots_are_refused_by_name(inv: Inv, full: Database) -> None:
     assert inv("snapshot", "list").stdout == ""
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     "change",
     [
