@@ -101,6 +101,7 @@ KEYS_OF_PAGES = (
 )
 
 
+@pytest.mark.sampled("moto-api-s3v4", "localcloud-s3")
 @pytest.mark.parametrize("signature", ["s3", "s3v4"])
 @pytest.mark.parametrize("name", NAMES_OF_PAGES)
 def test_a_bucket_may_have_the_name_of_a_page(cloud: Any, name: str, signature: str):
