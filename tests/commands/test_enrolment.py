@@ -315,6 +315,7 @@ def test_a_student_whose_id_makes_no_key_is_refused(school: School, photo: Path)
     assert (school.keys(), school.faces()) == ([], [])
 
 
+@pytest.mark.slow
 def test_a_sample_photo_that_was_drawn_anew_is_named_and_replaces_nothing(
     school: School, new_photo: NewPhoto, tmp_path: Path
 ) -> None:

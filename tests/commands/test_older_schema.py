@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 Inv = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@pytest.mark.slow
 def test_rows_seeded_at_an_older_version_are_migrated_and_synced(inv: Inv, full: Database, tmp_path: Path) -> None:
     older = tmp_path / "seed_data"
     shutil.copytree(ROOT / "seed_data", older)

@@ -136,6 +136,7 @@ def test_the_database_of_a_failed_test_is_kept_until_the_next_run(
     assert databases(server_url) == set()
 
 
+@pytest.mark.slow
 def test_a_run_leaves_the_databases_of_one_that_is_under_way(suite: Suite, tmp_path: Path, server_url: str) -> None:
     (tmp_path / "test_outer.py").write_text(
         SMALL
