@@ -32,6 +32,7 @@ def test_a_signed_url_puts_and_gets(s3: Any, bucket: str):
         assert answer.read() == b"hello"
 
 
+@pytest.mark.slow
 def test_a_bucket_made_again_keeps_its_settings(own_state: Path, launch: Any, command: Any):
     s3 = launch(own_state).client("s3")
     s3.create_bucket(Bucket="photos")
