@@ -38,6 +38,7 @@ def test_photos_get_the_next_numbers_and_again_nothing_changes(
     assert school.rows() == before == school.faces()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("picture", "message"),
     [
@@ -168,6 +169,7 @@ def test_a_refused_picture_that_was_in_the_bucket_before_is_named_and_stays(scho
     school.assert_enrolled()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("pushed", [True, False], ids=["pushed before", "deleted before"])
 def test_a_refused_enrolment_keeps_what_was_under_the_key_with_its_versions(
     school: School, client: Any, tmp_path: Path, pushed: bool
@@ -355,6 +357,7 @@ def test_a_picture_that_a_request_cannot_carry_is_sent_smaller(
     assert school.bucket.download("students/student-001/photo-4.jpg") == photo.read_bytes()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("means", ["policy", "ACL"])
 def test_nothing_is_enrolled_into_a_bucket_that_everybody_can_read(
     school: School, photo: Path, cloud_client: Callable[[str], Any], means: str

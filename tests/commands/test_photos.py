@@ -186,6 +186,7 @@ def test_only_students_photos_are_pushed_and_what_they_replace_is_asked_for(scho
     assert school.bucket.download(key) == (samples / key).read_bytes()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("below", ["students", "students/student-001"])
 def test_a_folder_that_begins_at_another_level_is_refused(school: School, samples: Path, below: str) -> None:
     done = school.inv("photos", "push", str(samples / below), check=False)
