@@ -37,6 +37,7 @@ ROOT = Path(__file__).parents[1]
 INV = Path(sys.executable).parent / "inv"
 COLLECTION = "tests"
 _NUMBERS = count(1)
+_FIRST_CASES = pytest.StashKey[dict[str, tuple[str, ...]]]()
 
 Inv = Callable[..., subprocess.CompletedProcess[str]]
 Answer = Callable[[BaseHTTPRequestHandler, bytes], tuple[int, bytes] | None]
@@ -45,6 +46,17 @@ Answer = Callable[[BaseHTTPRequestHandler, bytes], tuple[int, bytes] | None]
 hypothesis.settings.register_profile("suite", max_examples=50, deadline=None)
 hypothesis.settings.register_profile("deep", max_examples=5000, deadline=None)
 hypothesis.settings.load_profile("suite")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Make the cases of a sampled test slow, all but those that its marker names, or all but the first."""
+    marker, case = item.get_closest_marker("sampled"), getattr(item, "callspec", None)
+    if marker is None or case is None:
+        return
+    function = item.nodeid.partition("[")[0]
+    quick = item.session.stash.setdefault(_FIRST_CASES, {}).setdefault(function, marker.args or (case.id,))
+    if case.id not in quick:
+        item.add_marker("slow")
 
 
 @pytest.fixture(scope="session", autouse=True)

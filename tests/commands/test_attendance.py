@@ -135,6 +135,7 @@ def test_a_face_that_is_not_of_the_class_is_counted_with_whom_it_resembles(inv: 
     assert shown[:3] == ["1", "student-002", str(face["similarity"])]
 
 
+@pytest.mark.sampled("one student is not synced")
 @pytest.mark.parametrize(
     ("stale", "command"),
     [
@@ -248,6 +249,7 @@ def test_a_turned_photo_is_stood_upright_first(inv: Inv, full: Database, tmp_pat
     assert present(take(inv, str(turned))) == EVERYBODY
 
 
+@pytest.mark.sampled("unknown class")
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

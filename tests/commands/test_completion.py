@@ -106,6 +106,12 @@ def wait_for(file: Path) -> None:
     pytest.fail(f"zsh never wrote {file.name}")
 
 
+@pytest.mark.sampled(
+    "bash-in_bash-words0-answer0",
+    "fish-in_fish-words0-answer0",
+    "zsh-in_zsh-words0-answer0",
+    "bash-in_bash-words6-answer6",
+)
 @pytest.mark.parametrize(("words", "answer"), CASES)
 @pytest.mark.parametrize(("shell", "offered"), [("bash", in_bash), ("fish", in_fish), ("zsh", in_zsh)])
 def test_a_shell_offers_what_is_taken(

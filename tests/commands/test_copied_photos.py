@@ -25,6 +25,7 @@ def test_every_sample_photo_says_that_it_is_drawn() -> None:
     assert unmarked == []
 
 
+@pytest.mark.slow
 def test_portraits_are_drawn_once_and_attendance_works_with_them(school: School) -> None:
     assert "24 portraits to draw, 0 were there" in school.inv("photos", "draw", "--dry-run").stdout
     assert "6 portraits drawn" in school.inv("photos", "draw", "--school", "school-002").stdout

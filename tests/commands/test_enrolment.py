@@ -38,6 +38,7 @@ def test_photos_get_the_next_numbers_and_again_nothing_changes(
     assert school.rows() == before == school.faces()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("picture", "message"),
     [
@@ -58,6 +59,7 @@ def test_a_picture_without_exactly_one_face_is_refused_and_nothing_of_it_stays(
     assert (school.faces(), school.keys(), school.rows()) == ([], [], [])
 
 
+@pytest.mark.sampled("truncated-is no JPEG picture")
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -140,6 +142,7 @@ with connect(Database.from_url(url), purpose="enrol") as conn:
 """
 
 
+@pytest.mark.sampled("stored")
 @pytest.mark.fault
 @pytest.mark.parametrize("step", ["reserved", "stored", "indexed", "inserted", "committed"])
 def test_enrolment_killed_at_any_step_is_finished_by_the_next_run(school: School, photo: Path, step: str) -> None:
@@ -166,6 +169,7 @@ def test_a_refused_picture_that_was_in_the_bucket_before_is_named_and_stays(scho
     school.assert_enrolled()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("pushed", [True, False], ids=["pushed before", "deleted before"])
 def test_a_refused_enrolment_keeps_what_was_under_the_key_with_its_versions(
     school: School, client: Any, tmp_path: Path, pushed: bool
@@ -248,6 +252,7 @@ def unlink(school: School) -> None:
         conn.execute("UPDATE student_faces SET face_id = DEFAULT")
 
 
+@pytest.mark.sampled("lose_object", "lose_all_but_the_photo")
 @pytest.mark.parametrize(
     "lose",
     [lose_face, lose_collection, lose_object, lose_bucket, lose_row, lose_all_but_the_row, lose_all_but_the_face,
@@ -312,6 +317,7 @@ def test_a_student_whose_id_makes_no_key_is_refused(school: School, photo: Path)
     assert (school.keys(), school.faces()) == ([], [])
 
 
+@pytest.mark.slow
 def test_a_sample_photo_that_was_drawn_anew_is_named_and_replaces_nothing(
     school: School, new_photo: NewPhoto, tmp_path: Path
 ) -> None:
@@ -351,6 +357,7 @@ def test_a_picture_that_a_request_cannot_carry_is_sent_smaller(
     assert school.bucket.download("students/student-001/photo-4.jpg") == photo.read_bytes()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("means", ["policy", "ACL"])
 def test_nothing_is_enrolled_into_a_bucket_that_everybody_can_read(
     school: School, photo: Path, cloud_client: Callable[[str], Any], means: str
@@ -375,6 +382,7 @@ def test_nothing_is_enrolled_into_a_bucket_that_everybody_can_read(
     assert (school.keys(), school.faces(), school.rows()) == ([], [], [])
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("form", ["a student", "a folder", "the sample photos", "a push"])
 def test_a_bucket_that_may_be_public_for_all_its_endpoint_says_is_noted(
     school: School, new_photo: NewPhoto, tmp_path: Path, relay: Any, cloud_variables: dict[str, str], form: str
@@ -435,6 +443,7 @@ def test_unenrol_removes_every_version_of_a_photo(school: School, photo: Path, c
     assert left.get("Versions", []) + left.get("DeleteMarkers", []) == []
 
 
+@pytest.mark.sampled("photos")
 @pytest.mark.fault
 @pytest.mark.parametrize("step", ["user", "faces", "photos", "rows", "committed"])
 def test_unenrol_killed_at_any_step_is_finished_by_the_next_run(school: School, photo: Path, step: str) -> None:

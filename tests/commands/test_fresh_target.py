@@ -51,6 +51,7 @@ def staging(inv: Inv, database: Database, cloud_access: dict[str, Any], tmp_path
     return Staging(inv, database, cloud_access, tmp_path / "staging.yaml")
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("has_database", [True, False], ids=["empty database", "no database"])
 def test_full_on_a_fresh_target_names_what_is_missing_and_the_commands_make_it(
     staging: Staging, has_database: bool

@@ -21,6 +21,7 @@ Inv = Callable[..., subprocess.CompletedProcess[str]]
 pytestmark = pytest.mark.usefixtures("cloud_endpoint")
 
 
+@pytest.mark.sampled("-status --json-141", "1---list--13")
 @pytest.mark.parametrize(
     ("command", "code"),
     [
@@ -52,6 +53,7 @@ def test_output_that_nobody_reads_is_no_failure_of_ours(
     assert (process.returncode, "Error" in errors) == (code, False), errors
 
 
+@pytest.mark.sampled
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
 @pytest.mark.parametrize("command", ["status", "status --json", "reset"])
 def test_output_that_a_full_disk_does_not_take_is_one_error(inv: Inv, full: Database, command: str, value: Any) -> None:
@@ -63,6 +65,7 @@ def test_output_that_a_full_disk_does_not_take_is_one_error(inv: Inv, full: Data
     assert value(full, "SELECT count(*) FROM students") == 8, "a step that could not be told was followed by others"
 
 
+@pytest.mark.sampled("<&- >&- 2>&-")
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_a_stream_that_is_closed_is_no_failure(full: Database, state_folder: Path, closed: str, value: Any) -> None:
     own = {"DATABASE_URL": full.shown_url, "INVOKE_STATE_FOLDER": str(state_folder)}
@@ -75,6 +78,7 @@ def test_a_stream_that_is_closed_is_no_failure(full: Database, state_folder: Pat
     assert value(full, "SELECT count(*) FROM students") == 0
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 def test_an_output_that_lacks_a_character_shows_its_escape(full: Database, inv: Inv, encoding: str) -> None:
     with connect(full, purpose="tests") as conn:

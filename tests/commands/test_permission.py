@@ -344,6 +344,7 @@ def test_a_command_that_replaces_nothing_runs_on_every_target(
         assert case.kind is OWN or own.state() == before
 
 
+@pytest.mark.sampled("seed", "rebuild", "undo")
 @cases(CHANGE, REPLACE)
 def test_a_command_that_replaces_is_refused_asked_for_or_runs(
     case: Case, town: Town, request: pytest.FixtureRequest
@@ -418,6 +419,7 @@ def test_a_command_on_a_host_that_is_not_local_asks_even_where_the_target_is_ope
         protection.require_consent(state, full, "open", confirm="", ask=lambda _: None, replacing=False)
 
 
+@pytest.mark.sampled("weaker than refuse--f FILE", "weaker than confirm-the user's file", "stricter-a variable")
 @pytest.mark.parametrize("way", ["-f FILE", "the user's file", "a variable"])
 @pytest.mark.parametrize(
     ("project", "theirs", "holds"),
@@ -457,6 +459,7 @@ def test_a_misspelt_protection_of_any_level_is_not_passed_over() -> None:
     assert tighten(values, levels) == {"targets": {"local": {"protection": "refused"}}}
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("words", ["rollback", "load TAKEN", "port --from staging", "undo"])
 def test_what_replaces_or_renames_refuses_the_maintenance_database(inv: Inv, server_url: str, words: str) -> None:
     done = inv(*words.split(), check=False, DATABASE_URL=Database.from_url(server_url).named("postgres").url)

@@ -22,6 +22,7 @@ def test_a_rollback_is_refused_where_replacing_is(inv: Inv, full: Database) -> N
     assert (done.returncode, "`inv rollback` is refused" in done.stderr) == (1, True)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("count", [-1, 0, MIGRATIONS + 1, 99])
 def test_a_count_that_is_not_applied_is_refused_and_nothing_is_made(
     inv: Inv, full: Database, value: Any, count: int

@@ -71,6 +71,7 @@ def test_many_collections_are_synced_without_describing_each(
     assert asked == {"ListFaces": 7, "ListTagsForResource": 7, "STS": 1}
 
 
+@pytest.mark.slow
 def test_two_databases_share_one_collection(
     enrolled: School, run_inv: Any, new_photo: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -141,6 +142,7 @@ def test_a_role_that_may_not_tag_goes_on_with_one_note(school: School, faults: A
     assert done.stderr.count("may not ask for the tag") == 1
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("rows", [18, 3], ids=["placeholders", "few rows"])
 def test_a_collection_of_another_school_is_asked_for_by_name(school: School, value: Any, rows: int) -> None:
     school.inv("enrol")

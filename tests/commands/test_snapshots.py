@@ -47,6 +47,7 @@ def test_a_snapshot_says_that_the_collection_is_another(inv: Inv, full: Database
     assert "its FaceIds are of collection tests, tests-2: run `inv sync-faces`" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_snapshot_says_that_the_collection_moved_on(inv: Inv, full: Database) -> None:
     own = {"INVOKE_TARGETS_LOCAL_COLLECTION": "moving"}
     inv("snapshot", "save", "early", **own)
@@ -68,6 +69,7 @@ def test_snapshots_are_refused_by_name(inv: Inv, full: Database) -> None:
     assert inv("snapshot", "list").stdout == ""
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     "change",
     [

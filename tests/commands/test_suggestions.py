@@ -15,6 +15,7 @@ from eduguard.rebuild.publication import describe_live
 Inv = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@pytest.mark.sampled("stauts-`inv status`", "sync-faces --dry-rum---dry-run", "enrol student-0001 PHOTO-student-001")
 @pytest.mark.parametrize(
     ("line", "near"),
     [

@@ -243,6 +243,7 @@ def test_a_failing_migration_leaves_the_old_database_serving(
     assert value(full, CHECKSUM) == before
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -69,6 +69,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.sampled("refused-list.yaml", "refused-python-object.yaml", "taken-byte-order-mark.yaml")
 def test_a_kept_file(checkout: Path, sample: Path) -> None:
     shutil.copy(sample, checkout / "invoke.yaml")
     environment = os.environ | {"PYTHONPATH": str(checkout / "lib"), "DATABASE_URL": "postgresql://127.0.0.1:9/school"}
@@ -104,6 +105,7 @@ def run_inv(*arguments: str, **variables: str) -> subprocess.CompletedProcess[st
     return subprocess.run([INV, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.sampled("flag-text.yaml", "flag-missing.yaml", "variable-strange.yaml")
 @pytest.mark.parametrize("name", GIVEN)
 @pytest.mark.parametrize("by_flag", [True, False], ids=["flag", "variable"])
 def test_a_settings_file_named_on_the_command_line(tmp_path: Path, name: str, by_flag: bool) -> None:

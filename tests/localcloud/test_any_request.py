@@ -55,6 +55,7 @@ def invent_text(shape: Shape, dice: random.Random) -> str:
     return dice.choice(NAMES)
 
 
+@pytest.mark.sampled("IndexFaces", "ListFaces", "SearchUsersByImage")
 @pytest.mark.parametrize("operation", sorted(OPERATIONS))
 def test_any_request_gets_an_answer_that_aws_could_give(cloud: Any, rekognition: Any, operation: str):
     dice = random.Random(operation)  # noqa: S311 -- repeatable, not secret

@@ -58,6 +58,7 @@ def test_on_a_full_disk_the_old_object_stays_and_no_photo_becomes_another(
     (own_state / "server.log").unlink()
 
 
+@pytest.mark.slow
 def test_the_number_of_a_content_is_never_given_out_again(own_state: Path, launch: Launch):
     s3 = launch(own_state).client("s3")
     s3.create_bucket(Bucket="photos")
@@ -115,6 +116,7 @@ def test_a_length_and_chunks_at_once_are_refused(cloud: Any, bucket: str):
     assert raw(cloud, chunked + b"5\r\nphoto\r\n0\r\n\r\n").split()[1] == b"200"
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("host", ["photos.s3.localhost", "photos.localhost", "photos.s3.us-east-1.amazonaws.com"])
 def test_a_bucket_named_by_its_host_survives_a_restart(own_state: Path, launch: Launch, host: str):
     server = launch(own_state)
@@ -137,6 +139,7 @@ def test_a_bucket_named_by_its_host_survives_a_restart(own_state: Path, launch: 
     assert restarted(server, launch).client("s3").list_buckets()["Buckets"] == []
 
 
+@pytest.mark.slow
 def test_a_bucket_that_cannot_be_made_again_stops_no_other(own_state: Path, launch: Launch, command: Any):
     s3 = launch(own_state).client("s3")
     for name in ("broken", "whole"):
@@ -157,6 +160,7 @@ def test_a_bucket_that_cannot_be_made_again_stops_no_other(own_state: Path, laun
         assert database.execute("SELECT count(*) FROM setting WHERE bucket = 'x.s3'").fetchone() == (0,)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("body", [b"", b"<", b"<Tagging/>", b"<Other/>", b"<Tagging><TagSet>"])
 def test_xml_that_cannot_be_read_is_refused_and_the_kept_setting_stays(own_state: Path, launch: Launch, body: bytes):
     server = launch(own_state)
@@ -203,6 +207,7 @@ def parts(s3: Any, *, size: int = 5_242_880) -> dict[str, Any]:
     return {**named, "UploadId": upload, "MultipartUpload": {"Parts": made}}
 
 
+@pytest.mark.slow
 def test_a_finished_upload_remembers_its_parts_and_can_be_finished_again(
     own_state: Path, launch: Launch, error_of: ErrorOf
 ):
@@ -279,6 +284,7 @@ def send_streaming(cloud: Any, path: str, body: bytes, headers: dict[str, str]) 
     return cloud.send(path, method="PUT", body=body, **sent)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("how", ["delete", "overwrite", "delete many"])
 def test_a_photo_that_was_removed_is_in_no_file_any_more(own_state: Path, launch: Launch, how: str):
     s3 = launch(own_state).client("s3")
@@ -293,6 +299,7 @@ def test_a_photo_that_was_removed_is_in_no_file_any_more(own_state: Path, launch
     assert [path.name for path in own_state.glob("*.sqlite*") if b"student-001 looks" in path.read_bytes()] == []
 
 
+@pytest.mark.slow
 def test_tags_that_were_removed_are_in_no_file_any_more(own_state: Path, launch: Launch):
     s3 = launch(own_state).client("s3")
     s3.create_bucket(Bucket="photos")

@@ -32,6 +32,7 @@ def test_a_signed_url_puts_and_gets(s3: Any, bucket: str):
         assert answer.read() == b"hello"
 
 
+@pytest.mark.slow
 def test_a_bucket_made_again_keeps_its_settings(own_state: Path, launch: Any, command: Any):
     s3 = launch(own_state).client("s3")
     s3.create_bucket(Bucket="photos")
@@ -101,6 +102,7 @@ KEYS_OF_PAGES = (
 )
 
 
+@pytest.mark.sampled("moto-api-s3v4", "localcloud-s3")
 @pytest.mark.parametrize("signature", ["s3", "s3v4"])
 @pytest.mark.parametrize("name", NAMES_OF_PAGES)
 def test_a_bucket_may_have_the_name_of_a_page(cloud: Any, name: str, signature: str):

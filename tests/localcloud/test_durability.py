@@ -81,6 +81,7 @@ def test_buckets_and_objects_survive_as_they_were(own_state: Path, launch: Launc
     assert list(snapshot(launch(own_state).client("s3"))) == ["west"]
 
 
+@pytest.mark.slow
 @pytest.mark.fault
 def test_an_unfinished_upload_goes_on_after_a_kill(own_state: Path, launch: Launch):
     server = launch(own_state)
@@ -100,6 +101,7 @@ def test_an_unfinished_upload_goes_on_after_a_kill(own_state: Path, launch: Laun
     assert "Uploads" not in s3.list_multipart_uploads(Bucket="photos")
 
 
+@pytest.mark.sampled("0.3")
 @pytest.mark.fault
 @pytest.mark.parametrize("after", [0.05, 0.3, 0.7])
 def test_no_acknowledged_face_or_object_is_lost_by_a_kill_under_load(
@@ -137,6 +139,7 @@ def test_no_acknowledged_face_or_object_is_lost_by_a_kill_under_load(
     assert len(stored) <= len(keys) + 1
 
 
+@pytest.mark.slow
 @pytest.mark.fault
 def test_collections_faces_and_users_survive_a_kill(own_state: Path, launch: Launch, photo: Photo):
     server = launch(own_state)
@@ -172,6 +175,7 @@ def test_what_could_not_be_written_did_not_happen(own_state: Path, launch: Launc
     assert "database or disk is full" in (own_state / "server.log").read_text()
 
 
+@pytest.mark.slow
 def test_a_file_of_a_newer_version_is_refused(own_state: Path, launch: Launch, command: Any):
     launch(own_state)
     command("stop", "--state", str(own_state))
@@ -205,6 +209,7 @@ REMOVALS: dict[str, Callable[[Any], None]] = {
 ARN = "arn:aws:rekognition:us-east-1:123456789012:collection/c"
 
 
+@pytest.mark.sampled("value of a tag")
 @pytest.mark.parametrize("what", REMOVALS)
 def test_what_is_removed_is_in_no_file_while_the_server_runs(own_state: Path, launch: Launch, photo: Photo, what: str):
     client = launch(own_state).client("rekognition")

@@ -160,6 +160,7 @@ def test_a_wrong_fault_is_explained(cloud: Any, body: bytes, words: str):
     assert words in json.loads(answer)["error"]
 
 
+@pytest.mark.slow
 def test_faults_can_be_given_at_the_start(own_state: Path, launch: Callable[..., Any], command: Callable[..., Any]):
     server = launch(own_state, "--fault", "throttle=1", "--fault", "tps=aws")
     assert json.loads(server.send("/localcloud/faults", scope="localcloud")[1])["throttle"] == 1

@@ -75,6 +75,7 @@ def test_a_side_of_10000_pixels_is_the_most(rekognition: Any, error_of: ErrorOf)
         assert error_of(operation, Image=image) == ("ImageTooLargeException", message, 400)
 
 
+@pytest.mark.slow
 def test_four_picture_bombs_at_once_take_no_more_memory_than_one(own_state: Path, launch: Callable[..., Any]):
     server = launch(own_state)
     bomb = encoded(Image.new("1", (9_999, 9_999)), "PNG")

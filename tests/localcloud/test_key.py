@@ -86,6 +86,7 @@ def test_the_key_is_made_once_and_readable_by_its_owner_only(own_state: Path, la
     assert first.key.secret_key not in (own_state / "server.log").read_text()
 
 
+@pytest.mark.slow
 def test_a_damaged_key_is_named(own_state: Path, launch: Any, command: Any):
     launch(own_state)
     command("stop", "--state", str(own_state))

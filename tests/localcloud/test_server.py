@@ -50,6 +50,7 @@ def test_stop_and_status_say_what_is_the_case(own_state: Path, launch: Callable[
     assert json.loads(command("stop", "--state", str(own_state)).stdout) == {"stopped": False}
 
 
+@pytest.mark.slow
 def test_the_port_is_remembered_unless_it_is_taken(own_state: Path, launch: Callable[..., Any], command: Command):
     first = launch(own_state)
     os.kill(first.pid, signal.SIGKILL)
@@ -61,6 +62,7 @@ def test_the_port_is_remembered_unless_it_is_taken(own_state: Path, launch: Call
         assert launch(own_state).endpoint != first.endpoint
 
 
+@pytest.mark.slow
 def test_a_server_that_is_ending_is_waited_for(own_state: Path, launch: Callable[[Path], Any]):
     first = launch(own_state)
     os.kill(first.pid, signal.SIGTERM)
@@ -86,6 +88,7 @@ def test_a_stale_endpoint_of_another_program_is_no_server(own_state: Path, cloud
     assert launch(own_state).endpoint != cloud.endpoint
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_answer_can_be_stopped(own_state: Path, launch: Callable[[Path], Any], command: Command):
     server = launch(own_state)
     os.kill(server.pid, signal.SIGSTOP)
@@ -94,6 +97,7 @@ def test_a_server_that_does_not_answer_can_be_stopped(own_state: Path, launch: C
     waker.wait()
 
 
+@pytest.mark.slow
 def test_a_server_ends_when_its_folder_is_gone_and_leaves_a_new_one_alone(
     own_state: Path, launch: Callable[[Path], Any]
 ):
@@ -108,6 +112,7 @@ def test_a_server_ends_when_its_folder_is_gone_and_leaves_a_new_one_alone(
     assert launch(own_state) == new
 
 
+@pytest.mark.slow
 def test_what_a_server_killed_at_its_start_has_left_is_overwritten(own_state: Path, launch: Callable[[Path], Any]):
     own_state.mkdir()
     (own_state / "start.lock").touch()
@@ -116,6 +121,7 @@ def test_what_a_server_killed_at_its_start_has_left_is_overwritten(own_state: Pa
     assert [file.name for file in own_state.glob("endpoint.*")] == ["endpoint.json"]
 
 
+@pytest.mark.slow
 def test_a_server_whose_endpoint_file_was_deleted_is_found_again(own_state: Path, launch: Callable[[Path], Any]):
     first = launch(own_state)
     (own_state / "endpoint.json").unlink()
@@ -129,6 +135,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_wrong_models_are_an_error_that_names_the_file(own_state: Path, tmp_path: Path, command: Command):
     done = command("start", "--state", str(own_state), "--models", str(tmp_path), check=False)
     assert done.returncode == 1

@@ -23,6 +23,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("disguise", ["another command", "another folder", "another start"])
 def test_a_process_that_is_no_server_of_the_folder_is_never_stopped(
     own_state: Path, tmp_path: Path, command: Command, disguise: str
@@ -50,6 +51,7 @@ def test_a_process_that_is_no_server_of_the_folder_is_never_stopped(
             foreign.kill()
 
 
+@pytest.mark.slow
 def test_what_stop_says_has_stopped_has_ended(own_state: Path, launch: Callable[[Path], Any], command: Command):
     server = launch(own_state)
     command("stop", "--state", str(own_state))
@@ -86,6 +88,7 @@ def test_a_folder_that_others_can_write_in_is_refused(tmp_path: Path, command: C
     assert (done.returncode, f"`chmod go-w {shared}`" in done.stderr) == (1, True)
 
 
+@pytest.mark.slow
 def test_a_folder_from_before_there_were_keys_goes_on_and_its_open_server_is_replaced(
     own_state: Path, launch: Callable[[Path], Any], command: Command
 ):

@@ -27,6 +27,7 @@ def give(seeded: Database, monkeypatch: pytest.MonkeyPatch) -> Give:
     return lambda setting: monkeypatch.setenv("PGOPTIONS", f"-c {setting}")
 
 
+@pytest.mark.sampled("DateStyle=German", "search_path=nowhere", "statement_timeout=500")
 @pytest.mark.parametrize(
     "setting",
     [

@@ -150,6 +150,7 @@ def test_a_database_that_was_made_where_there_was_none_is_not_replaced(database:
         publication.publish(database)
 
 
+@pytest.mark.sampled("CREATE TABLE t ()", "SELECT lo_create(0)")
 @pytest.mark.parametrize(
     "statement",
     [

@@ -59,6 +59,7 @@ CHANGES: dict[str, LiteralString] = {
 }
 
 
+@pytest.mark.sampled("setting", "revoked")
 @pytest.mark.parametrize("statement", CHANGES.values(), ids=CHANGES)
 def test_what_was_changed_since_we_made_it_is_carried_over_again_and_again(
     database: Database, statement: LiteralString

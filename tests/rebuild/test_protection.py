@@ -99,6 +99,7 @@ def test_a_service_file_is_guarded(filled: Database, tmp_path: Path, monkeypatch
     refused(Database.from_url(f"service=school dbname={filled.name}"))
 
 
+@pytest.mark.sampled("localhost")
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost", "nowhere.invalid,127.0.0.1"])
 def test_every_spelling_of_a_host_is_guarded(filled: Database, forwarder: int, host: str) -> None:
     url = f"postgresql://postgres@{host}:{forwarder}/{filled.name}"
@@ -174,6 +175,7 @@ def test_an_address_beside_a_host_decides_and_is_named(
     assert f"{host}:{forwarder} at {address}" in refused(database)
 
 
+@pytest.mark.sampled("PGHOSTADDR", "PGSERVICE")
 @pytest.mark.parametrize("name", ["PGHOSTADDR", "PGSERVICE", "PGOPTIONS", "PGREQUIREAUTH", "PGTZ", "PGGSSENCMODE"])
 def test_no_variable_of_another_server_is_meant_for_the_embedded_one(state_folder: Path, name: str) -> None:
     values = {"PGHOSTADDR": "127.0.0.1", "PGOPTIONS": "-c search_path=elsewhere", "PGGSSENCMODE": "require"}
@@ -190,6 +192,7 @@ def test_no_variable_of_another_server_is_meant_for_the_embedded_one(state_folde
         assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.sampled("reset")
 @pytest.mark.parametrize("command", ["reset", "status", "seed", "snapshot list", "migrate"])
 def test_a_password_is_in_no_stream_and_no_argument_list(
     forwarder: int, filled: Database, state_folder: Path, command: str

@@ -179,6 +179,7 @@ def test_a_database_of_somebody_else_in_the_way_is_kept(database: Database, plac
     assert present(database) == {f"_{place}"}
 
 
+@pytest.mark.sampled("2")
 @pytest.mark.fault
 @pytest.mark.parametrize("step", range(1, 7))
 def test_a_publish_killed_at_any_statement_leaves_one_of_the_two_serving(database: Database, step: int) -> None:
@@ -208,6 +209,7 @@ def test_a_publish_killed_at_any_statement_leaves_one_of_the_two_serving(databas
     assert present(database) == {"", "_previous", "_discarded"}
 
 
+@pytest.mark.sampled("live-INSERT INTO eduguard.origin")
 @pytest.mark.fault
 @pytest.mark.parametrize("statement", ["CREATE DATABASE", "INSERT INTO eduguard.origin", "RENAME TO"])
 @pytest.mark.parametrize("source", ["snapshot", "live"])

@@ -136,6 +136,7 @@ def test_the_database_of_a_failed_test_is_kept_until_the_next_run(
     assert databases(server_url) == set()
 
 
+@pytest.mark.slow
 def test_a_run_leaves_the_databases_of_one_that_is_under_way(suite: Suite, tmp_path: Path, server_url: str) -> None:
     (tmp_path / "test_outer.py").write_text(
         SMALL
@@ -230,3 +231,35 @@ def test_misspelt_too(school_db): pass
     assert "--students 0 in 1 school: it is from 1 to" in told
     assert "The marker school_students: _world() got an unexpected keyword argument 'school'" in told
     assert "The marker school_db: _transaction() got an unexpected keyword argument 'transactions'" in told
+
+
+@pytest.mark.slow
+def test_a_school_that_is_made_up_has_its_faces_and_photos_too(suite: Suite, tmp_path: Path) -> None:
+    (tmp_path / "test_made_up.py").write_text(
+        """
+import pytest
+
+@pytest.mark.school_students(2, photos=True, seed="another")
+def test_with_photos(school_db, school_collection, school_bucket):
+    rows = school_db.connection.execute("SELECT external_image_id, face_id, photo_url FROM student_faces").fetchall()
+    faces = school_collection.client.list_faces(CollectionId=school_collection.name)["Faces"]
+    objects = school_bucket.client.list_objects_v2(Bucket=school_bucket.name)["Contents"]
+    assert len(rows) >= 2
+    assert {row[:2] for row in rows} == {(face["ExternalImageId"], face["FaceId"]) for face in faces}
+    assert {row[2] for row in rows} == {item["Key"] for item in objects}
+
+@pytest.mark.school_students(2)
+def test_without_photos(school_db, school_collection, school_bucket):
+    assert school_db.connection.execute("SELECT count(*) FROM student_faces").fetchone() == (0,)
+    assert school_collection.client.list_faces(CollectionId=school_collection.name)["Faces"] == []
+    assert school_bucket.client.list_objects_v2(Bucket=school_bucket.name)["KeyCount"] == 0
+
+@pytest.mark.school_students(4, schools=2)
+def test_two_schools(school_db, school_collection):
+    schools = school_db.connection.execute("SELECT id FROM schools ORDER BY id").fetchall()
+    assert schools == [("school-001",), ("school-002",)]
+    assert list(school_collection.by_school) == ["school-002"]
+"""
+    )
+    done = suite()
+    assert done.returncode == 0, done.stdout
