@@ -93,6 +93,10 @@ def test_a_table_has_bold_names(settings: dict[str, str]) -> None:
     assert f"{BOLD}target " in on_terminal(INV, "status", **settings)[1]
 
 
+def test_the_groups_of_commands_are_bold() -> None:
+    assert f"\n{BOLD}Recipes\033[0m\n  full" in on_terminal(INV, "help")[1]
+
+
 def test_json_on_a_terminal_is_plain(settings: dict[str, str]) -> None:
     shown = on_terminal(INV, "migrate", "--plan", "--json", **settings)[1]
     assert shown.startswith("{\n")
