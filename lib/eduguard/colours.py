@@ -6,9 +6,9 @@ from typing import TextIO
 
 _SGR = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 # A number that is not part of a name, a path, a version or a time: `24 photos`, not `student-001` and not `08:30`.
-_NUMBER = re.compile(r"(?<![\w./:#-])\d[\d,]*(?:\.\d+)?(?![\w/:#-]|\.\w)")
+_NUMBER = r"(?<![\w./:#-])\d[\d,]*(?:\.\d+)?(?![\w/:#-]|\.\w)"
 _ERROR = "error: "
-_COMMAND = re.compile(r"`[^`\n]+`")
+_COMMAND = r"`[^`\n]+`"
 _SIGNS = {
     "+": "green",
     "*": "yellow",
@@ -44,8 +44,8 @@ def paint(text: str, *styles: str) -> str:
 def emphasise(text: str) -> str:
     """Return the text of a step with its first sign, its numbers and its commands painted."""
     sign, space, rest = text.partition(" ")
-    style = _SIGNS.get(sign)
-    painted = _COMMAND.sub(lambda found: paint(found[0], "cyan"), rest if style else text)
+    style = _SIGNS.get(sign) if space else None
+    painted = _paint_commands(rest if style else text)
     painted = "".join(_weigh(part) for part in re.split(r"(\033\[36m.*?\033\[0m)", painted))
     return f"{paint(sign, 'bold', style)}{space}{painted}" if style else painted
 
@@ -58,8 +58,12 @@ def emphasise_failure(message: str) -> str:
 def _emphasise_line(line: str) -> str:
     if line.startswith(_ERROR):
         return f"{paint(_ERROR.rstrip(), 'bold', 'red')} {paint(line.removeprefix(_ERROR), 'bold')}"
-    return _COMMAND.sub(lambda found: paint(found[0], "cyan"), line)
+    return _paint_commands(line)
+
+
+def _paint_commands(text: str) -> str:
+    return re.sub(_COMMAND, lambda found: paint(found[0], "cyan"), text)
 
 
 def _weigh(part: str) -> str:
-    return part if part.startswith("\033") else _NUMBER.sub(lambda found: paint(found[0], "bold"), part)
+    return part if part.startswith("\033") else re.sub(_NUMBER, lambda found: paint(found[0], "bold"), part)

@@ -8,7 +8,7 @@ FAILED = 1
 """exit status: what was asked for was not done"""
 LEFT = 2
 """exit status: done, and there is drift or something left to do"""
-_FILE = re.compile(r"[^\s:]+\.(?:ya?ml|csv|sql|json|py|env)(?::\d+)?(?=:)")  # such a message begins with the place
+_FILE = r"[^\s:]+\.(?:ya?ml|csv|sql|json|py|env)(?::\d+)?(?=:)"  # such a message begins with the place
 
 
 class EduguardError(Exception):
@@ -51,7 +51,7 @@ class EduguardError(Exception):
 
     def as_json(self) -> dict[str, str | None]:
         """Return plain values."""
-        found = _FILE.match(self.message)
+        found = re.match(_FILE, self.message)
         place = self.place or (found[0] if found else None)
         return {"code": self.code, "message": self.message, "hint": self.hint, "place": place}
 

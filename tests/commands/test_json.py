@@ -304,3 +304,10 @@ def test_the_page_names_every_schema_and_every_command_that_ends_with_2() -> Non
     assert set(re.findall(r"^\| (`.+?) \|", table, re.MULTILINE)) >= {
         f"`inv {case.name}`" for case in CASES if case.status == 2
     }
+
+
+def test_the_page_shows_what_is_printed(school: Any) -> None:
+    page = (ROOT / "docs" / "json.md").read_text()
+    for command, shown in re.findall(r"^\$ inv (.+?)\n(\{.*?^\})", page, re.MULTILINE | re.DOTALL):
+        printed = school.inv(*command.split(), check=False).stdout
+        assert printed.replace(school.database.name, "eduguard").strip() == shown

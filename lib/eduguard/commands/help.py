@@ -8,6 +8,8 @@ from typing import Any
 from invoke.main import program
 from invoke.tasks import Task
 
+from eduguard.colours import is_coloured, paint
+
 _RECIPES = "Recipes"
 
 
@@ -20,7 +22,7 @@ def print_commands(tasks: Mapping[str, Task[Any]]) -> None:
     write = sys.stdout.write
     write("Usage: inv COMMAND [ARGUMENTS] [--flags] [COMMAND ...]\n")
     for group in sorted(groups, key=lambda each: (each != _RECIPES, each)):
-        write(f"\n{group}\n")
+        write(f"\n{paint(group, 'bold') if is_coloured(sys.stdout) else group}\n")
         for name in groups[group]:
             write(f"  {name:<{width}}  {_first_line(tasks[name])}\n")
     write("\n`inv COMMAND -h` shows the flags of a command and an example.\n")
