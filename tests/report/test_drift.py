@@ -5,11 +5,11 @@ import re
 
 import pytest
 
-from eduguard.checks import doctor
+from eduguard.checks import findings
 from eduguard.report.drift import find_commands
 from eduguard.report.pages import join_commands
 
-TEXTS = sorted(set(re.findall(r'"([^"]*\binv [^"]*)"', inspect.getsource(doctor))))
+TEXTS = sorted(set(re.findall(r'"([^"]*\binv [^"]*)"', inspect.getsource(findings))))
 
 
 @pytest.mark.parametrize(
