@@ -9,7 +9,7 @@ from invoke.tasks import task
 from eduguard.commands.shared import COLLECTION, SCHOOL, settings_of
 from eduguard.commands.words import Command
 from eduguard.settings import Settings
-from eduguard.terminal import ask, print_step
+from eduguard.terminal import ask, print_note, print_step
 
 if TYPE_CHECKING:
     from eduguard.report import Facts, Similarities
@@ -58,9 +58,10 @@ def report(
     found, unsearched = (None, unsearched) if unsearched else _search(settings, facts)
     page = make_page(facts, found, unsearched=unsearched, made_at=made_at, names=names, thumbnails=thumbnails)
     pictures = read_thumbnails(page.pictured, target_bucket(settings)) if thumbnails else {}
-    content = render(page, pictures).encode()
-    write_private(Path(file), content)
-    print_step("report", f"{file}: {page.summary()}, {len(content) / 1e6:.1f} MB")
+    write_private(Path(file), render(page, pictures).encode())
+    if unsearched and not quick:
+        print_note(unsearched)
+    print_step("report", f"{file}: {page.summary()}")
 
 
 def _why_not_searched(facts: "Facts", *, quick: bool, yes: bool) -> str:
