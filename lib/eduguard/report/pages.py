@@ -72,7 +72,8 @@ class Page:
         drift = sum(len(group.items) for group in (*self.unsynced, *self.apart))
         shown = [what for what, is_shown in (("names", self.has_names), ("pictures", self.has_thumbnails)) if is_shown]
         unread = f"; {len(self.unread)} things could not be read" if self.unread else ""
-        return f"{self.verdict}, {drift:,} ids with drift{unread}; with {' and '.join(shown) or 'neither names nor pictures'}"
+        private = " and ".join(shown) or "neither names nor pictures"
+        return f"{self.verdict}, {drift:,} ids with drift{unread}; with {private}"
 
     @property
     def pictured(self) -> set[str]:
