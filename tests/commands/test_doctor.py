@@ -68,6 +68,13 @@ def test_a_missing_database_and_collection_are_broken(inv: Inv, database: Databa
     assert "There is no collection nowhere in us-east-1" in texts
 
 
+def test_a_missing_collection_leaves_the_photos_of_the_other_schools_to_be_compared(inv: Inv, full: Database) -> None:
+    status, report = examine(inv, INVOKE_TARGETS_LOCAL_COLLECTION="nowhere")
+    assert status == 1
+    assert "6 with row, photo and face" in [text for text, _ in found(report, "ok")]
+    assert not [text for text, _ in found(report, "drift") if "only" in text]
+
+
 def test_missing_credentials_are_told_first(inv: Inv, full: Database, cloud_endpoint: str) -> None:
     status, report = examine(inv, INVOKE_TARGETS_LOCAL_REKOGNITION_ENDPOINT=cloud_endpoint)
     assert status == 1

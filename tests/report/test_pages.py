@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from eduguard.evaluation import Scores, Tally
 from eduguard.report import render
+from eduguard.report.drift import Group, Item
 from eduguard.report.plots import plot_similarities
 from made_up import SCORES, page
 
@@ -84,6 +85,18 @@ def test_the_page_loads_nothing_and_lets_nothing_else_run() -> None:
     assert [link for link in links if not link.startswith(("#", "data:"))] == []
     assert "http" not in re.sub(r'xmlns="http://www.w3.org/2000/svg"|http-equiv', "", html)
     assert not re.search(r"<[^>]* on[a-z]+=", html)
+
+
+def test_ten_thousand_findings_are_a_page_of_less_than_five_megabytes() -> None:
+    items = tuple(
+        Item(f"student-{number:05}-photo-1", "a note of some length, such as two FaceIds " * 2)
+        for number in range(10_000)
+    )
+    group = Group(kind="row", title="rows", remedy="inv sync-faces", items=items)
+    names = {item.student: "Antonia Rojas Antilef" for item in items}
+    html = render(page("x", unsynced=(group,), apart=(), names=names), {})
+    assert html.count("<li>") > 10_000
+    assert len(html.encode()) < 5_000_000
 
 
 def test_names_and_pictures_are_said_at_the_top() -> None:

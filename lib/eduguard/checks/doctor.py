@@ -131,13 +131,14 @@ def check_places(evidence: Evidence) -> list[Finding]:
 
 
 def find_states(evidence: Evidence) -> dict[str, list[str]]:
-    """Return the external image ids by the places that have them; nothing where one of the places is not known."""
-    photos, states, seen = evidence.photos, dict[str, list[str]](), set[str]()
+    """Return the external image ids by the places that have them, for collections whose rows and faces are known."""
+    photos, states, seen, is_whole = evidence.photos, dict[str, list[str]](), set[str](), True
     if not isinstance(photos, set) or not (places := _places(evidence)):
         return {}
     for place in places:
         if not (isinstance(place.rows, list) and isinstance(place.faces, list)):
-            return {}
+            is_whole = False  # a photo that is in none of the others may be of this one
+            continue
         names = {face.external_image_id for face in place.faces if face.external_image_id}
         rows, ours = (
             {row.external_image_id for row in place.rows},
@@ -147,7 +148,7 @@ def find_states(evidence: Evidence) -> dict[str, list[str]]:
             states.setdefault(state, []).extend(ids)
         seen |= rows | ours
     settings = evidence.settings
-    if not (settings.school or settings.only_collection) and (rest := sorted(photos - seen)):
+    if is_whole and not (settings.school or settings.only_collection) and (rest := sorted(photos - seen)):
         states.setdefault("photo", []).extend(rest)
     return states
 

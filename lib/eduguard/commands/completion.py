@@ -12,7 +12,14 @@ from invoke.tasks import Task
 from eduguard.commands.words import split_dotted
 
 FILES, FOLDERS = "<files>", "<folders>"
-_KINDS = {"PHOTO": FILES, "FOLDER": FOLDERS, "--from": FOLDERS, "--annotate": FOLDERS}
+_KINDS = {
+    "PHOTO": FILES,
+    "FILE": FILES,
+    "FOLDER": FOLDERS,
+    "--classes": FOLDERS,
+    "--from": FOLDERS,
+    "--annotate": FOLDERS,
+}
 BASH = r"""_eduguard() {
   local IFS=$'\n' current="${COMP_WORDS[COMP_CWORD]}" offered
   offered=$(INV_BEFORE="${COMP_WORDS[*]:1:COMP_CWORD-1}" INV_CURRENT="$current" "$1" completion words 2>/dev/null)

@@ -9,7 +9,7 @@ from invoke.tasks import task
 from eduguard.commands.shared import COLLECTION, JSON, SCHOOL, settings_of
 from eduguard.commands.words import Command
 from eduguard.settings import Settings
-from eduguard.terminal import ask, print_step, record
+from eduguard.terminal import ask, print_note, print_step, record
 
 if TYPE_CHECKING:
     from eduguard.report import Facts, Similarities
@@ -64,7 +64,9 @@ def report(
     write_private(Path(file), content)
     counts = {"disagreeing": page.disagreeing(), "unread": len(page.unread)}
     record({"file": file, "bytes": len(content), "verdict": page.verdict, **counts, "not_searched": unsearched or None})
-    print_step("report", f"{file}: {page.summary()}, {len(content) / 1e6:.1f} MB")
+    if unsearched and not quick:
+        print_note(unsearched)
+    print_step("report", f"{file}: {page.summary()}")
 
 
 def _why_not_searched(facts: "Facts", *, quick: bool, yes: bool) -> str:

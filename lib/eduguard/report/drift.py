@@ -64,11 +64,15 @@ def find_commands(remedy: str) -> tuple[str, ...]:
     return tuple(each.strip() for each in _COMMAND.findall(remedy.partition(";")[0]))
 
 
-def find_unsynced(place: PlaceEvidence) -> Iterator[Group]:
+def plan_syncs(facts: Facts) -> Iterator[tuple[PlaceEvidence, Plan]]:
+    """Yield each collection whose rows and faces are known, with what a sync would do."""
+    for place in shown_places(facts):
+        if isinstance(place.rows, list) and isinstance(place.faces, list):
+            yield place, plan_sync(pair_up(place.rows, place.faces))
+
+
+def find_unsynced(school: str | None, plan: Plan) -> Iterator[Group]:
     """Yield a group for each kind of disagreement of the rows of a collection with its faces."""
-    if not (isinstance(place.rows, list) and isinstance(place.faces, list)):
-        return
-    plan, school = plan_sync(pair_up(place.rows, place.faces)), place.place.school
     items: dict[str, Iterable[Item]] = {
         "link": (Item(each.external_image_id, f"→ {each.after}") for each in plan.link),
         "relink": (Item(each.external_image_id, f"{each.before} → {each.after}") for each in plan.relink),
@@ -94,12 +98,13 @@ def find_apart(facts: Facts) -> Iterator[Group]:
     for state, ids in states.items():
         if state not in _TITLES or (remedy and state not in _ALONE):
             continue
-        ours = ids if remedy else [each for each in ids if Item(each).student in facts.known]
-        strange += [Item(each, state) for each in ids if each not in set(ours)] if len(ours) < len(ids) else []
+        items = [Item(each) for each in ids]
+        ours = items if remedy else [each for each in items if each.student in facts.known]
+        strange += [] if remedy else [Item(each.name, state) for each in items if each.student not in facts.known]
         if ours:
-            told = remedy or _remedy(judge_places({state: ours}, set(facts.known)))
+            told = remedy or _remedy(judge_places({state: [each.name for each in ours]}, set(facts.known)))
             title = _TITLES[state].partition(" and ")[0] if remedy else _TITLES[state]
-            yield Group(kind=state, title=title, remedy=told, items=tuple(map(Item, ours)))
+            yield Group(kind=state, title=title, remedy=told, items=tuple(ours))
     if strange:
         told = _remedy(judge_places({"photo": [each.name for each in strange]}, set()))
         title = "photos and faces of students who are not in the database"

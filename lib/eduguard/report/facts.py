@@ -23,7 +23,7 @@ class Facts:
     status: dict[str, Any] | EduguardError
     """the report of `inv status`"""
     known: frozenset[str]
-    """the students that the database has, of those with photos, faces or rows"""
+    """the students in the database"""
     names: dict[str, str] = field(default_factory=dict)
     """of the students, where they were asked for"""
 

@@ -10,14 +10,15 @@ from shlex import quote
 from typing import Any
 
 from eduguard.aws import Face
-from eduguard.checks import OK, Finding, worst
+from eduguard.checks import OK, Finding, PlaceEvidence, worst
 from eduguard.errors import EduguardError
 from eduguard.evaluation import Pair
-from eduguard.report.drift import Group, find_apart, find_commands, find_unsynced
+from eduguard.plurals import amount
+from eduguard.report.drift import Group, find_apart, find_commands, find_unsynced, plan_syncs
 from eduguard.report.facts import Facts, shown_places
 from eduguard.report.plots import plot_similarities
 from eduguard.report.similarities import Similarities
-from eduguard.sync import pair_up, plan_sync
+from eduguard.sync import Plan
 
 MOST_PAIRS = 100  # shown side by side, of each kind
 _FOLDER = Path(__file__).parent / "page"
@@ -73,8 +74,10 @@ class Page:
 
     def summary(self) -> str:
         """Return what is on the page as one line."""
-        unread = f", {len(self.unread)} things could not be read" if self.unread else ""
-        return f"{self.verdict}, {self.disagreeing():,} things that disagree{unread}"
+        shown = [what for what, is_shown in (("names", self.has_names), ("pictures", self.has_thumbnails)) if is_shown]
+        unread = f"; {amount(len(self.unread), 'thing')} could not be read" if self.unread else ""
+        private = " and ".join(shown) or "neither names nor pictures"
+        return f"{self.verdict}, {amount(self.disagreeing(), 'id')} with drift{unread}; with {private}"
 
     @property
     def pictured(self) -> set[str]:
@@ -103,7 +106,8 @@ def make_page(
     """
     status = {} if isinstance(facts.status, EduguardError) else facts.status
     look_alikes = similarities.look_alikes if similarities else ()
-    duplicates = list(_find_duplicates(facts))
+    plans = list(plan_syncs(facts))
+    duplicates = [couple for place, plan in plans for couple in _find_duplicates(place, plan)]
     return Page(
         target=facts.settings.target.name,
         made_at=made_at,
@@ -111,7 +115,7 @@ def make_page(
         findings=tuple(each for each in facts.findings if each.verdict == OK or each.step not in _BY_ID),
         counts=tuple(_count(facts, status)),
         schools=tuple({"school": name, **school} for name, school in status.get("schools", {}).items()),
-        unsynced=tuple(group for place in shown_places(facts) for group in find_unsynced(place)),
+        unsynced=tuple(group for place, plan in plans for group in find_unsynced(place.place.school, plan)),
         apart=tuple(find_apart(facts)),
         unread=tuple(_find_unread(facts)),
         look_alikes=tuple(_pair_up(each) for each in look_alikes[:MOST_PAIRS]),
@@ -185,6 +189,8 @@ def _number(count: int | None) -> str:
 
 def _find_unread(facts: Facts) -> Iterator[str]:
     evidence = facts.evidence
+    if isinstance(evidence.places, EduguardError):
+        yield "the schools and their collections"
     if isinstance(facts.status, EduguardError):
         yield "the database's counts and migrations"
     if isinstance(evidence.database, EduguardError) or not evidence.database.has_rows:
@@ -202,20 +208,16 @@ def _pair_up(pair: Pair) -> Couple:
     return Couple(title=f"similarity {pair.similarity:.2f}", sides=(Side(name=pair.one), Side(name=pair.other)))
 
 
-def _find_duplicates(facts: Facts) -> Iterator[Couple]:
+def _find_duplicates(place: PlaceEvidence, plan: Plan) -> Iterator[Couple]:
     """Yield each face that lost against another one of its external image id, beside that one."""
-    for place in shown_places(facts):
-        if not (isinstance(place.rows, list) and isinstance(place.faces, list)):
-            continue
-        lost = list(plan_sync(pair_up(place.rows, place.faces)).duplicate)
-        losers = {face.face_id for face in lost}
-        kept: dict[str | None, Face] = {
-            face.external_image_id: face for face in place.faces if face.face_id not in losers
-        }
-        for face in lost:
-            if winner := kept.get(face.external_image_id):
-                sides = (_side(winner, "stays"), _side(face, "duplicate"))
-                yield Couple(title="two faces with one external image id", sides=sides)
+    lost = list(plan.duplicate)
+    losers = {face.face_id for face in lost}
+    listed = place.faces if isinstance(place.faces, list) else []
+    kept: dict[str | None, Face] = {face.external_image_id: face for face in listed if face.face_id not in losers}
+    for face in lost:
+        if winner := kept.get(face.external_image_id):
+            sides = (_side(winner, "stays"), _side(face, "duplicate"))
+            yield Couple(title="two faces with one external image id", sides=sides)
 
 
 def _side(face: Face, what: str) -> Side:
