@@ -8,7 +8,7 @@ from invoke.tasks import task
 
 from eduguard.commands.checks import verify
 from eduguard.commands.photos import photos_copy, photos_draw
-from eduguard.commands.portability import choose_scope, export_rows, load
+from eduguard.commands.portability import choose_scope, export_rows, load_rows
 from eduguard.commands.reindex import reindex_missing
 from eduguard.commands.shared import CONFIRM, CONFIRM_COLLECTION, YES, settings_of
 from eduguard.commands.sync import sync_faces
@@ -64,7 +64,7 @@ def port(
     with tempfile.TemporaryDirectory(prefix="eduguard-port-") as scratch:
         folder = Path(scratch) / "export"
         export_rows(source, folder, scope, plain=plain, confirm_plain=confirm_plain, say=print_step)
-        load(c, str(folder), confirm=confirm, confirm_plain=confirm_plain)
+        load_rows(settings, folder, confirm=confirm, confirm_plain=confirm_plain)
     if plain:
         photos_copy(c, from_=from_, confirm_bucket=confirm_bucket)
     else:
