@@ -1,13 +1,15 @@
 """Time `inv export` beside `pg_dump -a` of the same rows; print a table with rows a second and memory.
 
 The rows are those of `inv generate`: three of ten columns get made-up values. `pg_dump -a` changes nothing and looks
-for nothing, so it is what an export can hardly be faster than.
+for nothing, so it is what an export can hardly be faster than. The processor's time is that of the command alone,
+without the server's. Masking with writing, and the search for leaks, are measured each by itself, too.
 """
 
 import argparse
 import json
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -15,15 +17,30 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import export_bauta
 import own_place
-from eduguard.postgres import Database, embedded
+from eduguard import portability
+from eduguard.portability.exports import writing
+from eduguard.portability.exports.manifest import TableFile
+from eduguard.postgres import Database, connect, embedded
 from eduguard.postgres.programs import find_binaries
 
 ROOT = Path(__file__).resolve().parents[1]
 INV = Path(sys.executable).parent / "inv"
-_LINE = "{:<28}{:>9} {:>10} {:>12} {:>9}"
+_LINE = "{:<34}{:>9} {:>9} {:>10} {:>10} {:>9} {:>9}"
+_HALVES = ("write", "search")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What a process took: seconds by the clock and of the processor, and the most memory that it had, in MiB."""
+
+    seconds: float
+    processor: float
+    memory: float
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -31,14 +48,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--students", type=int, nargs="+", default=[300, 10_000], help="54 k and 2 M rows")
+    parser.add_argument("--tools", type=Path, default=Path("/nonexistent"), help="a venv with bauta[postgresql,files]")
+    parser.add_argument("--half", choices=_HALVES, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--url", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
+    if options.half:
+        run_half(options.half, options.folder, Database.from_url(options.url))
+        return
     with tempfile.TemporaryDirectory(prefix="eduguard-bench-") as name:
         Path(name).chmod(0o755)  # root's server runs as another user
         for students in options.students:
             folder = Path(name) / str(students)
             folder.mkdir(mode=0o755)
             with school(folder, students) as (environment, database):
-                report(folder, environment, database, options.rounds)
+                report(folder, environment, database, options.rounds, options.tools.resolve())
 
 
 @contextmanager
@@ -55,38 +79,65 @@ def school(folder: Path, students: int) -> Iterator[tuple[dict[str, str], Databa
         embedded.stop(state / "postgres", binaries=None)
 
 
-def report(folder: Path, environment: dict[str, str], database: Database, rounds: int) -> None:
+def report(folder: Path, environment: dict[str, str], database: Database, rounds: int, tools: Path) -> None:
     """Run each way in turn, and print how long it took and how much memory it had."""
     counted = subprocess.run(
         [INV, "export", "none", "--dry-run", "--json"], cwd=ROOT, env=environment, capture_output=True, check=True
     )
     rows = sum(json.loads(counted.stdout)["rows"].values())
+    ways = list_ways(folder, database, tools)
+    taken: dict[str, list[Taken]] = {way: [] for way in ways}
+    for number in range(rounds):
+        for way, command in ways.items():
+            taken[way].append(run([part.format(folder / f"out-{number}") for part in command], environment))
+            if (folder / f"out-{number}").exists() and not way.startswith("  "):
+                shutil.rmtree(folder / f"out-{number}")
+    print(f"\n{rows:,} rows, medians of {rounds} rounds; whole processes")
+    print(_LINE.format("way", "seconds", "processor", "rows/s", "a core", "memory", "beside"))
+    floor = _median(taken["pg_dump -a"], "seconds")
+    for way, each in taken.items():
+        seconds, processor = _median(each, "seconds"), _median(each, "processor")
+        memory = max(one.memory for one in each)
+        shown = (f"{seconds:.2f} s", f"{processor:.2f} s", f"{rows / seconds:,.0f}", f"{rows / processor:,.0f}")
+        print(_LINE.format(way, *shown, f"{memory:.0f} MiB", f"{seconds / floor:.1f} x"), flush=True)
+
+
+def list_ways(folder: Path, database: Database, tools: Path) -> dict[str, list[str]]:
+    """Return the command of each way; {} stands for a new folder. The half that searches needs that which writes."""
     dump = find_binaries(folder / "state" / "postgres", None) / "pg_dump"
+    half = [sys.executable, str(ROOT / "benchmarks" / "export.py"), "--url", database.url, "--folder", "{}", "--half"]
     ways = {
         "pg_dump -a": [str(dump), "-a", "-f", str(folder / "dump.sql"), database.url],
         "inv export --plain": [str(INV), "export", "{}", "--plain", "--confirm-plain", database.name],
         "inv export": [str(INV), "export", "{}"],
+        "  of it: masking and writing": [*half, "write"],
+        "  of it: the search for leaks": [*half, "search"],
     }
-    taken: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
-    for number in range(rounds):
-        for way, command in ways.items():
-            out = folder / f"{way.split()[-1].strip('-')}-{number}"
-            taken[way].append(run([part.format(out) for part in command], environment))
-    print(f"\n{rows:,} rows, medians of {rounds} rounds; whole processes")
-    print(_LINE.format("way", "seconds", "rows/s", "memory", "beside"))
-    floor = statistics.median(seconds for seconds, _ in taken["pg_dump -a"])
-    for way, all_taken in taken.items():
-        seconds = statistics.median(each for each, _ in all_taken)
-        memory = max(each for _, each in all_taken)
-        print(
-            _LINE.format(
-                way, f"{seconds:.2f}", f"{rows / seconds:,.0f}", f"{memory:.0f} MiB", f"{seconds / floor:.2f} x"
-            )
-        )
+    if (program := tools / "bin" / "bauta").exists():
+        return ways | {"bauta": export_bauta.command(program, folder / "bauta", database)}
+    print("bauta: not there: pip install 'bauta[postgresql,files,native]' in a venv, then --tools VENV")
+    return ways
 
 
-def run(command: Sequence[str | Path], environment: dict[str, str]) -> tuple[float, float]:
-    """Run a command; return its seconds and the most memory that it had, in MiB."""
+def run_half(half: str, folder: Path, database: Database) -> None:
+    """Do a half of an export into a folder, as a process of its own."""
+    with connect(database, purpose="bench") as conn, portability.one_snapshot(conn):
+        rules = portability.read_rules(ROOT / "anonymise.yaml")
+        coverage = portability.cover(conn, portability.read_schema(conn), rules)
+        if half == "search":
+            written = json.loads((folder / "tables.json").read_text())
+            tables = [TableFile(**(each | {"columns": tuple(each["columns"])})) for each in written]
+            writing.search_leaks(conn, coverage, folder, tuple(tables))
+            shutil.rmtree(folder)
+            return
+        folder.mkdir()
+        selection, _ = portability.count_rows(conn, coverage, portability.Scope())
+        made = writing.mask_rows(conn, coverage, selection, folder, portability.Key(bytes(32)))
+        (folder / "tables.json").write_text(json.dumps([asdict(each) for each in made]))
+
+
+def run(command: Sequence[str | Path], environment: dict[str, str]) -> Taken:
+    """Run a command; return what it took."""
     began = time.perf_counter()
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=said)
@@ -96,7 +147,11 @@ def run(command: Sequence[str | Path], environment: dict[str, str]) -> tuple[flo
         if process.returncode:
             said.seek(0)
             raise SystemExit(f"{command[0]} failed: {said.read().decode()[-2000:]}")
-    return seconds, _mebibytes(usage)
+    return Taken(seconds=seconds, processor=usage.ru_utime + usage.ru_stime, memory=_mebibytes(usage))
+
+
+def _median(taken: Sequence[Taken], name: str) -> float:
+    return statistics.median(getattr(each, name) for each in taken)
 
 
 def _mebibytes(usage: resource.struct_rusage) -> float:

@@ -107,6 +107,7 @@ def test_a_school_goes_without_its_people_and_attendance_works_at_once(road: Roa
     assert len(ask(road.target, HELD)) == len(ask(road.source, HELD))
 
 
+@pytest.mark.slow
 def test_people_go_only_after_every_name_is_typed_and_production_is_only_read(road: Road) -> None:
     refused = road.port("--plain", "--yes", "--confirm", road.target.name, check=False)
     assert refused.returncode == 1

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from eduguard.portability.estimate import SHARE
 from eduguard.postgres import connect
 
 School = Any  # of conftest.py
@@ -73,6 +74,7 @@ def test_a_lost_collection_is_made_again_tagged_and_linked(school: School, clien
     assert [each["to_index"] for each in reindex(school)["collections"]] == [0, 0]
 
 
+@pytest.mark.slow
 def test_two_schools_get_a_collection_each_and_one_alone_where_named(stored: School) -> None:
     done = stored.inv("reindex", "--school", "school-002")
     assert done.stderr.endswith("hold the new FaceIds yet: inv sync-faces\n")
@@ -83,6 +85,7 @@ def test_two_schools_get_a_collection_each_and_one_alone_where_named(stored: Sch
     assert "18 synced" in stored.inv("sync-faces").stdout
 
 
+@pytest.mark.slow
 def test_lost_rows_come_back_by_way_of_their_photos(stored: School) -> None:
     kept = rows(stored)
     with connect(stored.database, purpose="tests") as conn:
@@ -112,14 +115,23 @@ def test_the_plan_counts_the_requests_that_are_sent_and_nothing_is_searched(
     assert asked["IndexFaces"] == 24
 
 
+def test_at_the_pace_of_a_quota_no_request_is_refused(
+    stored: School, counted: tuple[Counter[str], dict[str, str]], faults: Any
+) -> None:
+    asked, variables = counted
+    faults(tps=8, operation="IndexFaces")
+    stored.inv("reindex", "--yes", **variables | {"INVOKE_TARGETS_LOCAL_REQUESTS_PER_SECOND": str(SHARE * 8)})
+    assert asked["IndexFaces"] == 24, "one that is refused is sent again"
+
+
 @pytest.mark.fault
 @pytest.mark.parametrize(
     "fault",
     [
         pytest.param({"throttle": 5, "after": 3}, id="throttled"),
-        pytest.param({"tps": 6}, id="over the quota"),
-        pytest.param({"fail": 4, "after": 2}, id="server errors"),
-        pytest.param({"drop": 4, "after": 2}, id="dropped connections"),
+        pytest.param({"tps": 6}, id="over the quota", marks=pytest.mark.slow),
+        pytest.param({"fail": 4, "after": 2}, id="server errors", marks=pytest.mark.slow),
+        pytest.param({"drop": 4, "after": 2}, id="dropped connections", marks=pytest.mark.slow),
         pytest.param({"cut": 3, "after": 2}, id="cut answers"),
     ],
 )
@@ -137,8 +149,11 @@ def test_what_breaks_on_the_way_loses_no_face_and_makes_none_twice(
 @pytest.mark.fault
 @pytest.mark.parametrize(
     ("fault", "says"),
-    [({"deny": 99}, "AccessDeniedException"), ({"cut": 99}, "not as Rekognition answers"), ({"expire": 99}, "Expired")],
-    ids=["permission", "broken answers", "expired credentials"],
+    [
+        pytest.param({"deny": 99}, "AccessDeniedException", id="permission"),
+        pytest.param({"cut": 99}, "not as Rekognition answers", id="broken answers", marks=pytest.mark.slow),
+        pytest.param({"expire": 99}, "Expired", id="expired credentials", marks=pytest.mark.slow),
+    ],
 )
 def test_what_stays_broken_stops_it_and_the_next_run_goes_on(
     stored: School, faults: Any, fault: dict[str, Any], says: str
@@ -174,6 +189,7 @@ def test_a_photo_without_its_one_face_is_named_and_the_rest_goes_on(stored: Scho
     assert reindex(stored, "--dry-run")["requests"] == 3
 
 
+@pytest.mark.slow
 def test_photos_of_another_cloud_are_sent_as_bytes_and_made_small_enough(
     stored: School, counted: tuple[Counter[str], dict[str, str]], tmp_path: Path
 ) -> None:

@@ -73,6 +73,7 @@ def test_one_school_of_two_is_switched_and_the_other_stays(enrolled: School) -> 
     enrolled.inv("sync-faces", "--check")
 
 
+@pytest.mark.slow
 def test_one_photo_that_cannot_be_indexed_switches_nothing(enrolled: School) -> None:
     before, new = links(enrolled), f"{enrolled.name}-new"
     key = "students/student-001/photo-1.jpg"

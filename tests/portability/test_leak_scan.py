@@ -140,6 +140,14 @@ def test_more_suspects_than_are_remembered_are_all_found(search: Search, monkeyp
     assert search("text", values, [*values, "more"]).found == {"source.hidden": 20 + 1}  # and the word `value`
 
 
+@pytest.mark.parametrize("size", [1, 7, 64])
+def test_values_that_lie_across_blocks_are_found(search: Search, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    monkeypatch.setattr("eduguard.portability.exports.leak_scan._BLOCK", size)
+    output = ['one,\n"two"', "", "Ana\nSoto, 12.345.678-5", f"{CANARY}\n", "x" * 200]
+    assert search("text", ["Ana Soto", "12345678-5", CANARY], output).found == {"source.hidden": 6}  # and three words
+    assert search("text", ["Ana Sota", "12345678-7"], output).found == {}
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
 @given(
     hidden=st.text(

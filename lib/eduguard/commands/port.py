@@ -8,7 +8,7 @@ from invoke.tasks import task
 
 from eduguard.commands.checks import verify
 from eduguard.commands.photos import photos_copy, photos_draw
-from eduguard.commands.portability import choose_scope, export_rows, load
+from eduguard.commands.portability import choose_scope, export_rows, load_rows
 from eduguard.commands.reindex import reindex_missing
 from eduguard.commands.shared import CONFIRM, CONFIRM_COLLECTION, JSON, YES, settings_of
 from eduguard.commands.sync import sync_faces
@@ -71,7 +71,7 @@ def port(
         rows, _ = export_rows(source, folder, scope, plain=plain, confirm_plain=confirm_plain, say=print_step)
         record({"rows": rows})
         begin_step("load")
-        load(c, str(folder), confirm=confirm, confirm_plain=confirm_plain)
+        load_rows(settings, folder, confirm=confirm, confirm_plain=confirm_plain)
     begin_step("photos copy" if plain else "photos draw")
     if plain:
         photos_copy(c, from_=from_, confirm_bucket=confirm_bucket)

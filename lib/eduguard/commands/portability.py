@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Say = Callable[[str, str], None]
 _NOT_COVERED = 2  # a column without a rule, or a rule that is left over
+_LINKING = "inv photos {} reindex sync-faces"
 
 EXAMPLES = {
     "anonymise check": "inv anonymise check",
@@ -136,11 +137,24 @@ def export_rows(
 )
 def load(c: Context, folder: str, confirm: str = "", confirm_plain: str = "", json: bool = False) -> None:
     """Put an export in the place of the database, which is kept for `undo`: rebuild → copy → migrate → publish."""
+    manifest = load_rows(settings_of(c), Path(folder), confirm=confirm, confirm_plain=confirm_plain)
+    if any(each.table == "student_faces" and each.rows for each in manifest.tables):
+        photos = "draw" if manifest.is_anonymised else "copy --from TARGET"
+        print_note(
+            f"The rows hold no FaceIds yet. What photos and faces they lack is made by: {_LINKING.format(photos)}"
+        )
+
+
+def load_rows(settings: Settings, path: Path, *, confirm: str, confirm_plain: str) -> "Manifest":
+    """Load an export beside the target's database and publish it; return its manifest.
+
+    Raises:
+        EduguardError: without consent, for files that are not whole, and for rows that PostgreSQL refuses.
+    """
     from eduguard import portability
     from eduguard.rebuild import lock, protection, publication
     from eduguard.targets import target_database
 
-    settings, path = settings_of(c), Path(folder)
     manifest = portability.read_manifest(path)
     portability.check_files(path, manifest.tables)
     portability.check_migrations(manifest, settings.migrations_folder)
@@ -155,14 +169,13 @@ def load(c: Context, folder: str, confirm: str = "", confirm_plain: str = "", js
         _note_uncovered(live.next, settings)
         swap = publication.publish(live, print_note)
     rows = sum(each.rows for each in manifest.tables)
-    loaded = {"database": live.name, "rows": rows, "migration": manifest.newest_migration, "migrated": later}
-    record({**loaded, **swap.as_json()})
+    facts = {"database": live.name, "rows": rows, "migration": manifest.newest_migration, "migrated": later}
+    record({**facts, **swap.as_json()})
     migrated = f", then {', '.join(later)}" if later else ""
-    print_step(
-        "load",
-        f"{live.name}: {amount(rows, 'row')} at {manifest.newest_migration}{migrated}{swap.summary()}; `inv undo` "
-        "brings the database before back, and `inv sync-faces` links the rows with faces",
-    )
+    undo = "; `inv undo` brings the database before back" if state.oid else ""
+    loaded = f"{amount(rows, 'row')} at {manifest.newest_migration}{migrated}{swap.summary()}{undo}"
+    print_step("load", f"{live.name}: {loaded}")
+    return manifest
 
 
 def _cover(conn: "Connection", settings: Settings) -> "Coverage":

@@ -1,14 +1,14 @@
 """Rows of a table as PostgreSQL's COPY gives them, many at a time and a column at a time."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from psycopg import Connection
-    from psycopg.sql import Composable
+    from psycopg.sql import Composable, Composed
 
 NULL = "\\N"
-_BLOCK = 1 << 20  # bytes of rows that are worked on at once
+_BLOCK = 1 << 16  # bytes of rows that are worked on at once: they stay near the processor
 _SPECIAL = frozenset('",\n\r')
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
@@ -20,22 +20,28 @@ def copy_out(conn: "Connection", query: "Composable") -> Iterator[Block]:
     """Return the rows of a query of at least one column, in blocks; read-only."""
     from psycopg import sql
 
-    with conn.cursor().copy(sql.SQL("COPY ({}) TO STDOUT").format(query)) as copy:
-        rows: list[bytes] = []
-        size = 0
+    for block in _copy(conn, sql.SQL("COPY ({}) TO STDOUT").format(query), _BLOCK):
+        yield list(zip(*(row.split("\t") for row in block.decode()[:-1].split("\n")), strict=True))
+
+
+def copy_csv(conn: "Connection", query: "Composable", *, size: int) -> Iterator[bytes]:
+    """Return the rows of a query as CSV, in blocks of at least this size in bytes but for the last; read-only."""
+    from psycopg import sql
+
+    return _copy(conn, sql.SQL("COPY ({}) TO STDOUT (FORMAT csv)").format(query), size)
+
+
+def _copy(conn: "Connection", statement: "Composed", size: int) -> Iterator[bytes]:
+    with conn.cursor().copy(statement) as copy:
+        rows, left = list[Any](), size
         for row in copy:
-            rows.append(bytes(row))
-            size += len(row)
-            if size >= _BLOCK:
-                yield _columns(rows)
-                rows, size = [], 0
+            rows.append(row)
+            left -= len(row)
+            if left <= 0:
+                yield b"".join(rows)
+                rows, left = [], size
         if rows:
-            yield _columns(rows)
-
-
-def _columns(rows: list[bytes]) -> Block:
-    text = b"".join(rows).decode()
-    return list(zip(*(row.split("\t") for row in text[:-1].split("\n")), strict=True))
+            yield b"".join(rows)
 
 
 def read_cell(cell: str) -> str | None:

@@ -24,15 +24,22 @@ def is_textual(column: Column) -> bool:
     return column.category not in _UNTEXTUAL
 
 
+def is_plain(column: Column) -> bool:
+    """Say whether each value of a column is one text, as PostgreSQL writes it."""
+    if column.base in ("json", "jsonb", "bytea"):
+        return False
+    return column.category not in "ACU" or column.base in ("uuid", "citext")
+
+
 def texts_in(column: Column, values: Iterable[str]) -> Iterator[str]:
     """Return every text in the values of a column, as PostgreSQL writes them."""
     if column.base in ("json", "jsonb"):
         return (text for value in values for text in _leaves(json.loads(value)))
     if column.base == "bytea":
         return (text for value in values for text in (value, _decode(value)))
-    if column.category in "ACU" and column.base not in ("uuid", "citext"):
-        return (text for value in values for text in (value, *_elements(value)))
-    return iter(values)
+    if is_plain(column):
+        return iter(values)
+    return (text for value in values for text in (value, *_elements(value)))
 
 
 def phrases_of(texts: Collection[str]) -> list[str]:

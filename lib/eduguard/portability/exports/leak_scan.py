@@ -1,20 +1,26 @@
 """Look for original values in what was exported: a second reading, which knows no rule, only which columns are kept.
 
-First all that the output holds is marked in a table of a fixed size. Then the source is read again, and what may be in
-the output is remembered; then the output is read again, to be sure. Whole values, RUTs, e-mail addresses and telephone
-numbers always count; a word alone does not where a column that is kept has it, too.
+First all words that the output holds are marked in a table of a fixed size. Then the source is read again, and what may
+be in the output is remembered; then the output is read again, to be sure. Whole values, RUTs, e-mail addresses and
+telephone numbers always count; a word alone does not where a column that is kept has it, too.
+
+Of all cells, only those are taken for texts whose words, or whose form, say that something may be found there.
 """
 
-import csv
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
+import numpy as np
+
+from eduguard.portability.exports.cells import Cells, Few, Flags, cells_of, numbers_of, split_rows
 from eduguard.portability.exports.closure import from_only
-from eduguard.portability.exports.copying import copy_out, read_cell
-from eduguard.portability.exports.fields import is_textual, numbers_in, phrases_of, texts_in
+from eduguard.portability.exports.copying import copy_csv
+from eduguard.portability.exports.fields import is_plain, is_textual, numbers_in, phrases_of, texts_in
+from eduguard.portability.exports.forms import Forms, read_values
+from eduguard.portability.exports.marks import Marks
 from eduguard.portability.exports.schema import Column, Table
 
 if TYPE_CHECKING:
@@ -22,13 +28,11 @@ if TYPE_CHECKING:
     from psycopg.sql import Composable
 
 _SHORTEST = 4  # characters of a value or a word that counts
-_MARKS = 1 << 25  # bytes
-_MASK = 8 * _MARKS - 1
-_SECOND = 28  # bits, after which a hash gives its second place in the table
 _MOST_SUSPECTS = 200_000  # values that are remembered until the output is read again
-_LINES = 8_000  # of the output that are looked at together
+_MOST_KNOWN = 50_000  # words that are remembered
+_BLOCK = 1 << 16  # bytes that are looked at together: what is made of them stays near the processor
 _HEXADECIMAL = set("abcdef")  # letters alone are a part of a UUID as often as a word
-_LONGEST_FIELD = 1 << 30
+_NUMBERS = ("rut ", "phone ")  # how numbers_in begins what it finds
 
 Split = Callable[[str], tuple[list[str], list[str]]]
 
@@ -78,115 +82,154 @@ class _Suspects:
     def __len__(self) -> int:
         return len(self.wholes) + len(self.words)
 
+    def anchors(self) -> Few:
+        """Return the numbers of words of which every text has one that has any of these."""
+        return Few(numbers_of([*self.words, *(max(whole.split(), key=len) for whole in self.wholes)]))
+
+    @property
+    def have_numbers(self) -> bool:
+        """Say whether RUTs or telephone numbers may be among them."""
+        return any(whole.startswith(_NUMBERS) for whole in self.wholes)
+
+    def give(self, names: tuple[set[str], set[str]], to: "_Suspects") -> None:
+        """Move whole values and words to others."""
+        for mine, theirs, moved in zip((self.wholes, self.words), (to.wholes, to.words), names, strict=True):
+            for name in moved:
+                theirs.setdefault(name, set()).update(mine.pop(name))
+
 
 class Scan:
     """The search for original values in files; it holds the same memory whatever their size."""
 
-    def __init__(self, outputs: Sequence[Output], *, more: Iterable[str] = (), own: Iterable[str] = ()) -> None:
+    def __init__(self, outputs: Sequence[Output], *, own: Iterable[str] = ()) -> None:
         """Mark what the files hold.
 
         Args:
             outputs: the files.
-            more: other texts of the output.
             own: words that we write ourselves, whatever the source has.
         """
-        self._outputs, self._more = outputs, list(more)
+        self._outputs, self._marks, self._forms, self._known = outputs, Marks(), Forms(), set[int]()
         self._own = {word for phrase in phrases_of(list(own)) for word in (phrase, *phrase.split())}
-        self._marks = bytearray(_MARKS)
-        for texts in self._read():
-            self._mark(texts)
+        for columns, cells in self._read():
+            self._marks.add(cells.words.numbers)
+            for texts in _read_texts(columns, cells, self._forms.unclear(columns, cells)):
+                words = set(" ".join(phrases_of(texts)).split())
+                self._marks.add(numbers_of(map(_join, words | numbers_in(texts))))
 
     def search(self, conn: "Connection", originals: Sequence[Original]) -> Report:
         """Return which columns have values in the output that must not be there; read-only."""
         found, suspects, values = _Suspects(), _Suspects(), 0
-        for original, (_, texts) in _read_originals(conn, [o for o in originals if not o.is_kept]):
-            values += len(texts)
-            self._suspect(suspects, f"{original.table.name}.{original.column.name}", texts)
+        for group, cells in _read_originals(conn, [each for each in originals if not each.is_kept]):
+            values += int(np.count_nonzero(cells.ends > cells.starts))
+            for number, read in read_values(group, cells, self._may_be_found(group, cells)):
+                _, texts = _split(group[number], read)
+                self._suspect(suspects, f"{group[number].table.name}.{group[number].column.name}", texts)
             if len(suspects) > _MOST_SUSPECTS:
                 self._confirm(suspects, found)
                 suspects = _Suspects()
-        if len(suspects):
-            self._confirm(suspects, found)
+        self._confirm(suspects, found)
         before = len(found.words)
         if len(found):
             _acquit(conn, originals, found)
         counts = Counter(column for each in (found.wholes, found.words) for of in each.values() for column in of)
         return Report(values=values, found=dict(counts), kept_words=before - len(found.words))
 
-    def _mark(self, texts: Collection[str]) -> None:
-        marks, phrases = self._marks, set(phrases_of(texts))
-        for part in phrases | set(" ".join(phrases).split()) | numbers_in(texts):
-            hashed = hash(part)
-            first, second = hashed & _MASK, hashed >> _SECOND & _MASK
-            marks[first >> 3] |= 1 << (first & 7)
-            marks[second >> 3] |= 1 << (second & 7)
-
-    def _is_marked(self, text: str) -> bool:
-        hashed = hash(text)
-        place = hashed & _MASK
-        if not self._marks[place >> 3] >> (place & 7) & 1:
-            return False
-        place = hashed >> _SECOND & _MASK
-        return bool(self._marks[place >> 3] >> (place & 7) & 1)
+    def _may_be_found(self, group: Sequence[Original], cells: Cells) -> Flags:
+        """Say of which cells all words are marked, or one that was not yet; and which are unclear."""
+        words = cells.words
+        is_marked = self._marks.has(words.numbers)
+        cell_of = cells.of_words(slice(None))
+        is_whole = cells.flag(cell_of) & ~cells.flag(cell_of[~is_marked])
+        chosen = is_whole | self._forms.unclear([each.column for each in group], cells)
+        alone = np.flatnonzero(is_marked & (words.ends - words.starts >= _SHORTEST))
+        column = (cell_of[alone] % len(group)).astype(np.uint64)
+        keys, first = np.unique(words.numbers[alone] + column, return_index=True)
+        new = [place for key, place in zip(keys.tolist(), first.tolist(), strict=True) if key not in self._known]
+        if len(self._known) > _MOST_KNOWN:
+            self._known.clear()
+        self._known.update(keys.tolist())
+        return chosen | cells.flag(cell_of[alone[new]])
 
     def _suspect(self, suspects: _Suspects, column: str, texts: Collection[str]) -> None:
-        is_marked, own = self._is_marked, self._own
-        phrases = [phrase for phrase in phrases_of(texts) if len(phrase) >= _SHORTEST]
-        for phrase in phrases:
-            if (is_marked(phrase) or (" " in phrase and all(map(is_marked, phrase.split())))) and phrase not in own:
-                suspects.wholes.setdefault(phrase, set()).add(column)
-        for number in filter(is_marked, numbers_in(texts)):
-            suspects.wholes.setdefault(number, set()).add(column)
-        for word in filter(is_marked, set(_words(phrases)) - own):
+        phrases = {phrase for phrase in phrases_of(texts) if len(phrase) >= _SHORTEST} - self._own
+        marked = self._choose_marked(set(" ".join(phrases).split()))
+        wholes = {phrase for phrase in phrases if marked.issuperset(phrase.split())}
+        for whole in wholes | self._choose_marked(numbers_in(texts)):
+            suspects.wholes.setdefault(whole, set()).add(column)
+        for word in marked.intersection(_words(phrases)) - self._own:
             suspects.words.setdefault(word, set()).add(column)
 
-    def _confirm(self, suspects: _Suspects, found: _Suspects) -> None:
-        lengths = _lengths_by_last(suspects.wholes)
-        for texts in self._read():
-            phrases = set(phrases_of(texts))
-            wholes = suspects.wholes.keys() & (phrases | numbers_in(texts))
-            for phrase in phrases if lengths else ():
-                wholes.update(_contained(phrase.split(), lengths, suspects.wholes))
-            for whole in wholes:
-                found.wholes.setdefault(whole, set()).update(suspects.wholes[whole])
-            for word in suspects.words.keys() & set(_words(phrases)):
-                found.words.setdefault(word, set()).update(suspects.words[word])
+    def _choose_marked(self, words: set[str]) -> set[str]:
+        listed = list(words)
+        are_marked = self._marks.has(numbers_of(map(_join, listed)))
+        return {word for word, is_marked in zip(listed, are_marked.tolist(), strict=True) if is_marked}
 
-    def _read(self) -> Iterator[Collection[str]]:
-        """Return the texts of the output, each once among its neighbours."""
-        yield self._more
-        csv.field_size_limit(_LONGEST_FIELD)
+    def _confirm(self, suspects: _Suspects, found: _Suspects) -> None:
+        """Move what is in the output indeed from the suspects to what was found."""
+        anchors, lengths = suspects.anchors(), _lengths_by_last(suspects.wholes)
+        for columns, cells in self._read():
+            if not len(suspects):
+                return
+            chosen = cells.flag(cells.of_words(anchors.places(cells.words.numbers)))
+            if suspects.have_numbers or not (cells.data.isascii() and all(map(is_plain, columns))):
+                chosen |= self._forms.unclear(columns, cells)
+            before = len(suspects)
+            for texts in _read_texts(columns, cells, chosen):
+                suspects.give(_find(suspects, lengths, texts), found)
+            if len(suspects) < before:
+                anchors = suspects.anchors()
+
+    def _read(self) -> Iterator[tuple[Sequence[Column], Cells]]:
+        """Return the cells of the output, many at a time."""
         for output in self._outputs:
-            with output.path.open(encoding="utf-8", newline="") as file:
-                rows = csv.reader(file)
-                next(rows)
-                while lines := [row for row, _ in zip(rows, range(_LINES), strict=False)]:
-                    for column, cells in zip(output.columns, zip(*lines, strict=True), strict=True):
-                        if is_textual(column):
-                            yield list(texts_in(column, set(cells) - {""}))
+            with output.path.open("rb") as file:
+                for cells in _read_file(file):
+                    yield output.columns, cells
+
+
+def _read_texts(columns: Sequence[Column], cells: Cells, chosen: Flags) -> Iterator[list[str]]:
+    for number, values in read_values(columns, cells, chosen):
+        if is_textual(columns[number]):
+            yield list(texts_in(columns[number], values))
+
+
+def _read_file(file: IO[bytes]) -> Iterator[Cells]:
+    """Return the cells of a file of CSV but for the first row, many at a time."""
+    rest, skipped = b"", 0
+    while read := file.read(max(_BLOCK, len(rest))):
+        data = rest + read
+        is_end, rows = split_rows(data)
+        first = int(rows[0]) + 1 if len(rows) and not skipped else 0
+        last = int(rows[-1]) + 1 if len(rows) else 0
+        skipped |= first
+        if last > first:
+            yield cells_of(data[first:last], is_end[first:last])
+        rest = data[last:]
 
 
 def _read_originals(
-    conn: "Connection", originals: Iterable[Original]
-) -> Iterator[tuple[Original, tuple[list[str], list[str]]]]:
-    """Return of each column the texts that are kept and the others, in parts; a table is read once."""
+    conn: "Connection", originals: Iterable[Original], *, each_once: bool = False
+) -> Iterator[tuple[Sequence[Original], Cells]]:
+    """Return the cells of the columns, many at a time; a table is read once."""
     from psycopg import sql
 
     together: dict[tuple[str, str], list[Original]] = {}
     for original in originals:
         together.setdefault((original.table.name, repr(original.among)), []).append(original)
     for group in together.values():
-        query = sql.SQL("SELECT {} FROM {} WHERE {}").format(
-            sql.SQL(", ").join(sql.Identifier(original.column.name) for original in group),
+        query = sql.SQL("SELECT {} {} FROM {} WHERE {}").format(
+            sql.SQL("DISTINCT" if each_once else ""),
+            sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(each.column.name)) for each in group),
             from_only(group[0].table),
             group[0].among,
         )
-        for block in copy_out(conn, query):
-            for original, cells in zip(group, block, strict=True):
-                yield original, _split(original, [value for cell in set(cells) if (value := read_cell(cell))])
+        for block in copy_csv(conn, query, size=_BLOCK):
+            is_end, _ = split_rows(block)
+            yield group, cells_of(block, is_end)
 
 
 def _split(original: Original, values: list[str]) -> tuple[list[str], list[str]]:
+    """Return the texts of values that are kept, and the others."""
     if original.split:
         pairs = [original.split(value) for value in values]
         return sorted({t for kept, _ in pairs for t in kept}), sorted({t for _, other in pairs for t in other})
@@ -196,13 +239,37 @@ def _split(original: Original, values: list[str]) -> tuple[list[str], list[str]]
 
 def _acquit(conn: "Connection", originals: Sequence[Original], found: _Suspects) -> None:
     """Take out of what was found the words of columns that are kept, and all that is in rows that are exempt."""
-    for original, (kept, _) in _read_originals(conn, [o for o in originals if o.is_kept or o.split]):
-        phrases = phrases_of(kept)
-        for word in _words(phrases):
-            found.words.pop(word, None)
-        if original.is_exempt:
-            for whole in (*phrases, *numbers_in(kept)):
+    forms, anchors = Forms(), found.anchors()
+    for group, cells in _read_originals(
+        conn, [each for each in originals if each.is_kept or each.split], each_once=True
+    ):
+        chosen = cells.flag(cells.of_words(anchors.places(cells.words.numbers)))
+        chosen |= forms.unclear([each.column for each in group], cells)
+        before = len(found)
+        for number, values in read_values(group, cells, chosen):
+            kept, _ = _split(group[number], values)
+            phrases = phrases_of(kept)
+            for word in _words(phrases):
+                found.words.pop(word, None)
+            for whole in (*phrases, *numbers_in(kept)) if group[number].is_exempt else ():
                 found.wholes.pop(whole, None)
+        if not len(found):
+            return
+        if len(found) < before:
+            anchors = found.anchors()
+
+
+def _find(suspects: _Suspects, lengths: Mapping[str, set[int]], texts: Collection[str]) -> tuple[set[str], set[str]]:
+    """Return the whole values and the words among the suspects that are in texts."""
+    phrases = set(phrases_of(texts))
+    wholes = suspects.wholes.keys() & (phrases | numbers_in(texts))
+    for phrase in phrases if lengths else ():
+        wholes.update(_contained(phrase.split(), lengths, suspects.wholes))
+    return wholes, suspects.words.keys() & set(_words(phrases))
+
+
+def _join(word: str) -> str:
+    return word.replace(" ", "")  # of what numbers_in finds
 
 
 def _words(phrases: Iterable[str]) -> Iterator[str]:

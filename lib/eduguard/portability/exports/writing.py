@@ -96,10 +96,17 @@ def write_masked(conn: "Connection", coverage: Coverage, selection: Selection, f
     Raises:
         EduguardError: naming the columns with values that were found.
     """
+    tables = mask_rows(conn, coverage, selection, folder, key)
+    return Written(tables=tables, report=search_leaks(conn, coverage, folder, tables))
+
+
+def mask_rows(
+    conn: "Connection", coverage: Coverage, selection: Selection, folder: Path, key: Key
+) -> tuple[TableFile, ...]:
+    """Write the rows as their rules say."""
     fakes, shared = Fakes(key, read_source(conn, coverage, key)), dict[str, Mask]()
     masks = ((table, mask_table(coverage, table, fakes, shared)) for table in _in_order(coverage.schema))
-    tables = tuple(_write_tables(conn, masks, selection, folder, salt=f"{key.number('order', ''):064x}"))
-    return Written(tables=tables, report=search_leaks(conn, coverage, folder, tables))
+    return tuple(_write_tables(conn, masks, selection, folder, salt=f"{key.number('order', ''):064x}"))
 
 
 def search_leaks(conn: "Connection", coverage: Coverage, folder: Path, tables: tuple[TableFile, ...]) -> Report:
