@@ -7,8 +7,9 @@ from eduguard.aws.bucket import JPEG, Bucket, Content, StoredObject, open_bucket
 from eduguard.aws.clients import MOST_AT_ONCE, identify, serves
 from eduguard.aws.listing import begin_listing, read_faces, read_listing
 from eduguard.aws.pace import Pace
-from eduguard.aws.rekognition import LARGEST_IMAGE, MOST_MATCHES, PAGE_SIZE, Collection, open_collection
+from eduguard.aws.rekognition import MOST_MATCHES, PAGE_SIZE, Collection, open_collection
 from eduguard.aws.types import (
+    LARGEST_IMAGE,
     AnswerLostError,
     Box,
     CollectionState,

@@ -17,6 +17,7 @@ from eduguard.aws.types import (
     ListingLostError,
     Match,
     S3Object,
+    as_image,
 )
 from eduguard.errors import EduguardError
 from eduguard.identifiers import SCHOOL_TAG
@@ -24,7 +25,6 @@ from eduguard.plurals import amount
 
 if TYPE_CHECKING:
     from types_boto3_rekognition import RekognitionClient
-    from types_boto3_rekognition.type_defs import ImageTypeDef
 
 PAGE_SIZE = 4096  # the largest MaxResults of ListFaces (API reference)
 _MOST_LISTED = 100_000_000  # faces; a collection holds 20 million (Rekognition quotas)
@@ -32,7 +32,6 @@ _MOST_EMPTY = 100  # pages without a face, one after the other
 _NO_FACE = "no faces in the image"  # what AWS says of a picture without one
 _MOST_FACES_OF_USER = 100  # in a request and of a user (AssociateFaces)
 MOST_MATCHES = 4096  # that a search returns (Rekognition quotas); AWS names no default of MaxFaces
-LARGEST_IMAGE = 5 * 1024 * 1024  # bytes in a request (Rekognition quotas); larger ones must come from S3
 
 
 class Collection:
@@ -142,7 +141,7 @@ class Collection:
         """
         with self._translated(f"index {external_image_id} in"), refusing(self._client, external_image_id):
             answer = self._client.index_faces(
-                CollectionId=self.name, Image=_image(picture), ExternalImageId=external_image_id
+                CollectionId=self.name, Image=as_image(picture), ExternalImageId=external_image_id
             )
             indexed = [read_indexed(record) for record in answer["FaceRecords"]]
             reasons = sorted({read_text(reason) for face in answer["UnindexedFaces"] for reason in face["Reasons"]})
@@ -182,7 +181,7 @@ class Collection:
     def detect_faces(self, picture: bytes) -> list[Box]:
         """Return where the faces of a picture are; read-only."""
         with self._translated("detect faces beside"):
-            answer = self._client.detect_faces(Image=_image(picture))
+            answer = self._client.detect_faces(Image=as_image(picture))
             return [read_box(face["BoundingBox"]) for face in answer["FaceDetails"]]
 
     def search_by_image(self, picture: bytes, *, threshold: float) -> list[Match]:
@@ -193,7 +192,7 @@ class Collection:
         with self._translated("search"):
             try:
                 answer = self._client.search_faces_by_image(
-                    CollectionId=self.name, Image=_image(picture), FaceMatchThreshold=threshold
+                    CollectionId=self.name, Image=as_image(picture), FaceMatchThreshold=threshold
                 )
             except self._client.exceptions.InvalidParameterException as error:
                 if _NO_FACE in str(error):
@@ -248,7 +247,7 @@ class Collection:
         """Return the users that resemble the largest face of a picture, with their similarity; read-only."""
         with self._translated("search the users of"):
             answer = self._client.search_users_by_image(
-                CollectionId=self.name, Image=_image(picture), UserMatchThreshold=threshold
+                CollectionId=self.name, Image=as_image(picture), UserMatchThreshold=threshold
             )
             return [
                 (read_text(match["User"]["UserId"]), read_number(match["Similarity"]))
@@ -294,14 +293,3 @@ def open_collection(
         read_timeout=read_timeout,
     )
     return Collection(client, name)
-
-
-def _image(picture: bytes | S3Object) -> "ImageTypeDef":
-    if isinstance(picture, S3Object):
-        return {"S3Object": {"Bucket": picture.bucket, "Name": picture.key}}
-    if len(picture) > LARGEST_IMAGE:
-        raise EduguardError(
-            f"The picture has {len(picture):,} bytes; a request takes {LARGEST_IMAGE:,}",
-            hint="Make it smaller, or keep it in an S3 bucket of the collection's region.",
-        )
-    return {"Bytes": picture}

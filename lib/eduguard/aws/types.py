@@ -1,9 +1,14 @@
 """What the clients take and return."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from eduguard.errors import EduguardError
+
+if TYPE_CHECKING:
+    from types_boto3_rekognition.type_defs import ImageTypeDef
+
+LARGEST_IMAGE = 5 * 1024 * 1024  # bytes in a request (Rekognition quotas); larger ones must come from S3
 
 
 class Face(NamedTuple):
@@ -82,3 +87,19 @@ class Identity:
         """Return the ARN of a collection of this account (service authorization reference of Rekognition)."""
         partition = self.arn.split(":")[1]
         return f"arn:{partition}:rekognition:{region}:{self.account}:collection/{collection}"
+
+
+def as_image(picture: bytes | S3Object) -> "ImageTypeDef":
+    """Return a picture as a request names it.
+
+    Raises:
+        EduguardError: for one that is too large for a request.
+    """
+    if isinstance(picture, S3Object):
+        return {"S3Object": {"Bucket": picture.bucket, "Name": picture.key}}
+    if len(picture) > LARGEST_IMAGE:
+        raise EduguardError(
+            f"The picture has {len(picture):,} bytes; a request takes {LARGEST_IMAGE:,}",
+            hint="Make it smaller, or keep it in an S3 bucket of the collection's region.",
+        )
+    return {"Bytes": picture}
