@@ -1,6 +1,7 @@
 """`inv bench` measures on servers of its own: the database that the settings name stays as it is."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,14 @@ def test_the_commands_are_measured_beside_the_live_database(full: Database) -> N
     assert "inv reset" in told.stdout, told.stderr
     with connect(full, purpose="tests") as conn:
         assert conn.execute(LIVE).fetchone() == before
+
+
+@pytest.mark.slow
+def test_what_the_plugin_does_for_a_test_is_measured_beside_bare_statements() -> None:
+    command = [INV, "bench", "--testing", "--options", "--rounds 1"]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    ways = re.findall(r"^(.*?)  .* ms +[\d.]+ ms +[\d.]+$", told.stdout, flags=re.MULTILINE)
+    assert {"CREATE DATABASE ... STRATEGY WAL_LOG", "school_db, before the test"} <= set(ways), told.stderr
 
 
 @pytest.mark.parametrize("name", ["DATABASE_URL", "INVOKE_TARGET", "PGHOST", "AWS_PROFILE"])
