@@ -64,7 +64,7 @@ class Suggestion:
                 f"too few pairs for {wanted}: the interval is wider than that. There are {self.pairs:,} pairs of "
                 f"strangers, {self.needed:,} are the least"
             )
-        return f"no threshold keeps to {wanted}: too many strangers are as alike as one photo with itself"
+        return f"no threshold keeps to {wanted}: too many pairs of strangers have a similarity of 100"
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values."""

@@ -47,7 +47,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inseparable:
-    """A student whom no threshold tells from a stranger: one photo is less like the own ones than another like his."""
+    """A student whom no threshold tells from everybody else: a stranger's photo is as similar as the own ones."""
 
     student_id: str
     own: float
@@ -144,7 +144,7 @@ def score(photos: Sequence[Photo], searches: Iterable[Found], *, keep_from: floa
 def find_inseparable(
     own: Iterable[tuple[str, float]], strangers: Iterable[tuple[str, Pair | None]]
 ) -> list[Inseparable]:
-    """Return the students whose most similar stranger is at least as similar as the own photos of their worst photo.
+    """Return the students with a stranger who is at least as similar as the photo that is recognised worst.
 
     Args:
         own: each photo's student, and the highest similarity with another photo of the student.

@@ -1,4 +1,4 @@
-"""Drift by kind: what disagrees, all of it by id, and the command that mends it; pure but for what was read before."""
+"""Drift by kind: what disagrees, all of it by id, and the command that mends it; made of facts read before."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Which faces are alike, and how similar own photos and strangers are; a search for each face, none in the database."""
+"""Which faces are alike, and how similar own photos and strangers are: a search for each face; read-only."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
