@@ -44,7 +44,9 @@ class EduguardError(Exception):
 
     @property
     def code(self) -> str:
-        """Return the word for programs: the one that was given, or the room that raised, such as `fixtures`."""
+        """Return the word for programs: the one that was given, `left`, or the room that raised, such as `fixtures`."""
+        if self.status == LEFT:
+            return "left"
         names = [str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(self.__traceback__)]
         rooms = [name.split(".")[1] for name in names if name.startswith("eduguard.")]
         return (self._code or (rooms[-1] if rooms else "failed")).replace("_", "-")

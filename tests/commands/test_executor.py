@@ -1,5 +1,6 @@
 """Flags reach the steps of a composite, each command runs as if it were alone, and a failure is one message."""
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from invoke.exceptions import Exit
 from invoke.tasks import call, task
 from eduguard.errors import EduguardError
 from eduguard.commands.executor import SuiteExecutor, keep_open, plain_settings
+from eduguard.terminal import print_step, record
 
 class Unasked(SuiteExecutor):
     # These commands are in no table of permissions.
@@ -63,8 +65,29 @@ def drift(c):
     raise Exit(code=2)
 
 @task
-def interrupt(c):
+def interrupt(c, json=False):
     raise KeyboardInterrupt
+
+@task
+def look(c, json=False, fails=""):
+    record({"rows": 3})
+    print_step("look", "3 rows")
+    if fails == "error":
+        raise EduguardError("it broke", hint="mend it", place="students")
+    if fails == "left":
+        raise EduguardError("1 row is left", status=2)
+    if fails == "drift":
+        raise Exit(code=2)
+    if fails == "bug":
+        raise ZeroDivisionError
+
+@task
+def idle(c, json=False):
+    pass
+
+@task(pre=[look, idle])
+def recipe(c, json=False, fails=""):
+    record({"students": 8})
 
 @task
 def show(c):
@@ -159,3 +182,44 @@ def test_an_environment_variable_that_does_not_fit_is_one_message(run: Run, monk
     status, lines, error = run("show")
     assert (status, lines) == (1, [])
     assert "environment variable does not fit its setting" in error
+
+
+BROKE = {"code": "commands", "message": "it broke", "hint": "mend it", "place": "students"}
+LEFT = {"code": "left", "message": "1 row is left", "hint": None, "place": None}
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "answer"),
+    [
+        ("look --json", 0, {"rows": 3}),
+        ("look --json --fails error", 1, {"rows": 3, "error": BROKE}),
+        ("look --json --fails left", 2, {"rows": 3, "error": LEFT}),
+        ("look --json --fails drift", 2, {"rows": 3}),
+        ("idle --json", 0, {}),
+        ("recipe --json", 0, {"students": 8, "steps": [{"step": "look", "rows": 3}]}),
+        ("recipe --json --fails error", 1, {"steps": [{"step": "look", "rows": 3}], "error": BROKE}),
+    ],
+)
+def test_a_command_prints_one_object_whatever_becomes_of_it(
+    run: Run, words: str, status: int, answer: dict[str, object]
+) -> None:
+    ended, lines, error = run(*words.split())
+    assert (ended, json.loads("\n".join(lines))) == (status, answer)
+    assert ("error: " in error) == ("error" in answer)
+
+
+def test_an_interruption_is_an_object(run: Run) -> None:
+    status, lines, _ = run("interrupt", "--json")
+    assert (status, json.loads("\n".join(lines))["error"]["code"]) == (130, "interrupted")
+
+
+def test_a_bug_prints_no_object(run: Run) -> None:
+    with pytest.raises(ZeroDivisionError):
+        run("look", "--json", "--fails", "bug")
+
+
+def test_only_the_command_that_is_asked_for_json_prints_it(run: Run) -> None:
+    status, lines, _ = run("look", "look", "--json", "look")
+    assert status == 0
+    assert (lines[0], lines[-1]) == ("look       3 rows", "look       3 rows")
+    assert json.loads("\n".join(lines[1:-1])) == {"rows": 3}

@@ -23,7 +23,7 @@ from eduguard.commands.shared import (
     chosen_database,
     settings_of,
 )
-from eduguard.errors import FAILED, LEFT, EduguardError
+from eduguard.errors import LEFT, EduguardError
 from eduguard.plurals import amount
 from eduguard.settings import Settings
 from eduguard.terminal import ask, is_answering, one_at_a_time, print_note, print_step, record
@@ -131,7 +131,7 @@ def sync_faces(
     if users and not options.dry_run:
         print_step("users", sync_users(settings, places, next=next))
     if failures:
-        raise Exit("\n".join(f"error: {failure}" for failure in failures), code=FAILED)
+        raise EduguardError("\nerror: ".join(map(str, failures)), code="sync")
     if check and any(outcome.plan.has_drift for outcome in outcomes):
         raise Exit(code=LEFT)
 
