@@ -133,7 +133,11 @@ def test_people_go_only_after_every_name_is_typed_and_production_is_only_read(ro
     ("variables", "reason"),
     [
         ({"INVOKE_TARGETS_PRODUCTION_DATABASE_URL": "DATABASE"}, "database .* is that of both"),
-        ({"INVOKE_TARGETS_PRODUCTION_S3_ENDPOINT": "NEAR", "INVOKE_TARGETS_PRODUCTION_BUCKET": "BUCKET"}, "one bucket"),
+        pytest.param(
+            {"INVOKE_TARGETS_PRODUCTION_S3_ENDPOINT": "NEAR", "INVOKE_TARGETS_PRODUCTION_BUCKET": "BUCKET"},
+            "one bucket",
+            marks=pytest.mark.slow,  # test_copied_photos.py tries it, too
+        ),
         (
             {
                 "INVOKE_TARGETS_PRODUCTION_REKOGNITION_ENDPOINT": "NEAR",

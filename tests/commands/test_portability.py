@@ -193,7 +193,7 @@ def test_a_grade_takes_what_it_needs_and_nothing_more(source: Source) -> None:
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--grade", "grade-2"], "There is no student in grade grade-2"),
+        pytest.param(["--grade", "grade-2"], "There is no student in grade grade-2", marks=pytest.mark.slow),
         pytest.param(
             ["--student", "student-01"],
             "No such student: student-01\n  Did you mean student-101 or student-001",
@@ -252,6 +252,7 @@ def test_a_value_in_a_column_that_is_kept_deletes_the_output(source: Source, hid
     assert not any(name in source.done.stderr + source.done.stdout for name in (*NAMES, hidden))
 
 
+@pytest.mark.slow
 def test_a_word_that_a_kept_column_has_too_is_counted(source: Source) -> None:
     source.execute("UPDATE classrooms SET name = 'Sala Zoraida Tres' WHERE id = 'room-101'")
     manifest = json.loads((source.export("out") / "manifest.json").read_text())

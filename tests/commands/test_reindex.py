@@ -128,7 +128,7 @@ def test_at_the_pace_of_a_quota_no_request_is_refused(
 @pytest.mark.parametrize(
     "fault",
     [
-        pytest.param({"throttle": 5, "after": 3}, id="throttled"),
+        pytest.param({"throttle": 5, "after": 3}, id="throttled", marks=pytest.mark.slow),
         pytest.param({"tps": 6}, id="over the quota", marks=pytest.mark.slow),
         pytest.param({"fail": 4, "after": 2}, id="server errors", marks=pytest.mark.slow),
         pytest.param({"drop": 4, "after": 2}, id="dropped connections", marks=pytest.mark.slow),
@@ -211,6 +211,7 @@ def test_a_collection_of_another_school_is_not_written(stored: School, client: A
     assert names(stored) == []
 
 
+@pytest.mark.slow
 def test_a_face_that_is_there_twice_is_named(stored: School, client: Any) -> None:
     stored.inv("reindex")
     other = (PHOTOS / "students" / "student-001" / "photo-2.jpg").read_bytes()

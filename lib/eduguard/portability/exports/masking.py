@@ -125,7 +125,7 @@ def _remembering(fake: Fake) -> Mask:
         return write_csv(fake(cell if "\\" not in cell else read_cell(cell) or ""))
 
     def mask(cells: Cells) -> Cells:
-        new = set(cells) - known.keys()
+        new = {cell for cell in cells if cell not in known}
         if len(new) == len(cells):  # each is another one, as in a primary key: none will be seen again soon
             return list(map(make, cells))
         if len(known) + len(new) > _MOST_KNOWN:
