@@ -110,6 +110,7 @@ def test_a_killed_server_is_started_again_at_once(folder: Path) -> None:
         conn.execute("SELECT * FROM kept")
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     "pid", [str(os.getpid()), "999999", "not a number"], ids=["another program's", "nobody's", "garbage"]
 )
@@ -123,6 +124,7 @@ def test_a_stale_pid_file_does_not_keep_the_server_from_starting(folder: Path, p
     assert answers(embedded.ensure_running(folder))
 
 
+@pytest.mark.slow
 def test_another_server_whose_pid_a_stale_file_names_is_left_alone(folder: Path, base: Path) -> None:
     other = base / "another"
     subprocess.run(["cp", "-a", folder, other], check=True)
@@ -181,6 +183,7 @@ def test_a_folder_that_we_did_not_make_is_not_used(base: Path) -> None:
     assert (folder.stat().st_mode, folder.stat().st_uid) == (before.st_mode, before.st_uid)
 
 
+@pytest.mark.slow
 def test_a_server_that_cannot_recover_for_a_folder_that_create_database_removed_is_started(folder: Path) -> None:
     url = embedded.ensure_running(folder)
     with psycopg.connect(url, autocommit=True) as conn:
@@ -199,6 +202,7 @@ def test_a_server_that_cannot_recover_for_a_folder_that_create_database_removed_
     assert "pg_filenode.map.tmp" in (folder / "log").read_text(), "it was not in the way"
 
 
+@pytest.mark.slow
 def test_a_server_whose_socket_is_gone_is_started_anew(folder: Path) -> None:
     with psycopg.connect(embedded.ensure_running(folder), autocommit=True) as conn:
         conn.execute("CREATE TABLE kept AS SELECT 'kept' AS mark")
@@ -211,6 +215,7 @@ def test_a_server_whose_socket_is_gone_is_started_anew(folder: Path) -> None:
     assert not psutil.pid_exists(first) or psutil.Process(first).status() == psutil.STATUS_ZOMBIE
 
 
+@pytest.mark.slow
 def test_a_folder_copied_while_its_server_runs_gets_a_server_of_its_own(folder: Path, base: Path) -> None:
     first = embedded.ensure_running(folder)
     other = base / "other"
@@ -234,6 +239,7 @@ def test_many_that_start_at_once_get_one_server(folder: Path) -> None:
     assert answers(urls.pop().strip())
 
 
+@pytest.mark.slow
 @pytest.mark.fault
 def test_an_initdb_that_was_killed_leaves_nothing_in_the_way(base: Path) -> None:
     folder = base / "killed"
@@ -324,6 +330,7 @@ def test_an_ordinary_user_has_a_server_of_their_own(base: Path) -> None:
     assert (home / "postgres" / "data").stat().st_uid == home.stat().st_uid
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as another account")
 def test_binaries_that_the_account_cannot_reach_are_copied_once(base: Path) -> None:
     from eduguard.postgres.programs import find_binaries
