@@ -16,14 +16,15 @@ def annotate(text: str) -> Iterator[str]:
     """Yield a workflow command of GitHub for each collection that drifts and each error."""
     try:
         report = json.loads(text)
-        collections, errors = report["collections"], report.get("errors", [])
+        errors = [*report.get("errors", []), *filter(None, [report.get("error")])]
+        collections = report.get("collections", []) if errors else report["collections"]
     except (ValueError, TypeError, KeyError):
         yield _command(
             "error", "EduGuard DB", "inv sync-faces printed no report: its message is in the log of this step"
         )
         return
     for error in errors:
-        yield _command("error", "EduGuard DB", str(error))
+        yield _command("error", "EduGuard DB", "\n".join(filter(None, [error["message"], error["hint"]])))
     for collection in collections:
         if found := {kind: count for kind in _DRIFT if (count := collection["counts"].get(kind, 0))}:
             yield _command("warning", _name(collection), _describe(found, collection["items"]))
@@ -33,10 +34,15 @@ def _name(collection: dict[str, Any]) -> str:
     return " ".join(filter(None, [collection["school"], collection["collection"]]))
 
 
-def _describe(found: dict[str, int], items: list[str]) -> str:
+def _describe(found: dict[str, int], items: list[dict[str, Any]]) -> str:
     counts = ", ".join(f"{count} {kind}" for kind, count in found.items())
     more = [f"... and {len(items) - _SHOWN} more"] if len(items) > _SHOWN else []
-    return "\n".join([counts, *map(str, items[:_SHOWN]), *more])
+    return "\n".join([counts, *map(_describe_item, items[:_SHOWN]), *more])
+
+
+def _describe_item(item: dict[str, Any]) -> str:
+    change = " → ".join(filter(None, [item["before"], item["after"]]))
+    return f"{item['kind']} {item['external_image_id'] or 'without an external image id'}: {change}"
 
 
 def _command(level: str, title: str, message: str) -> str:

@@ -86,7 +86,8 @@ def test_drift_is_a_warning_and_status_2_and_a_failure_an_error_and_status_1(she
     drift = shell(CHECK, "eduguard-db")
     assert drift.returncode == 2
     assert re.fullmatch(
-        r"::warning title=school-001 tests::1 link%0A\+ student-001-photo-1: [0-9a-f-]{36}\n", drift.stdout
+        r"::warning title=school-001 tests::1 link%0Alink student-001-photo-1: placeholder → [0-9a-f-]{36}\n",
+        drift.stdout,
     )
     [accepting] = re.findall(r"```yaml\nrun: (.*?)\n```", PAGE)
     assert accepting.startswith(CHECK)
@@ -98,12 +99,15 @@ def test_drift_is_a_warning_and_status_2_and_a_failure_an_error_and_status_1(she
 
 
 def test_an_annotation_is_one_line_whatever_it_says() -> None:
-    counts = {"missing": 25, "unchanged": 3}
-    collection = {"collection": "c", "school": "a:b,c", "counts": counts, "items": ["- x"] * 25}
-    report = json.dumps({"collections": [collection], "errors": ["100 %\nlost"]})
+    counts, item = (
+        {"missing": 25, "unchanged": 3},
+        {"kind": "missing", "external_image_id": "x", "before": "f", "after": None},
+    )
+    collection = {"collection": "c", "school": "a:b,c", "counts": counts, "items": [item] * 25}
+    report = json.dumps({"collections": [collection], "errors": [{"message": "100 %\nlost", "hint": None}]})
     error, warning = annotate(report)
     assert error == "::error title=EduGuard DB::100 %25%0Alost"
-    assert warning == f"::warning title=a%3Ab%2Cc c::25 missing{'%0A- x' * 20}%0A... and 5 more"
+    assert warning == f"::warning title=a%3Ab%2Cc c::25 missing{'%0Amissing x: f' * 20}%0A... and 5 more"
     assert [line.partition("::")[2].partition(" ")[0] for line in annotate("")] == ["error"]
     assert annotate('{"collections": [{"collection": "c", "school": null, "counts": {}, "items": []}]}') == []
 

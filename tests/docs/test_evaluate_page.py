@@ -23,8 +23,8 @@ def test_the_transcript_is_what_the_command_prints(full: Database, inv: Inv) -> 
     printed = inv(*command.split()).stdout
     assert form(printed) == form(told)
     for line in (
-        "evaluate 24 photos to search for, 1 class photos, and at least 6 faces in them",
-        "evaluate 24 photos of 8 students, 0 of them with one photo only",
+        "evaluate   24 photos to search for, 1 class photo with at least 6 faces",
+        "evaluate   24 photos of 8 students, 0 of them with one photo only",
     ):
         assert line in printed
         assert line in told

@@ -8,6 +8,7 @@ from eduguard.evaluation.class_photos import ClassScores
 from eduguard.evaluation.rates import Rates, Suggestion
 from eduguard.evaluation.scores import Scores
 from eduguard.evaluation.searches import Pair
+from eduguard.plurals import amount
 from eduguard.portability import Estimate
 
 _SHOWN = 10  # students in the lines
@@ -26,9 +27,9 @@ class Plan:
     estimate: Estimate
 
     def __str__(self) -> str:
-        parts = [f"{self.photos:,} photos to search for"]
+        parts = [f"{amount(self.photos, 'photo')} to search for"]
         if self.class_photos:
-            parts.append(f"{self.class_photos:,} class photos, and at least {self.labels:,} faces in them")
+            parts.append(f"{amount(self.class_photos, 'class photo')} with at least {amount(self.labels, 'face')}")
         return ", ".join(parts) + (f": {cost}" if (cost := str(self.estimate)) else "")
 
     def as_json(self) -> dict[str, Any]:
@@ -72,7 +73,10 @@ class Evaluation:
         """Yield what is said below the table."""
         scores = self.scores
         yield "* is the match_threshold in force, + the one that is suggested"
-        yield f"{scores.photos:,} photos of {scores.students:,} students, {scores.single:,} of them with one photo only"
+        yield (
+            f"{amount(scores.photos, 'photo')} of {amount(scores.students, 'student')}, "
+            f"{scores.single:,} of them with one photo only"
+        )
         now = next(each for each in self.rates if each.threshold == self.current)
         yield (
             f"at {self.current:g}, of all photos {now.mistakable} are like somebody else's, and {now.unrecognised} "
