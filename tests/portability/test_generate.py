@@ -127,6 +127,7 @@ def test_every_table_is_loaded_with_all_constraints_valid(
         assert strangers.fetchone() == (0,), "who is not enrolled has no attendance"
 
 
+@pytest.mark.slow
 def test_photos_are_enrolled_and_each_is_recognised_as_its_student(
     inv: Inv, cloud_endpoint: str, tmp_path: Path
 ) -> None:

@@ -148,6 +148,20 @@ def test_values_that_lie_across_blocks_are_found(search: Search, monkeypatch: py
     assert search("text", ["Ana Sota", "12345678-7"], output).found == {}
 
 
+def test_every_column_that_has_a_word_is_named(conn: Connection, tmp_path: Path) -> None:
+    conn.execute("CREATE TABLE a (one text, two text); INSERT INTO a VALUES ('Zoraida Soto', 'Zoraida Rey')")
+    conn.execute("CREATE TABLE b (one text); INSERT INTO b VALUES ('Zoraida Paz')")
+    tables = read_schema(conn)
+    (tmp_path / "output.csv").write_text("output\nZoraida\n")
+    scan = Scan([Output(path=tmp_path / "output.csv", columns=[tables["b"].columns["one"]])])
+    originals = [
+        Original(table=table, column=column, is_kept=False, among=sql.SQL("true"))
+        for table in tables.values()
+        for column in table.columns.values()
+    ]
+    assert scan.search(conn, originals).found == {"a.one": 1, "a.two": 1, "b.one": 1}
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
 @given(
     hidden=st.text(

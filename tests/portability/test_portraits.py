@@ -54,6 +54,7 @@ def test_a_face_is_always_drawn_alike() -> None:
     assert draw_anybody(7) == draw_anybody(7) != draw_anybody(8)
 
 
+@pytest.mark.slow
 def test_classmates_are_apart_and_another_picture_is_most_like_their_own(engine: Engine) -> None:
     group = read_groups()[0]
     embeddings = embed_group(engine, group)

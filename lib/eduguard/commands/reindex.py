@@ -177,8 +177,7 @@ def _is_switched(settings: Settings, new: str) -> bool:
     belongs = "belongs" if rows == 1 else "belong"
     print_step("reindex", f"{new}: {amount(rows, 'row')} {belongs} to it already; nothing is left to switch")
     for school in place.guests:
-        named = target.collections.get(school, target.collection)
-        if (old := chosen or named) != new:
+        if (old := chosen or target.collections.get(school, target.collection)) != new:
             _print_remains(settings, Place(collection=old, school=school), new)
     return True
 

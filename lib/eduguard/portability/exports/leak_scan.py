@@ -108,7 +108,7 @@ class Scan:
             outputs: the files.
             own: words that we write ourselves, whatever the source has.
         """
-        self._outputs, self._marks, self._forms, self._known = outputs, Marks(), Forms(), set[int]()
+        self._outputs, self._marks, self._forms = outputs, Marks(), Forms()
         self._own = {word for phrase in phrases_of(list(own)) for word in (phrase, *phrase.split())}
         for columns, cells in self._read():
             self._marks.add(cells.words.numbers)
@@ -119,9 +119,11 @@ class Scan:
     def search(self, conn: "Connection", originals: Sequence[Original]) -> Report:
         """Return which columns have values in the output that must not be there; read-only."""
         found, suspects, values = _Suspects(), _Suspects(), 0
+        known, of = set[int](), None
         for group, cells in _read_originals(conn, [each for each in originals if not each.is_kept]):
             values += int(np.count_nonzero(cells.ends > cells.starts))
-            for number, read in read_values(group, cells, self._may_be_found(group, cells)):
+            known, of = (known if of is group else set[int]()), group
+            for number, read in read_values(group, cells, self._may_be_found(group, cells, known)):
                 _, texts = _split(group[number], read)
                 self._suspect(suspects, f"{group[number].table.name}.{group[number].column.name}", texts)
             if len(suspects) > _MOST_SUSPECTS:
@@ -134,8 +136,8 @@ class Scan:
         counts = Counter(column for each in (found.wholes, found.words) for of in each.values() for column in of)
         return Report(values=values, found=dict(counts), kept_words=before - len(found.words))
 
-    def _may_be_found(self, group: Sequence[Original], cells: Cells) -> Flags:
-        """Say of which cells all words are marked, or one that was not yet; and which are unclear."""
+    def _may_be_found(self, group: Sequence[Original], cells: Cells, known: set[int]) -> Flags:
+        """Say of which cells all words are marked, or one that was not known; and which are unclear."""
         words = cells.words
         is_marked = self._marks.has(words.numbers)
         cell_of = cells.of_words(slice(None))
@@ -144,10 +146,10 @@ class Scan:
         alone = np.flatnonzero(is_marked & (words.ends - words.starts >= _SHORTEST))
         column = (cell_of[alone] % len(group)).astype(np.uint64)
         keys, first = np.unique(words.numbers[alone] + column, return_index=True)
-        new = [place for key, place in zip(keys.tolist(), first.tolist(), strict=True) if key not in self._known]
-        if len(self._known) > _MOST_KNOWN:
-            self._known.clear()
-        self._known.update(keys.tolist())
+        new = [place for key, place in zip(keys.tolist(), first.tolist(), strict=True) if key not in known]
+        if len(known) > _MOST_KNOWN:
+            known.clear()
+        known.update(keys.tolist())
         return chosen | cells.flag(cell_of[alone[new]])
 
     def _suspect(self, suspects: _Suspects, column: str, texts: Collection[str]) -> None:
