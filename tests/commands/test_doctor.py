@@ -261,7 +261,8 @@ def test_fix_shows_runs_and_looks_again(inv: Inv, full: Database) -> None:
     status, report = examine(inv, "--fix", "--yes", INVOKE_TARGETS_LOCAL_PROTECTION="refuse")
     assert (status, report["verdict"], report["commands"]) == (0, "ok", {"inv sync-faces": None})
     again = inv("doctor", "--fix")
-    assert (again.stderr, "drift" in again.stdout) == ("", False)
+    told = [line for line in again.stderr.splitlines() if not line.startswith("doctor: ")]  # how far a slow one is
+    assert (told, "drift" in again.stdout) == ([], False)
 
 
 def test_fix_runs_nothing_that_the_protection_forbids(inv: Inv, database: Database, cloud_endpoint: str) -> None:

@@ -95,7 +95,7 @@ def test_the_plan_comes_first_costs_nothing_and_is_asked_about_on_aws(
     asked, aws = counted
     plan = inv("evaluate", "--dry-run", **aws).stdout
     assert plan.startswith("evaluate   24 photos to search for: 1 s at 48.5/s, $0.02 once (prices of ")
-    assert evaluate(inv, "--dry-run", **aws)["requests"] == 24
+    assert evaluate(inv, "--dry-run", **aws)["plan"]["requests"] == 24
     refused = inv("evaluate", check=False, **aws)
     assert (refused.returncode, "Nothing was searched for" in refused.stderr) == (1, True)
     assert set(asked) == {"ListFaces"}

@@ -65,8 +65,8 @@ def test_an_enrolled_photo_survives_a_full(checkout: Checkout, photo: Path, valu
     )
     said = checkout.inv("fixtures", "save").stdout
     assert said == (
-        "save     student_faces: 1 added, 0 changed, 0 removed in 10_student_faces.yaml\n"
-        "save     1 files written; 11 tables are as their fixtures say\n"
+        "save       student_faces: 1 added, 0 changed, 0 removed in 10_student_faces.yaml\n"
+        "save       1 file written; 11 tables are as their fixtures say\n"
     )
     assert f"$ inv fixtures save\n{said}```" in (ROOT / "docs" / "fixtures.md").read_text()
     assert checkout.diff() == [
@@ -75,7 +75,7 @@ def test_an_enrolled_photo_survives_a_full(checkout: Checkout, photo: Path, valu
         "+   external_image_id: student-001-photo-4",
         "+   photo_url: students/student-001/photo-4.jpg",
     ]
-    assert checkout.inv("fixtures", "save").stdout == "save     0 files written; 12 tables are as their fixtures say\n"
+    assert checkout.inv("fixtures", "save").stdout == "save       0 files written; 12 tables are as their fixtures say\n"
     before = value(checkout.school.database, READ)
     assert "student-001-photo-4" in str(before)
     checkout.inv("full")

@@ -219,7 +219,7 @@ def test_photos_that_fit_rows_are_proposed_accepted_enrolled_and_saved(
     before = school.inv("photos", "check", "--propose", check=False)
     assert before.returncode == 2
     assert before.stdout == (
-        f"photos   2 photos in bucket {school.name} fit a row; no row was written\n"
+        f"photos     2 photos in bucket {school.name} for a row; no row was written\n"
         "row                  photo                             change\n"
         "student-001-photo-2  students/student-001/front.jpg    in place of students/student-001/photo-2.jpg, which is missing\n"
         "student-002-photo-9  students/student-002/photo-9.jpg  a new row\n"

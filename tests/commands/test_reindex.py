@@ -162,7 +162,7 @@ def test_what_stays_broken_stops_it_and_the_next_run_goes_on(
     done = stored.inv("reindex", check=False)
     faults()
     assert done.returncode == 1
-    assert "of 18 faces were indexed, then this stopped" in done.stderr
+    assert "of 18 faces indexed, then this stopped" in done.stderr
     assert says in done.stderr
     assert "`inv reindex` goes on where it stopped" in done.stderr
     left = reindex(stored, "--dry-run")["requests"]

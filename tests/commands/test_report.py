@@ -42,7 +42,7 @@ def change(database: Database, statement: Any) -> None:
 
 def test_a_school_where_all_is_well(inv: Inv, full: Database, file: Path) -> None:
     done = inv("report", str(file))
-    assert done.stdout == f"report   {file}: ok, 0 ids with drift; with neither names nor pictures\n"
+    assert done.stdout == f"report     {file}: ok, 0 ids with drift; with neither names nor pictures\n"
     html = read(file)
     assert file.stat().st_mode & 0o777 == 0o600
     assert "It shows no names and no pictures, only ids." in html

@@ -84,7 +84,7 @@ def test_the_log_of_invoke_shows_nothing_secret(
     )
     said = done.stdout + done.stderr
     assert "24 faces indexed" in said
-    assert "invoke.executor.execute: Executing <Call 'publish'" in said
+    assert "invoke.executor.execute: Executing <_Step 'publish'" in said
     assert "Secr3t" not in said
     assert [value for value in cloud_variables.values() if value in said] == []
     assert not re.search(r"[A-Za-z0-9+/]{200}|/9j/|\\xff\\xd8", said), "a picture"

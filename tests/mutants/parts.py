@@ -31,7 +31,7 @@ PARTS = (
     Part(module="identifiers", tests=("tests/test_identifiers.py", "tests/sync/test_plan.py")),
     _judging(
         "fixtures/reading",
-        "YamlPart.is_empty YamlPart.values YamlPart.number_of YamlPart.line_of read_fixtures read_students _read _group",
+        "YamlPart.is_empty YamlPart.values YamlPart.number_of YamlPart.line_of read_fixtures read_students read_text parse_fixture _group",
         "tests/fixtures/test_parts.py",
     ),
     Part(module="fixtures/yaml_rows", tests=("tests/fixtures/test_reading.py", "tests/fixtures/test_parts.py")),

@@ -47,11 +47,11 @@ def test_check_names_the_line_that_a_column_without_a_rule_needs(inv: Inv, schoo
     assert done.returncode == 2
     line = rules[: rules.index("capacity")].count("\n") + 1
     assert done.stdout.splitlines() == [
-        "anonymise 14 tables, 80 columns: 31 personal, 46 kept, 3 without a rule",
-        "anonymise ! classes.school_year integer (migration 0001): add to rules.yaml, under columns, classes:  school_year: keep",
-        "anonymise ! classrooms.capacity integer (migration 0001): add to rules.yaml, under columns, classrooms:  capacity: keep",
-        "anonymise ! legal_guardians.phone text (migration 0000): add to rules.yaml, under columns, legal_guardians:  phone: phone",
-        f"anonymise ! rules.yaml:{line}: classrooms has no column capaciti. Did you mean capacity? Else remove the line.",
+        "anonymise  14 tables, 80 columns: 31 personal, 46 kept, 3 without a rule",
+        "anonymise  ! classes.school_year integer (migration 0001): add to rules.yaml, under columns, classes:  school_year: keep",
+        "anonymise  ! classrooms.capacity integer (migration 0001): add to rules.yaml, under columns, classrooms:  capacity: keep",
+        "anonymise  ! legal_guardians.phone text (migration 0000): add to rules.yaml, under columns, legal_guardians:  phone: phone",
+        f"anonymise  ! rules.yaml:{line}: classrooms has no column capaciti. Did you mean capacity? Else remove the line.",
     ]
 
 

@@ -10,6 +10,7 @@ from eduguard.commands.seed import blaming_migrations
 from eduguard.commands.shared import JSON, chosen_database, settings_of
 from eduguard.commands.words import Command
 from eduguard.errors import EduguardError
+from eduguard.plurals import amount
 from eduguard.settings import Settings
 from eduguard.terminal import print_note, print_step, record
 
@@ -83,8 +84,8 @@ def _require_savable(settings: Settings, database: "Database") -> None:
 def _print(plan: "SavePlan", *, is_written: bool) -> None:
     for each in plan.tables:
         print_step("save", str(each))
-    rest = f"{plan.same} tables are as their fixtures say"
-    print_step("save", f"{len(plan.files)} files {'written' if is_written else 'to be written'}; {rest}")
+    rest = amount(plan.same, "table is as its fixture says", "tables are as their fixtures say")
+    print_step("save", f"{amount(len(plan.files), 'file')} {'written' if is_written else 'to be written'}; {rest}")
     if plan.left_out:
         print_note(f"Not saved, because no row of the fixture gives them: {', '.join(plan.left_out)}")
     if plan.without_fixture:

@@ -82,8 +82,8 @@ def _propose(settings: "Settings", *, accept: bool) -> None:
         found = read_proposals(conn, bucket)
         written = accept_proposals(conn, found) if accept else 0
     record({"proposals": [asdict(each) for each in found], "written": written})
-    said = f"{written} rows written" if accept else "no row was written"
-    print_step("photos", f"{len(found)} photos in bucket {bucket.name} fit a row; {said}")
+    said = f"{amount(written, 'row')} written" if accept else "no row was written"
+    print_step("photos", f"{amount(len(found), 'photo')} in bucket {bucket.name} for a row; {said}")
     rows = [(each.external_image_id, each.key, each.change) for each in found]
     print_rows(("row", "photo", "change"), rows) if rows else None
     if written:
@@ -92,7 +92,7 @@ def _propose(settings: "Settings", *, accept: bool) -> None:
         )
     elif found:
         raise EduguardError(
-            f"{len(found)} photos fit a row; no row was written",
+            f"{amount(len(found), 'photo fits', 'photos fit')} a row; no row was written",
             hint="Look whose photos they are, then run `inv photos check --propose --accept`.",
             status=LEFT,
         )

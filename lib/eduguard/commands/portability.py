@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 Say = Callable[[str, str], None]
 _NOT_COVERED = 2  # a column without a rule, or a rule that is left over
-_LINKING = "inv photos {} reindex sync-faces"
+_DRAWING = "`inv photos draw reindex sync-faces`"
+_COPYING = "`inv photos copy --from TARGET reindex sync-faces`"
 
 EXAMPLES = {
     "anonymise check": "inv anonymise check",
@@ -139,10 +140,8 @@ def load(c: Context, folder: str, confirm: str = "", confirm_plain: str = "", js
     """Put an export in the place of the database, which is kept for `undo`: rebuild → copy → migrate → publish."""
     manifest = load_rows(settings_of(c), Path(folder), confirm=confirm, confirm_plain=confirm_plain)
     if any(each.table == "student_faces" and each.rows for each in manifest.tables):
-        photos = "draw" if manifest.is_anonymised else "copy --from TARGET"
-        print_note(
-            f"The rows hold no FaceIds yet. What photos and faces they lack is made by: {_LINKING.format(photos)}"
-        )
+        command = _DRAWING if manifest.is_anonymised else _COPYING
+        print_note(f"The rows hold no FaceIds yet. What photos and faces they lack is made by: {command}")
 
 
 def load_rows(settings: Settings, path: Path, *, confirm: str, confirm_plain: str) -> "Manifest":

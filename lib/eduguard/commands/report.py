@@ -8,6 +8,7 @@ from invoke.tasks import task
 
 from eduguard.commands.shared import COLLECTION, JSON, SCHOOL, settings_of
 from eduguard.commands.words import Command
+from eduguard.plurals import amount
 from eduguard.settings import Settings
 from eduguard.terminal import ask, print_note, print_step, record
 
@@ -80,7 +81,8 @@ def _why_not_searched(facts: "Facts", *, quick: bool, yes: bool) -> str:
     if yes or settings.target.has_local_cloud or not faces:
         return ""
     cost = estimate(settings, requests=faces)
-    if ask(f"Search for {faces:,} faces on {settings.target} for ${cost.once:,.2f}, to find look-alikes? [y/N]") == "y":
+    searched = f"Search for {amount(faces, 'face')} on {settings.target}"
+    if ask(f"{searched} for ${cost.once:,.2f}, to find look-alikes? [y/N]") == "y":
         return ""
     return f"Not searched for: it takes {faces:,} requests, {cost}. inv report FILE.html --yes makes them."
 

@@ -8,6 +8,7 @@ from eduguard.evaluation.class_photos import ClassScores
 from eduguard.evaluation.intervals import Share, count_needed
 from eduguard.evaluation.scores import Scores
 from eduguard.evaluation.searches import STEPS
+from eduguard.plurals import amount
 
 _SHOWN = (70.0, 80.0, 85.0, 90.0, 92.0, 94.0, 95.0, 96.0, 97.0, 98.0, 99.0, 99.5, 99.9)
 
@@ -61,8 +62,8 @@ class Suggestion:
             return f"match_threshold: {self.threshold:g} for {wanted}"
         if self.pairs < self.needed:
             return (
-                f"too few pairs for {wanted}: the interval is wider than that. There are {self.pairs:,} pairs of "
-                f"strangers, {self.needed:,} are the least"
+                f"too few pairs for {wanted}: the interval is wider than that. There are "
+                f"{amount(self.pairs, 'pair')} of strangers, {self.needed:,} are the least"
             )
         return f"no threshold keeps to {wanted}: too many pairs of strangers have a similarity of 100"
 
