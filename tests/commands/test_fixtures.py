@@ -75,7 +75,9 @@ def test_an_enrolled_photo_survives_a_full(checkout: Checkout, photo: Path, valu
         "+   external_image_id: student-001-photo-4",
         "+   photo_url: students/student-001/photo-4.jpg",
     ]
-    assert checkout.inv("fixtures", "save").stdout == "save       0 files written; 12 tables are as their fixtures say\n"
+    assert (
+        checkout.inv("fixtures", "save").stdout == "save       0 files written; 12 tables are as their fixtures say\n"
+    )
     before = value(checkout.school.database, READ)
     assert "student-001-photo-4" in str(before)
     checkout.inv("full")
