@@ -148,7 +148,7 @@ def test_killed_portraits_are_drawn_each_once(school: School, killer: Killer) ->
     )  # fmt: skip
     assert re.search(r"\d+ portraits drawn, \d+ were there", done)
     assert "0 portraits drawn, 24 were there" in school.inv("photos", "draw").stdout
-    assert school.inv("photos", "check").stdout.startswith("photos   24 photos of rows: 0 missing, 0 extra")
+    assert school.inv("photos", "check").stdout.startswith("photos     24 photos of rows: 0 missing, 0 extra")
     faces = {(key.split("/")[1], school.bucket.read_metadata(key)["face"]) for key in school.bucket.sizes()}
     assert len(faces) == 8, "a student has one face in all photos"
 

@@ -18,12 +18,13 @@ CHANGING = {
     r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}": "ID",
     r"lowest similarity [\d.]+": "lowest similarity S",
 }
+PROGRESS = re.compile(r"\w+: [\d,]+ of [\d,]+ ")  # of a step that takes long on this machine
 
 
 def plain(text: str) -> list[str]:
     for pattern, name in CHANGING.items():
         text = re.sub(pattern, name, text)
-    return text.splitlines()
+    return [line for line in text.splitlines() if not PROGRESS.match(line)]
 
 
 def shown(page: str, command: str) -> list[str]:
