@@ -380,7 +380,7 @@ def test_the_last_line_of_a_load_makes_what_the_rows_lack(school: School, tmp_pa
     for drawn in ("24 portraits drawn, 0 were there", "0 portraits drawn, 24 were there"):
         done = school.inv("load", str(folder), "--confirm", school.database.name)
         assert "; `inv undo` brings the database before back" in done.stdout
-        command = done.stderr.rstrip().rpartition(": inv ")[2].split()
+        command = done.stderr.rstrip().rpartition(": `inv ")[2].strip("`").split()
         assert drawn in school.inv(*command).stdout
         school.inv("sync-faces", "--check")
         school.inv("undo")
@@ -392,7 +392,12 @@ def test_the_last_line_of_a_load_of_people_makes_what_the_rows_lack(school: Scho
     school.inv("photos", "push", str(ROOT / "seed_data" / "photos"), INVOKE_TARGETS_LOCAL_BUCKET=source)
     school.inv("export", str(folder), "--plain", "--confirm-plain", name)
     done = school.inv("load", str(folder), "--confirm", name, "--confirm-plain", name)
-    command = done.stderr.rstrip().rpartition(": inv ")[2].replace("TARGET", f"staging --confirm-bucket {school.name}")
+    command = (
+        done.stderr.rstrip()
+        .rpartition(": `inv ")[2]
+        .strip("`")
+        .replace("TARGET", f"staging --confirm-bucket {school.name}")
+    )
     linked = school.inv(
         *command.split(),
         INVOKE_TARGETS_STAGING_S3_ENDPOINT="local",

@@ -127,7 +127,7 @@ def test_too_few_pairs_are_no_suggestion_and_say_how_many_it_takes() -> None:
     suggestion = suggest_threshold(evaluate(photos, {("a-photo-1", "b-photo-1"): 10.0}), 0.001)
     assert suggestion.threshold is None
     assert str(suggestion) == (
-        "too few pairs for at most 0.1 % false accepts: the interval is wider than that. There are 1 pairs of strangers, "
+        "too few pairs for at most 0.1 % false accepts: the interval is wider than that. There are 1 pair of strangers, "
         "3,838 are the least"
     )
 

@@ -15,6 +15,7 @@ from psycopg import Connection, sql
 from eduguard import portability
 from eduguard.portability.exports.leak_scan import Original, Output, Report, Scan
 from eduguard.portability.exports.schema import Column, read_schema
+from eduguard.portability.exports.spelling import fold
 from eduguard.postgres import Database, connect
 
 Search = Callable[..., Report]
@@ -171,6 +172,7 @@ def test_every_column_that_has_a_word_is_named(conn: Connection, tmp_path: Path)
     shout=st.booleans(),
 )
 def test_a_value_is_found_whatever_is_around_it(search: Search, hidden: str, before: str, shout: bool) -> None:
+    shout = shout and fold(hidden.upper()) == fold(hidden)  # not so of a dotless i, whose capital is that of i
     said = f"{before} {hidden.upper() if shout else hidden}"
     words = re.findall(r"[^\W_]+", hidden)
     if words != [hidden] or len(hidden) > 20:
