@@ -39,7 +39,7 @@ def status(c: Context, json: bool = False, verbose: bool = False, collection: st
         "collection": COLLECTION,
         "school": SCHOOL,
         "json": JSON,
-        "iam": "print the least-privilege IAM policy of each job instead",
+        "iam": "print the least-privilege IAM policy of each command instead",
         "look-alikes": "search for every enrolled face among those of other students, a request each",
         "fix": "show the commands that mend it, ask, run them, and look again",
         "yes": "with --fix: run them without asking; they still ask their own questions",

@@ -12,7 +12,7 @@ from invoke.tasks import task
 
 from eduguard.commands.shared import CONFIRM, JSON, ROOT, command_line, settings_of
 from eduguard.commands.words import Command
-from eduguard.errors import EduguardError
+from eduguard.errors import LEFT, EduguardError
 from eduguard.plurals import amount
 from eduguard.settings import Settings
 from eduguard.terminal import ask, print_json, print_note, print_step, record
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from eduguard.postgres import Database
 
 Say = Callable[[str, str], None]
-_NOT_COVERED = 2  # a column without a rule, or a rule that is left over
 _DRAWING = "`inv photos draw reindex sync-faces`"
 _COPYING = "`inv photos copy --from TARGET reindex sync-faces`"
 
@@ -203,7 +202,7 @@ def _require_covered(coverage: "Coverage", settings: Settings) -> None:
         print_step("anonymise", f"! {remark}")
     if remarks:
         _record_uncovered(coverage)
-        raise Exit(code=_NOT_COVERED)
+        raise Exit(code=LEFT)
 
 
 def _record_uncovered(coverage: "Coverage") -> None:

@@ -6,11 +6,10 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from invoke.context import Context
-from invoke.exceptions import Exit
 from invoke.tasks import task
 
 from eduguard.commands.shared import COLLECTION, JSON, SCHOOL, WAIT, YES, settings_of
-from eduguard.errors import EduguardError
+from eduguard.errors import LEFT, EduguardError
 from eduguard.identifiers import PHOTOS
 from eduguard.plurals import amount
 from eduguard.settings import Settings
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from eduguard.portability import Estimate, Reindexed, Reindexing
     from eduguard.schools import Place
 
-_LOOK = 2  # exit status: done, and some photos ask for a look
 
 GROUP = "Portability"
 EXAMPLES = {
@@ -94,7 +92,7 @@ def reindex_missing(settings: Settings, *, yes: bool) -> None:
 
     Raises:
         EduguardError: without consent to index photos in AWS.
-        Exit: with status 2, when photos have no face or several.
+        EduguardError: with status 2, when photos have no face or several.
     """
     from eduguard.portability import at_pace
 
@@ -110,9 +108,10 @@ def reindex_missing(settings: Settings, *, yes: bool) -> None:
 
 def _require_all(done: "Sequence[Reindexed]", kept: str = "") -> None:
     if found := sum(len(each.findings) for each in done):
-        raise Exit(
-            f"error: {amount(found, 'photo has', 'photos have')} no face, or several; all others have one{kept}",
-            code=_LOOK,
+        raise EduguardError(
+            f"{amount(found, 'photo has', 'photos have')} no face, or several; all others have one{kept}",
+            code="left",
+            status=LEFT,
         )
 
 
@@ -174,8 +173,8 @@ def _is_switched(settings: Settings, new: str) -> bool:
         return False
     place, rows = found
     record({**_estimate(settings, []).as_json(), "collections": [], "switched": 0})
-    belongs = "belongs" if rows == 1 else "belong"
-    print_step("reindex", f"{new}: {amount(rows, 'row')} {belongs} to it already; nothing is left to switch")
+    belong = amount(rows, "row belongs", "rows belong")
+    print_step("reindex", f"{new}: {belong} to it already; nothing is left to switch")
     for school in place.guests:
         if (old := chosen or target.collections.get(school, target.collection)) != new:
             _print_remains(settings, Place(collection=old, school=school), new)
