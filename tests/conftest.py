@@ -36,6 +36,18 @@ from eduguard.settings import Settings, load_settings
 ROOT = Path(__file__).parents[1]
 INV = Path(sys.executable).parent / "inv"
 COLLECTION = "tests"
+# What the caller has of a CI or of its terminal, which pytest and our commands read too, and write other lines then.
+_SURROUNDINGS = {
+    "BUILD_NUMBER",
+    "CI",
+    "COLUMNS",
+    "DATABASE_URL",
+    "FORCE_COLOR",
+    "LINES",
+    "NO_COLOR",
+    "PY_COLORS",
+    "PYTEST_ADDOPTS",
+}
 _NUMBERS = count(1)
 _FIRST_CASES = pytest.StashKey[dict[str, tuple[str, ...]]]()
 
@@ -64,7 +76,7 @@ def _scrubbed_environment() -> Iterator[None]:
     """Nothing of the caller's settings, credentials or servers reaches a test."""
     patch = pytest.MonkeyPatch()
     for name in list(os.environ):
-        if name.startswith(("INVOKE_", "AWS_", "PG", "MOTO_")) or name == "DATABASE_URL":
+        if name.startswith(("INVOKE_", "AWS_", "PG", "MOTO_")) or name in _SURROUNDINGS:
             patch.delenv(name)
     patch.setenv("AWS_CONFIG_FILE", os.devnull)
     patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
