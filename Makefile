@@ -7,9 +7,9 @@
 
 MAKEFLAGS += --no-builtin-rules
 FLAGS := $(if $(COLLECTION),--collection $(COLLECTION)) $(ARGS)
-# The name of a command of two words has a space in its module: @task(name="photos check").
+# The first word of a command of two names a collection in tasks.py, such as Collection("photos", ...).
 words = $(subst -, ,$@)
-command = $(if $(shell grep -ls 'name="$(words)"' lib/eduguard/commands/*.py),$(words),$@)
+command = $(if $(shell grep -s 'Collection."$(firstword $(words))"' tasks.py),$(words),$@)
 
 .PHONY: help clean always faults mutants
 .DEFAULT_GOAL := help

@@ -5,6 +5,7 @@ Each group of commands has a module in lib/eduguard/commands. A recipe is its st
 
 import math
 
+from invoke.collection import Collection
 from invoke.context import Context
 from invoke.tasks import call, task
 
@@ -43,53 +44,6 @@ from eduguard.commands.unenrolment import unenrol
 from eduguard.commands.version import version
 from eduguard.commands.words import accept_forms
 from eduguard.terminal import prepare_streams
-
-__all__ = [  # every command: Invoke finds it in this module by its name
-    "anonymise_check",
-    "attendance_show",
-    "attendance_take",
-    "bench",
-    "doctor",
-    "down",
-    "enrol",
-    "env",
-    "evaluate",
-    "export",
-    "fixtures_save",
-    "full",
-    "generate",
-    "load",
-    "migrate",
-    "migration_new",
-    "photos_check",
-    "photos_copy",
-    "photos_draw",
-    "photos_pull",
-    "photos_push",
-    "port",
-    "psql",
-    "publish",
-    "rebuild",
-    "reindex",
-    "report",
-    "reset",
-    "rollback",
-    "seed",
-    "seed_full",
-    "snapshot_delete",
-    "snapshot_list",
-    "snapshot_restore",
-    "snapshot_save",
-    "status",
-    "sync_faces",
-    "test",
-    "test_all",
-    "undo",
-    "unenrol",
-    "up",
-    "verify",
-    "version",
-]
 
 prepare_streams()
 tune_interpreter()
@@ -156,4 +110,42 @@ def full(
     print_summary("full", settings_of(c, collection, school), done="Published; `inv undo` brings the one before back.")
 
 
-accept_forms(globals())
+namespace = Collection(
+    full,
+    rebuild,
+    reset,
+    publish,
+    undo,
+    migrate,
+    rollback,
+    Collection("migration", migration_new),
+    seed,
+    seed_full,
+    Collection("fixtures", fixtures_save),
+    generate,
+    sync_faces,
+    reindex,
+    verify,
+    doctor,
+    status,
+    report,
+    evaluate,
+    enrol,
+    unenrol,
+    Collection("photos", photos_check, photos_copy, photos_draw, photos_pull, photos_push),
+    Collection("attendance", attendance_show, attendance_take),
+    Collection("snapshot", snapshot_delete, snapshot_list, snapshot_restore, snapshot_save),
+    port,
+    export,
+    load,
+    Collection("anonymise", anonymise_check),
+    psql,
+    env,
+    up,
+    down,
+    version,
+    bench,
+    test,
+    test_all,
+)
+accept_forms(namespace)

@@ -22,7 +22,7 @@ from eduguard.checks import findings
 from eduguard.checks.evidence import DatabaseFacts
 from eduguard.commands import mending
 from eduguard.commands.help import example_of
-from eduguard.commands.words import arrange
+from eduguard.commands.words import arrange, tasks_of
 from eduguard.errors import EduguardError
 from eduguard.sync import FaceRow, pair_up, plan_sync
 
@@ -38,7 +38,7 @@ def suite() -> Collection:
 
 @pytest.fixture(scope="module")
 def tasks(suite: Collection) -> dict[str, Task]:
-    return {name: suite[name] for name in suite.task_names}
+    return tasks_of(suite)
 
 
 def texts(tree: ast.Module) -> Iterator[str]:

@@ -17,6 +17,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from referencing import Registry, Resource
 
 from eduguard.aws import open_bucket
+from eduguard.commands.words import tasks_of
 from eduguard.postgres import connect, execute_for, read_value
 from eduguard.rebuild import mark
 
@@ -176,7 +177,7 @@ def name_of(words: str) -> str:
     return next(name for name in sorted(COMMANDS, key=len, reverse=True) if f"{words} ".startswith(f"{name} "))
 
 
-COMMANDS = dict(Collection.from_module(FilesystemLoader(start=str(ROOT)).load("tasks")[0]).tasks.items())
+COMMANDS = tasks_of(Collection.from_module(FilesystemLoader(start=str(ROOT)).load("tasks")[0]))
 
 
 def has_json(name: str) -> bool:

@@ -12,7 +12,7 @@ from invoke.loader import FilesystemLoader
 from invoke.main import program
 from invoke.tasks import Task, task
 
-from eduguard.commands.words import Command, arrange
+from eduguard.commands.words import Command, arrange, tasks_of
 from eduguard.errors import EduguardError
 
 
@@ -28,22 +28,24 @@ def enrol(
     """Enrol."""
 
 
-@task(name="photos check")
+@task(name="check")
 def photos_check(c: Context, json: bool = False) -> None:
     """Check."""
 
 
-@task(name="photos pull", klass=Command, words="FOLDER")
+@task(name="pull", klass=Command, words="FOLDER")
 def photos_pull(c: Context, folder: str, hidden: bool = False) -> None:
     """Pull."""
 
 
-@task(name="attendance take", klass=Command, words="CLASS PHOTO…", iterable=["photo"])
+@task(name="take", klass=Command, words="CLASS PHOTO…", iterable=["photo"])
 def attendance_take(c: Context, class_: str, photo: Sequence[str], at: str = "") -> None:
     """Take."""
 
 
-TASKS: dict[str, Task] = {each.name: each for each in (sync, enrol, photos_check, photos_pull, attendance_take)}
+TASKS = tasks_of(
+    Collection(sync, enrol, Collection("photos", photos_check, photos_pull), Collection("attendance", attendance_take))
+)
 
 
 def arranged(line: str) -> str:
@@ -64,17 +66,17 @@ def arranged(line: str) -> str:
         ("enrol s-1 a.jpg sync", "enrol --student s-1 --photo a.jpg sync"),
         ("enrol sync", "enrol sync"),
         ("enrol --hide both s-1 a.jpg", "enrol --hide both --student s-1 --photo a.jpg"),
-        ("photos check --json", "photos check --json"),
-        ("photos.check --json", "photos check --json"),
-        ("photos.pull photos photos.check", "photos pull --folder photos photos check"),
-        ("photos.pull photos.check", "photos pull --folder photos.check"),
-        ("photos.pull -h", "photos pull --help"),
-        ("enrol s-1 a.jpg photos.check", "enrol --student s-1 --photo a.jpg photos check"),
-        ("photos pull photos photos check", "photos pull --folder photos photos check"),
-        ("attendance take sync a.jpg --at noon b.jpg", "attendance take --class sync --photo a.jpg --at noon --photo b.jpg"),
+        ("photos check --json", "photos.check --json"),
+        ("photos.check --json", "photos.check --json"),
+        ("photos.pull photos photos.check", "photos.pull --folder photos photos.check"),
+        ("photos.pull photos.check", "photos.pull --folder photos.check"),
+        ("photos.pull -h", "photos.pull --help"),
+        ("enrol s-1 a.jpg photos.check", "enrol --student s-1 --photo a.jpg photos.check"),
+        ("photos pull photos photos check", "photos.pull --folder photos photos.check"),
+        ("attendance take sync a.jpg --at noon b.jpg", "attendance.take --class sync --photo a.jpg --at noon --photo b.jpg"),
         ("enrol s-1 --help", "enrol --help"),
-        ("attendance take -h", "attendance take --help"),
-        ("photos pull -h here", "photos pull --help"),
+        ("attendance take -h", "attendance.take --help"),
+        ("photos pull -h here", "photos.pull --help"),
     ],
 )  # fmt: skip
 def test_words_become_flags(typed: str, parsed: str) -> None:
@@ -86,8 +88,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def suite() -> dict[str, Task]:
-    collection = Collection.from_module(FilesystemLoader(start=str(ROOT)).load("tasks")[0])
-    return {name: collection[name] for name in collection.task_names}
+    return tasks_of(Collection.from_module(FilesystemLoader(start=str(ROOT)).load("tasks")[0]))
 
 
 def test_no_command_has_a_short_flag(suite: dict[str, Task]) -> None:
@@ -99,12 +100,15 @@ def test_no_command_has_a_short_flag(suite: dict[str, Task]) -> None:
         if len(flag) == 1
     ]
     assert short == []
-    assert all(arrange([*name.split(), "-h"], suite, program.initial_context) == [name, "--help"] for name in suite)
+    assert all(
+        arrange([*name.split(), "-h"], suite, program.initial_context) == [name.replace(" ", "."), "--help"]
+        for name in suite
+    )
     assert len(suite) > 20
 
 
 def test_a_name_of_two_words_is_one_name() -> None:
-    assert arrange(["photos", "check", "--json"], TASKS, program.initial_context) == ["photos check", "--json"]
+    assert arrange(["photos", "check", "--json"], TASKS, program.initial_context) == ["photos.check", "--json"]
 
 
 @pytest.mark.parametrize(
@@ -141,6 +145,7 @@ def test_what_is_incomplete_or_unknown_is_named_by_its_form(typed: str, message:
 
 
 TASKS_FILE = """
+from invoke.collection import Collection
 from invoke.tasks import task
 from eduguard.commands.words import Command, accept_forms
 
@@ -151,7 +156,7 @@ class Unasked(SuiteExecutor):
     def permit(self, commands):
         return list(commands)
 
-@task(name="photos pull", klass=Command, words="FOLDER…", iterable=["folder"], help={"folder": "where to"})
+@task(name="pull", klass=Command, words="FOLDER…", iterable=["folder"], help={"folder": "where to"})
 def photos_pull(c, folder, dry_run=False):
     "Pull photos."
     print(folder, dry_run)
@@ -161,7 +166,8 @@ def greet_all(c, name="nobody", from_="here"):
     "Greet."
     print(name, from_)
 
-accept_forms(globals())
+namespace = Collection(greet_all, Collection("photos", photos_pull))
+accept_forms(namespace)
 """
 SETTINGS = "tasks: {executor_class: tasks.Unasked}"
 
@@ -190,11 +196,11 @@ def test_invoke_runs_what_was_typed(folder: Path, line: str, printed: str) -> No
     assert run(folder, line) == (0, printed, "")
 
 
-def test_invoke_lists_names_as_they_are_typed(folder: Path) -> None:
+def test_invoke_lists_names_as_it_writes_them(folder: Path) -> None:
     listed = run(folder, "--list")[1].splitlines()
     assert [line.strip() for line in listed if line.startswith("  ")] == [
         "greet-all     Greet.",
-        "photos pull   Pull photos.",
+        "photos.pull   Pull photos.",
     ]
 
 

@@ -18,7 +18,9 @@ INV = Path(sys.executable).parent / "inv"
 @pytest.fixture(scope="session")
 def tasks() -> dict[str, str]:
     listed = subprocess.run([INV, "--list", "--list-format=json"], cwd=ROOT, capture_output=True, text=True, check=True)
-    return {task["name"]: task["help"] for task in json.loads(listed.stdout)["tasks"]}
+    suite = json.loads(listed.stdout)
+    groups = {"": suite} | {f"{group['name']} ": group for group in suite["collections"]}
+    return {f"{first}{task['name']}": task["help"] for first, group in groups.items() for task in group["tasks"]}
 
 
 def setting_paths(values: dict[str, Any], prefix: tuple[str, ...] = ()) -> list[tuple[str, ...]]:

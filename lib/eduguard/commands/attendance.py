@@ -30,7 +30,7 @@ EXAMPLES = {
 
 
 @task(
-    name="attendance take",
+    name="take",
     klass=Command,
     words="CLASS PHOTO…",
     iterable=["photo"],
@@ -92,7 +92,7 @@ def attendance_take(
 
 
 @task(
-    name="attendance show",
+    name="show",
     klass=Command,
     words="SESSION",
     help={"session": "its id, as `inv attendance take` printed it", "json": JSON},

@@ -40,7 +40,7 @@ class _Command(Call):
     def make_context(self, *arguments: Any, **options: Any) -> Context:
         """Return the context; Invoke asks for it just before it runs the task."""
         begin_step(None)
-        start_clock(str(self.called_as or self.task.name))
+        start_clock(spoken(str(self.called_as or self.task.name)))
         return super().make_context(*arguments, **options)
 
 
@@ -131,7 +131,8 @@ class SuiteExecutor(Executor):
 
         for _, flags in commands:
             _refuse_undecodable(flags)
-        consent = require_permission(commands, lambda: settings_of(Context(self.config)))
+        named = [(spoken(name), flags) for name, flags in commands]
+        consent = require_permission(named, lambda: settings_of(Context(self.config)))
         return [(name, {**flags, "confirm": consent} if "confirm" in flags else flags) for name, flags in commands]
 
     def _describe_left(self) -> str:
@@ -162,6 +163,11 @@ class SuiteExecutor(Executor):
             raise UsageError(
                 "--dry is Invoke's own and does nothing here", hint="Tasks that can preview have --dry-run."
             )
+
+
+def spoken(name: str) -> str:
+    """Return the name of a task as it is typed: `photos check` for Invoke's `photos.check`."""
+    return name.replace(".", " ")
 
 
 @contextmanager

@@ -26,7 +26,7 @@ EXAMPLES = {
 
 
 @task(
-    name="fixtures save",
+    name="save",
     klass=Command,
     words="[TABLE…]",
     iterable=["table"],

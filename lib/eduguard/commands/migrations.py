@@ -115,9 +115,7 @@ def rollback(c: Context, count: int = 1, confirm: str = "", json: bool = False) 
     record({"database": live.name, "rolled_back": undone, **swap.as_json()})
 
 
-@task(
-    name="migration new", klass=Command, words="NAME", help={"name": "in small letters and underscores", "json": JSON}
-)
+@task(name="new", klass=Command, words="NAME", help={"name": "in small letters and underscores", "json": JSON})
 def migration_new(c: Context, name: str, json: bool = False) -> None:
     """Create the next migration and its rollback file."""
     from eduguard import migrations

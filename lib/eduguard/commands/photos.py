@@ -33,7 +33,7 @@ EXAMPLES = {
 
 
 @task(
-    name="photos check",
+    name="check",
     help={
         "json": JSON,
         "propose": "instead, list photos in the bucket that fit rows whose photo is missing, or that no row names",
@@ -98,7 +98,7 @@ def _propose(settings: "Settings", *, accept: bool) -> None:
         )
 
 
-@task(name="photos pull", klass=Command, words="FOLDER", help=dict(_COPY))
+@task(name="pull", klass=Command, words="FOLDER", help=dict(_COPY))
 def photos_pull(c: Context, folder: str, dry_run: bool = False, json: bool = False) -> None:
     """Copy students' photos from the bucket into a folder: those that are missing or different there."""
     from eduguard.progress import Progress
@@ -116,7 +116,7 @@ def photos_pull(c: Context, folder: str, dry_run: bool = False, json: bool = Fal
 
 
 @task(
-    name="photos push",
+    name="push",
     klass=Command,
     words="FOLDER",
     help={**_COPY, "yes": "replace photos that are different in the bucket without asking"},
@@ -148,7 +148,7 @@ def photos_push(c: Context, folder: str, dry_run: bool = False, yes: bool = Fals
 
 
 @task(
-    name="photos draw",
+    name="draw",
     help={
         "school": SCHOOL,
         "dry-run": "only count what would be drawn",
@@ -198,7 +198,7 @@ def photos_draw(
 
 
 @task(
-    name="photos copy",
+    name="copy",
     help={
         "from": "the target whose bucket is copied; it is only listed and read",
         "school": SCHOOL,

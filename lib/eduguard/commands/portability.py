@@ -36,7 +36,7 @@ EXAMPLES = {
 }
 
 
-@task(name="anonymise check", help={"json": JSON})
+@task(name="check", help={"json": JSON})
 def anonymise_check(c: Context, json: bool = False) -> None:
     """Say whether anonymise.yaml has a rule for every column; exit 0 it has, 2 it has not, 1 failed; read-only."""
     from eduguard.postgres import connect

@@ -26,7 +26,7 @@ EXAMPLES = {
 
 
 @task(
-    name="snapshot save",
+    name="save",
     klass=Command,
     words="NAME",
     help={"name": "of the snapshot", "confirm": CONFIRM, "json": JSON},
@@ -47,7 +47,7 @@ def snapshot_save(c: Context, name: str, confirm: str = "", json: bool = False) 
     record(_plain(saved) | {"database": live.name})
 
 
-@task(name="snapshot list", help={"json": JSON})
+@task(name="list", help={"json": JSON})
 def snapshot_list(c: Context, json: bool = False) -> None:
     """List the snapshots, and say when the collection has moved on since."""
     from eduguard.rebuild import snapshots
@@ -65,7 +65,7 @@ def snapshot_list(c: Context, json: bool = False) -> None:
 
 
 @task(
-    name="snapshot restore",
+    name="restore",
     klass=Command,
     words="NAME",
     help={"name": "of the snapshot", "confirm": CONFIRM, "json": JSON},
@@ -93,7 +93,7 @@ def snapshot_restore(c: Context, name: str, confirm: str = "", json: bool = Fals
 
 
 @task(
-    name="snapshot delete",
+    name="delete",
     klass=Command,
     words="NAME",
     help={"name": "of the snapshot", "confirm": CONFIRM, "json": JSON},

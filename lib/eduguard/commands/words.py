@@ -1,7 +1,8 @@
 """Commands of two words, and words that follow a command without a flag: Invoke's parser knows neither.
 
 Invoke reads its own flags, loads tasks.py, and then looks for tasks among the words that are left. In between,
-they are rewritten here: `photos check` becomes the one name that its task has, and a word without a flag gets its flag.
+they are rewritten here: `photos check` becomes `photos.check`, which is its task's name in Invoke's collections, and a
+word without a flag gets its flag.
 """
 
 import re
@@ -13,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from invoke.collection import Collection
 from invoke.exceptions import Exit
 from invoke.main import program
 from invoke.parser.context import ParserContext as Flags
 from invoke.tasks import Task
 
-from eduguard.commands.executor import exit_on_failure, failing_in_json
+from eduguard.commands.executor import exit_on_failure, failing_in_json, spoken
 from eduguard.commands.help import print_commands, print_help
 from eduguard.errors import UsageError, suggest
 
@@ -63,7 +65,7 @@ class Command(Task[Any]):
         self.form = Form(words)
 
 
-def accept_forms(namespace: Mapping[str, object]) -> None:
+def accept_forms(namespace: Collection) -> None:
     """Rewrite the words that Invoke has left to parse, while it loads the module of this namespace.
 
     No task of the namespace gets short flags, whoever loads it.
@@ -71,7 +73,7 @@ def accept_forms(namespace: Mapping[str, object]) -> None:
     Raises:
         Exit: after printing the help that was asked for, or in place of a UsageError.
     """
-    tasks = {each.name.replace("_", "-"): each for each in namespace.values() if isinstance(each, Task)}
+    tasks = tasks_of(namespace)
     for each in tasks.values():
         each.auto_shortflags = False  # `-h` is help after every command, and no flag's first letter hides it
     if "core" not in vars(program):
@@ -87,12 +89,17 @@ def accept_forms(namespace: Mapping[str, object]) -> None:
         raise Exit
     with failing_in_json(is_wanted="--json" in words), exit_on_failure():
         if isinstance(asked.value, str):
-            words[:] = [_take_name(deque([asked.value, *words]), tasks), _HELP]
+            words[:] = [_dotted(_take_name(deque([asked.value, *words]), tasks)), _HELP]
         else:
             words[:] = arrange(words, tasks, program.initial_context)
     if words[1:] == [_HELP]:
-        _print_help(words[0], tasks[words[0]])
+        _print_help(spoken(words[0]), tasks[spoken(words[0])])
         raise Exit
+
+
+def tasks_of(namespace: Collection) -> dict[str, Task[Any]]:
+    """Return all tasks by the words of a command line: `photos check`."""
+    return {spoken(name): namespace[name] for name in namespace.task_names}
 
 
 def _complete(words: list[str], tasks: Mapping[str, Task[Any]]) -> None:
@@ -127,8 +134,8 @@ def arrange(words: Iterable[str], tasks: Mapping[str, Task[Any]], core: Flags) -
         name = _take_name(left, tasks)
         arguments = _Arguments(name, tasks, core).take(left)
         if _HELP in arguments:
-            return [name, _HELP]
-        arranged += [name, *arguments]
+            return [_dotted(name), _HELP]
+        arranged += [_dotted(name), *arguments]
     return arranged
 
 
@@ -166,7 +173,7 @@ class _Arguments:
         self._name, self._core, self._own = name, core, _flags(task)
         self._form = task.form if isinstance(task, Command) else Form("")
         self._usage = f"inv {name} {self._form.text.strip('[]')}".rstrip()
-        self._starts = {start for each in tasks for start in (each.partition(" ")[0], each.replace(" ", "."))}
+        self._starts = {start for each in tasks for start in (each.partition(" ")[0], _dotted(each))}
 
     def take(self, left: deque[str]) -> list[str]:
         taken, given = list[str](), 0
@@ -219,6 +226,10 @@ class _Arguments:
 
 def _flags(task: Task[Any]) -> Flags:
     return Flags(args=deepcopy(task).get_arguments(ignore_unknown_help=True))  # it empties task.help
+
+
+def _dotted(name: str) -> str:
+    return name.replace(" ", ".")
 
 
 def _flag_of(name: str) -> str:
