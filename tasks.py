@@ -1,6 +1,7 @@
-"""The commands of EduGuard DB: `inv --list` shows them, `inv --help TASK` explains one.
+"""The commands of EduGuard DB: `inv --list` lists them, `inv --help TASK` explains one.
 
-Each group of commands has a module in lib/eduguard/commands. A recipe is its steps: Invoke runs them before it.
+Each group of commands has a module in lib/eduguard/commands. A recipe consists of steps: the `pre` tasks that Invoke
+runs before it.
 """
 
 import math

@@ -1,1 +1,1 @@
-"""The commands: one module a group of them, and the only room that knows Invoke."""
+"""The commands, one module for each group. Only this room knows Invoke."""

@@ -1,4 +1,4 @@
-"""The commands for attendance: take it from class photos, show it."""
+"""The commands for attendance: take it from class photos, and show it."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -58,7 +58,7 @@ def attendance_take(
     json: bool = False,
     wait: float = math.inf,
 ) -> None:
-    """Recognise the faces of class photos and record who is present; the same photos again change nothing."""
+    """Recognise the faces in class photos and record who is present; taking the same photos again changes nothing."""
     from eduguard import students
     from eduguard.postgres import connect
     from eduguard.progress import Progress
@@ -72,7 +72,7 @@ def attendance_take(
     with connect(database, purpose="attendance") as conn:
         roster = students.read_roster(conn, class_)
         places = place_students(conn, settings, roster.names)
-    # A class of students of several schools is looked for in the collection of each.
+    # A class can have students of several schools: search the collection of each school.
     faces = [target_collection(settings, name) for name in sorted({each.collection for each in places.values()})]
     with Progress() as progress:
         sightings = students.find_sightings(
@@ -133,11 +133,13 @@ def _read_time(text: str) -> datetime | None:
     try:
         return datetime.fromisoformat(text).astimezone() if text else None
     except ValueError as error:
-        raise EduguardError(f"--at {text!r} is no time", hint="2026-03-09T08:30 or 2026-03-09T08:30-03:00") from error
+        raise EduguardError(
+            f"--at {text!r} is not a time", hint="2026-03-09T08:30 or 2026-03-09T08:30-03:00"
+        ) from error
 
 
 def _print(report: Mapping[str, Any]) -> None:
-    """Print a report of attendance: its students, the faces that count for nobody, and one line of counts."""
+    """Print a report of attendance: the students, the faces that were not recognised, and one line of counts."""
     from eduguard.students import summarise_attendance
 
     record(report)

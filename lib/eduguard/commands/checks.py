@@ -1,4 +1,4 @@
-"""The commands that look and change nothing: status, doctor, verify."""
+"""The commands that check and change nothing: status, doctor, verify."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ EXAMPLES = {
 
 @task(help={"json": JSON, "verbose": "show all that is known", "collection": COLLECTION, "school": SCHOOL})
 def status(c: Context, json: bool = False, verbose: bool = False, collection: str = "", school: str = "") -> None:
-    """Show in a few lines database, migrations, rows and faces, and what to run next; read-only."""
+    """Show the database, migrations, rows and faces in a few lines, and what to run next; read-only."""
     from eduguard.checks import read_report, summarise
 
     report = read_report(settings_of(c, collection, school))
@@ -41,7 +41,7 @@ def status(c: Context, json: bool = False, verbose: bool = False, collection: st
         "json": JSON,
         "iam": "print the least-privilege IAM policy of each command instead",
         "look-alikes": "search for every enrolled face among those of other students, a request each",
-        "fix": "show the commands that mend it, ask, run them, and look again",
+        "fix": "show the commands that fix the problems, ask, run them, and check again",
         "yes": "with --fix: run them without asking; they still ask their own questions",
     }
 )
@@ -55,7 +55,7 @@ def doctor(
     fix: bool = False,
     yes: bool = False,
 ) -> None:
-    """Say what is wrong, from credentials to photos, and which command mends it; exit 0 well, 2 drift, 1 broken."""
+    """Find problems, from credentials to photos, and name the command that fixes each; exit 0 ok, 2 drift, 1 broken."""
     from eduguard.checks import BROKEN, DRIFT, OK, iam_policies, worst
     from eduguard.targets import target_identity
 
@@ -81,7 +81,7 @@ def doctor(
 
 
 def _examine(settings: Settings, *, look_alikes: bool) -> "list[Finding]":
-    """Return what was found, and print each finding as soon as it is known."""
+    """Return the findings; print each as soon as it is known."""
     from eduguard.checks import examine, worst
     from eduguard.progress import Progress
 
@@ -112,7 +112,7 @@ def verify(
     if_local: bool = False,
     json: bool = False,
 ) -> None:
-    """Search for each photo, re-encoded and cropped, and expect its own student; exit 0 well, 2 not recognised."""
+    """Search for each photo, re-encoded and cropped, and expect its own student; exit 0 ok, 2 not recognised."""
     settings = settings_of(c, collection, school)
     if if_local and not settings.target.has_local_cloud:
         return
@@ -156,7 +156,7 @@ def verify(
 
 
 def _plain(recognition: "Recognition") -> dict[str, Any]:
-    """Return what a photo was taken for as plain values; `found` is the student that it is most like."""
+    """Return a recognition as plain values; `found` is the student whom the photo is most like."""
     found, photo = recognition.found, recognition.photo
     return {
         "student_id": photo.student_id,

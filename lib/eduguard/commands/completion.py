@@ -1,4 +1,4 @@
-"""What a shell offers after the words of a command line; the words come one by one, so that spaces in them are kept."""
+"""Shell completion. The shell passes the words one by one, so that spaces in them are kept."""
 
 import os
 import sys
@@ -64,11 +64,11 @@ end
 complete -c inv -f -a '(__eduguard)'
 """
 SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
-"""by shell; each passes the words before the cursor apart from the one that is begun"""
+"""by shell; each script passes the complete words and, separately, the word that is being typed"""
 
 
 def print_words(tasks: Mapping[str, Task[Any]], flags_of: Callable[[Task[Any]], Flags]) -> None:
-    """Print what may follow the words of INV_BEFORE, one a line, where INV_CURRENT is begun."""
+    """Print the words that may follow those of INV_BEFORE, one a line; INV_CURRENT is the word being typed."""
     before = os.environ.get("INV_BEFORE", "").splitlines()
     offered = offer(before, os.environ.get("INV_CURRENT", ""), tasks, flags_of)
     sys.stdout.writelines(f"{each}\n" for each in offered)
@@ -77,7 +77,7 @@ def print_words(tasks: Mapping[str, Task[Any]], flags_of: Callable[[Task[Any]], 
 def offer(
     before: Iterable[str], current: str, tasks: Mapping[str, Task[Any]], flags_of: Callable[[Task[Any]], Flags]
 ) -> list[str]:
-    """Return what may follow words, nothing that is then refused; a pure function."""
+    """Return the words that may follow, only those that the parser accepts; a pure function."""
     left = deque(before)
     dotted = {name.replace(" ", ".") for name in tasks if " " in name}
     starts = sorted({name.partition(" ")[0] for name in tasks} | dotted)
@@ -92,7 +92,7 @@ def offer(
         if name not in tasks:
             return []
         offered = _offer_inside(tasks[name], left, current, starts, flags_of(tasks[name]))
-    # `photos.check` is offered to who has typed the dot; others choose the second word next.
+    # Offer `photos.check` only after the dot is typed; without it, the second word is offered next.
     return offered if "." in current else [each for each in offered if each not in dotted]
 
 

@@ -1,4 +1,4 @@
-"""The commands for those who work on the suite itself: measure it, check it."""
+"""The commands for developers of the suite itself: measure it, check it."""
 
 import sys
 from pathlib import Path
@@ -19,12 +19,12 @@ EXAMPLES = {
 @task(
     help={
         "cloud": "measure the local cloud",
-        "export": "measure an export beside pg_dump",
-        "reindex": "measure a reindex beside the quota of IndexFaces",
+        "export": "compare an export with pg_dump",
+        "reindex": "compare a reindex with the quota of IndexFaces",
         "report": "measure a page of 10,000 findings",
-        "reset": "measure a reset beside psql and clones",
-        "sync": "measure a sync beside bare pagination, a bare UPDATE and row by row",
-        "testing": "measure what the pytest plugin does for a test beside a bare CREATE DATABASE",
+        "reset": "compare a reset with psql and clones",
+        "sync": "compare a sync with bare pagination, a bare UPDATE and a sync row by row",
+        "testing": "compare the pytest plugin's work for a test with a bare CREATE DATABASE",
         "options": "what to pass on, such as --rounds 5",
     }
 )
@@ -39,7 +39,7 @@ def bench(
     testing: bool = False,
     options: str = "",
 ) -> None:
-    """Measure the tasks beside a bare Invoke, or a part beside what one would use instead; print the medians."""
+    """Compare the tasks with a bare Invoke, or one part with its alternatives; print the medians."""
     parts = {
         "cloud": cloud,
         "export": export,
@@ -55,13 +55,13 @@ def bench(
 
 @task(help={"options": "what to pass on to pytest"})
 def test(c: Context, options: str = "") -> None:
-    """Check everything that a change needs: format, lint, imports, types, tests, all but the long ones."""
+    """Run the checks that a change needs: format, lint, imports, types, and all tests but the long ones."""
     _check(c, f"-m 'not slow' {options}")
 
 
 @task(help={"options": "what to pass on to pytest"})
 def test_all(c: Context, options: str = "") -> None:
-    """Check everything, with the long tests as well: every command under every protection, broken servers, sizes."""
+    """Run all checks, with the long tests too: every command under every protection, broken servers, sizes."""
     _check(c, options)
 
 
@@ -69,5 +69,5 @@ def _check(c: Context, options: str) -> None:
     commands = ("ruff format --check", "ruff check", "lint-imports", "mypy", f"pytest --numprocesses=4 {options}")
     folder = Path(sys.executable).parent
     for command in commands:
-        # `c.cd` would quote spaces only, and no other character that means something to the shell.
+        # `c.cd` would quote only spaces, not the other characters that are special to the shell.
         c.run(f"cd {quote(str(ROOT))} && {quote(str(folder))}/{command}", echo=True)

@@ -46,13 +46,13 @@ EXAMPLES = {
     words="[STUDENT PHOTO…]",
     iterable=["photo"],
     help={
-        "student": "whose photos they are",
+        "student": "the student in the photos",
         "photo": "a JPEG file",
         "from": f"enrol all photos of a folder laid out like the bucket: {KEY_FORM}",
         "collection": COLLECTION,
         "school": SCHOOL,
         "users": USERS,
-        "if-empty": "only into collections that have no face",
+        "if-empty": "enrol only into collections without a face",
         "twin": "enrol a face even if it is like another student's",
         "dry-run": "only count what would be done",
         "yes": YES,
@@ -77,7 +77,7 @@ def enrol(
     wait: float = math.inf,
     json: bool = False,
 ) -> None:
-    """Enrol photos of a student or, by --from, of many: bucket, face, row; without either the sample photos."""
+    """Enrol photos of a student, of many with --from, or else the sample photos: upload, index, insert rows."""
     settings, consent = settings_of(c, collection, school, wait=wait), (lambda _: "y") if yes else ask
     if student and from_:
         raise UsageError("A student and a folder", hint="inv enrol STUDENT PHOTO…, or inv enrol --from FOLDER")
@@ -105,7 +105,7 @@ def _read_requests(student: str, files: Sequence[str], folder: str) -> "Sequence
 
 
 def _enrol(settings: Settings, requests: "Sequence[Request]", *, twin: bool, dry_run: bool) -> tuple[str, set[str]]:
-    """Enrol photos; return the counts as one line and the collections that the faces are in."""
+    """Enrol photos; return the counts as one line, and the collections that hold the faces."""
     from eduguard import students
     from eduguard.postgres import connect
     from eduguard.progress import Progress
@@ -170,13 +170,13 @@ def _enrol_samples(settings: Settings, *, if_empty: bool, twin: bool, ask: Ask) 
 
 
 def _send_samples(settings: Settings, photos: "Mapping[Place, Sequence[FolderPhoto]]", caution: "Caution") -> str:
-    """Enrol the sample photos of each collection; a refusal in one does not stop the others."""
+    """Enrol the sample photos of each collection; if one refuses, the others go on."""
     from eduguard.progress import Progress
     from eduguard.students import SamplesReport, enrol_samples
     from eduguard.targets import target_storage
 
     report, failures = SamplesReport(photos=0, uploaded=0, indexed=0), list[EduguardError]()
-    note = cache(print_note)  # all have one bucket: it is told of once
+    note = cache(print_note)  # all collections share one bucket: print its note once
     with Progress() as progress:
         step = progress.begin("enrol", sum(map(len, photos.values())), "photos")
         for place, files in photos.items():
@@ -201,18 +201,18 @@ def _not_ready(settings: Settings, empty: "Mapping[str, CollectionState | None]"
 
 
 def _sort_samples(settings: Settings, collections: "Collection[str]") -> "dict[Place, list[FolderPhoto]]":
-    """Return the sample photos of these collections by place: the fixtures say which school a student is of."""
+    """Return the sample photos of these collections by place; the fixtures say which school a student belongs to."""
     from eduguard.fixtures import has_fixture, read_students
     from eduguard.students import find_photos
     from eduguard.targets import all_places
 
     places = all_places(settings)
     folder = settings.photos_folder
-    # Fixtures need no photos; where they have rows of photos, missing files are a mistake.
+    # Fixtures may have no photos; but if they have rows of photos, missing files are a mistake.
     is_expected = folder.exists() or has_fixture(settings.seed_folder, "student_faces")
     photos = find_photos(folder) if is_expected else ()
     of_student = places.of_rows(read_students(settings.seed_folder))
-    # In the local cloud a school's collection is made even if it has no photo, or the fixtures no student, yet.
+    # In the local cloud a school's collection is made even if it has no photo yet, or the fixtures have no student.
     made = (of_student.values() or places.configured()[:1]) if settings.target.has_local_cloud else ()
     sorted_photos: dict[Place, list[FolderPhoto]] = {place: [] for place in made if place.collection in collections}
     for photo in photos:

@@ -1,4 +1,4 @@
-"""The command that says how well the enrolled photos are told apart."""
+"""The command that measures how well the enrolled photos are told apart."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -26,7 +26,7 @@ EXAMPLES = {
 
 
 class Work(NamedTuple):
-    """What is searched for."""
+    """The photos to search for."""
 
     photos: "Mapping[str, list[Photo]]"
     """by collection"""
@@ -56,7 +56,7 @@ def evaluate(
     json: bool = False,
     yes: bool = False,
 ) -> None:
-    """Search for each enrolled photo among the others: false accepts and rejects by threshold, and which to choose."""
+    """Search for each enrolled photo among the others; show false accepts and rejects by threshold, and suggest one."""
     from eduguard.portability import at_pace
 
     if not 0 < false_accepts < 1:
@@ -77,10 +77,10 @@ def evaluate(
 
 
 def _read(settings: Settings, classes: str) -> Work:
-    """Return the photos of each collection whose FaceId a row holds, and the class photos; read-only.
+    """Return each collection's photos whose FaceId is in a row, and the class photos; read-only.
 
     Raises:
-        EduguardError: when no row holds the FaceId of a face, or a label is wrong.
+        EduguardError: if no row holds the FaceId of a face, or a label is wrong.
     """
     from eduguard import evaluation
     from eduguard.aws import read_faces
@@ -125,7 +125,7 @@ def _plan(settings: Settings, work: Work) -> "Plan":
 
 
 def _require_consent(settings: Settings, plan: "Plan", *, yes: bool) -> None:
-    """Ask before requests that cost money.
+    """Ask before making requests that cost money.
 
     Raises:
         EduguardError: without consent; nothing was searched for.

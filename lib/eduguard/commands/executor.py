@@ -1,4 +1,4 @@
-"""How tasks run: each command with its own steps, flags handed to them, a failure as one message and exit status 1."""
+"""Run tasks: each command with its own steps, which get its flags; a failure is one message and exit status 1."""
 
 import atexit
 import gc
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from eduguard.commands.permission import Named
 
 T = TypeVar("T")
-_ALLOCATIONS = 100_000  # of containers, less what was freed, between two looks for garbage; 700 or 2,000 by default
+_ALLOCATIONS = 100_000  # net new containers between two garbage collections; by default 700 or 2,000
 _SWITCH = 0.0005  # seconds; 5 ms by default
 _INTERRUPTED = 130  # 128 + SIGINT, as shells report it
-_UNREAD = 141  # as the shell reports a program that SIGPIPE has ended
+_UNREAD = 141  # 128 + SIGPIPE, as shells report it
 _LEVELS = ("system", "user", "project", "env", "runtime")  # of Invoke's Config, the weakest first
 
 _run: ContextVar[ExitStack] = ContextVar("run")
 
 
 class _Command(Call):
-    """What the command line names; what it records is the object that it prints."""
+    """A command of the command line; it records the JSON object that is printed."""
 
     def make_context(self, *arguments: Any, **options: Any) -> Context:
         """Return the context; Invoke asks for it just before it runs the task."""
@@ -45,7 +45,7 @@ class _Command(Call):
 
 
 class _Step(Call):
-    """What a command runs before or after itself; what it records is one of the object's steps."""
+    """A step that a command runs before or after itself; it records one of the steps in the JSON object."""
 
     def make_context(self, *arguments: Any, **options: Any) -> Context:
         """Return the context; Invoke asks for it just before it runs the task."""
@@ -58,12 +58,12 @@ class _Step(Call):
 class SuiteExecutor(Executor):
     """Run each command of a command line as if it were alone: `inv A B` is `inv A && inv B`.
 
-    The steps of a command, its `pre` and `post` tasks, inherit the flags of the same name given to it; Invoke runs them
+    The steps of a command, its `pre` and `post` tasks, inherit the command's flags by name; plain Invoke would run them
     with their defaults. A step that a command names twice, with the same flags, runs once.
     """
 
     def expand_calls(self, calls: Any, inherited: dict[str, Any] | None = None) -> list[Any]:
-        """Return the calls with their pre and post tasks around them, flags handed down by name."""
+        """Return the calls surrounded by their pre and post tasks, which inherit flags by name."""
         expanded = []
         for item in calls:
             call = item if isinstance(item, Call) else Call(item)
@@ -77,17 +77,17 @@ class SuiteExecutor(Executor):
         return expanded
 
     def execute(self, *tasks: Any) -> Any:
-        """Run the commands, each after the one before has ended and let go of its lock; stop at the first failure.
+        """Run the commands one after the other, each releasing its lock before the next starts; stop at a failure.
 
         Raises:
-            Exit: in place of an EduguardError or of a failure of the operating system that nothing else explains, such
-                as output that a full disk does not take (status 1), of Ctrl-C (130) or, when nobody reads the output,
-                of BrokenPipeError (141): `inv status | head -1`.
+            Exit: in place of an EduguardError or of an unexplained failure of the operating system, such as output to a
+                full disk (status 1); in place of Ctrl-C (130); or, when nobody reads the output, in place of
+                BrokenPipeError (141), as in `inv status | head -1`.
         """
         done: dict[Any, Any] = {}
         try:
             with self._explained():
-                signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # a socket that was closed is an error like any other
+                signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # so that a closed socket raises an error like any other
                 calls = [(str(call.called_as), call.kwargs) for call in self.normalize(tasks)]
                 with failing_in_json(is_wanted=any(flags.get("json") for _, flags in calls)), self._explained():
                     self._prepare()
@@ -96,18 +96,18 @@ class SuiteExecutor(Executor):
                     with _answering() if flags.get("json") else nullcontext(), self._explained(), _new_run():
                         done |= super().execute((name, flags))
                 sys.stdout.flush()
-        except BrokenPipeError as error:  # of an output: the libraries make errors of their own of those of a socket
+        except BrokenPipeError as error:  # from stdout or stderr: the libraries turn a socket's errors into their own
             _silence(sys.stdout, sys.stderr)
             raise Exit(code=_UNREAD) from error
         except Exit as ended:
-            if isinstance(ended.__cause__, OSError):  # perhaps of the output itself
+            if isinstance(ended.__cause__, OSError):  # perhaps writing the output itself has failed
                 _silence(sys.stdout)
             raise shown(ended) from ended.__cause__
         return done
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Make a failure that is not a bug its message and exit status."""
+        """Turn a failure that is not a bug into its message and exit status."""
         try:
             with exit_on_failure():
                 yield
@@ -125,7 +125,7 @@ class SuiteExecutor(Executor):
         self.config.load_shell_env()
 
     def permit(self, commands: "Sequence[Named]") -> "list[Named]":
-        """Return the commands, with the consent given for the whole line, if the target lets all of them run."""
+        """Return the commands, with consent for the whole line added, if the target lets all of them run."""
         from eduguard.commands.permission import require_permission
         from eduguard.commands.shared import settings_of
 
@@ -144,19 +144,19 @@ class SuiteExecutor(Executor):
         try:
             database = running_database(settings_of(Context(self.config)))
             state = publication.describe_live(database) if database else "Its server is not running."
-        except (EduguardError, KeyboardInterrupt):  # a server that does not answer is not waited for
+        except (EduguardError, KeyboardInterrupt):  # do not wait for a server that does not answer
             state = "The database was not asked: `inv status` shows what is live."
         return f"{state} {rest}"
 
     def _refuse_swallowed_flags(self) -> None:
-        # After a task that has no such flag, Invoke takes these for its own and ignores them: `inv migrate --collection
-        # X` would go on as if nothing had been said, and `inv sync-faces --dry` would write.
+        # If a task has no such flag, Invoke takes these flags for its own and ignores them: `inv migrate --collection
+        # X` would run without it, and `inv sync-faces --dry` would write.
         if not self.core:
             return
         flags = self.core[0].args
         if flags.collection.value not in (None, self.collection.name):
             raise UsageError(
-                f"--collection {flags.collection.value} stands with a task that has no such flag",
+                f"--collection {flags.collection.value} is given to a task that has no such flag",
                 hint="`inv --help TASK` lists the flags of a task.",
             )
         if flags.dry.value:
@@ -166,16 +166,16 @@ class SuiteExecutor(Executor):
 
 
 def spoken(name: str) -> str:
-    """Return the name of a task as it is typed: `photos check` for Invoke's `photos.check`."""
+    """Return the name of a task as users type it: `photos check` for Invoke's `photos.check`."""
     return name.replace(".", " ")
 
 
 @contextmanager
 def exit_on_failure() -> Iterator[None]:
-    """Make an EduguardError its message and its exit status.
+    """Turn an EduguardError into its message and exit status.
 
     Raises:
-        Exit: in its place.
+        Exit: in place of the EduguardError.
     """
     try:
         yield
@@ -186,7 +186,7 @@ def exit_on_failure() -> Iterator[None]:
 
 @contextmanager
 def failing_in_json(*, is_wanted: bool) -> Iterator[None]:
-    """Print a failure before any command as a JSON object too, where that is wanted."""
+    """Print a failure that happens before any command as JSON too, if JSON is wanted."""
     try:
         yield
     except Exit as ended:
@@ -197,7 +197,7 @@ def failing_in_json(*, is_wanted: bool) -> Iterator[None]:
 
 @contextmanager
 def _answering() -> Iterator[None]:
-    """Print what a command recorded, and how it failed, as one JSON object."""
+    """Print what a command recorded, and its failure if it fails, as one JSON object."""
     failure = None
     with answering() as answer:
         try:
@@ -210,7 +210,7 @@ def _answering() -> Iterator[None]:
 
 
 def _failure(ended: Exit) -> Mapping[str, Any] | None:
-    """Return what an Exit says, as JSON has it; None where it only has a status."""
+    """Return the failure in an Exit as JSON values; None if the Exit has only a status."""
     if isinstance(ended.__cause__, EduguardError):
         return ended.__cause__.as_json()
     code = {LEFT: "left", _INTERRUPTED: "interrupted"}.get(ended.code, "failed")
@@ -219,14 +219,14 @@ def _failure(ended: Exit) -> Mapping[str, Any] | None:
 
 
 def shown(ended: Exit) -> Exit:
-    """Return an Exit whose message Invoke prints as the terminal can show it."""
+    """Return an Exit with its message adapted to what the terminal can show."""
     message = str(ended.message or "")
     is_plain = not message or "\033" in message or not is_coloured(sys.stderr)
     return ended if is_plain else Exit(emphasise_failure(message), code=ended.code)
 
 
 def keep_open(resource: AbstractContextManager[T]) -> T:
-    """Enter a context manager that stays open until the last step of this command has ended."""
+    """Enter a context manager and keep it open until the last step of this command has ended."""
     return _run.get().enter_context(resource)
 
 
@@ -236,19 +236,19 @@ def plain_settings(context: Context) -> dict[str, Any]:
 
 
 def stated_settings(context: Context) -> list[Any]:
-    """Return what each file and the environment say by themselves, the project's invoke.yaml among them."""
+    """Return the settings of each file and of the environment separately, the project's invoke.yaml among them."""
     return [getattr(context.config, f"_{level}") for level in _LEVELS]
 
 
 def tune_interpreter() -> None:
-    """Fit Python to commands that are short and wait for the network in several threads.
+    """Tune Python for short commands that wait for the network in several threads.
 
-    It looks for garbage cycles less often, and not when it ends: the system takes back all memory at once. Of boto3's
-    modules 80,000 containers stay. With its defaults Python goes through them again and again while they are made, and
-    once more at the end: a third of the time of a short command. See the documentation of Python's gc.
+    The garbage collector runs less often, and not at exit, where the system takes back all memory at once. boto3's
+    modules create 80,000 containers that stay. With the defaults, Python scans them again and again while they are
+    created, and once more at exit: a third of the time of a short command. See the documentation of Python's gc.
 
-    And a thread that has its answer waits a shorter time for another one that computes (sys.setswitchinterval): 3 to
-    6 % of a small sync, in which a connection and two requests are made at once.
+    A thread that has its answer also waits less for a thread that computes (sys.setswitchinterval). This saves 3 to 6 %
+    of a small sync, which makes a connection and two requests at once.
     """
     gc.set_threshold(_ALLOCATIONS)
     atexit.register(gc.freeze)
@@ -256,7 +256,7 @@ def tune_interpreter() -> None:
 
 
 def end_when_unread() -> None:
-    """Have what Invoke itself prints end without a word where nobody reads on: `inv --list | head -1`."""
+    """Let Invoke end silently when nobody reads its output any more: `inv --list | head -1`."""
     if "core" in vars(program):  # the tasks may be loaded by another program
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
@@ -273,7 +273,7 @@ def _new_run() -> Iterator[None]:
 
 
 def _silence(*streams: TextIO) -> None:
-    # What is left in a buffer would fail once more when Python ends.
+    # Text left in a buffer would fail again when Python ends.
     for stream in streams:
         with suppress(OSError):
             stream.flush()
@@ -285,7 +285,7 @@ def _defaults(task: Task[Any]) -> dict[str, Any]:
 
 
 def _refuse_undecodable(flags: dict[str, Any]) -> None:
-    # Bytes that are no UTF-8 reach Python as lone surrogates, which neither PostgreSQL nor AWS takes.
+    # Bytes that are not UTF-8 reach Python as lone surrogates, which neither PostgreSQL nor AWS accepts.
     for name, value in flags.items():
         for text in value if isinstance(value, list) else [value]:
             if isinstance(text, str) and not text.isprintable():

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from eduguard.fixtures import SavePlan
     from eduguard.postgres import Database
 
-_LOADING = {"load", "port"}  # commands that bring the rows of another database
+_LOADING = {"load", "port"}  # commands that bring in rows of another database
 
 EXAMPLES = {
     "fixtures save": "inv fixtures save student_faces --dry-run",
@@ -31,13 +31,13 @@ EXAMPLES = {
     words="[TABLE…]",
     iterable=["table"],
     help={
-        "table": "a table to be saved; without one, all that have a fixture",
+        "table": "a table to save; without it, every table that has a fixture",
         "dry-run": "say what would be written, and write nothing",
         "json": JSON,
     },
 )
 def fixtures_save(c: Context, table: Sequence[str] | None = None, dry_run: bool = False, json: bool = False) -> None:
-    """Write rows of the database back into the fixtures: those that differ; only from a local, open target."""
+    """Write the rows that differ from the fixtures back into them; only from a local, open target."""
     from eduguard import fixtures
     from eduguard.postgres import connect
 
@@ -55,7 +55,7 @@ def fixtures_save(c: Context, table: Sequence[str] | None = None, dry_run: bool 
 
 
 def _require_savable(settings: Settings, database: "Database") -> None:
-    """Refuse rows that may be of real children: fixtures are in git.
+    """Refuse rows that may be about real children, because fixtures are in git.
 
     Raises:
         EduguardError: naming the reason.

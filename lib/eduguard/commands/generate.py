@@ -1,4 +1,4 @@
-"""The command that makes schools up."""
+"""The command that makes up schools."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -27,7 +27,7 @@ EXAMPLES = {
         "students": "how many, over all schools",
         "schools": "how many",
         "photos": "draw a portrait of each student",
-        "seed": "any text: another one makes up other people",
+        "seed": "any text; a different seed makes up different people",
         "json": JSON,
     },
 )
@@ -60,7 +60,7 @@ def generate(
 
 
 def _way_on(settings: Settings, folder: Path, schools: int) -> str:
-    """Return the command that loads the folder, and the setting that it needs where there are many schools."""
+    """Return the command that loads the folder, and the setting that it needs for many schools."""
     command = f"Load it: INVOKE_SEED_FOLDER={quote(str(folder.resolve()))} inv full"
     target = settings.target
     unnamed = [key for number in range(schools) if (key := f"school-{number + 1:03}") not in target.collections]

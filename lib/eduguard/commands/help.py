@@ -1,4 +1,4 @@
-"""What `inv` alone, `inv help` and the help of a command print."""
+"""Print the help: that of `inv` alone, of `inv help` and of each command."""
 
 import inspect
 import sys
@@ -14,7 +14,7 @@ _RECIPES = "Recipes"
 
 
 def print_commands(tasks: Mapping[str, Task[Any]]) -> None:
-    """Print the commands in groups: the recipes, then those of each module, or of all modules with one GROUP."""
+    """Print the commands in groups: first the recipes, then a group for each module or for modules with one GROUP."""
     groups = dict[str, list[str]]()
     for name, task in sorted(tasks.items()):
         groups.setdefault(_group_of(task), []).append(name)
@@ -29,7 +29,7 @@ def print_commands(tasks: Mapping[str, Task[Any]]) -> None:
 
 
 def print_help(name: str, task: Task[Any], *, words: str, flags: Iterable[tuple[str, str]], own: Any) -> None:
-    """Print the form of a command, what it does, an example, its words and its flags."""
+    """Print a command's usage, what it does, an example, its words and its flags."""
     example = example_of(name, task)
     form = " ".join(filter(None, [f"Usage: {program.binary} [--core-opts] {name}", words, "[--options]"]))
     sys.stdout.write(f"{form} [other tasks here ...]\n\nDocstring:\n  {inspect.getdoc(task)}\n\n")
@@ -43,7 +43,7 @@ def print_help(name: str, task: Task[Any], *, words: str, flags: Iterable[tuple[
 
 
 def example_of(name: str, task: Task[Any]) -> str | None:
-    """Return the example of a command, from EXAMPLES of its module; None where there is none."""
+    """Return the example of a command, from EXAMPLES of its module; None if there is none."""
     examples: Mapping[str, str] = getattr(inspect.getmodule(task.body), "EXAMPLES", {})
     return examples.get(name)
 

@@ -1,4 +1,4 @@
-"""Run the commands that mend what the doctor found: those that the target's protection lets run without its name."""
+"""Run the commands that fix what the doctor found, if the target's protection lets them run without its name."""
 
 import inspect
 from collections.abc import Iterable, Sequence
@@ -17,13 +17,13 @@ from eduguard.terminal import ask, print_note
 if TYPE_CHECKING:
     from eduguard.checks import Command, Finding
 
-# What a command needs is made by those before it.
+# Each command may need what the commands before it make.
 _ORDER = ("full", "migrate", "seed-full", "enrol", "reindex", "sync-faces")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mending:
-    """The commands that mend findings, those that the protection forbids, and what only a person can mend."""
+    """The commands that fix findings, those that the protection forbids, and what only a person can fix."""
 
     commands: tuple["Command", ...]
     forbidden: tuple["Command", ...]
@@ -39,7 +39,7 @@ class Mending:
 
 
 def plan_mending(findings: Iterable["Finding"], settings: Settings) -> Mending:
-    """Sort the remedies of findings by what may be done with them; a pure function."""
+    """Sort the remedies of findings: run, forbidden, or left to a person; a pure function."""
     wrong = [each for each in findings if each.verdict != "ok"]
     wanted = {str(command): command for each in wrong for command in each.commands}
     ordered = sorted(wanted.values(), key=lambda each: _ORDER.index(each.name))
@@ -53,10 +53,10 @@ def plan_mending(findings: Iterable["Finding"], settings: Settings) -> Mending:
 
 
 def agrees(plan: Mending, *, is_yes: bool) -> bool:
-    """Show what would be run, and ask.
+    """Show the commands that would run, and ask.
 
     Raises:
-        EduguardError: when there is something to run, nobody to ask and no --yes.
+        EduguardError: if there is something to run, but nobody to ask and no --yes.
     """
     print_note(str(plan))
     if not plan.commands or is_yes:
@@ -68,9 +68,9 @@ def agrees(plan: Mending, *, is_yes: bool) -> bool:
 
 
 def run_commands(commands: Sequence["Command"], **flags: str) -> dict[str, str | None]:
-    """Run commands, each with those of the flags that it has; return what each failed with, None where it did not.
+    """Run commands, each with those of the flags that it takes; return each command's error, or None if it succeeded.
 
-    A command asks its own questions. One that fails stops no other.
+    A command still asks its own questions. If one fails, the others run all the same.
     """
     failures: dict[str, str | None] = {}
     for command in commands:

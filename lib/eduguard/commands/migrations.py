@@ -33,7 +33,7 @@ EXAMPLES = {
 def migrate(
     c: Context, next: bool = False, plan: bool = False, to: str = "", wait: float = math.inf, json: bool = False
 ) -> None:
-    """Apply the pending migrations; make the database first where there is none."""
+    """Apply the pending migrations; create the database first if it does not exist."""
     from eduguard import migrations
     from eduguard.rebuild import templates
 
@@ -57,7 +57,7 @@ def _print_plan(live: "Database", folder: Path) -> None:
     """Print the state of each migration.
 
     Raises:
-        EduguardError: after that, naming what is wrong and the way out.
+        EduguardError: after printing, if something is wrong; names it and the way out.
     """
     from eduguard import migrations
     from eduguard.rebuild import protection
@@ -74,7 +74,7 @@ def _print_plan(live: "Database", folder: Path) -> None:
 
 
 def _make_missing(live: "Database", folder: Path, *, to: str) -> bool:
-    """Make the database where there is none, and migrate it before it gets its name; say whether that was done."""
+    """Create the database if it does not exist, migrated before it gets its name; return whether it was created."""
     from eduguard import migrations
     from eduguard.rebuild import lock, protection, publication
 
@@ -92,9 +92,9 @@ def _make_missing(live: "Database", folder: Path, *, to: str) -> bool:
     return True
 
 
-@task(help={"count": "how many", "confirm": CONFIRM, "json": JSON})
+@task(help={"count": "how many migrations to undo", "confirm": CONFIRM, "json": JSON})
 def rollback(c: Context, count: int = 1, confirm: str = "", json: bool = False) -> None:
-    """Undo the newest applied migration by its rollback file, in a copy of the database that is then published."""
+    """Undo the newest applied migration with its rollback file, in a copy of the database that is then published."""
     from eduguard import migrations
     from eduguard.postgres import connect
     from eduguard.rebuild import clones, lock, protection, publication

@@ -1,4 +1,4 @@
-"""What each command may do under the protection of its target: one table, checked before any command begins."""
+"""What each command may do under its target's protection: one table, checked before any command starts."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
@@ -9,11 +9,11 @@ from eduguard.terminal import ask
 from eduguard.values import PROTECTIONS
 
 Flags = Mapping[str, Any]
-Named = tuple[str, dict[str, Any]]  # a command of the command line, and its flags
+Named = tuple[str, dict[str, Any]]  # the name of a command, and its flags
 
 
 class Kind(Enum):
-    """What a command may do; a target that refuses stops the last two, one that confirms asks for them."""
+    """What a command may do. `refuse` stops the last two kinds; `confirm` asks for them."""
 
     READ = "reads, and changes nothing of the target"
     OWN = "changes what it is asked to, by rules of its own"
@@ -90,26 +90,26 @@ TABLE: Mapping[str, Kind | Callable[[Flags], Kind]] = {
     "version": Kind.READ,
 }
 _ASKING = {Kind.CHANGE, Kind.REPLACE}
-# These ask under their lock before they do anything: alone on a command line they need not be asked twice.
+# These commands ask under their lock before they do anything: alone on a command line, they need not ask twice.
 _ASKING_THEMSELVES = {"load", "rebuild", "reset", "rollback", "snapshot restore"}
-_RENAMING = {"publish", "undo"}  # beside those that replace the database
+_RENAMING = {"publish", "undo"}  # they rename databases, as those that replace the database do
 
 
 def kind_of(name: str, flags: Flags) -> Kind:
-    """Return what a command may do with these flags; one that is not in the table is checked like the strictest."""
+    """Return what a command may do with these flags; a command that is not in the table gets the strictest kind."""
     kind = TABLE.get(name.replace("_", "-"), Kind.REPLACE)
     return kind if isinstance(kind, Kind) else kind(flags)
 
 
 def require_permission(commands: Sequence[Named], load: Callable[[], Settings]) -> str:
-    """Return if the target lets every command of a command line run; nothing has begun yet.
+    """Check that the target lets every command of a command line run, before any of them starts.
 
     Args:
         commands: their names and flags.
-        load: makes the settings; it is not called where every command may run on every target.
+        load: makes the settings; it is not called if every command may run on every target.
 
     Returns:
-        The database's name where it was passed or typed: consent for the whole command line. Else an empty text.
+        The database's name if it was passed or typed: consent for the whole command line. Else an empty text.
 
     Raises:
         EduguardError: naming the command that the target refuses, or how to consent.
@@ -127,7 +127,7 @@ def require_permission(commands: Sequence[Named], load: Callable[[], Settings]) 
         protection.check_renameable(live)
     confirm = next((flags["confirm"] for _, flags in commands if flags.get("confirm")), "")
     if live.is_embedded and settings.target.protection == "open" and not replacing:
-        return confirm  # our own server is on this machine: it is not asked
+        return confirm  # our own server is on this machine: no need to ask it
     if len(commands) == 1 and names[0] in _ASKING_THEMSELVES:
         return confirm
     return protection.require_consent(
@@ -146,7 +146,7 @@ def tighten(values: dict[str, Any], levels: Iterable[Any]) -> dict[str, Any]:
 
     Args:
         values: the merged settings, in which the strongest level has won.
-        levels: the files and the environment, each as plain nested values; what has another form is passed over.
+        levels: the files and the environment, each as plain nested values; anything else is ignored.
     """
     targets, levels = values.get("targets"), list(levels)
     if not isinstance(targets, dict):
@@ -169,5 +169,5 @@ def _find(values: Any, *path: str) -> Any:
 
 
 def _strictness(protection: object) -> int:
-    # A misspelt one counts most, so that it is refused by name instead of passed over.
+    # A misspelt protection counts as the strictest, so that it is refused by name and not ignored.
     return PROTECTIONS.index(protection) if protection in PROTECTIONS else len(PROTECTIONS)

@@ -1,4 +1,4 @@
-"""The commands for the photos in the bucket: compare them with the rows, copy them, draw them."""
+"""The commands for photos in the bucket: compare them with the rows, copy them, draw them."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -41,7 +41,7 @@ EXAMPLES = {
     },
 )
 def photos_check(c: Context, json: bool = False, propose: bool = False, accept: bool = False) -> None:
-    """Compare the rows with the bucket: photos missing, extra, damaged, ...; exit 0 well, 2 a problem."""
+    """Compare the rows with the bucket: photos missing, extra, damaged, ...; exit 0 ok, 2 a problem."""
     if accept and not propose:
         raise EduguardError("--accept needs --propose", hint="inv photos check --propose --accept")
     if propose:
@@ -68,10 +68,10 @@ def photos_check(c: Context, json: bool = False, propose: bool = False, accept: 
 
 
 def _propose(settings: "Settings", *, accept: bool) -> None:
-    """Print the rows that photos in the bucket fit, and write them if they are accepted.
+    """Print the rows that could name photos in the bucket, and write them if they are accepted.
 
     Raises:
-        EduguardError: with status 2, when there are some and they were not accepted.
+        EduguardError: with status 2, if there are such rows and they were not accepted.
     """
     from eduguard.postgres import connect
     from eduguard.students import accept_proposals, read_proposals
@@ -165,7 +165,7 @@ def photos_draw(
     confirm: str = "",
     json: bool = False,
 ) -> None:
-    """Draw a portrait of nobody for each photo that the rows name and the bucket lacks; classmates stay unlike."""
+    """Draw an invented face for each photo that rows name and the bucket lacks; classmates do not look alike."""
     from eduguard.portability import draw_photos, plan_drawing, read_portraits
     from eduguard.postgres import connect
     from eduguard.progress import Progress
@@ -200,7 +200,7 @@ def photos_draw(
 @task(
     name="copy",
     help={
-        "from": "the target whose bucket is copied; it is only listed and read",
+        "from": "the target whose photos are copied; its bucket is only listed and read",
         "school": SCHOOL,
         "dry-run": "only count what would be copied",
         "confirm-bucket": _CONFIRM_BUCKET,
@@ -258,7 +258,7 @@ def _require_bucket(bucket: "Bucket", settings: "Settings", doing: str, confirme
     """Ask for the bucket's name, unless it was passed.
 
     Raises:
-        EduguardError: without it; nothing was changed.
+        EduguardError: without the name; nothing was changed.
     """
     text = f"Bucket {bucket.name} of target {settings.target.name} {doing}"
     if confirmed == bucket.name or (not confirmed and ask(f"{text}\nType the bucket's name to go on:") == bucket.name):

@@ -25,10 +25,10 @@ EXAMPLES = {
 
 @task(
     help={
-        "from": "the target that is read; nothing of it is written",
+        "from": "the target to copy from; it is only read",
         "grade": "only the students of this grade, and what they need",
         "school": "only the students of this school, and what they need",
-        "plain": "people included, and their photos: asks for the names of the databases and of the bucket",
+        "plain": "include people and their photos; asks for the names of the databases and of the bucket",
         "dry-run": "show the whole plan with its time and cost, and change nothing",
         "confirm": CONFIRM,
         "confirm-plain": "the name of the database that --plain asks for",
@@ -89,7 +89,7 @@ def port(
 
 
 def _print_plan(settings: Settings, source: Settings, rows: dict[str, int], *, plain: bool) -> None:
-    """Say what each step would do, how long AWS's quota lets it take, and what it costs at most."""
+    """Print what each step would do, its time within AWS's quota, and its cost at most."""
     from eduguard.portability import at_pace, estimate
 
     photos, target = rows.get("student_faces", 0), settings.target

@@ -1,4 +1,4 @@
-"""The commands that take a school elsewhere, without its people: anonymise check, export, load."""
+"""The commands that move a school without its people: anonymise check, export, load."""
 
 import os
 from collections.abc import Callable
@@ -38,7 +38,7 @@ EXAMPLES = {
 
 @task(name="check", help={"json": JSON})
 def anonymise_check(c: Context, json: bool = False) -> None:
-    """Say whether anonymise.yaml has a rule for every column; exit 0 it has, 2 it has not, 1 failed; read-only."""
+    """Check that anonymise.yaml has a rule for every column; exit 0 it has, 2 it has not, 1 failed; read-only."""
     from eduguard.postgres import connect
     from eduguard.targets import target_database
 
@@ -61,7 +61,7 @@ def anonymise_check(c: Context, json: bool = False) -> None:
         "school": "only the students of this school, and what they need",
         "dry-run": "count the rows, and write nothing",
         "json": JSON,
-        "plain": "without the rules, people included: asks for the database's name",
+        "plain": "do not apply the rules: people are included; asks for the database's name",
         "confirm-plain": "the name of the database that --plain asks for",
     },
 )
@@ -89,11 +89,12 @@ def export(
 def export_rows(
     settings: Settings, folder: Path | None, scope: "Scope", *, plain: bool, confirm_plain: str, say: Say
 ) -> "tuple[dict[str, int], Manifest | None]":
-    """Export the rows of a target; without a folder only count them. Return the counts, and what was written.
+    """Export the rows of a target, or only count them if there is no folder; return the counts and the manifest.
 
     Raises:
-        EduguardError: when the rules do not fit, the name for plain rows is missing, or an original value would leave.
-        Exit: with status 2, when a column has no rule.
+        EduguardError: if the rules do not fit, the name for plain rows is missing, or an original value would be
+            exported.
+        Exit: with status 2, if a column has no rule.
     """
     from eduguard import migrations, portability
     from eduguard.postgres import connect
@@ -129,14 +130,14 @@ def export_rows(
     klass=Command,
     words="FOLDER",
     help={
-        "folder": "that `inv export` made",
+        "folder": "a folder that `inv export` made",
         "confirm": CONFIRM,
-        "confirm-plain": "the name of the source database, where the export has people in it",
+        "confirm-plain": "the name of the source database, if the export includes people",
         "json": JSON,
     },
 )
 def load(c: Context, folder: str, confirm: str = "", confirm_plain: str = "", json: bool = False) -> None:
-    """Put an export in the place of the database, which is kept for `undo`: rebuild → copy → migrate → publish."""
+    """Replace the database with an export and keep the old one for `undo`: rebuild → copy → migrate → publish."""
     manifest = load_rows(settings_of(c), Path(folder), confirm=confirm, confirm_plain=confirm_plain)
     if any(each.table == "student_faces" and each.rows for each in manifest.tables):
         command = _DRAWING if manifest.is_anonymised else _COPYING
@@ -147,7 +148,7 @@ def load_rows(settings: Settings, path: Path, *, confirm: str, confirm_plain: st
     """Load an export beside the target's database and publish it; return its manifest.
 
     Raises:
-        EduguardError: without consent, for files that are not whole, and for rows that PostgreSQL refuses.
+        EduguardError: without consent, for incomplete files, and for rows that PostgreSQL refuses.
     """
     from eduguard import portability
     from eduguard.rebuild import lock, protection, publication
@@ -192,10 +193,10 @@ def _cover(conn: "Connection", settings: Settings) -> "Coverage":
 
 
 def _require_covered(coverage: "Coverage", settings: Settings) -> None:
-    """Print what is to be done where a column has no rule, or a rule no column.
+    """Print what to do if a column has no rule, or a rule has no column.
 
     Raises:
-        Exit: with status 2, then.
+        Exit: with status 2, if there is such a column or rule.
     """
     remarks = coverage.remarks(settings.migrations_folder)
     for remark in remarks:
@@ -211,7 +212,7 @@ def _record_uncovered(coverage: "Coverage") -> None:
 
 
 def _note_uncovered(database: "Database", settings: Settings) -> None:
-    """Say what the rules lack for the newest schema: the next export needs it."""
+    """Print what the rules lack for the newest schema, because the next export needs it."""
     from eduguard.postgres import connect
 
     with connect(database, purpose="load") as conn:
@@ -221,10 +222,10 @@ def _note_uncovered(database: "Database", settings: Settings) -> None:
 
 
 def choose_scope(grade: str, students: list[str], school: str) -> "Scope":
-    """Return which students are meant.
+    """Return the students that the flags choose.
 
     Raises:
-        EduguardError: where several flags say so.
+        EduguardError: if more than one of the flags is given.
     """
     from eduguard.portability import Scope
 
@@ -244,10 +245,10 @@ def _find_key(settings: Settings) -> "Key":
 
 
 def _require_name(name: str, what: str, confirm: str) -> None:
-    """Return when the name of a database was passed or typed.
+    """Require that the name of a database is passed or typed.
 
     Raises:
-        EduguardError: when it was not.
+        EduguardError: if it is not.
     """
     answer = confirm or ask(f"{name} {what}.\nType the database's name to go on:")
     if answer != name:

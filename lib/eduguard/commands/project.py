@@ -1,4 +1,4 @@
-"""The settings of a project for another program than `inv`, read from the same files and variables."""
+"""Read a project's settings for programs other than `inv`, from the same files and variables."""
 
 import os
 from pathlib import Path
@@ -16,7 +16,7 @@ def read_settings(folder: Path) -> Settings:
     """Return the settings of a project: its invoke.yaml, the machine's and the user's files, and the environment.
 
     Raises:
-        EduguardError: when the folder has no invoke.yaml, or for what `inv` refuses too.
+        EduguardError: if the folder has no invoke.yaml, or for settings that `inv` refuses too.
     """
     if not (folder / "invoke.yaml").is_file():
         raise EduguardError(
@@ -24,7 +24,7 @@ def read_settings(folder: Path) -> Settings:
             hint="The setting eduguard_project of pytest, or the variable EDUGUARD_PROJECT, names the folder.",
         )
     config = SuiteConfig(project_location=folder)
-    config.set_runtime_path(os.environ.get("INVOKE_RUNTIME_CONFIG"))  # type: ignore[arg-type]  # Invoke sets a text too
+    config.set_runtime_path(os.environ.get("INVOKE_RUNTIME_CONFIG"))  # type: ignore[arg-type]  # Invoke itself sets a text, too
     require_runtime_file(config)
     config.load_project()
     config.load_runtime()

@@ -18,13 +18,13 @@ EXAMPLES = {
 @task(
     help={
         "confirm": CONFIRM,
-        "seeded": "clone a template with the fixtures in it, where one fits",
+        "seeded": "clone a template that contains the fixtures, if one fits",
         "to": TO,
         "json": JSON,
     }
 )
 def rebuild(c: Context, confirm: str = "", seeded: bool = False, to: str = "", json: bool = False) -> None:
-    """Make a database beside the current one, empty or a template's clone, after checking what can be checked."""
+    """Check all that can be checked, then create the next database beside the current one, empty or from a template."""
     from eduguard import migrations
     from eduguard.postgres import connect
     from eduguard.rebuild import lock, protection, publication, templates
@@ -53,7 +53,7 @@ def rebuild(c: Context, confirm: str = "", seeded: bool = False, to: str = "", j
 
 @task(help={"to": "the number of the migration that the database stops at", "confirm": CONFIRM, "json": JSON})
 def publish(c: Context, to: str = "", confirm: str = "", json: bool = False) -> None:
-    """Put the database that `rebuild` made in the place of the current one, which is kept for `undo`."""
+    """Replace the current database with the one that `rebuild` made, and keep the old one for `undo`."""
     from eduguard import migrations
     from eduguard.rebuild import lock, publication
     from eduguard.targets import target_database
@@ -74,7 +74,7 @@ def publish(c: Context, to: str = "", confirm: str = "", json: bool = False) -> 
 
 @task(help={"confirm": CONFIRM, "json": JSON})
 def undo(c: Context, confirm: str = "", json: bool = False) -> None:
-    """Bring the database back that the last publish replaced; once more swaps them again."""
+    """Bring back the database that the last publish replaced; a second undo swaps them again."""
     from eduguard.rebuild import lock, publication
     from eduguard.targets import target_database
 

@@ -1,4 +1,4 @@
-"""The command that makes the faces of collections again, from the photos that rows name."""
+"""The command that indexes the faces of collections again, from the photos that rows name."""
 
 import math
 from dataclasses import dataclass, field, replace
@@ -30,22 +30,22 @@ EXAMPLES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """The plan of each collection, and what they were made of."""
+    """The plan of each collection, and the data that the plans were made from."""
 
     plans: "Sequence[Reindexing]"
     stored: "Mapping[str, int]"
     """the size of each photo in the bucket by key"""
     old: "Place | None" = None
-    """whose rows are switched to the only collection of the plan, where that is another one"""
+    """the place whose rows are switched to the plan's only collection, if that is a different one"""
     wanted: "Mapping[str, str]" = field(default_factory=dict)
-    """the key of each photo of these rows by external image id"""
+    """the key of each photo of those rows by external image id"""
 
 
 @task(
     help={
         "collection": COLLECTION,
         "school": SCHOOL,
-        "into": "make every face in this new collection, check them, and switch the rows and students to it",
+        "into": "index every face in this new collection, check them, and switch the rows and students to it",
         "dry-run": "only show how many photos would be indexed, how long it takes and what it costs",
         "json": JSON,
         "yes": YES,
@@ -62,7 +62,7 @@ def reindex(
     yes: bool = False,
     wait: float = math.inf,
 ) -> None:
-    """Make the missing faces of each collection again from the photos that rows name; shows time and cost first."""
+    """Index the missing faces of each collection again from the photos that rows name; shows time and cost first."""
     from eduguard.portability import at_pace
 
     settings = at_pace(settings_of(c, collection, school, wait=wait))
@@ -88,11 +88,11 @@ def reindex(
 
 
 def reindex_missing(settings: Settings, *, yes: bool) -> None:
-    """Make the missing faces of each collection, and say so; what is left to do with the rows is not said.
+    """Index the missing faces of each collection and print the result, but not what is left to do with the rows.
 
     Raises:
         EduguardError: without consent to index photos in AWS.
-        EduguardError: with status 2, when photos have no face or several.
+        EduguardError: with status 2, if photos have no face or several.
     """
     from eduguard.portability import at_pace
 
@@ -132,7 +132,7 @@ def _plan(settings: Settings) -> Work:
 
 
 def _plan_into(settings: Settings, new: str) -> Work:
-    """Return what is missing of a collection that is to take the place of another; read-only."""
+    """Return what is missing of a collection that is to replace another one; read-only."""
     from eduguard.portability import check_empty_but_for, check_unused, choose_old, plan_reindexing, read_keys
     from eduguard.postgres import connect
     from eduguard.schools import Scope
@@ -160,7 +160,7 @@ def _plan_into(settings: Settings, new: str) -> Work:
 
 
 def _is_switched(settings: Settings, new: str) -> bool:
-    """Say whether the rows are those of the new collection already, to the user too; read-only."""
+    """Return whether the rows are switched to the new collection already, and tell the user if so; read-only."""
     from eduguard.portability import find_switched
     from eduguard.postgres import connect
     from eduguard.schools import Place
@@ -197,7 +197,7 @@ def _print_plans(settings: Settings, work: Work) -> None:
 
 
 def _require_consent(settings: Settings, estimated: "Estimate", *, yes: bool) -> None:
-    """Ask before photos are shown to AWS, which costs money.
+    """Ask before photos are sent to AWS, which costs money.
 
     Raises:
         EduguardError: without consent; nothing was indexed.
@@ -226,7 +226,7 @@ def _index(settings: Settings, work: Work) -> "list[Reindexed]":
                 done.append(Reindexed(plan=plan, refused={}))
                 continue
             storage = target_storage(settings, plan.place)
-            prepare_collection(storage, note)  # of a school without photos too: a sync needs it
+            prepare_collection(storage, note)  # even for a school without photos: a sync needs the collection
             step = progress.begin(plan.place.collection, len(plan.to_index), "photos")
             done.append(index_missing(plan, storage, stored=work.stored, at_once=at_once, advance=step.advance))
     return done
@@ -240,7 +240,7 @@ def _print_outcomes(done: "Sequence[Reindexed]") -> None:
 
 
 def _print_next(settings: Settings, done: "Sequence[Reindexed]") -> None:
-    """Name the command that writes the new FaceIds into the rows; they hold the placeholder, or FaceIds of before."""
+    """Name the command that writes the new FaceIds into the rows, which hold the placeholder or old FaceIds."""
     from eduguard.portability import has_linked_rows
     from eduguard.postgres import connect
     from eduguard.targets import target_database
@@ -259,7 +259,7 @@ def _print_next(settings: Settings, done: "Sequence[Reindexed]") -> None:
 
 
 def _switch(settings: Settings, work: Work) -> int:
-    """Switch the rows and students to the collection that has all faces now; return how many students."""
+    """Switch the rows and students to the collection that now has all faces; return how many students."""
     from eduguard.portability import switch
     from eduguard.postgres import connect
     from eduguard.targets import target_collection, target_database
@@ -272,7 +272,7 @@ def _switch(settings: Settings, work: Work) -> int:
 
 
 def _print_switched(settings: Settings, work: Work, students: int) -> None:
-    """Say what was switched, and what remains to be done."""
+    """Print what was switched, and what remains to be done."""
     (plan,), old = work.plans, work.old
     if old is None:
         return
@@ -282,7 +282,7 @@ def _print_switched(settings: Settings, work: Work, students: int) -> None:
 
 
 def _print_remains(settings: Settings, old: "Place", new: str) -> None:
-    """Say what invoke.yaml is to name from now on, and how the old collection is deleted when nobody needs it."""
+    """Print what invoke.yaml must name from now on, and how to delete the old collection when nobody needs it."""
     from eduguard.portability import name_setting
 
     target = settings.target

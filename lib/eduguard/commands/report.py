@@ -1,4 +1,4 @@
-"""The command that makes a page to look at."""
+"""The command that writes a report as one HTML page."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ EXAMPLES = {
     klass=Command,
     words="FILE",
     help={
-        "file": "the page to write, such as school.html; one that is there is replaced",
+        "file": "the page to write, such as school.html; an existing page is replaced",
         "names": "show the students' names",
         "thumbnails": "show small pictures of photos that are alike",
         "quick": "leave out look-alikes and similarities, which take a request for each face",
@@ -46,7 +46,7 @@ def report(
     json: bool = False,
     yes: bool = False,
 ) -> None:
-    """Write one page to look at: counts, drift and its commands, look-alikes, similarities, migrations."""
+    """Write a report as one HTML page: counts, drift and its commands, look-alikes, similarities, migrations."""
     from datetime import UTC, datetime
 
     from eduguard.portability import at_pace
@@ -71,7 +71,7 @@ def report(
 
 
 def _why_not_searched(facts: "Facts", *, quick: bool, yes: bool) -> str:
-    """Say why the faces are not searched for; an empty text if they are: for nothing, or after consent."""
+    """Return why the faces are not searched for; an empty text if they are: the search is free, or the user agreed."""
     from eduguard.portability import estimate
     from eduguard.report import count_faces
 
@@ -88,7 +88,7 @@ def _why_not_searched(facts: "Facts", *, quick: bool, yes: bool) -> str:
 
 
 def _search(settings: Settings, facts: "Facts") -> "tuple[Similarities | None, str]":
-    """Return what the searches find, or why they failed: the rest of the page is worth having all the same."""
+    """Return what the searches find, or why they failed; the rest of the page is still useful."""
     from eduguard.errors import EduguardError
     from eduguard.portability import choose_threads
     from eduguard.progress import Progress

@@ -87,7 +87,7 @@ def _preview(database: "Database", settings: Settings) -> None:
 
 @contextmanager
 def blaming_migrations(database: "Database", settings: Settings) -> Iterator[None]:
-    """Say of a failure that migrations are pending, if they are: the fixtures are made for the newest schema."""
+    """Add to a failure that migrations are pending, if so: the fixtures are made for the newest schema."""
     from eduguard import migrations
 
     try:

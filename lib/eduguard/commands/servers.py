@@ -52,16 +52,16 @@ def down(c: Context, json: bool = False) -> None:
     record({"stopped": [name for name, is_stopped in stopped.items() if is_stopped]})
 
 
-@task(help={"shell": "print commands of the shell, which is the default", "json": JSON})
+@task(help={"shell": "print shell commands, which is the default", "json": JSON})
 def env(c: Context, shell: bool = False, json: bool = False) -> None:
-    """Print what leads the AWS CLI and SDKs to the local cloud, with its key: `eval "$(inv env --shell)"`."""
+    """Print the variables that point the AWS CLI and SDKs to the local cloud: `eval "$(inv env --shell)"`."""
     from eduguard.targets import local_cloud_variables
 
     variables = local_cloud_variables(settings_of(c))
     print_json(variables) if json and not shell else print_exports(variables)
 
 
-@task(help={"command": "statements to execute, instead of asking for them", "next": NEXT})
+@task(help={"command": "statements to execute instead of opening a prompt", "next": NEXT})
 def psql(c: Context, command: str = "", next: bool = False) -> None:
     """Open psql on the target's database; read-only unless its protection is open."""
     from eduguard.postgres.programs import find_psql
@@ -72,12 +72,14 @@ def psql(c: Context, command: str = "", next: bool = False) -> None:
     database = chosen_database(settings, next=next)
     program = find_psql(postgres_folder(settings), settings.postgres_bin)
     environment, password = dict(os.environ), read_url(database.url).get("password")
-    if password is not None:  # in the environment: everybody on this machine sees the arguments of a process
+    if (
+        password is not None
+    ):  # in the environment, because every user of this machine can see the arguments of a process
         environment["PGPASSWORD"] = password
     if settings.target.protection != "open":
         environment["PGOPTIONS"] = f"{environment.get('PGOPTIONS', '')} -c default_transaction_read_only=on".strip()
     arguments = [str(program), "--dbname", database.shown_url]
-    interrupted = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends a statement, as psql has it
+    interrupted = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C cancels a statement, as psql does by default
     try:
         done = subprocess.run([*arguments, *(["--command", command] if command else [])], env=environment, check=False)
     finally:

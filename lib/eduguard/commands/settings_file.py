@@ -1,4 +1,4 @@
-"""The files and variables that Invoke reads settings from; what is wrong with them is told in one message."""
+"""The files and variables that Invoke reads settings from; a mistake in them becomes one message."""
 
 import logging
 import os
@@ -25,17 +25,17 @@ EXECUTOR = "eduguard.commands.executor.SuiteExecutor"
 
 
 class SuiteConfig(Config):
-    """Invoke's configuration, in which we read the variables of our own settings.
+    """Invoke's configuration, except that we read the variables of our own settings.
 
-    Invoke takes whole numbers only where the file has one, leaves a number as text where it has null, knows no null,
-    and passes over a variable whose name has a mistake.
+    Invoke accepts only whole numbers if the file has one, leaves a number as text if the file has null, does not know
+    null, and ignores a variable whose name is misspelt.
     """
 
     def load_shell_env(self) -> None:
         """Read the variables: Invoke's own as Invoke does, ours as text.
 
         Raises:
-            EduguardError: for a variable of Invoke's that does not fit, or one like ours that is not ours.
+            EduguardError: for a variable of Invoke's that does not fit, or one that looks like ours but is not.
         """
         self.merge()
         values: Any = self
@@ -55,10 +55,10 @@ class SuiteConfig(Config):
 def own_values(config: Any) -> dict[str, Any]:
     """Return the suite's own settings as plain nested dictionaries: without Invoke's, and without other projects'.
 
-    The files of the machine and of the user are read for every project. What this project's own files bring is ours,
+    The files of the machine and of the user are read for every project. All that this project's own files set is ours,
     known or not.
     """
-    project = {*(config._project or ()), *(config._runtime or ())}  # noqa: SLF001 -- Invoke tells it nowhere else
+    project = {*(config._project or ()), *(config._runtime or ())}  # noqa: SLF001 -- Invoke has no public name for it
     keys = [key for key in config if key not in Config.global_defaults()]
     return {key: _plain(config[key]) for key in keys if key in project or not is_foreign(str(key))}
 
@@ -68,7 +68,7 @@ def _plain(value: Any) -> Any:
 
 
 def name_files(config: Any) -> str:
-    """Return the files that Invoke has read these settings from, the strongest last, as the words of a message."""
+    """Return the files that Invoke has read these settings from as text for a message, the strongest last."""
     kinds = ("system", "user", "project", "runtime")
     paths = [path for kind in kinds if (path := getattr(config, f"_{kind}_path")) and Path(path).is_file()]
     names = [Path(path).name if path == config._project_path else path for path in paths]  # noqa: SLF001
@@ -76,12 +76,12 @@ def name_files(config: Any) -> str:
 
 
 def require_runtime_file(config: Any) -> None:
-    """Return if the settings file that `-f` or INVOKE_RUNTIME_CONFIG names exists: Invoke would go on without it.
+    """Require that the settings file named by `-f` or INVOKE_RUNTIME_CONFIG exists: Invoke would go on without it.
 
     Raises:
-        EduguardError: where it does not exist.
+        EduguardError: if it does not exist.
     """
-    file = config._runtime_path  # noqa: SLF001 -- Invoke tells it nowhere else
+    file = config._runtime_path  # noqa: SLF001 -- Invoke has no public name for it
     if file is not None and not Path(file).exists():
         raise EduguardError(
             f"There is no settings file {file!r}",
@@ -91,10 +91,10 @@ def require_runtime_file(config: Any) -> None:
 
 
 def hide_secrets() -> None:
-    """Let `inv -d` and INVOKE_DEBUG print what Invoke does, and nothing secret.
+    """Let `inv -d` and INVOKE_DEBUG print what Invoke does, but nothing secret.
 
-    They turn on the log of every library: requests with their tokens and pictures, and Invoke's own two modules that
-    print all settings, the URLs of databases too.
+    They turn on the log of every library. Requests are logged with their tokens and pictures, and two of Invoke's own
+    modules log all settings, including the URLs of databases.
     """
     for handler in logging.getLogger().handlers if "core" in vars(program) else ():
         handler.addFilter(_is_harmless)
@@ -105,10 +105,11 @@ def _is_harmless(record: logging.LogRecord) -> bool:
 
 
 def explain_failures() -> None:
-    """Tell a failure that our executor does not see as one message: an excepthook costs nothing until it is needed.
+    """Print a failure that our executor does not see as one message; an excepthook costs nothing until it is needed.
 
-    Invoke reads invoke.yaml and the file named by `-f` before it knows our executor, and its own errors are tracebacks.
-    It reads the machine's and the user's files even before it loads this module: their errors remain tracebacks.
+    Invoke reads invoke.yaml and the file named by `-f` before it knows our executor, and prints its own errors as
+    tracebacks. It reads the machine's and the user's files even before it loads this module: errors in those files
+    remain tracebacks.
     """
     unexplained = sys.excepthook
 
@@ -131,7 +132,7 @@ def _explained(error: BaseException, trace: TracebackType | None) -> EduguardErr
 
 
 def _explanation(error: BaseException, trace: TracebackType | None) -> str | None:
-    """Return what is wrong with a file or with what all files say together, or None for a failure of another kind."""
+    """Return what is wrong with a file or with the merged settings, or None for a failure of another kind."""
     frames = [frame for frame, _ in walk_tb(trace) if frame.f_code.co_filename == invoke.config.__file__]
     files = [frame.f_locals.get("filepath", frame.f_locals.get("path")) for frame in frames]
     if known := [file for file in files if file is not None]:
@@ -147,7 +148,7 @@ def _explanation(error: BaseException, trace: TracebackType | None) -> str | Non
 
 
 def _what_is_wrong(error: BaseException, file: str, values: Mapping[str, Any]) -> str:
-    """Return the message for a file; the values are the local ones of Invoke's function that failed."""
+    """Return the message for a file; `values` are the local variables of Invoke's function that failed."""
     match error:
         case UnknownFileType():
             return f"{file!r} is not a settings file\n  Its name ends in .yaml, .yml, .json or .py."
@@ -156,7 +157,7 @@ def _what_is_wrong(error: BaseException, file: str, values: Mapping[str, Any]) -
         case invoke.config.AmbiguousMergeError():
             expected = "a mapping" if isinstance(values["base"][values["key"]], dict) else "a single value"
             return f"{file}: {values['key']} must be {expected}"
-        case AttributeError():  # Invoke asks a list or a text for its items
+        case AttributeError():  # Invoke calls items() on a list or a text
             return f"{file}:1: this is not a mapping of settings\n  docs/settings.md describes every key."
-    mark = getattr(error, "problem_mark", None)  # of YAML
+    mark = getattr(error, "problem_mark", None)  # set by YAML errors
     return f"{file}:{mark.line + 1}:{mark.column + 1}: {getattr(error, 'problem', '')}" if mark else f"{file}: {error}"

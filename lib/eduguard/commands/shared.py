@@ -1,4 +1,4 @@
-"""What all commands share: the settings of a command, its database, and the words of its flags."""
+"""What all commands share: reading settings, choosing the database, and the help texts of common flags."""
 
 import math
 import os
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
 _SHOWN = 5  # ids named in a message
 ROOT = Path(__file__).resolve().parents[3]  # the checkout: the suite is installed editable
-_ENVIRONMENT = dict(os.environ)  # as it was given; what the env_file adds for AWS comes later
+_ENVIRONMENT = dict(os.environ)  # before the env_file adds its variables for AWS
 
-COLLECTION = "only this one of the target's collections"
-CONFIRM = "the database's name: consent where the target asks for it, for the whole command line"
-CONFIRM_COLLECTION = "the collection's name, several with commas: consent where sync doubts that it is the right one"
+COLLECTION = "only this collection of the target"
+CONFIRM = "the database's name: consents to the whole command line, where the target asks for consent"
+CONFIRM_COLLECTION = "the collection's name, several with commas: consents where sync doubts that it is the right one"
 JSON = "print one JSON object"
 NEXT = "work on the database that `rebuild` made, before it is published"
-SCHOOL = "only this school: its id"
+SCHOOL = "only the school with this id"
 TO = "the number of the migration to stop at, such as 0002"
-WAIT = "seconds to wait for a row or table that somebody else holds; without it, for ever"
+WAIT = "seconds to wait for a row or table that another session locks; without it, wait for ever"
 USERS = "let all faces of a student count together: a Rekognition user each, by external image id"
 YES = "do not ask before photos leave this machine"
 
@@ -43,7 +43,7 @@ hide_secrets()
 
 
 def settings_of(c: Context, collection: str = "", school: str = "", *, wait: float = math.inf) -> Settings:
-    """Return the settings of this command, narrowed to the collection or school of a flag; set how long it waits."""
+    """Return the settings of this command, narrowed to the flag's collection or school; set how long locks may take."""
     if wait != math.inf:
         from eduguard.postgres.waits import end_waits_after
 
@@ -63,10 +63,10 @@ def chosen_database(settings: Settings, *, next: bool = False) -> "Database":
 
 
 def place_students(conn: "Connection", settings: Settings, students: Iterable[str]) -> "dict[str, Place]":
-    """Return where the faces of each student are; read-only.
+    """Return the place of each student's faces; read-only.
 
     Raises:
-        EduguardError: for a student who does not exist, or is not in the school or collection that a flag named.
+        EduguardError: for a student who does not exist, or is not in the school or collection that a flag names.
     """
     from eduguard.targets import all_places, target_places
 
@@ -83,7 +83,7 @@ def place_students(conn: "Connection", settings: Settings, students: Iterable[st
 
 
 def places_of(conn: "Connection", settings: Settings, student: str) -> "list[Place]":
-    """Return where a student's faces are: of one that the database does not know, any collection of the target."""
+    """Return where a student's faces are; for an unknown student, every collection of the target."""
     from eduguard.targets import target_places
 
     if conn.execute("SELECT FROM students WHERE id = %s", [student]).rowcount:
@@ -92,15 +92,16 @@ def places_of(conn: "Connection", settings: Settings, student: str) -> "list[Pla
 
 
 def command_line() -> str:
-    """Return the command as it was typed, for the mark in the database it makes."""
+    """Return the command as it was typed, for the mark in the database that it makes."""
     return " ".join(["inv", *sys.argv[1:]])
 
 
 def print_summary(name: str, settings: Settings, *, done: str) -> None:
-    """Print what the database holds, the last line of a recipe, unless rows still hold the placeholder.
+    """Print what the database holds as a recipe's last line, unless rows still hold the placeholder.
 
     Raises:
-        EduguardError: with status 2, naming those rows, what is done all the same, and the command that mends it.
+        EduguardError: with status 2, if such rows exist; names them, what is done all the same, and the command that
+            fixes it.
     """
     from eduguard.postgres import connect
     from eduguard.schools import count_school, list_placeholders

@@ -1,4 +1,4 @@
-"""The commands for snapshots: copies of the database under names of your own."""
+"""The commands for snapshots: copies of the database under names that the user chooses."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,7 @@ EXAMPLES = {
     name="save",
     klass=Command,
     words="NAME",
-    help={"name": "of the snapshot", "confirm": CONFIRM, "json": JSON},
+    help={"name": "the snapshot's name", "confirm": CONFIRM, "json": JSON},
 )
 def snapshot_save(c: Context, name: str, confirm: str = "", json: bool = False) -> None:
     """Keep a copy of the database under a name."""
@@ -49,7 +49,7 @@ def snapshot_save(c: Context, name: str, confirm: str = "", json: bool = False) 
 
 @task(name="list", help={"json": JSON})
 def snapshot_list(c: Context, json: bool = False) -> None:
-    """List the snapshots, and say when the collection has moved on since."""
+    """List the snapshots, and say whether the collection has changed since."""
     from eduguard.rebuild import snapshots
     from eduguard.targets import target_database
 
@@ -68,10 +68,10 @@ def snapshot_list(c: Context, json: bool = False) -> None:
     name="restore",
     klass=Command,
     words="NAME",
-    help={"name": "of the snapshot", "confirm": CONFIRM, "json": JSON},
+    help={"name": "the snapshot's name", "confirm": CONFIRM, "json": JSON},
 )
 def snapshot_restore(c: Context, name: str, confirm: str = "", json: bool = False) -> None:
-    """Put a snapshot in the place of the database, which is kept for `undo`."""
+    """Replace the database with a snapshot, and keep the old one for `undo`."""
     from eduguard import migrations
     from eduguard.rebuild import lock, protection, publication, snapshots
     from eduguard.targets import target_database
@@ -96,7 +96,7 @@ def snapshot_restore(c: Context, name: str, confirm: str = "", json: bool = Fals
     name="delete",
     klass=Command,
     words="NAME",
-    help={"name": "of the snapshot", "confirm": CONFIRM, "json": JSON},
+    help={"name": "the snapshot's name", "confirm": CONFIRM, "json": JSON},
 )
 def snapshot_delete(c: Context, name: str, confirm: str = "", json: bool = False) -> None:
     """Delete a snapshot."""
@@ -130,7 +130,7 @@ def _name_collections(settings: Settings) -> str:
 
 
 def _face_count(settings: Settings) -> int | None:
-    """Return how many faces the target's collections have together; None where one could not be asked."""
+    """Return how many faces the target's collections have in total; None if one could not be asked."""
     from eduguard.targets import target_collection, target_places
 
     try:

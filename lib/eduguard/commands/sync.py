@@ -1,4 +1,4 @@
-"""The command that writes the collections' FaceIds into the rows, and what gives each student a user."""
+"""The command that writes the collections' FaceIds into the rows, and the sync of Rekognition users."""
 
 import math
 from collections import deque
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 
 Show = Callable[["Place", "Plan"], None]
 Sync = Callable[["Connection", "Place", str], "Outcome"]
-_MOST_ITEMS = 20  # of a plan, unless all are asked for
+_MOST_ITEMS = 20  # of a plan, without --verbose
 _TAGS_A_SECOND = 10  # AWS's quota of ListTagsForResource, in every region
-_COLLECTIONS_AT_ONCE = 12  # each sends one request at a time, all of them at the pace of the region
+_COLLECTIONS_AT_ONCE = 12  # each sends one request at a time; together they keep to the region's pace
 
 EXAMPLES = {
     "sync-faces": "inv sync-faces --dry-run --student student-001",
@@ -137,7 +137,7 @@ def sync_faces(
 
 
 def sync_users(settings: Settings, places: "Sequence[Place]", *, next: bool) -> str:
-    """Give each student's user the faces of the student's rows; nothing is taken from a user. Return a line."""
+    """Add the faces of each student's rows to the student's user, and remove none; return the counts as one line."""
     from eduguard.aws import read_faces
     from eduguard.postgres import connect
     from eduguard.schools import Scope
@@ -160,7 +160,7 @@ def sync_users(settings: Settings, places: "Sequence[Place]", *, next: bool) -> 
 def _find_places(
     conn: "Connection", settings: Settings, student: str, grade: str
 ) -> "tuple[list[Place], frozenset[str] | None]":
-    """Return the collections to be synced, and the students: where some are named, only where their faces are."""
+    """Return the collections to sync and the chosen students; with students, only the collections of their faces."""
     from eduguard.schools import find_students
     from eduguard.targets import all_places, target_places
 
@@ -175,7 +175,7 @@ def _find_places(
 
 
 def _open_collections(settings: Settings, places: "Sequence[Place]", *, writes: bool) -> "dict[str, Collection]":
-    """Open the collections of the places by one client; writes: refuse those that another target names."""
+    """Open the places' collections with one client; with `writes`, refuse those that another target names."""
     from eduguard.targets import check_writable, target_collection
 
     if writes:
@@ -188,13 +188,13 @@ def _open_collections(settings: Settings, places: "Sequence[Place]", *, writes: 
 def _sync_all(
     settings: Settings, database: "Database", places: "Sequence[Place]", sync: Sync, progress: "Progress"
 ) -> "tuple[list[Outcome], list[EduguardError]]":
-    """Sync the collections side by side; the failure of one does not stop the others."""
+    """Sync the collections in parallel; if one fails, the others go on."""
     from concurrent.futures import ThreadPoolExecutor
 
     from eduguard.postgres import connect
     from eduguard.targets import target_identity
 
-    identity = target_identity(settings)  # names the ARNs by one request: DescribeCollection has the smallest quota
+    identity = target_identity(settings)  # one request gives all ARNs; DescribeCollection has the smallest quota
     step = progress.begin("sync", len(places), "collections")
     done, waiting = dict[str, "Outcome | EduguardError"](), deque(places)
 
@@ -204,7 +204,7 @@ def _sync_all(
         step.advance()
 
     def work(_: int) -> None:
-        while place := _take(waiting):  # again after a failure, by a connection that is certainly usable
+        while place := _take(waiting):  # a new connection after a failure, so that it is certainly usable
             try:
                 with connect(database, purpose="sync") as conn:
                     sync_next(conn, place)
@@ -231,7 +231,7 @@ def _take(waiting: "deque[Place]") -> "Place | None":
 
 
 def _plan_printer(*, verbose: bool, quiet: bool) -> Show:
-    """Return what shows a plan before it is applied: its items, as many as fit."""
+    """Return the function that shows a plan before it is applied: as many of its items as fit."""
 
     def show(place: "Place", plan: "Plan") -> None:
         limit = 0 if quiet else plan.shown if verbose else _MOST_ITEMS

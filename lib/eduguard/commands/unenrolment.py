@@ -1,4 +1,4 @@
-"""The command that removes all that bears a student's face."""
+"""The command that removes every trace of a student's face."""
 
 import math
 from collections.abc import Sequence
@@ -28,9 +28,9 @@ EXAMPLES = {"unenrol": "inv unenrol student-001"}
     klass=Command,
     words="STUDENT",
     help={
-        "student": "whose",
+        "student": "the student's id",
         "collection": COLLECTION,
-        "copies": "delete the student's rows inside the databases kept aside too: previous, discarded, snapshots",
+        "copies": "also delete the student's rows in the databases kept aside: previous, discarded, snapshots",
         "yes": "do not ask",
         "wait": WAIT,
         "json": JSON,
@@ -45,7 +45,7 @@ def unenrol(
     wait: float = math.inf,
     json: bool = False,
 ) -> None:
-    """Remove all that bears a student's face: faces, photos, rows; shows them and asks first."""
+    """Remove every trace of a student's face: faces, photos, rows; shows them and asks first."""
     from eduguard import students
     from eduguard.postgres import connect
     from eduguard.targets import check_writable, target_database, target_storage
@@ -62,7 +62,7 @@ def unenrol(
             check_writable(settings, place.collection)
         storages = [target_storage(settings, place) for place in places]
         found = [(each, students.find_traces(conn, student, each)) for each in storages]
-        # Rows and photos are found beside each collection; they are named and removed with the first.
+        # Rows and photos are found again for each collection; name and remove them with the first one.
         found = [each for each in found if each[1].faces or each[1].user] or found[:1]
         if found[0][1].is_empty and not (copies and kept):
             check_students(conn, [student])
@@ -98,7 +98,7 @@ def _plain(storage: "Storage", traces: "Traces") -> dict[str, Any]:
 
 
 def _remove_from_copies(database: "Database", names: Sequence[str], student: str) -> dict[str, int]:
-    """Remove a student's rows from databases that are kept aside; return how many by the name of each."""
+    """Remove a student's rows from databases that are kept aside; return how many by database."""
     from eduguard.rebuild import lock
     from eduguard.students import remove_from_copy
 

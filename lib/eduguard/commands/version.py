@@ -1,4 +1,4 @@
-"""The command that says which versions are at work."""
+"""The command that shows which versions are in use."""
 
 import platform
 from importlib.metadata import version as version_of
@@ -28,7 +28,7 @@ def version(c: Context, json: bool = False) -> None:
 
 
 def _ask_server(settings: Settings) -> tuple[str | None, str | None]:
-    """Return the version of the target's server, or why it is not known."""
+    """Return the version of the target's server, or the reason why it is not known."""
     from eduguard.targets import running_database
 
     try:

@@ -1,8 +1,8 @@
-"""Commands of two words, and words that follow a command without a flag: Invoke's parser knows neither.
+"""Support commands of two words, and positional words after a command: Invoke's parser knows neither.
 
-Invoke reads its own flags, loads tasks.py, and then looks for tasks among the words that are left. In between,
-they are rewritten here: `photos check` becomes `photos.check`, which is its task's name in Invoke's collections, and a
-word without a flag gets its flag.
+Invoke reads its own flags, loads tasks.py, and then looks for tasks among the remaining words. In between, this module
+rewrites those words: `photos check` becomes `photos.check`, the name of the task in Invoke's collections, and a
+positional word gets its flag.
 """
 
 import re
@@ -29,7 +29,7 @@ _HELP = "--help"
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The words after a command, such as `STUDENT PHOTO…`: … repeats the last, brackets leave them all to choice."""
+    """The words after a command, such as `STUDENT PHOTO…`: … repeats the last word, brackets make all optional."""
 
     text: str
 
@@ -39,17 +39,17 @@ class Form:
         return re.findall(r"[A-Z]+", self.text)
 
     def name_of(self, number: int) -> str | None:
-        """Return the name of a word by its number from 0, or None where no word may stand."""
+        """Return the name of the word at a position from 0, or None if no word may be there."""
         if number < len(self.names):
             return self.names[number]
         return self.names[-1] if "…" in self.text else None
 
     def is_demanded(self, number: int) -> bool:
-        """Say whether there must be a word so that it is taken even if it reads like a command."""
+        """Say whether a word is required here; then it is taken even if it looks like a command."""
         return not self._is_optional and number < len(self.names) - ("…" in self.text)
 
     def name_missing(self, given: int) -> str | None:
-        """Return the name of the word that is missing after those given, if one is."""
+        """Return the name of the first missing word after the given ones, or None."""
         return self.names[given] if given < len(self.names) and (given or not self._is_optional) else None
 
     @property
@@ -58,7 +58,7 @@ class Form:
 
 
 class Command(Task[Any]):
-    """A task that is followed by words without flags: each is the parameter of its name in small letters."""
+    """A task with positional words: each word sets the parameter of the same name in lower case."""
 
     def __init__(self, body: Any, *, words: str, **options: Any) -> None:
         super().__init__(body, positional=(), **options)
@@ -66,16 +66,16 @@ class Command(Task[Any]):
 
 
 def accept_forms(namespace: Collection) -> None:
-    """Rewrite the words that Invoke has left to parse, while it loads the module of this namespace.
+    """Rewrite the words that Invoke still has to parse, while it loads the module of this namespace.
 
-    No task of the namespace gets short flags, whoever loads it.
+    No task of the namespace gets short flags, whichever program loads it.
 
     Raises:
-        Exit: after printing the help that was asked for, or in place of a UsageError.
+        Exit: after printing help, or in place of a UsageError.
     """
     tasks = tasks_of(namespace)
     for each in tasks.values():
-        each.auto_shortflags = False  # `-h` is help after every command, and no flag's first letter hides it
+        each.auto_shortflags = False  # so that `-h` is help after every command, and not the short form of a flag
     if "core" not in vars(program):
         return
     words, asked = program.core.unparsed, program.args.help
@@ -98,7 +98,7 @@ def accept_forms(namespace: Collection) -> None:
 
 
 def tasks_of(namespace: Collection) -> dict[str, Task[Any]]:
-    """Return all tasks by the words of a command line: `photos check`."""
+    """Return all tasks by name as users type it: `photos check`."""
     return {spoken(name): namespace[name] for name in namespace.task_names}
 
 
@@ -119,12 +119,12 @@ def _is_for_invoke() -> bool:
 
 
 def arrange(words: Iterable[str], tasks: Mapping[str, Task[Any]], core: Flags) -> list[str]:
-    """Return the words of a command line as Invoke parses them; a pure function.
+    """Return the words of a command line in the form that Invoke parses; a pure function.
 
     Args:
         words: the commands, each with its words and flags.
         tasks: by name; a name of two words has a space.
-        core: the flags of Invoke's own, which may stand anywhere.
+        core: Invoke's own flags, which may be anywhere.
 
     Raises:
         EduguardError: naming the command and its form.
@@ -140,7 +140,7 @@ def arrange(words: Iterable[str], tasks: Mapping[str, Task[Any]], core: Flags) -
 
 
 def split_dotted(left: deque[str], tasks: Iterable[str]) -> None:
-    """Make two words of a first one such as `photos.check`, which is how Invoke itself writes a name of two words."""
+    """Split a first word such as `photos.check`, Invoke's own way to write a name of two words."""
     group, _, second = left[0].partition(".")
     if second and any(name.startswith(f"{group} ") for name in tasks):
         left.popleft()
@@ -166,7 +166,7 @@ def _take_name(left: deque[str], tasks: Iterable[str]) -> str:
 
 
 class _Arguments:
-    """What follows one command: its flags with their values, and its words, each of which gets its flag."""
+    """The arguments of one command: flags with their values, and words, each of which gets its flag."""
 
     def __init__(self, name: str, tasks: Mapping[str, Task[Any]], core: Flags) -> None:
         task = tasks[name]
@@ -207,7 +207,7 @@ class _Arguments:
         return taken
 
     def _check_number(self, flag: str, kind: Any, value: str) -> None:
-        """Refuse what is not a number where one is expected: Invoke would print a traceback."""
+        """Refuse a value that should be a number and is not: Invoke would print a traceback."""
         if value and kind in {int, float}:
             try:
                 kind(value)
@@ -225,7 +225,9 @@ class _Arguments:
 
 
 def _flags(task: Task[Any]) -> Flags:
-    return Flags(args=deepcopy(task).get_arguments(ignore_unknown_help=True))  # it empties task.help
+    return Flags(
+        args=deepcopy(task).get_arguments(ignore_unknown_help=True)
+    )  # a copy, because get_arguments empties task.help
 
 
 def _dotted(name: str) -> str:
