@@ -1,4 +1,4 @@
-"""Take a school elsewhere: made up, without its people, or with every face made again from the photos."""
+"""Take a school elsewhere: made up, without its people, or with every face indexed again from the photos."""
 
 from eduguard.portability.apart import check_apart
 from eduguard.portability.copied_photos import (

@@ -1,4 +1,4 @@
-"""Refuse to take a school from a target to itself, under whatever name."""
+"""Refuse to take a school from a target to itself, even if the target has two names."""
 
 from typing import TYPE_CHECKING
 
@@ -17,10 +17,10 @@ _SERVER = "SELECT system_identifier::text FROM pg_control_system()"
 
 
 def check_apart(source: Settings, settings: Settings) -> None:
-    """Compare the databases, buckets and collections of two targets; read-only.
+    """Require that two targets have different databases, buckets and collections; read-only.
 
     Raises:
-        EduguardError: when one of them is that of both.
+        EduguardError: if both targets use the same one.
     """
     there, here = source.target, settings.target
     if there.name == here.name:
@@ -42,7 +42,7 @@ def _refused(there: Target, here: Target, reason: str) -> EduguardError:
 
 
 def _read_server(database: "Database") -> str:
-    """Return what tells a server from all others, by whatever address it is reached."""
+    """Return the server's identity, which is the same for every address that reaches it."""
     from psycopg.errors import InsufficientPrivilege
 
     with connect(database.maintenance, purpose="port") as conn:

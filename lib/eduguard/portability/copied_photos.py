@@ -1,4 +1,4 @@
-"""Copy the photos that rows name from another target's bucket, which is only listed and read."""
+"""Copy the photos that rows name from another target's bucket; that bucket is only listed and read."""
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -23,15 +23,15 @@ _SHOWN = 10  # keys in a message
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyPlan:
-    """Which photos are copied, which the source lacks, and how many are the same on both sides."""
+    """Which photos to copy, which the source lacks, and how many are the same in both buckets."""
 
     keys: tuple[str, ...]
     replaced: tuple[str, ...]
-    """those of them under which the bucket has another photo"""
+    """those of the keys under which the target's bucket has a different photo"""
     missing: tuple[str, ...]
     unchanged: int
     size: int
-    """bytes to be copied"""
+    """bytes to copy"""
 
     def summary(self, *, done: str) -> str:
         """Return the counts as one line."""
@@ -42,7 +42,7 @@ class CopyPlan:
 
 
 def check_other_bucket(source: Target, target: Target) -> None:
-    """Refuse to copy a bucket into itself: two targets may name one; a pure function."""
+    """Refuse to copy a bucket into itself, because two targets may name the same bucket; a pure function."""
     if (source.s3_endpoint, source.bucket) == (target.s3_endpoint, target.bucket):
         raise EduguardError(
             f"Targets {source.name} and {target.name} have one bucket, {target.bucket}: there is nothing to copy",
@@ -51,17 +51,17 @@ def check_other_bucket(source: Target, target: Target) -> None:
 
 
 def can_copy_inside(source: Target, target: Target) -> bool:
-    """Say whether the service itself can copy: both buckets are on one endpoint, and asked with the same key; pure."""
+    """Say whether the service itself can copy, because both buckets have the same endpoint and key; pure."""
     return (source.s3_endpoint, source.bucket_profile) == (target.s3_endpoint, target.bucket_profile)
 
 
 def read_photo_keys(conn: "Connection", places: Iterable[Place]) -> list[str]:
-    """Return the keys that the rows of some collections name; read-only."""
+    """Return the photo keys in the rows of some collections; read-only."""
     return sorted({key for place in places for key in read_keys(conn, Scope(place=place)).values()})
 
 
 def plan_copy(keys: Iterable[str], source: Bucket, target: Bucket) -> CopyPlan:
-    """Compare both buckets by ETag and size, and by SHA-256 where only the ETags differ; read-only."""
+    """Compare both buckets by ETag and size, and by SHA-256 if only the ETags differ; read-only."""
     wanted, there = list(keys), source.list_objects(PHOTOS)
     here = target.list_objects(PHOTOS) if target.exists() else {}
     same = set(find_same([key for key in wanted if key in there and key in here], source, target, there, here))
@@ -84,7 +84,7 @@ def find_same(
 ) -> list[str]:
     """Return the keys under which both buckets have the same photo; read-only.
 
-    The ETag of an object that the service has encrypted, or that came in parts, is not its MD5: the hash decides then.
+    If the service has encrypted an object or received it in parts, its ETag is not its MD5; then the SHA-256 decides.
     """
 
     def is_same(key: str) -> bool:
@@ -100,17 +100,17 @@ def find_same(
 def copy_photos(
     plan: CopyPlan, source: Bucket, target: Bucket, *, is_inside: bool, advance: Callable[[], None] = lambda: None
 ) -> None:
-    """Copy the photos of a plan and compare both buckets again; a run can go on where one ended.
+    """Copy the photos of a plan and compare both buckets again; an interrupted copy can be continued.
 
     Args:
-        plan: what is copied.
-        source: is only listed and read.
-        target: gets the photos.
-        is_inside: the service copies; else every photo is read here and put there.
-        advance: is called after each photo.
+        plan: what to copy.
+        source: the bucket to copy from; it is only listed and read.
+        target: the bucket to copy to.
+        is_inside: whether the service itself copies; if not, this machine reads and uploads every photo.
+        advance: called after each photo.
 
     Raises:
-        EduguardError: for a photo whose bytes are not those that were put, or naming those that differ afterwards.
+        EduguardError: if a photo of the source is damaged, or photos differ afterwards; names them.
     """
 
     def copy(key: str) -> None:

@@ -1,4 +1,4 @@
-"""Portraits that we draw, under the keys that rows name: classmates unlike each other, one face for each student."""
+"""Draw portraits under the keys that rows name: classmates do not look alike, and each student has one face."""
 
 import io
 import os
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 _AT_ONCE = 8
-_FACE = "face"  # the metadata key of the number of the face that was drawn
+_FACE = "face"  # the metadata key that holds the number of the drawn face
 _SIZE, _QUALITY = (200, 250), 88
-# How the head is held, the light and the backdrop: of a student's first photo, the second, the third, and so on again.
+# Pose, light and backdrop of a student's first, second and third photo; further photos repeat them.
 _SHOTS: tuple[tuple[Pose, Light, Colour], ...] = (
     (Pose(), Light(side=0.4, shadow=0.2), (170, 190, 205)),
     (Pose(yaw=7.0, roll=-3.0, smile=0.2), Light(side=-0.8, shadow=0.3, warmth=0.6), (205, 196, 170)),
@@ -33,7 +33,7 @@ _SHOTS: tuple[tuple[Pose, Light, Colour], ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Portrait:
-    """A photo that a row names, and the class of its student: section, or grade where there is none."""
+    """A photo that a row names, and its student's class: the section, or the grade if there is no section."""
 
     student_id: str
     number: int
@@ -43,14 +43,14 @@ class Portrait:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrawingPlan:
-    """What is to be drawn: the face of each photo; and what is in the bucket."""
+    """What to draw, and what is in the bucket already."""
 
     faces: Mapping[Portrait, int]
-    """the number of the face by photo"""
+    """the number of the face to draw, by photo"""
     drawn: int = 0
-    """photos that are drawn already"""
+    """photos that have been drawn already"""
     others: tuple[str, ...] = ()
-    """keys of photos that we did not draw, which are replaced"""
+    """keys of photos that we did not draw and that will be replaced"""
 
     def summary(self, *, done: str) -> str:
         """Return the counts as one line."""
@@ -59,7 +59,7 @@ class DrawingPlan:
 
 
 def read_portraits(conn: "Connection", places: Iterable[Place]) -> list[Portrait]:
-    """Return every photo that the rows of some collections name, classmates together; read-only."""
+    """Return every photo that the rows of some collections name, sorted by class; read-only."""
     query = "SELECT id, coalesce(grade_section_id, grade_id, '') FROM students"
     groups: dict[str, str] = dict(conn.execute(query).fetchall())
     keys = {name: key for place in places for name, key in read_keys(conn, Scope(place=place)).items()}
@@ -71,7 +71,7 @@ def read_portraits(conn: "Connection", places: Iterable[Place]) -> list[Portrait
 
 
 def plan_drawing(portraits: Iterable[Portrait], bucket: Bucket) -> DrawingPlan:
-    """Say which portraits are missing; a photo that we drew stays as it is; read-only."""
+    """Plan the missing portraits; a photo that we drew stays as it is; read-only."""
     wanted, stored = list(portraits), bucket.sizes(PHOTOS) if bucket.exists() else {}
     there = [each for each in wanted if each.key in stored]
     with ThreadPoolExecutor(_AT_ONCE) as threads:
@@ -89,12 +89,12 @@ def plan_drawing(portraits: Iterable[Portrait], bucket: Bucket) -> DrawingPlan:
 def choose_faces(portraits: Iterable[Portrait], known: Mapping[str, int]) -> dict[str, int]:
     """Return the number of each student's face; a pure function.
 
-    A student keeps the face that is drawn already. The others of a class get faces of one group, of which any two
-    are unlike; a class that is larger than the group gets faces of the next one too. With more classes than groups,
-    students of different classes share a face.
+    A student keeps a face that is drawn already. The others in a class get faces of one group, in which no two faces
+    look alike; a class larger than its group also gets faces of the next group. If there are more classes than
+    groups, students of different classes share a face.
 
     Args:
-        portraits: classmates together.
+        portraits: the portraits, sorted by class.
         known: the faces that are drawn already, by student.
     """
     groups, chosen = read_groups(), dict[str, int]()
@@ -108,13 +108,13 @@ def choose_faces(portraits: Iterable[Portrait], known: Mapping[str, int]) -> dic
 
 
 def _faces_from(groups: tuple[tuple[int, ...], ...], number: int) -> list[int]:
-    """Return the faces of a group, then those of all groups after it and before it."""
+    """Return the faces of a group, then those of the groups after it, then those of the groups before it."""
     start = number % len(groups)
     return [face for group in (*groups[start:], *groups[:start]) for face in group]
 
 
 def draw_photos(plan: DrawingPlan, bucket: Bucket, *, advance: Callable[[], None] = lambda: None) -> None:
-    """Draw the portraits of a plan and put each into the bucket, marked as drawn; a run can go on where one ended."""
+    """Draw the portraits of a plan and upload each, marked as drawn; an interrupted run can be continued."""
 
     def draw(portrait: Portrait, face: int) -> None:
         bucket.put(portrait.key, draw_shot(face, portrait.number), {**DRAWN, _FACE: str(face)})
@@ -125,7 +125,7 @@ def draw_photos(plan: DrawingPlan, bucket: Bucket, *, advance: Callable[[], None
 
 
 def draw_shot(face: int, number: int) -> bytes:
-    """Return a student's photo of some number as a JPEG file, the same whenever it is drawn."""
+    """Return a student's photo with this number as a JPEG file; drawing it again gives the same file."""
     from eduguard.portability.generation.drawing.anybody import make_face
     from eduguard.portability.generation.drawing.scene import draw_portrait
 

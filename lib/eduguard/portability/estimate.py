@@ -1,4 +1,4 @@
-"""What it takes to index so many photos: requests a second, time and money; all of it pure."""
+"""Estimate what indexing photos takes: requests a second, time and money; pure."""
 
 import math
 from dataclasses import dataclass, replace
@@ -12,17 +12,17 @@ PRICES_OF = "2025-12-03"
 # The quotas of IndexFaces: these regions have 50 requests a second, all others 5 (AWS general reference, Rekognition).
 _FAST_REGIONS = {"us-east-1", "us-west-2", "eu-west-1"}
 _FAST, _SLOW = 50, 5
-SHARE = 0.97  # of the quota: a little less than AWS allows is throttled never, and is faster than its retries
-# US dollars a call for so many calls of a month, and the price of all others (Rekognition's price list, group 1).
+SHARE = 0.97  # of the quota: slightly below the limit nothing is throttled, which is faster than retries
+# The first calls of a month with their price in US dollars a call (Rekognition's price list, group 1).
 _TIERS = ((1_000_000, 0.001), (4_000_000, 0.0008), (30_000_000, 0.0006))
 _REST = 0.0004
 _STORAGE = 0.00001  # US dollars a face and month
-_ON_LOCAL = 4  # requests under way on the local cloud: its engine takes all the processors it finds
+_ON_LOCAL = 4  # requests at the same time on the local cloud: its engine uses all processors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """Requests, and how long and how dear they are; without a rate or a price on the local cloud."""
+    """The number of requests, their time and their price; on the local cloud there is no rate and no price."""
 
     requests: int
     faces: int
@@ -31,17 +31,17 @@ class Estimate:
 
     @property
     def seconds(self) -> float | None:
-        """Return the least time that the requests take at their rate."""
+        """Return the least time that the requests take at their rate, in seconds."""
         return self.requests / self.rate if self.rate else None
 
     @property
     def once(self) -> float | None:
-        """Return the price of the requests in US dollars, as if they were the first of the month."""
+        """Return the price of the requests in US dollars, as if they were the first requests of the month."""
         return price_calls(self.requests) if self.is_paid else None
 
     @property
     def monthly(self) -> float | None:
-        """Return what all faces cost in a month, in US dollars."""
+        """Return the price of storing all faces for a month, in US dollars."""
         return self.faces * _STORAGE if self.is_paid else None
 
     def __str__(self) -> str:
@@ -66,7 +66,7 @@ class Estimate:
 
 
 def price_calls(calls: int) -> float:
-    """Return the price of calls of one month in US dollars."""
+    """Return the price of one month's calls in US dollars."""
     price, left = 0.0, calls
     for size, each in _TIERS:
         price += min(left, size) * each
@@ -75,7 +75,7 @@ def price_calls(calls: int) -> float:
 
 
 def pace_of(settings: Settings) -> float | None:
-    """Return how many requests of each operation begin in a second; None: as many as the local cloud takes."""
+    """Return how many requests of each operation start in a second; None on the local cloud, which has no limit."""
     target = settings.target
     if target.requests_per_second or target.has_local_cloud:
         return target.requests_per_second
@@ -83,21 +83,21 @@ def pace_of(settings: Settings) -> float | None:
 
 
 def at_pace(settings: Settings) -> Settings:
-    """Return settings whose target sends requests at the pace of its quota, where they say none."""
+    """Return settings whose target sends requests at the pace of its quota, unless they set another pace."""
     return replace(settings, target=replace(settings.target, requests_per_second=pace_of(settings)))
 
 
 def choose_threads(rate: float | None) -> int:
-    """Return how many requests are under way together: one may take a second, and the rate is to be kept."""
+    """Return how many requests to run at the same time to keep the rate, if each may take a second."""
     return min(MOST_AT_ONCE, math.ceil(rate)) if rate else _ON_LOCAL
 
 
 def estimate(settings: Settings, *, requests: int, faces: int = 0) -> Estimate:
-    """Return what it takes to index photos on a target, or to search for them.
+    """Estimate what it takes to index photos on a target, or to search for them.
 
     Args:
-        settings: of the target.
-        requests: how many photos are to be indexed or searched for.
-        faces: how many the collections hold in the end; 0: none is added.
+        settings: the settings of the target.
+        requests: how many photos to index or to search for.
+        faces: how many faces the collections hold at the end; 0 if none are added.
     """
     return Estimate(requests=requests, faces=faces, rate=pace_of(settings), is_paid=not settings.target.has_local_cloud)

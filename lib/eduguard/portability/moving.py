@@ -1,4 +1,4 @@
-"""Let another collection take the place of one: what may be it, and that every photo has its one face there."""
+"""Replace a collection by another one: which may replace it, and whether every photo has exactly one face there."""
 
 import time
 from collections import Counter
@@ -17,16 +17,16 @@ from eduguard.values import check_collection
 if TYPE_CHECKING:
     from psycopg import Connection
 
-_LOOKS = 3  # at the collection, until it lists and counts what was indexed: it is consistent after a moment
+_LOOKS = 3  # at the collection, which is only eventually consistent, until it lists and counts what was indexed
 _BETWEEN_LOOKS = 1.0  # seconds
 _SHOWN = 5  # names in a message
 
 
 def choose_old(conn: "Connection", places: Sequence[schools.Place], new: str) -> schools.Place:
-    """Return the place whose faces another collection is to have; read-only.
+    """Return the place whose collection is to be replaced; read-only.
 
     Raises:
-        EduguardError: when there are several with rows, or none.
+        EduguardError: if several places have rows, or none has.
     """
     with_rows = [each for each in places if count_place(conn, each)[0]]
     if not with_rows:
@@ -43,14 +43,14 @@ def choose_old(conn: "Connection", places: Sequence[schools.Place], new: str) ->
 def find_switched(
     conn: "Connection", places: Sequence[schools.Place], new: str, *, school: str, collection: str
 ) -> tuple[schools.Place, int] | None:
-    """Return the place that has all rows already, and how many; None: there is something to switch; read-only.
+    """Return the place that has all rows already, and their number; None if there are rows to switch; read-only.
 
     Args:
-        conn: to the database.
+        conn: a connection to the database.
         places: every collection of the target.
-        new: the collection that takes them.
-        school: whose rows are meant; empty: those of every school.
-        collection: whose rows are meant; empty: those of every collection.
+        new: the collection to switch to.
+        school: the school whose rows to switch; empty for every school.
+        collection: the collection whose rows to switch; empty for every collection.
     """
     place = next((each for each in places if each.collection == new), None)
     if place is None or (school and school not in place.schools):
@@ -62,7 +62,7 @@ def find_switched(
 
 
 def check_unused(new: str, places: Sequence[schools.Place], target: Target) -> None:
-    """Refuse a collection that the target's rows or settings name already."""
+    """Refuse a collection that the target's rows or settings already name."""
     check_collection(new, "--into")
     named = {target.collection, *target.collections.values()}
     if new in named | {each.collection for each in places}:
@@ -74,7 +74,7 @@ def check_unused(new: str, places: Sequence[schools.Place], target: Target) -> N
 
 
 def check_empty_but_for(collection: Collection, wanted: Mapping[str, str]) -> None:
-    """Refuse a collection with faces that are of none of the photos; one that does not exist is right; read-only."""
+    """Refuse a collection with faces of other photos; a collection that does not exist is accepted; read-only."""
     if collection.describe() is None:
         return
     strange = [face for face in read_faces(collection) if face.external_image_id not in wanted]
@@ -87,10 +87,10 @@ def check_empty_but_for(collection: Collection, wanted: Mapping[str, str]) -> No
 
 
 def read_whole(collection: Collection, wanted: Mapping[str, str]) -> tuple[CollectionState, dict[str, str]]:
-    """Return a collection's state and its FaceIds by external image id, once every photo has exactly one face there.
+    """Return a collection's state and its FaceIds by external image id, if every photo has exactly one face there.
 
     Raises:
-        EduguardError: naming what is missing, listed twice or strange; read-only.
+        EduguardError: if a face is missing, duplicate or of another photo; names it.
     """
     for look in range(_LOOKS):
         time.sleep(_BETWEEN_LOOKS if look else 0)
@@ -105,7 +105,7 @@ def read_whole(collection: Collection, wanted: Mapping[str, str]) -> tuple[Colle
 
 
 def find_problem(faces: Sequence[Face], wanted: Mapping[str, str], *, counted: int) -> str:
-    """Say what keeps a collection from having one face for each photo and no other; a pure function."""
+    """Return why a collection does not have one face for each photo and no other; a pure function."""
     listed = Counter(face.external_image_id or "" for face in faces)
     problems = {
         "missing": sorted(wanted.keys() - listed.keys()),
@@ -119,17 +119,17 @@ def find_problem(faces: Sequence[Face], wanted: Mapping[str, str], *, counted: i
 
 
 def switch(conn: "Connection", old: schools.Place, collection: Collection, wanted: Mapping[str, str]) -> int:
-    """Check that the collection is whole, and switch the students and rows of a place to it; return how many students.
+    """Check that the collection is complete, and switch a place's students and rows to it; return how many students.
 
     Raises:
-        EduguardError: when it is not, or when rows have changed meanwhile; nothing was written.
+        EduguardError: if the collection is incomplete, or rows have changed meanwhile; nothing was written.
     """
     state, face_ids = read_whole(collection, wanted)
     return switch_collection(conn, old, collection.name, face_ids, arn=state.arn)
 
 
 def name_setting(target: Target, old: schools.Place, new: str) -> str | None:
-    """Return the line of invoke.yaml that names the collection from now on; None where only rows name it; pure."""
+    """Return the line of invoke.yaml that must name the new collection; None if only rows name it; pure."""
     if old.collection == target.collection:
         return f"targets.{target.name}.collection: {new}"
     school = next((school for school, name in target.collections.items() if name == old.collection), None)

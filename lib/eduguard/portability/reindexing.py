@@ -1,4 +1,4 @@
-"""Make the faces of a collection again, from the photos that rows name: what the collection lists is the checkpoint."""
+"""Index the faces of a collection again from the photos that rows name; the faces it lists are the checkpoint."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,29 +20,29 @@ if TYPE_CHECKING:
 
 _KEYS = f"""
 SELECT f.external_image_id, f.photo_url FROM student_faces f JOIN students s ON s.id = f.student_id WHERE {OF_SCOPE}
-""".encode()  # noqa: S608 -- no value of a user is in it
+""".encode()  # noqa: S608 -- contains no value from a user
 _STUDENTS = f"SELECT s.id FROM students s WHERE {OF_SCOPE}".encode()  # noqa: S608
-_TRIES = 4  # of one photo whose answer cannot be read
-_LOOKS = 3  # at the collection, until it lists what was indexed: it is consistent after a moment
+_TRIES = 4  # of one photo, if the answer cannot be read
+_LOOKS = 3  # at the collection, which is only eventually consistent, until it lists what was indexed
 _BETWEEN_LOOKS = 1.0  # seconds
 _SHOWN = 10  # names in a message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reindexing:
-    """What is missing of one collection, beside the photos that rows name."""
+    """What is missing in one collection, compared with the photos that rows name."""
 
     place: schools.Place
     photos: int
-    """how many there are in all"""
+    """the number of all photos"""
     to_index: tuple[Place, ...]
     """photos without a face"""
     lost: tuple[Place, ...]
-    """photos of rows that neither bucket nor collection has"""
+    """photos of rows that are neither in the bucket nor in the collection"""
     repeated: tuple[str, ...]
-    """external image ids of ours that several faces have"""
+    """our external image ids that several faces have"""
     strange: tuple[str, ...] = ()
-    """external image ids of faces that are of none of the photos"""
+    """external image ids of faces that belong to none of the photos"""
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -58,20 +58,20 @@ class Reindexing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reindexed:
-    """What was made of a plan: which photos were refused and why; all others have their face."""
+    """The result of a plan: which photos were refused, and why; all others have a face now."""
 
     plan: Reindexing
     refused: Mapping[str, str]
-    """the reason by external image id"""
+    """the reason for each refused photo, by external image id"""
 
     @property
     def indexed(self) -> int:
-        """Return how many faces were made."""
+        """Return how many faces were indexed."""
         return len(self.plan.to_index) - len(self.refused)
 
     @property
     def findings(self) -> list[str]:
-        """Return a line for everything that this could not make."""
+        """Return a line for each problem that indexing could not solve."""
         repeated = [f"{name}: several faces have this external image id" for name in self.plan.repeated]
         lost = [
             f"{place.name}: bucket and collection have nothing; its row names {place.key}" for place in self.plan.lost
@@ -103,17 +103,17 @@ def read_keys(conn: "Connection", scope: Scope) -> dict[str, str]:
 def read_wanted(conn: "Connection", place: schools.Place, stored: Iterable[str], *, is_only: bool) -> dict[str, str]:
     """Return the key of each photo whose face belongs in a collection, by external image id; read-only.
 
-    They are those that rows name. Where the table of faces is empty, its rows are lost: then they are the keys of our
-    form that the bucket has of the students, or, in a database without students, of anybody.
+    These are the keys that rows name. If the table of faces is empty, its rows are lost; then these are the keys of our
+    form in the bucket that belong to the students, or to anybody if the database has no students.
 
     Args:
-        conn: to the database.
+        conn: a connection to the database.
         place: the collection.
         stored: the keys in the bucket.
-        is_only: the target has no other collection.
+        is_only: whether this is the target's only collection.
 
     Raises:
-        EduguardError: when nothing says in which of several collections the face of a photo belongs.
+        EduguardError: if there are several collections and nothing says to which of them a photo belongs.
     """
     if conn.execute("SELECT FROM student_faces LIMIT 1").rowcount:
         return read_keys(conn, Scope(place=place))
@@ -132,7 +132,7 @@ def read_wanted(conn: "Connection", place: schools.Place, stored: Iterable[str],
 def plan_reindexing(
     place: schools.Place, wanted: Mapping[str, str], stored: Mapping[str, int], listed: Faces
 ) -> Reindexing:
-    """Say which faces are missing; a pure function.
+    """Find the faces that are missing; a pure function.
 
     Args:
         place: the collection.
@@ -154,7 +154,7 @@ def plan_reindexing(
 
 
 def _find_place(name: str, key: str, stored: Mapping[str, int], listed: Faces) -> Place:
-    student, number = split_external_image_id(name) or ("", 0)  # a constraint of the table lets no other name in
+    student, number = split_external_image_id(name) or ("", 0)  # a constraint of the table excludes all other names
     face_id = next(iter(listed.get(student, {}).get(number, ())), None)
     return Place(
         student_id=student, number=number, has_photo=key in stored, face_id=face_id, needs_row=False, named_key=key
@@ -175,20 +175,20 @@ def index_missing(
     at_once: int,
     advance: Callable[[], None] = lambda: None,
 ) -> Reindexed:
-    """Index every photo whose face is missing, search for nothing, and look that the collection lists them all.
+    """Index every photo whose face is missing, without searching, and check that the collection lists all of them.
 
-    A photo that is refused stops no other. Broken off, this goes on when it is run again: the collection is asked
-    what it has.
+    If a photo is refused, the others are indexed all the same. An interrupted run is continued by running it again,
+    because each run asks the collection for its faces.
 
     Args:
         plan: what is missing.
-        storage: the collection, which exists, and the bucket.
+        storage: the collection, which must exist, and the bucket.
         stored: the size of each photo in the bucket by key.
-        at_once: how many requests are under way together.
-        advance: is called after each photo.
+        at_once: how many requests run at the same time.
+        advance: called after each photo.
 
     Raises:
-        EduguardError: when AWS answers something that is not about one photo, or does not list what it has indexed.
+        EduguardError: if AWS reports an error that is not about one photo, or does not list what it has indexed.
     """
     made, refused = list[Place](), dict[str, str]()
 
@@ -202,7 +202,7 @@ def index_missing(
 
     try:
         with ThreadPoolExecutor(at_once) as threads:
-            for _ in threads.map(index, plan.to_index):  # after an error the others are not begun
+            for _ in threads.map(index, plan.to_index):  # after an error, the remaining photos are not started
                 pass
     except EduguardError as error:
         raise EduguardError(
@@ -214,7 +214,7 @@ def index_missing(
 
 
 def _index_again(place: Place, storage: Storage, size: int) -> None:
-    """Index one photo, again where the answer cannot be read: the same picture is not stored twice."""
+    """Index one photo, and try again if the answer cannot be read: the same picture is not stored twice."""
     for _ in range(_TRIES - 1):
         try:
             index_stored(place, size=size, storage=storage)
@@ -241,7 +241,7 @@ def _check_listed(made: Iterable[Place], storage: Storage) -> None:
 
 
 def has_linked_rows(conn: "Connection", place: schools.Place, made: Iterable[Place]) -> bool:
-    """Say whether rows of these photos hold FaceIds, which are of faces that are gone; read-only."""
+    """Say whether rows of these photos hold FaceIds, which belong to faces that no longer exist; read-only."""
     names = {each.name for each in made}
     return any(
         row.external_image_id in names and row.face_id != PLACEHOLDER for row in read_rows(conn, Scope(place=place))

@@ -1,4 +1,4 @@
-"""Switch students and their rows from one collection to another, which has a face for each row: all of them or none."""
+"""Switch students and their rows to another collection that has a face for each row: all of them or none."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -11,14 +11,14 @@ from eduguard.synced import remember
 if TYPE_CHECKING:
     from psycopg import Connection
 
-# As enrolment locks them: what it has begun is waited for, and what it begins later is of the other collection.
+# The lock that enrolment takes: running enrolments finish first, and later ones use the other collection.
 _LOCK = f"SELECT FROM students s WHERE {OF_SCOPE} ORDER BY s.id FOR NO KEY UPDATE".encode()
 _MAKE = "CREATE TEMP TABLE switched (external_image_id text PRIMARY KEY, face_id text NOT NULL) ON COMMIT DROP"
 _UNEQUAL = f"""
 SELECT count(*) FROM switched w
 FULL JOIN (SELECT f.external_image_id FROM student_faces f JOIN students s ON s.id = f.student_id WHERE {OF_SCOPE}) r
 ON r.external_image_id = w.external_image_id WHERE r.external_image_id IS NULL OR w.external_image_id IS NULL
-""".encode()  # noqa: S608 -- no value of a user is in it
+""".encode()  # noqa: S608 -- contains no value from a user
 _WRITE = """
 UPDATE student_faces f SET face_id = w.face_id, indexed_at = now()
 FROM switched w WHERE w.external_image_id = f.external_image_id
@@ -27,20 +27,20 @@ _NAME = f"UPDATE students s SET aws_collection_id = %(new)s WHERE {OF_SCOPE}".en
 
 
 def switch_collection(conn: "Connection", old: Place, new: str, face_ids: Mapping[str, str], *, arn: str) -> int:
-    """Let the students of a place name another collection, and their rows its FaceIds, in one transaction.
+    """Write another collection into the students of a place and its FaceIds into their rows, in one transaction.
 
     Args:
-        conn: to the database.
-        old: whose students and rows they are.
+        conn: a connection to the database.
+        old: the place of the students and rows.
         new: the other collection.
-        face_ids: of the other collection, by external image id.
-        arn: of the other collection, which the next sync of it knows then.
+        face_ids: the FaceIds of the other collection, by external image id.
+        arn: the ARN of the other collection, which is remembered for its next sync.
 
     Returns:
         How many students were switched.
 
     Raises:
-        EduguardError: when these are not the rows that there are; nothing was written.
+        EduguardError: if the FaceIds and the rows are not of the same photos; nothing was written.
     """
     parameters = {**Scope(place=old).parameters(), "new": new}
     with conn.transaction():

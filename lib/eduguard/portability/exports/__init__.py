@@ -1,1 +1,1 @@
-"""The rows of a school without its people: rules, what is written, the second reading of it, and the load."""
+"""Export the rows of a school without its people: the rules, the writing, the leak scan, and the load."""

@@ -1,6 +1,7 @@
-"""Cells of CSV, many at once: where each is, its words, and numbers that equal words, or cells of one form, share.
+"""Process many CSV cells at once: their places, their words, and hash numbers of the words and of the cells' forms.
 
-A number only says which cells are worth a look: what is found is compared as text.
+Equal words, and cells of the same form, have equal numbers. A number only says which cells are worth reading: their
+text is compared afterwards.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,15 +17,15 @@ Numbers = NDArray[np.uint64]
 Flags = NDArray[np.bool_]
 
 _QUOTE, _NEW_LINE, _HYPHEN = b'"\n-'
-_BASE = 0x9E3779B97F4A7C15  # odd, so that it can be divided by
+_BASE = 0x9E3779B97F4A7C15  # odd, so that it has an inverse
 _MIXER, _HALF = np.uint64(0xD6E8FEB86659FD93), np.uint64(32)
 _DIGITS, _LETTERS = b"0123456789", b"abcdefghijklmnopqrstuvwxyz"
 _OTHERS = bytes(range(0x80, 0x100))
-_UUID, _HYPHENS = 36, (8, 13, 18, 23)  # characters of a UUID, and where its hyphens are
+_UUID, _HYPHENS = 36, (8, 13, 18, 23)  # the length of a UUID in characters, and the places of its hyphens
 
 
 def _table(*classes: tuple[bytes, bytes]) -> Numbers:
-    """Return a number for each byte: that of the byte beside it, or of the only one; 0 for those not listed."""
+    """Return a number for each byte; each class gives its first bytes the numbers of its second; other bytes get 0."""
     drawn = np.random.default_rng(2026).integers(1, 1 << 63, 256, dtype=np.uint64)
     table = np.zeros(256, np.uint64)
     for members, same in classes:
@@ -32,10 +33,10 @@ def _table(*classes: tuple[bytes, bytes]) -> Numbers:
     return table
 
 
-# Words are made of digits, letters whatever their case, and of all that is not ASCII.
+# Words consist of digits, letters (upper and lower case count as equal), and all bytes that are not ASCII.
 _WORDS = _table((_DIGITS, _DIGITS), (_LETTERS, _LETTERS), (_LETTERS.upper(), _LETTERS), (_OTHERS, _OTHERS))
-# Whether a RUT or a telephone number is in a cell depends on where its digits, letters and signs are, not on which they
-# are; a K may be a check digit.
+# Whether a cell contains a RUT or a telephone number depends on where its digits, letters and signs are, not on which
+# ones they are; but a K may be a check digit.
 _FORMS = _table(
     (bytes(range(256)), bytes(range(256))), (_DIGITS, b"0"), (_LETTERS + _LETTERS.upper() + b"_", b"a"), (b"kK", b"k")
 )
@@ -45,7 +46,7 @@ _IS_END = bytes(byte in b",\n" for byte in range(256))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """The words of a text, in order."""
+    """The words of a text, in their order."""
 
     starts: Places
     ends: Places
@@ -54,7 +55,7 @@ class Words:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cells:
-    """The cells of rows of CSV, in order."""
+    """The cells of CSV rows, in their order."""
 
     data: bytes
     array: NDArray[np.uint8]
@@ -63,51 +64,51 @@ class Cells:
     words: Words
 
     def of_words(self, chosen: Places | slice) -> Places:
-        """Return the cell of each of some words."""
+        """Return for each of these words the cell that contains it."""
         return np.searchsorted(self.ends, self.words.starts[chosen])
 
     def read(self, cell: int) -> str:
-        """Return the value of a cell; NULL is an empty one, too."""
-        found = self.data[self.starts[cell] : self.ends[cell]].removesuffix(b"\r")  # else it is within quotes
+        """Return the value of a cell; NULL is read as an empty text too."""
+        found = self.data[self.starts[cell] : self.ends[cell]].removesuffix(b"\r")  # any other \r is within quotes
         if found.startswith(b'"'):
             found = found[1:-1].replace(b'""', b'"')
         return found.decode()
 
     def flag(self, cells: Places) -> Flags:
-        """Return a flag for each cell, set for those that are listed."""
+        """Return a flag for each cell, set for the given cells."""
         flags = np.zeros(len(self.ends), np.bool_)
         flags[cells] = True
         return flags
 
     def not_ascii(self) -> Flags:
-        """Say of each cell whether it has characters that ASCII lacks."""
+        """Return for each cell whether it contains characters that are not ASCII."""
         if self.data.isascii():
             return np.zeros(len(self.ends), np.bool_)
         return self.flag(np.searchsorted(self.ends, np.flatnonzero(self.array >= _OTHERS[0])))
 
     def uuids(self) -> Flags:
-        """Say of each cell whether it looks like a UUID."""
+        """Return for each cell whether it looks like a UUID."""
         found = np.flatnonzero(self.ends - self.starts == _UUID)
         for place in _HYPHENS:
             found = found[self.array[self.starts[found] + place] == _HYPHEN]
         return self.flag(found)
 
     def forms(self, cells: Places) -> Numbers:
-        """Return a number of each of these cells that all cells of its form share."""
+        """Return a number for each of these cells; cells of the same form have the same number."""
         return _sum(_FORMS, self.array, self.starts[cells], self.ends[cells])
 
 
 def split_rows(data: bytes) -> tuple[Flags, Places]:
-    """Return where cells of CSV end, and where whole rows do."""
+    """Return the places where CSV cells end, and where complete rows end."""
     array = np.frombuffer(data, np.uint8)
     is_end: Flags = np.frombuffer(data.translate(_IS_END), np.bool_)
-    if _QUOTE in data:  # within quotes nothing ends; a quote in a value is written twice
+    if _QUOTE in data:  # no cell ends within quotes; a quote in a value is doubled
         is_end = is_end & (np.cumsum(array == _QUOTE, dtype=np.uint8) & 1 == 0)
     return is_end, np.flatnonzero(is_end & (array == _NEW_LINE))
 
 
 def cells_of(data: bytes, is_end: Flags) -> Cells:
-    """Return the cells of whole rows, given where they end."""
+    """Return the cells of complete rows, given where they end."""
     ends = np.flatnonzero(is_end)
     return Cells(
         data=data,
@@ -119,7 +120,7 @@ def cells_of(data: bytes, is_end: Flags) -> Cells:
 
 
 def words_of(data: bytes) -> Words:
-    """Return the words of a text whose last character is of none."""
+    """Return the words of a text; its last character must not be part of a word."""
     inside = np.frombuffer(b"\0" + data.translate(_IS_WORD), np.bool_)
     edges = np.flatnonzero(inside[1:] != inside[:-1])
     starts, ends = edges[::2], edges[1::2]
@@ -127,12 +128,12 @@ def words_of(data: bytes) -> Words:
 
 
 def numbers_of(words: Iterable[str]) -> Numbers:
-    """Return the number of each of some words."""
+    """Return the numbers of these words."""
     return words_of("".join(f"{word}\n" for word in words).encode("utf-8", "surrogatepass")).numbers
 
 
 class Few:
-    """Some numbers, so few that a look at the last bits tells most others from them."""
+    """A small set of numbers: a look at the last bits excludes most numbers that are not in it."""
 
     def __init__(self, numbers: Numbers) -> None:
         """Keep the numbers."""
@@ -140,13 +141,13 @@ class Few:
         self._ends[self._numbers.astype(np.uint16)] = True
 
     def places(self, numbers: Numbers) -> Places:
-        """Return where numbers are among these."""
+        """Return the places of the numbers that are in this set."""
         maybe = np.flatnonzero(self._ends[numbers.astype(np.uint16)])
         return maybe[np.isin(numbers[maybe], self._numbers)]
 
 
 def _sum(table: Numbers, array: NDArray[np.uint8], starts: Places, ends: Places) -> Numbers:
-    """Return a number for each part of a text, the same wherever the part is."""
+    """Return a number for each part of a text, which does not depend on where the part is."""
     powers, inverse = _powers(1 << len(array).bit_length())
     sums = np.zeros(len(array) + 1, np.uint64)
     np.cumsum(np.take(table, array, mode="clip") * powers[: len(array)], out=sums[1:])

@@ -1,7 +1,8 @@
-"""Which rows leave: those chosen, what belongs to them, and every row that any of these names, to a fixed point.
+"""Select the rows to export: the chosen rows, those that belong to them, and every row that any of these references.
 
-Rows are held as values of the columns by which foreign keys find them. What belongs to a chosen row is what names it,
-directly or over other rows; of a row that is only named, nothing else comes along.
+Rows are held as the values of the columns that foreign keys use. The rows that belong to a chosen row are those that
+reference it, directly or through other rows. A row that is only referenced does not bring along the rows that reference
+it.
 """
 
 from collections import deque
@@ -21,12 +22,12 @@ if TYPE_CHECKING:
 
 _STUDENTS = "students"
 Values = set[tuple[str, ...]]
-Held = tuple[str, tuple[str, ...], Values]  # a table, columns of it, and their values
+Held = tuple[str, tuple[str, ...], Values]  # a table, some of its columns, and their values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """Whose rows leave: one grade, some students, one school, or all."""
+    """Whose rows to export: one grade, some students, one school, or all."""
 
     grade: str = ""
     students: tuple[str, ...] = ()
@@ -34,20 +35,20 @@ class Scope:
 
     @property
     def is_all(self) -> bool:
-        """Say whether all rows leave."""
+        """Say whether all rows are exported."""
         return not (self.grade or self.students or self.school)
 
     def __str__(self) -> str:
         return f" of {self.grade or self.school}" if self.grade or self.school else ""
 
     def as_json(self) -> dict[str, object]:
-        """Return what the manifest says of it: it does not name a student."""
+        """Return the scope for the manifest, which does not name students."""
         return {"grade": self.grade or None, "students": len(self.students) or None, "school": self.school or None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """The rows of every table that leave."""
+    """The rows of every table to export."""
 
     schema: Schema
     rules: Rules
@@ -56,7 +57,7 @@ class Selection:
     rows: dict[str, dict[tuple[str, ...], Values]] = field(default_factory=dict)
 
     def condition(self, table: Table) -> "Composable":
-        """Return what holds for a row of a table that leaves."""
+        """Return the SQL condition for the rows of a table to export."""
         from psycopg import sql
 
         if self.is_all:
@@ -82,7 +83,7 @@ def select_rows(conn: "Connection", schema: Schema, rules: Rules, scope: Scope) 
 
 
 def from_only(table: Table) -> "Composable":
-    """Return a table as FROM names it, without tables that inherit from it; partitions are the table."""
+    """Return a table for FROM: without the tables that inherit from it, but with its partitions."""
     from psycopg import sql
 
     name = sql.Identifier(table.schema, table.own_name)
@@ -100,7 +101,7 @@ class _Closure:
                 self._naming.setdefault(reference.to, []).append((table, reference))
 
     def own(self, first: Held) -> list[Held]:
-        """Add rows and what belongs to them; return all that was added."""
+        """Add rows and the rows that belong to them; return everything that was added."""
         added, left = [], deque([first])
         while left:
             held = self._add(*left.popleft())
@@ -112,7 +113,7 @@ class _Closure:
         return added
 
     def name(self, held: Sequence[Held]) -> None:
-        """Add the rows that rows name, and those that these name."""
+        """Add the rows that the given rows reference, and so on."""
         left = deque(held)
         while left:
             each = left.popleft()
@@ -128,7 +129,7 @@ class _Closure:
         return table, columns, new
 
     def _read(self, held: Held, wanted: tuple[str, ...]) -> Values:
-        """Return the values of other columns of the rows that are held; a foreign key with a NULL names nothing."""
+        """Return the values of other columns of the held rows; a foreign key with a NULL references nothing."""
         from psycopg import sql
 
         name, columns, values = held
@@ -146,10 +147,10 @@ class _Closure:
 
 
 def passes(schema: Schema, rules: Rules, table: Table) -> "Composable":
-    """Return what holds for a row that the rules let leave: itself, and every row that it names.
+    """Return the SQL condition for rows that the rules export, together with every row that they reference.
 
     Raises:
-        EduguardError: for a table whose rows name each other and of which not all rows leave.
+        EduguardError: if rows of a table reference each other and the rules do not export all of them.
     """
     from psycopg import sql
 
@@ -216,7 +217,7 @@ def _find_students(conn: "Connection", scope: Scope) -> frozenset[str]:
 
 
 def describe(selection: Selection, scope: Scope, rows: Mapping[str, int]) -> str:
-    """Return how many rows leave, and whose, as the middle of a line."""
+    """Return how many rows are exported, and whose, as the middle part of a line."""
     total = f"{amount(sum(rows.values()), 'row')} in {amount(len(rows), 'table')}"
     if selection.is_all:
         return f"all {total}"

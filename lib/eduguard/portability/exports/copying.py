@@ -1,4 +1,4 @@
-"""Rows of a table as PostgreSQL's COPY gives them, many at a time and a column at a time."""
+"""Read rows with PostgreSQL's COPY, in blocks that are stored by column."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -8,16 +8,16 @@ if TYPE_CHECKING:
     from psycopg.sql import Composable, Composed
 
 NULL = "\\N"
-_BLOCK = 1 << 16  # bytes of rows that are worked on at once: they stay near the processor
+_BLOCK = 1 << 16  # bytes of rows to process at once, so that they stay in the processor's cache
 _SPECIAL = frozenset('",\n\r')
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 Block = Sequence[Sequence[str]]
-"""rows of one column after another: the cells of COPY's text format, NULL as \\N"""
+"""rows by column; the cells are in COPY's text format, with NULL as \\N"""
 
 
 def copy_out(conn: "Connection", query: "Composable") -> Iterator[Block]:
-    """Return the rows of a query of at least one column, in blocks; read-only."""
+    """Return the rows of a query with at least one column, in blocks; read-only."""
     from psycopg import sql
 
     for block in _copy(conn, sql.SQL("COPY ({}) TO STDOUT").format(query), _BLOCK):
@@ -25,7 +25,7 @@ def copy_out(conn: "Connection", query: "Composable") -> Iterator[Block]:
 
 
 def copy_csv(conn: "Connection", query: "Composable", *, size: int) -> Iterator[bytes]:
-    """Return the rows of a query as CSV, in blocks of at least this size in bytes but for the last; read-only."""
+    """Return the rows of a query as CSV, in blocks of at least `size` bytes except the last; read-only."""
     from psycopg import sql
 
     return _copy(conn, sql.SQL("COPY ({}) TO STDOUT (FORMAT csv)").format(query), size)
@@ -55,13 +55,13 @@ def read_cell(cell: str) -> str | None:
     for part in parts:
         if part:
             read.append(_ESCAPES.get(part[0], part[0]) + part[1:])
-        else:  # two backslashes: what follows the second one is plain
+        else:  # an escaped backslash: the part after it is plain text
             read.append("\\" + next(parts, ""))
     return "".join(read)
 
 
 def write_csv(value: str | None) -> str:
-    """Return a value as a cell of CSV: nothing is NULL, an empty text is in quotes."""
+    """Return a value as a CSV cell: NULL is empty, an empty text is in quotes."""
     if value is None:
         return ""
     if value.isalnum():
@@ -72,7 +72,7 @@ def write_csv(value: str | None) -> str:
 
 
 def keep_cells(cells: Sequence[str]) -> Sequence[str]:
-    """Return cells of COPY's text format as cells of CSV."""
+    """Convert cells from COPY's text format to CSV."""
     joined = "\n".join(cells)
     if not any(special in joined for special in ('"', ",", "\\")) and "" not in cells:
         return cells

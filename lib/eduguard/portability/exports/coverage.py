@@ -1,4 +1,4 @@
-"""Whether the rules fit the tables that are there: every column has one, each can be kept, and none is left over."""
+"""Check that the rules fit the tables: every column has a rule, each rule can be applied, and none is left over."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +16,7 @@ from eduguard.portability.exports.schema import Column, Schema, Table, UniqueKey
 if TYPE_CHECKING:
     from psycopg import Connection
 
-# Of different values they make different ones: the chance of two equal ones among 10 million is below 1 in a million.
+# These rules turn different values into different ones: for 10 million, the chance of a clash is below 1 in a million.
 _ONE_TO_ONE = frozenset({KEEP, CLEAR, KEY, PHOTO, "uuid", "rut", "email"})
 _CONSTANT_RULES = {CONSTANT, PLACEHOLDER_RULE}
 _TEXTS, _DATES, _DOCUMENTS = "a text", "a date", "a JSON document"
@@ -29,12 +29,12 @@ _SUGGESTED = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
-    """The rule of each column, and what keeps the rules from being followed."""
+    """The rule of each column, and the problems that prevent the rules from being applied."""
 
     schema: Schema
     rules: Rules
     decided: Mapping[str, Mapping[str, Rule]]
-    """the rule of every column that is written and has one, by table; a foreign key has that of what it names"""
+    """the rule of every written column that has one, by table; a foreign key has the rule of the referenced column"""
     missing: tuple[tuple[Table, Column], ...]
     stale: tuple[str, ...]
     problems: tuple[str, ...]
@@ -48,7 +48,7 @@ class Coverage:
         return f"{counts}: {len(found) - kept} personal, {kept} kept, {without}"
 
     def remarks(self, migrations: Path) -> list[str]:
-        """Return what is to be done about each column without a rule and each rule that is left over."""
+        """Return what to do about each column without a rule and each rule without a column."""
         return [*(_remedy(self, table, column, migrations) for table, column in self.missing), *self.stale]
 
     def rule_of(self, table: str, column: str) -> Rule:
@@ -57,7 +57,7 @@ class Coverage:
 
 
 def cover(conn: "Connection", schema: Schema, rules: Rules) -> Coverage:
-    """Return which rule holds for each column, and every problem of the rules; read-only."""
+    """Find the rule of each column, and every problem of the rules; read-only."""
     decided: dict[str, dict[str, Rule]] = {}
     for name, table in schema.items():
         found = {column.name: _decide(schema, rules, table, column.name) for column in table.written}
@@ -79,10 +79,10 @@ def cover(conn: "Connection", schema: Schema, rules: Rules) -> Coverage:
 
 
 def require_covered(coverage: Coverage, migrations: Path) -> None:
-    """Refuse rules that do not fit, and columns without one.
+    """Refuse rules that do not fit, and columns without a rule.
 
     Raises:
-        EduguardError: naming each.
+        EduguardError: if there are any; names each.
     """
     if found := [*coverage.problems, *coverage.remarks(migrations)]:
         raise EduguardError("\n".join(found), hint="Nothing was exported; `inv anonymise check` shows this too.")
@@ -174,7 +174,7 @@ def _has_kind(column: Column, wanted: str) -> bool:
 
 
 def _refuses(conn: "Connection", column: Column, rule: Rule) -> str | None:
-    """Return what PostgreSQL says of a constant that is not a value of the column's type."""
+    """Return PostgreSQL's message if a constant is not a value of the column's type."""
     from psycopg import Error, sql
 
     value = constant_of(rule)
@@ -187,7 +187,7 @@ def _refuses(conn: "Connection", column: Column, rule: Rule) -> str | None:
 
 
 def constant_of(rule: Rule) -> str:
-    """Return the value that `constant` or `placeholder` puts everywhere."""
+    """Return the value that `constant` or `placeholder` writes into every row."""
     return PLACEHOLDER if rule.name == PLACEHOLDER_RULE else rule.constant
 
 
@@ -205,11 +205,11 @@ def _collisions(conn: "Connection", table: Table, key: UniqueKey, decided: Mappi
 
 
 def _is_outside(conn: "Connection", column: Column, key: UniqueKey, rule: Rule) -> bool:
-    """Say whether rows with the constant are not in a partial index, as PostgreSQL says of its predicate."""
+    """Ask PostgreSQL whether the predicate of a partial index excludes rows with the constant."""
     from psycopg import Error, sql
 
     query = sql.SQL("SELECT NOT coalesce(({}), false) FROM (SELECT CAST({} AS {}) AS {}) constant").format(
-        sql.SQL(key.predicate or ""),  # the catalogue's own text
+        sql.SQL(key.predicate or ""),  # text from the catalogue, not from a user
         constant_of(rule),
         sql.SQL(column.type),
         sql.Identifier(column.name),
@@ -217,7 +217,7 @@ def _is_outside(conn: "Connection", column: Column, key: UniqueKey, rule: Rule) 
     try:
         with conn.transaction():
             row = conn.execute(query).fetchone()
-    except Error:  # it depends on other columns, too
+    except Error:  # the predicate depends on other columns too
         return False
     return bool(row and row[0])
 
@@ -240,7 +240,7 @@ def _suggest(column: Column) -> str:
 
 
 def _find_migration(folder: Path, table: str, column: str) -> str:
-    """Return the number of the first migration that names both; an empty text where none does."""
+    """Return the number of the first migration that names both; an empty text if none does."""
     for file in _forward(folder):
         text = file.read_text(encoding="utf-8", errors="replace")
         if all(re.search(rf"\b{re.escape(name)}\b", text) for name in (table, column)):

@@ -1,4 +1,4 @@
-"""Made-up values: functions of a key and a value, of a form that no real value has or that belongs to nobody."""
+"""Make up values from a key and a value; their form is one that no real value has or that belongs to nobody."""
 
 import datetime as dt
 import json
@@ -17,14 +17,14 @@ from eduguard.portability.exports.spelling import fold
 _SYLLABLES = tuple(first + second for first in "bdfglmnprstv" for second in "aeiou")
 _ENDINGS = ("l", "n", "r", "s")
 POOL_SIZE = len(_SYLLABLES) ** 3 * len(_ENDINGS)
-"""how many made-up words there are"""
+"""the number of made-up words"""
 POOL_WORD = re.compile(rf"(?<![^\W\d_])(?:[bdfglmnprstv][aeiou]){{3}}[{''.join(_ENDINGS)}](?![^\W\d_])")
-"""finds words of the pool in a folded text"""
+"""matches words of the pool in a folded text"""
 POOL_WORD_IN_SQL = rf"(?:[bdfglmnprstv][aeiou]){{3}}[{''.join(_ENDINGS)}]"
-"""finds them, and more, in PostgreSQL's regular expressions"""
+"""matches the same words, and others, as a PostgreSQL regular expression"""
 PHONES = "+560"
-"""how made-up numbers begin: no number of Chile has a 0 there"""
-_MOST_WORDS = 60  # of a made-up text
+"""the prefix of made-up telephone numbers: no number in Chile has a 0 there"""
+_MOST_WORDS = 60  # in a made-up text
 _MOST_ATTEMPTS = 10_000
 _TIMESTAMP = re.compile(r"(?P<year>\d{4,})-\d\d-\d\d(?: \d\d:\d\d:\d\d(?:\.\d+)?(?P<zone>\S*))?(?P<era> BC)?")
 _DAYS = [f"{dt.date(2001, 1, 1) + dt.timedelta(day):%m-%d}" for day in range(1, 365)]  # not 1 January
@@ -34,19 +34,19 @@ Fake = Callable[[str], str]
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """What made-up values must not be: what the source itself has in columns that are not kept."""
+    """Values that must not be made up, because the source has them in columns that are not kept."""
 
     words: frozenset[str] = frozenset()
-    """of the pool"""
+    """words of the pool"""
     phones: frozenset[str] = frozenset()
-    """that begin like made-up ones"""
+    """telephone numbers with the prefix of made-up ones"""
     ruts: RutMap
     exempt: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """keys of rows that leave as they are, by table"""
+    """keys of rows that are exported unchanged, by table"""
 
 
 class Fakes:
-    """The made-up value of each rule; an empty text stays empty."""
+    """The functions that make up values, by rule; an empty text stays empty."""
 
     def __init__(self, key: Key, source: Source) -> None:
         self._key, self._source = key, source
@@ -66,18 +66,18 @@ class Fakes:
         }
 
     def of(self, rule: str) -> Fake:
-        """Return what makes up the values of a rule, one of those that draw a value of the same kind or `photo`."""
+        """Return the function of a rule: `photo`, or a rule that draws another value of the same kind."""
         return self._plain[rule]
 
     def key_of(self, table: str, column: str) -> Fake:
-        """Return what makes up the keys of a column; those of exempt rows stay."""
+        """Return the function that makes up the keys of a column; keys of exempt rows stay as they are."""
         digits, exempt = self._key.digits(f"key {table}.{column}", 20), self._source.exempt.get(table)
         if not exempt:
             return lambda value: "k" + digits(value)
         return lambda value: value if value in exempt else "k" + digits(value)
 
     def json_of(self, paths: Mapping[tuple[str, ...], str]) -> Fake:
-        """Return what makes up documents: each leaf by the rule of its path; what has no path is removed."""
+        """Return the function that makes up documents: leaves by the rules of their paths; others are removed."""
         return lambda value: json.dumps(self._document(json.loads(value), (), paths), ensure_ascii=False)
 
     def _words(self, domain: str, value: str, count: int) -> str:
@@ -109,7 +109,7 @@ class Fakes:
     def _date(self, value: str) -> str:
         found = _TIMESTAMP.fullmatch(value)
         if found is None:
-            return value  # infinity
+            return value  # the value `infinity`
         number = self._key.number("date", value)
         number, day = divmod(number, len(_DAYS))
         made = f"{found['year']}-{_DAYS[day]}"
@@ -121,7 +121,7 @@ class Fakes:
         return made + (found["era"] or "")
 
     def _uuid(self, value: str) -> str:
-        # Digits only, as version 8 (RFC 9562) allows: a made-up one never holds what reads like a word.
+        # Only digits, as version 8 (RFC 9562) allows, so that a made-up UUID never contains something like a word.
         made = self._uuid_digits(value.lower())
         return f"{made[:8]}-{made[8:12]}-8{made[12:15]}-8{made[15:18]}-{made[18:]}"
 

@@ -1,4 +1,4 @@
-"""The texts in a value of any type: what is inside documents, arrays and bytes, so that it can be looked for."""
+"""Find the texts in values of any type, including those inside documents, arrays and bytes."""
 
 import json
 import re
@@ -8,24 +8,24 @@ from typing import Any
 from eduguard.portability.exports.schema import Column
 from eduguard.portability.exports.spelling import fold
 
-_UNTEXTUAL = frozenset("DTNBEG")  # dates, spans, numbers, booleans, enumerations, shapes: they hold nobody's name
+_UNTEXTUAL = frozenset("DTNBEG")  # dates, spans, numbers, booleans, enumerations, shapes: they cannot hold a name
 _ELEMENT = re.compile(r'"((?:[^"\\]|\\.|"")*)"|([^,{}()\[\]"]+)')
 _ESCAPED = re.compile(r'\\(.)|"(?=")')
 _BREAKS = re.compile("(?:[^\\w\\x00]|_)+")
 _RUT = re.compile(r"(?<![\w.,-])(\d{1,3}(?:\.\d{3}){1,2}|\d{6,8})-?([\dkK])(?![\w-])")
 _PHONE = re.compile(r"(?<![\w+])\+?\d(?:[ ()-]?\d){7,14}(?!\w)")
-# Keys of other systems and our own made-up ones: long, many, and neither a RUT nor a telephone number.
+# Keys of other systems and our own made-up keys are long and many, and contain no RUT and no telephone number.
 _OUR_KEY, _UUID = 21, 36  # characters
-_CHILE, _NATIONAL = "56", 9  # digits of a number without the country's
+_CHILE, _NATIONAL = "56", 9  # the country's code, and the number of digits after it
 
 
 def is_textual(column: Column) -> bool:
-    """Say whether values of a column may hold texts."""
+    """Say whether values of a column may contain texts."""
     return column.category not in _UNTEXTUAL
 
 
 def is_plain(column: Column) -> bool:
-    """Say whether each value of a column is one text, as PostgreSQL writes it."""
+    """Say whether each value of a column, as PostgreSQL writes it, is exactly one text."""
     if column.base in ("json", "jsonb", "bytea"):
         return False
     return column.category not in "ACU" or column.base in ("uuid", "citext")
@@ -43,7 +43,7 @@ def texts_in(column: Column, values: Iterable[str]) -> Iterator[str]:
 
 
 def phrases_of(texts: Collection[str]) -> list[str]:
-    """Return of each text its words and numbers with single spaces between them, folded; no text has a NUL."""
+    """Return each text folded, as words and numbers with single spaces between them; texts must not contain NUL."""
     if not texts:
         return []
     joined = _BREAKS.sub(" ", fold("\0".join(texts)))
@@ -51,7 +51,7 @@ def phrases_of(texts: Collection[str]) -> list[str]:
 
 
 def numbers_in(texts: Iterable[str]) -> set[str]:
-    """Return the RUTs and telephone numbers in texts, each in the one form that all its spellings have."""
+    """Return the RUTs and telephone numbers in texts; all spellings of a number give the same form."""
     joined = "\0".join(text for text in texts if not _is_long_key(text))
     found = {f"rut {body.replace('.', '')}{digit.upper()}" for body, digit in _RUT.findall(joined)}
     for phone in _PHONE.findall(joined):
@@ -63,7 +63,7 @@ def numbers_in(texts: Iterable[str]) -> set[str]:
 
 
 def _is_long_key(text: str) -> bool:
-    """Say whether a text is a UUID or a made-up key: of many digits, and neither a RUT nor a telephone number."""
+    """Say whether a text is a UUID or a made-up key: many digits, but neither a RUT nor a telephone number."""
     size = len(text)
     return (size == _OUR_KEY and text[0] == "k" and text[1:].isdigit()) or (
         size == _UUID and text[8] == text[13] == text[18] == text[23] == "-"

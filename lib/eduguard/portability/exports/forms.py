@@ -1,4 +1,4 @@
-"""Which cells must be read as texts, whatever their words are: those that may hold numbers, and texts inside them."""
+"""Find the cells that must be read as texts regardless of their words: those with numbers or nested texts."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,21 +8,21 @@ from eduguard.portability.exports.cells import Cells, Flags, Places
 from eduguard.portability.exports.fields import is_plain, is_textual, numbers_in
 from eduguard.portability.exports.schema import Column
 
-_MOST_KNOWN = 50_000  # forms that are remembered
+_MOST_KNOWN = 50_000  # forms to remember
 
 
 class Forms:
-    """Remembers which forms of cells have a RUT or a telephone number."""
+    """Remembers which forms of cells contain a RUT or a telephone number."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start without known forms."""
         self._known: dict[int, bool] = {}
 
     def unclear(self, columns: Sequence[Column], cells: Cells) -> Flags:
-        """Say of which textual cells the words alone do not say what is in them.
+        """Flag the textual cells whose words alone do not show their content.
 
-        They are those with other characters than ASCII's, whose words have accents and letters of other alphabets;
-        documents, arrays and bytes; RUTs and telephone numbers, which can be written in more than one way.
+        These are cells with characters that are not ASCII, because of accents and other alphabets; documents, arrays
+        and bytes; and RUTs and telephone numbers, which can be written in more than one way.
         """
         rows = len(cells.ends) // len(columns)
         is_hidden = cells.not_ascii() | np.tile([not is_plain(column) for column in columns], rows)
@@ -46,7 +46,7 @@ class Forms:
 
 
 def read_values(columns: Sequence[object], cells: Cells, chosen: Flags) -> Iterator[tuple[int, list[str]]]:
-    """Return the values of cells, each once, with the number of their column."""
+    """Yield the number of each column with the distinct values of its chosen cells."""
     picked = np.flatnonzero(chosen)
     of = picked % len(columns)
     for number in np.unique(of).tolist():

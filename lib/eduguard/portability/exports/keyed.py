@@ -1,6 +1,6 @@
-"""The key of an export: where it is kept, its fingerprint, and the numbers that it makes of values.
+"""The key of an export: where it is kept, its fingerprint, and the numbers that it makes from values.
 
-The same key makes the same number of a value on every machine; without the key nobody can try values out.
+The same key makes the same number from a value on every machine. Without the key, nobody can test guessed values.
 """
 
 import base64
@@ -25,7 +25,7 @@ _HINT = f"It is {_SIZE} bytes, in hexadecimal or base64: openssl rand -hex {_SIZ
 
 @dataclass(frozen=True)
 class Key:
-    """32 bytes, and what is made with them."""
+    """A key of 32 bytes, and the numbers made with it."""
 
     secret: bytes = field(repr=False)
 
@@ -35,17 +35,17 @@ class Key:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Return what names the key and does not give it away."""
+        """Return a name for the key that does not reveal it."""
         return hashlib.blake2b(b"fingerprint", key=self.secret, digest_size=8, person=b"eduguard").hexdigest()
 
     def number(self, domain: str, value: str) -> int:
-        """Return a number of 256 bits for a value: of one domain, equal ones for equal values."""
+        """Return a 256-bit number for a value; in one domain, equal values have equal numbers."""
         hashed = self._base(domain)
         hashed.update(value.encode("utf-8", "surrogatepass"))
         return int.from_bytes(hashed.digest(), "little")
 
     def _base(self, domain: str) -> Any:
-        """Return the hash of a domain, which the bytes of a value are added to."""
+        """Return the hash of a domain, to which the caller adds the bytes of a value."""
         base = self._bases.get(domain)
         if base is None:
             base = self._bases[domain] = hashlib.blake2b(key=self.secret, digest_size=32, person=b"eduguard")
@@ -53,7 +53,7 @@ class Key:
         return base.copy()
 
     def digits(self, domain: str, count: int) -> Callable[[str], str]:
-        """Return what makes decimal digits of a value, 30 at most, fast enough for every row of a large table."""
+        """Return a function that makes `count` digits (at most 30) from a value, fast enough for large tables."""
         copy, from_bytes = self._base(domain).copy, int.from_bytes
         most: int = 10**count
         form = f"%0{count}d"
@@ -68,21 +68,21 @@ class Key:
 
 
 def default_file(environment: Mapping[str, str]) -> Path:
-    """Return where the key is kept unless a setting says otherwise."""
+    """Return the default file of the key."""
     folder = environment.get("XDG_CONFIG_HOME")
     return (Path(folder) if folder else Path.home() / ".config") / "eduguard" / "anonymise.key"
 
 
 def find_key(file: Path, checkout: Path, environment: Mapping[str, str]) -> tuple[Key, bool]:
-    """Return the key of the environment, else of the file, and whether the file was made just now.
+    """Return the key from the environment or else from the file, and whether the file was just created.
 
     Args:
-        file: where it is kept.
-        checkout: where it must not be kept: it would be committed one day.
-        environment: its ANONYMISE_KEY wins.
+        file: the file of the key.
+        checkout: the folder in which the file must not be, because somebody would commit it one day.
+        environment: the variables; ANONYMISE_KEY has priority over the file.
 
     Raises:
-        EduguardError: for a key of another form, or a file in the checkout or that others may read.
+        EduguardError: for a malformed key, or for a file that is in the checkout or that other users may read.
     """
     if given := environment.get(VARIABLE):
         return Key(_decode(given, VARIABLE)), False
@@ -103,7 +103,7 @@ def _make(file: Path) -> None:
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
             opened.write(secrets.token_hex(_SIZE) + "\n")
     except FileExistsError:
-        return  # another export has just made it
+        return  # another export has just created it
     except OSError as error:
         raise EduguardError(f"{file}: {error.strerror}", hint=f"Set {VARIABLE}, or anonymise_key.") from error
 
@@ -123,7 +123,7 @@ def _decode(text: str, where: str) -> bytes:
     try:
         is_hex = re.fullmatch(r"[0-9a-fA-F]+", text) and len(text) == 2 * _SIZE
         found = bytes.fromhex(text) if is_hex else base64.b64decode(text, validate=True)
-    except ValueError:  # of another alphabet, or not whole
+    except ValueError:  # wrong characters, or incomplete
         pass
     if len(found) != _SIZE:
         raise EduguardError(f"{where} does not hold the key of an export", hint=_HINT)

@@ -1,10 +1,10 @@
-"""Look for original values in what was exported: a second reading, which knows no rule, only which columns are kept.
+"""Search an export for original values. The scan does not know the rules, only which columns are kept.
 
-First all words that the output holds are marked in a table of a fixed size. Then the source is read again, and what may
-be in the output is remembered; then the output is read again, to be sure. Whole values, RUTs, e-mail addresses and
-telephone numbers always count; a word alone does not where a column that is kept has it, too.
+First, all words of the output are marked in a table of fixed size. Then the source is read again, and values that may
+be in the output are remembered. Then the output is read again to confirm them. Whole values, RUTs, e-mail addresses and
+telephone numbers always count. A single word does not count if a kept column has it too.
 
-Of all cells, only those are taken for texts whose words, or whose form, say that something may be found there.
+Only cells whose words or form show that something may be found there are read as texts.
 """
 
 from collections import Counter
@@ -27,34 +27,34 @@ if TYPE_CHECKING:
     from psycopg import Connection
     from psycopg.sql import Composable
 
-_SHORTEST = 4  # characters of a value or a word that counts
-_MOST_SUSPECTS = 200_000  # values that are remembered until the output is read again
-_MOST_KNOWN = 50_000  # words that are remembered
-_BLOCK = 1 << 16  # bytes that are looked at together: what is made of them stays near the processor
-_HEXADECIMAL = set("abcdef")  # letters alone are a part of a UUID as often as a word
-_NUMBERS = ("rut ", "phone ")  # how numbers_in begins what it finds
+_SHORTEST = 4  # the least length in characters of a value or word that counts
+_MOST_SUSPECTS = 200_000  # values to remember before the output is read again
+_MOST_KNOWN = 50_000  # words to remember
+_BLOCK = 1 << 16  # bytes to process at once, so that the results stay in the processor's cache
+_HEXADECIMAL = set("abcdef")  # a word of only these letters is just as likely to be part of a UUID
+_NUMBERS = ("rut ", "phone ")  # the prefixes of the results of numbers_in
 
 Split = Callable[[str], tuple[list[str], list[str]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Original:
-    """A column of the source, and which of its values must not be found."""
+    """A column of the source, and which of its values must not be in the output."""
 
     table: Table
     column: Column
     is_kept: bool
     among: "Composable"
-    """holds for the rows that are read"""
+    """the SQL condition for the rows to read"""
     is_exempt: bool = False
-    """the rows leave as they are, so that all of it may be found"""
+    """whether the rows are exported unchanged, so that all their values may be in the output"""
     split: Split | None = None
-    """of a document: the texts that are kept, and the others"""
+    """for documents, the function that separates the texts that are kept from the others"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """A file of the output, and the columns that are in it."""
+    """A file of the output, and its columns."""
 
     path: Path
     columns: Sequence[Column]
@@ -62,19 +62,19 @@ class Output:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What was found."""
+    """The result of the scan."""
 
     values: int
-    """original values that were looked for"""
+    """the number of original values that were searched for"""
     found: Mapping[str, int]
-    """how many of each column of the source are in the output"""
+    """by column of the source, the number of its values in the output"""
     kept_words: int
-    """words that are in the output because a kept column has them, too"""
+    """the number of words that are in the output because a kept column has them too"""
 
 
 @dataclass(slots=True)
 class _Suspects:
-    """Values that may be in the output, each with the columns that have it."""
+    """Values that may be in the output, each with its columns of the source."""
 
     wholes: dict[str, set[str]] = field(default_factory=dict)
     words: dict[str, set[str]] = field(default_factory=dict)
@@ -83,30 +83,30 @@ class _Suspects:
         return len(self.wholes) + len(self.words)
 
     def anchors(self) -> Few:
-        """Return the numbers of words of which every text has one that has any of these."""
+        """Return the numbers of words so chosen that every text with one of these values has one of the words."""
         return Few(numbers_of([*self.words, *(max(whole.split(), key=len) for whole in self.wholes)]))
 
     @property
     def have_numbers(self) -> bool:
-        """Say whether RUTs or telephone numbers may be among them."""
+        """Say whether there may be RUTs or telephone numbers among the values."""
         return any(whole.startswith(_NUMBERS) for whole in self.wholes)
 
     def give(self, names: tuple[set[str], set[str]], to: "_Suspects") -> None:
-        """Move whole values and words to others."""
+        """Move whole values and words to other suspects."""
         for mine, theirs, moved in zip((self.wholes, self.words), (to.wholes, to.words), names, strict=True):
             for name in moved:
                 theirs.setdefault(name, set()).update(mine.pop(name))
 
 
 class Scan:
-    """The search for original values in files; it holds the same memory whatever their size."""
+    """The search for original values in files; its memory does not depend on the size of the files."""
 
     def __init__(self, outputs: Sequence[Output], *, own: Iterable[str] = ()) -> None:
-        """Mark what the files hold.
+        """Mark the words in the files.
 
         Args:
             outputs: the files.
-            own: words that we write ourselves, whatever the source has.
+            own: words that an export itself writes; finding them is not a leak.
         """
         self._outputs, self._marks, self._forms = outputs, Marks(), Forms()
         self._own = {word for phrase in phrases_of(list(own)) for word in (phrase, *phrase.split())}
@@ -117,7 +117,7 @@ class Scan:
                 self._marks.add(numbers_of(map(_join, words | numbers_in(texts))))
 
     def search(self, conn: "Connection", originals: Sequence[Original]) -> Report:
-        """Return which columns have values in the output that must not be there; read-only."""
+        """Return the columns that have values in the output that must not be there; read-only."""
         found, suspects, values = _Suspects(), _Suspects(), 0
         known, of = set[int](), None
         for group, cells in _read_originals(conn, [each for each in originals if not each.is_kept]):
@@ -137,7 +137,7 @@ class Scan:
         return Report(values=values, found=dict(counts), kept_words=before - len(found.words))
 
     def _may_be_found(self, group: Sequence[Original], cells: Cells, known: set[int]) -> Flags:
-        """Say of which cells all words are marked, or one that was not known; and which are unclear."""
+        """Flag the cells to read: all their words are marked, or a new word is marked, or the cell is unclear."""
         words = cells.words
         is_marked = self._marks.has(words.numbers)
         cell_of = cells.of_words(slice(None))
@@ -167,7 +167,7 @@ class Scan:
         return {word for word, is_marked in zip(listed, are_marked.tolist(), strict=True) if is_marked}
 
     def _confirm(self, suspects: _Suspects, found: _Suspects) -> None:
-        """Move what is in the output indeed from the suspects to what was found."""
+        """Move the suspects that really are in the output to `found`."""
         anchors, lengths = suspects.anchors(), _lengths_by_last(suspects.wholes)
         for columns, cells in self._read():
             if not len(suspects):
@@ -182,7 +182,7 @@ class Scan:
                 anchors = suspects.anchors()
 
     def _read(self) -> Iterator[tuple[Sequence[Column], Cells]]:
-        """Return the cells of the output, many at a time."""
+        """Yield the cells of the output in blocks."""
         for output in self._outputs:
             with output.path.open("rb") as file:
                 for cells in _read_file(file):
@@ -196,7 +196,7 @@ def _read_texts(columns: Sequence[Column], cells: Cells, chosen: Flags) -> Itera
 
 
 def _read_file(file: IO[bytes]) -> Iterator[Cells]:
-    """Return the cells of a file of CSV but for the first row, many at a time."""
+    """Yield the cells of a CSV file in blocks, without the header row."""
     rest, skipped = b"", 0
     while read := file.read(max(_BLOCK, len(rest))):
         data = rest + read
@@ -212,7 +212,7 @@ def _read_file(file: IO[bytes]) -> Iterator[Cells]:
 def _read_originals(
     conn: "Connection", originals: Iterable[Original], *, each_once: bool = False
 ) -> Iterator[tuple[Sequence[Original], Cells]]:
-    """Return the cells of the columns, many at a time; a table is read once."""
+    """Yield the cells of the columns in blocks; columns of the same rows are read together."""
     from psycopg import sql
 
     together: dict[tuple[str, str], list[Original]] = {}
@@ -231,7 +231,7 @@ def _read_originals(
 
 
 def _split(original: Original, values: list[str]) -> tuple[list[str], list[str]]:
-    """Return the texts of values that are kept, and the others."""
+    """Return the texts of values: those that are kept, and the others."""
     if original.split:
         pairs = [original.split(value) for value in values]
         return sorted({t for kept, _ in pairs for t in kept}), sorted({t for _, other in pairs for t in other})
@@ -240,7 +240,7 @@ def _split(original: Original, values: list[str]) -> tuple[list[str], list[str]]
 
 
 def _acquit(conn: "Connection", originals: Sequence[Original], found: _Suspects) -> None:
-    """Take out of what was found the words of columns that are kept, and all that is in rows that are exempt."""
+    """Remove from `found` the words of kept columns, and everything that is in exempt rows."""
     forms, anchors = Forms(), found.anchors()
     for group, cells in _read_originals(
         conn, [each for each in originals if each.is_kept or each.split], each_once=True
@@ -262,7 +262,7 @@ def _acquit(conn: "Connection", originals: Sequence[Original], found: _Suspects)
 
 
 def _find(suspects: _Suspects, lengths: Mapping[str, set[int]], texts: Collection[str]) -> tuple[set[str], set[str]]:
-    """Return the whole values and the words among the suspects that are in texts."""
+    """Return the whole values and the words of the suspects that occur in the texts."""
     phrases = set(phrases_of(texts))
     wholes = suspects.wholes.keys() & (phrases | numbers_in(texts))
     for phrase in phrases if lengths else ():
@@ -271,7 +271,7 @@ def _find(suspects: _Suspects, lengths: Mapping[str, set[int]], texts: Collectio
 
 
 def _join(word: str) -> str:
-    return word.replace(" ", "")  # of what numbers_in finds
+    return word.replace(" ", "")  # the results of numbers_in contain a space
 
 
 def _words(phrases: Iterable[str]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Load the files of an export into a database that is made beside the live one, at the migration of the export."""
+"""Load the files of an export into a database beside the live one, starting at the export's migration."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,10 +19,10 @@ _READ = 1 << 20  # bytes
 
 
 def check_migrations(manifest: Manifest, folder: Path) -> None:
-    """Refuse an export of a database with migrations that the folder does not have, or has with other content.
+    """Refuse an export whose migrations are missing from the folder or have different content there.
 
     Raises:
-        EduguardError: naming them.
+        EduguardError: naming the migrations.
     """
     if strange := migrations.list_strange(folder, manifest.migrations):
         raise EduguardError(
@@ -32,10 +32,10 @@ def check_migrations(manifest: Manifest, folder: Path) -> None:
 
 
 def load_export(database: Database, folder: Path, manifest: Manifest, migrations_folder: Path) -> tuple[str, ...]:
-    """Migrate a new database to the export's migration, copy the rows, and migrate on; return what was applied then.
+    """Migrate a new database to the export's migration, copy the rows, and apply and return the later migrations.
 
     Raises:
-        EduguardError: naming the file whose rows PostgreSQL refuses.
+        EduguardError: if PostgreSQL refuses rows; names their file.
     """
     migrations.apply(database, migrations_folder, to=manifest.newest_migration)
     with connect(database, purpose="load") as conn, conn.transaction():
@@ -50,7 +50,7 @@ def _copy_all(conn: "Connection", folder: Path, files: Sequence[TableFile]) -> N
     if unknown := [each.table for each in files if each.table not in schema]:
         raise EduguardError(f"The migrations make no table {', '.join(unknown)}", hint="Export again.")
     names = {each.table: sql.Identifier(schema[each.table].schema, schema[each.table].own_name) for each in files}
-    if names:  # a migration may have inserted rows, which are in the export, too
+    if names:  # a migration may have inserted rows that are in the export too
         conn.execute(sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(names.values())))
     own = [each.table for each in files if schema[each.table].schema == "public"]
     with resting_keys.keys_at_rest(conn, own):
@@ -72,7 +72,7 @@ def _copy(conn: "Connection", path: Path, name: object, file: TableFile) -> None
         with cursor.copy(statement) as copy, path.open("rb") as opened:
             while chunk := opened.read(_READ):
                 copy.write(chunk)
-    except DatabaseError as error:  # its detail may show a value
+    except DatabaseError as error:  # hide the error's detail, which may show a value
         where = (error.diag.context or "").partition(":")[0]
         raise EduguardError(
             f"{path}: {error.diag.message_primary}" + (f" ({where})" if where else ""),

@@ -1,4 +1,4 @@
-"""manifest.json: what an export is, its files with rows and hashes; without it, or changed, nothing is loaded."""
+"""manifest.json: what an export is, and its files with rows and hashes; a load requires it and checks the files."""
 
 import hashlib
 import json
@@ -33,12 +33,12 @@ class Manifest:
 
     format: int
     database: str
-    """its name on the server that it was read from"""
+    """the name of the source database on its server"""
     is_anonymised: bool
     key_fingerprint: str | None
     rules_sha256: str | None
     migrations: Mapping[str, str]
-    """the SHA-256 of each file that was applied, by the name of the migration"""
+    """the SHA-256 of each applied migration file, by the name of the migration"""
     scope: Mapping[str, Any]
     made_at: str
     leak_scan: Mapping[str, int] | None
@@ -46,21 +46,21 @@ class Manifest:
 
     @property
     def newest_migration(self) -> str:
-        """Return the name of the migration that the rows are for."""
+        """Return the name of the migration that the rows fit."""
         return max(self.migrations)
 
     def as_json(self) -> dict[str, Any]:
-        """Return all of it as JSON holds it."""
+        """Return the manifest as JSON values."""
         return asdict(self)
 
 
 def new_manifest(**values: Any) -> Manifest:
-    """Return a manifest of the present format."""
+    """Return a manifest of the current format."""
     return Manifest(format=_FORMAT, **values)
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write the manifest: from now on the folder can be loaded."""
+    """Write the manifest; from then on the folder can be loaded."""
     text = json.dumps(manifest.as_json(), indent=2, ensure_ascii=False) + "\n"
     with os.fdopen(os.open(folder / NAME, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
@@ -69,10 +69,10 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Return the manifest of a folder; the files are not looked at.
+    """Return the manifest of a folder, without checking the files.
 
     Raises:
-        EduguardError: when there is none, or it is not one of ours.
+        EduguardError: if there is no manifest, or it is not one of ours.
     """
     if not folder.is_dir():
         raise EduguardError(f"There is no folder {folder}", hint="`inv export FOLDER` makes one.")
@@ -92,10 +92,10 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def check_files(folder: Path, tables: Sequence[TableFile]) -> None:
-    """Refuse files that are not as the manifest says.
+    """Refuse files that differ from the manifest.
 
     Raises:
-        EduguardError: naming each file that is gone or was changed.
+        EduguardError: naming each file that is missing or was changed.
     """
     changed = [each.file for each in tables if _hash(folder / each.file) != each.sha256]
     if changed:

@@ -1,4 +1,4 @@
-"""What becomes of the cells of a column: as its rule says, a column at a time, each value made up once."""
+"""Mask the cells of columns by their rules, one column at a time; each distinct value is made up once."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,25 +12,25 @@ from eduguard.portability.exports.schema import Column, Table
 
 Cells = Sequence[str]
 Mask = Callable[[Cells], Cells]
-# A FaceId is of one collection, and the rows that name a collection would have faces written to the source's.
+# A FaceId is valid in one collection only, and rows that name a collection would write faces to the source's.
 _OF_THE_COLLECTION: Mapping[str, Mapping[str, str | None]] = {
     "student_faces": {"face_id": identifiers.PLACEHOLDER, "indexed_at": None},
     "students": {"aws_collection_id": None},
 }
-_MOST_KNOWN = 50_000  # values of a column that are remembered
+_MOST_KNOWN = 50_000  # values of a column to remember
 
 
 @dataclass(frozen=True, kw_only=True)
 class TableMask:
-    """What becomes of the rows of a table."""
+    """The masks of a table's rows."""
 
     columns: tuple[str, ...]
     masks: tuple[Mask, ...]
     key_column: int = 0
     exempt: frozenset[str] = frozenset()
-    """cells of the primary key, as COPY writes them, of rows that stay as they are"""
+    """the primary keys, as COPY writes them, of rows that stay as they are"""
     naming: frozenset[int] = frozenset()
-    """the columns that name other rows, which follow them in exempt rows, too"""
+    """the foreign key columns, which are masked in exempt rows too, so that they follow the rows they reference"""
 
     def apply(self, block: Sequence[Cells]) -> list[str]:
         """Return the rows of a block as lines of CSV."""
@@ -54,10 +54,10 @@ def mask_table(coverage: Coverage, table: Table, fakes: Fakes, shared: dict[str,
     """Return the masks of a table.
 
     Args:
-        coverage: says which rule each column has.
-        table: whose columns they are.
-        fakes: makes values up.
-        shared: the masks of keys that several columns have, kept from one table to the next.
+        coverage: the rule of each column.
+        table: the table.
+        fakes: the functions that make up values.
+        shared: the masks of keys that several columns use, passed from one table to the next.
     """
     columns = table.written
     exemption = coverage.rules.exempt.get(table.name)
@@ -72,7 +72,7 @@ def mask_table(coverage: Coverage, table: Table, fakes: Fakes, shared: dict[str,
 
 
 def keep_table(table: Table) -> TableMask:
-    """Return masks that leave every value as it is, but for what is of the source's collection only."""
+    """Return masks that keep every value, except those that belong only to the source's collection."""
     columns = tuple(column.name for column in table.written)
     own = _OF_THE_COLLECTION.get(table.name, {})
     return TableMask(columns=columns, masks=tuple(_all(own[name]) if name in own else keep_cells for name in columns))
@@ -101,7 +101,7 @@ def _all(value: str | None) -> Mask:
 
 
 def find_home(schema: Mapping[str, Table], table: Table, column: str) -> tuple[str, str]:
-    """Return the table and the column whose values a column has: over foreign keys, or its own."""
+    """Return the table and column where a column's values come from: through foreign keys, or the column itself."""
     seen = {(table.name, column)}
     while reference := table.reference_of(column):
         table, column = schema[reference[0].to], reference[1]
@@ -126,7 +126,7 @@ def _remembering(fake: Fake) -> Mask:
 
     def mask(cells: Cells) -> Cells:
         new = {cell for cell in cells if cell not in known}
-        if len(new) == len(cells):  # each is another one, as in a primary key: none will be seen again soon
+        if len(new) == len(cells):  # all are different, as in a primary key: remembering them would not help
             return list(map(make, cells))
         if len(known) + len(new) > _MOST_KNOWN:
             known.clear()

@@ -1,4 +1,4 @@
-"""What an export must not hold: which columns are looked through, and what made-up values must differ from."""
+"""What an export must not contain: the columns to search for, and the values that must not be made up."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def read_source(conn: "Connection", coverage: Coverage, key: Key) -> Source:
-    """Return what made-up values must differ from, in all rows of the source; read-only."""
+    """Return the values that must not be made up, from all rows of the source; read-only."""
     words, phones = set[str](), set[str]()
     for table, column in _personal(coverage):
         for text in _read(conn, table, column):
@@ -40,7 +40,7 @@ def read_source(conn: "Connection", coverage: Coverage, key: Key) -> Source:
 
 
 def list_originals(coverage: Coverage) -> list[Original]:
-    """Return the textual columns of all tables: which are kept, and for which rows."""
+    """Return the textual columns of all tables, with whether and for which rows they are kept."""
     from psycopg import sql
 
     found = []
@@ -49,13 +49,13 @@ def list_originals(coverage: Coverage) -> list[Original]:
             rule = coverage.rule_of(table.name, column.name)
             if rule.name == KEEP:
                 found.append(Original(table=table, column=column, is_kept=True, among=sql.SQL("true")))
-            elif not table.reference_of(column.name):  # a foreign key's values are those of the column that it names
+            elif not table.reference_of(column.name):  # a foreign key has the values of the column that it references
                 found += _split_exempt(coverage, table, column)
     return found
 
 
 def own_words(coverage: Coverage) -> list[str]:
-    """Return the texts that we write ourselves, whatever the source has."""
+    """Return the texts that an export itself writes; finding them is not a leak."""
     constants = [r.constant for columns in coverage.decided.values() for r in columns.values() if r.name == CONSTANT]
     return [PLACEHOLDER, "example invalid", photo_key("k", 1), external_image_id("k", 1), *constants]
 
@@ -68,7 +68,7 @@ def _personal(coverage: Coverage) -> Iterator[tuple[Table, Column]]:
 
 
 def _read(conn: "Connection", table: Table, column: Column) -> Iterator[str]:
-    """Return the texts of a column, joined to long ones."""
+    """Yield the texts of a column, many joined into one."""
     from psycopg import sql
 
     query = sql.SQL("SELECT {} FROM {} WHERE {}").format(
@@ -79,7 +79,7 @@ def _read(conn: "Connection", table: Table, column: Column) -> Iterator[str]:
 
 
 def _may_be_ours(column: Column) -> "Composable":
-    """Return what holds for values with what looks made up: PostgreSQL passes over the others by itself."""
+    """Return the SQL condition for values that look made up, so that PostgreSQL skips the others."""
     from psycopg import sql
 
     if column.base == "bytea":
@@ -99,7 +99,7 @@ def _read_ruts(conn: "Connection", coverage: Coverage) -> Iterator[str]:
 
 
 def _split_exempt(coverage: Coverage, table: Table, column: Column) -> Iterator[Original]:
-    """Return a column that is not kept: once for its exempt rows, and once for the others."""
+    """Yield a column that is not kept: once for the exempt rows, if there are any, and once for the others."""
     from psycopg import sql
 
     rule = coverage.rule_of(table.name, column.name)

@@ -1,4 +1,4 @@
-"""Read anonymise.yaml: what becomes of each column, which rows leave, and which rows stay as they are."""
+"""Read anonymise.yaml: how to mask each column, which rows to export, and which rows to keep unchanged."""
 
 import hashlib
 import re
@@ -14,7 +14,7 @@ KEEP, CLEAR, CONSTANT, PLACEHOLDER, PHOTO, JSON, KEY = (
     "keep", "clear", "constant", "placeholder", "photo", "json", "key",
 )  # fmt: skip
 DRAWN = ("first_name", "last_name", "rut", "email", "phone", "address", "date", "text", "uuid")
-"""the rules that draw another value of the same kind"""
+"""the rules that replace a value with another one of the same kind"""
 _PLAIN = (KEEP, CLEAR, PLACEHOLDER, PHOTO, KEY, *DRAWN)
 _WITH_ARGUMENT = (CONSTANT, JSON)
 _IN_JSON = (KEEP, *(rule for rule in DRAWN if rule != "uuid"))
@@ -26,28 +26,28 @@ _HINT = "docs/portability.md describes the rules."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """What becomes of the values of a column."""
+    """How to mask the values of a column."""
 
     name: str
     line: int = 0
     constant: str = ""
     paths: Mapping[tuple[str, ...], str] = field(default_factory=dict)
-    """of json: the rule of each path; [] is every element of an array"""
+    """for `json`, the rule of each path; [] means every element of an array"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowChoice:
-    """Which rows of a table leave: none, or those of the last days by a column."""
+    """Which rows of a table to export: none, or those of the last days according to a date column."""
 
     line: int
     days: int = 0
-    """0: no row leaves"""
+    """0: no row is exported"""
     column: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exemption:
-    """Rows of a table, by their keys, that leave as they are."""
+    """Rows of a table, by their keys, that are exported unchanged."""
 
     line: int
     keys: tuple[str, ...]
@@ -55,7 +55,7 @@ class Exemption:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """All of anonymise.yaml, by table; the name of a table of another schema than public has the schema before it."""
+    """All of anonymise.yaml, by table; a table that is not in the schema public has its schema in the name."""
 
     file: str
     sha256: str
@@ -63,14 +63,14 @@ class Rules:
     rows: Mapping[str, RowChoice]
     exempt: Mapping[str, Exemption]
     lines: Mapping[str, int]
-    """where each table's rules begin"""
+    """the line where each table's rules begin"""
 
 
 def read_rules(path: Path) -> Rules:
-    """Read the rules; asks no database.
+    """Read the rules, without asking a database.
 
     Raises:
-        EduguardError: with file:line of what is not a rule.
+        EduguardError: with file:line of anything that is not a rule.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -82,14 +82,14 @@ def read_rules(path: Path) -> Rules:
 
 
 def parse_rules(text: str, name: str) -> Rules:
-    """Return the rules of a text; a pure function.
+    """Parse the rules in a text; a pure function.
 
     Args:
-        text: YAML.
-        name: what messages call the file.
+        text: the YAML.
+        name: the name of the file in messages.
 
     Raises:
-        EduguardError: with file:line of what is not a rule.
+        EduguardError: with file:line of anything that is not a rule.
     """
     sections: dict[str, tuple[Any, int]] = dict.fromkeys(_SECTIONS, (None, 0))
     top = parse_document(text, name)

@@ -1,7 +1,7 @@
-"""RUTs, the numbers of people in Chile: read, written, and replaced one-to-one by numbers that belong to nobody.
+"""Parse RUTs, the identity numbers in Chile, and replace them one-to-one with numbers that belong to nobody.
 
-A keyed permutation of the range of numbers that are given to nobody; of two source numbers that fall on one, the
-larger takes the next free one.
+The replacements are a range of numbers that are given to nobody, and a keyed permutation of that range chooses one. If
+two source numbers get the same one, the larger source number takes the next free one.
 """
 
 import re
@@ -21,14 +21,14 @@ _HALF_BITS = 12  # two halves hold 16.8 million numbers, just above the size of 
 _MASK = (1 << _HALF_BITS) - 1
 _ROUNDS = 8
 _WEIGHTS = (2, 3, 4, 5, 6, 7)
-_DIGITS = "0K987654321"  # by the weighted sum modulo 11
+_DIGITS = "0K987654321"  # the check digits, by the weighted sum modulo 11
 _FORM = re.compile(r"(?P<body>[1-9][0-9]{0,2}(?:\.[0-9]{3}){1,2}|[1-9][0-9]{5,7})(?P<hyphen>-?)(?P<digit>[0-9kK])")
 _OF_THE_SOURCE, _GIVEN = 1, 2
-_NOT_A_RUT = 1 << 40  # what is not one gets a number above this, so that it has a place of its own, too
+_NOT_A_RUT = 1 << 40  # texts that are not RUTs get numbers from here on, so that each of them is replaced too
 
 
 def check_digit(body: int) -> str:
-    """Return the digit that follows a number: 0 to 9 or K."""
+    """Return the check digit of a number: 0 to 9 or K."""
     total, place = 0, 0
     while body:
         body, digit = divmod(body, 10)
@@ -38,7 +38,7 @@ def check_digit(body: int) -> str:
 
 
 def parse(text: str) -> int | None:
-    """Return the number of a RUT in any of its forms; None where it is not one or its check digit is wrong."""
+    """Return the number of a RUT in any of its forms; None if it is not a RUT or its check digit is wrong."""
     found = _FORM.fullmatch(text)
     if found is None:
         return None
@@ -50,7 +50,7 @@ def parse(text: str) -> int | None:
 class Permutation:
     """A keyed permutation of the numbers below the size of the range.
 
-    A Feistel network of two halves; a number that leaves the range is permuted again until it is back in it.
+    It is a Feistel network of two halves. A number outside the range is permuted again until it is back in the range.
     """
 
     tables: tuple[tuple[int, ...], ...]
@@ -65,7 +65,7 @@ class Permutation:
         )
 
     def __call__(self, number: int) -> int:
-        """Return the number that takes the place of one below the size."""
+        """Return the replacement of a number below the size of the range."""
         while True:
             left, right = number >> _HALF_BITS, number & _MASK
             for table in self.tables:
@@ -76,7 +76,7 @@ class Permutation:
 
 
 class RutMap:
-    """The replacement of every RUT of a source; no two get the same, and none gets a number that the source has."""
+    """The replacement of every RUT of a source: all are different, and none is a number that the source has."""
 
     def __init__(self, key: Key, source: Iterable[str]) -> None:
         self._key, self._permute = key, Permutation.of(key)
@@ -97,12 +97,12 @@ class RutMap:
                 self._moved[number] = place
 
     def replace(self, text: str) -> str:
-        """Return the RUT that takes the place of one, written in the same way."""
+        """Return the replacement of a RUT, written in the same form."""
         number = self._number(text)
         place = self._moved.get(number, -1)
         if place < 0:
             place = self._permute(number % _SIZE)
-            while self._taken[place] == _OF_THE_SOURCE:  # only where the RUT is not in a column of RUTs
+            while self._taken[place] == _OF_THE_SOURCE:  # happens only if the RUT is not in a column of RUTs
                 place = (place + 1) % _SIZE
         body = LOWEST + place
         form = _FORM.fullmatch(text)

@@ -1,4 +1,4 @@
-"""What the catalogue says of every table with rows of its own, in every schema: columns, foreign keys, unique keys."""
+"""Read the catalogue for every table with rows of its own, in every schema: columns, foreign keys, unique keys."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from eduguard.errors import EduguardError
 if TYPE_CHECKING:
     from psycopg import Connection
 
-# Not: what an extension made, temporary tables, tables of another server, and our own and yoyo's records. The
-# partitions of a table are the table; a table that only inherits from another one is a table of its own.
+# Excluded: tables of extensions, temporary and foreign tables, and our own and yoyo's records. Partitions count as part
+# of their table; a table that only inherits from another one counts as a separate table.
 _TABLES = """
 SELECT c.oid::bigint, n.nspname::text, c.relname::text, c.relkind = 'p'
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -20,7 +20,7 @@ AND n.nspname NOT IN ('eduguard', 'information_schema') AND n.nspname !~ '^pg_'
 AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 ORDER BY n.nspname <> 'public', n.nspname, c.relname
 """
-# The type is that which a domain, or a domain over a domain, is made of.
+# The type is the base type of a domain, also if it is a domain over a domain.
 _COLUMNS = """
 WITH RECURSIVE base (type, of, demanded) AS (
     SELECT oid, oid, typnotnull FROM pg_type
@@ -49,7 +49,7 @@ WHERE k.contype = 'f' AND k.conparentid = 0 AND coalesce((to_jsonb(k) ->> 'conen
 AND coalesce(pg_partition_root(k.conrelid), k.conrelid)::oid = ANY (%(tables)s)
 GROUP BY k.oid, k.conname, k.conrelid, k.confrelid ORDER BY k.conname
 """
-# The columns of an expression are those that the index depends on.
+# For an expression, the columns are those that the index depends on.
 _UNIQUE = """
 SELECT i.indrelid::bigint, x.relname::text, i.indisprimary, pg_get_expr(i.indpred, i.indrelid), ARRAY(
     SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = i.indrelid AND a.attnum > 0 AND (
@@ -65,24 +65,24 @@ WHERE i.indrelid = ANY (%(tables)s) AND (i.indisunique OR i.indisexclusion) ORDE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A column, and the type that its domain is made of."""
+    """A column, and the base type of its domain."""
 
     name: str
     type: str
-    """as it is declared"""
+    """the declared type"""
     base: str
     category: str
     """pg_type.typcategory: S text, D dates, N numbers, A arrays, ..."""
     is_required: bool
-    """NOT NULL, by itself or its domain"""
+    """whether it is NOT NULL, itself or through its domain"""
     is_generated: bool
     length: int | None
-    """the most characters that it takes"""
+    """the maximum number of characters"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """A foreign key: columns of a table, and of the table they name a row of."""
+    """A foreign key: the columns of a table, and the columns of the table that it references."""
 
     name: str
     columns: tuple[str, ...]
@@ -92,21 +92,21 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UniqueKey:
-    """Columns of which no two rows have the same values."""
+    """Columns in which no two rows have the same values."""
 
     name: str
     columns: tuple[str, ...]
     is_primary: bool
     is_plain: bool
-    """of the columns themselves, not of an expression"""
+    """whether it is on the columns themselves, not on an expression"""
     predicate: str | None
-    """the rows for which it holds; None: all"""
+    """the condition for the rows that it covers; None for all rows"""
     nulls_collide: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A table with its columns in order."""
+    """A table with its columns in their order."""
 
     schema: str
     own_name: str
@@ -117,21 +117,21 @@ class Table:
 
     @property
     def name(self) -> str:
-        """Return the name, with the schema before it unless that is public."""
+        """Return the name, with the schema before it unless the schema is public."""
         return self.own_name if self.schema == "public" else f"{self.schema}.{self.own_name}"
 
     @property
     def written(self) -> list[Column]:
-        """Return the columns that are written: generated ones are computed again."""
+        """Return the columns to write, without generated ones, which PostgreSQL computes again."""
         return [column for column in self.columns.values() if not column.is_generated]
 
     @property
     def primary(self) -> tuple[str, ...]:
-        """Return the columns of the primary key, none where there is none."""
+        """Return the columns of the primary key; empty if there is none."""
         return next((key.columns for key in self.unique if key.is_primary), ())
 
     def reference_of(self, column: str) -> tuple[Reference, str] | None:
-        """Return the foreign key that a column is part of, and the column that it names; None where it is of none."""
+        """Return the foreign key that a column is part of, and the column that it references; None if there is none."""
         for reference in self.references:
             if column in reference.columns:
                 return reference, reference.to_columns[reference.columns.index(column)]
@@ -187,10 +187,10 @@ def read_schema(conn: "Connection") -> Schema:
 
 
 def order_tables(schema: Schema) -> list[str]:
-    """Return the names so that every table is after those it references; a pure function.
+    """Return the names in an order in which every table comes after those it references; a pure function.
 
     Raises:
-        EduguardError: for tables that reference each other: no order of COPY can load them.
+        EduguardError: for tables that reference each other, because no order of COPY can load them.
     """
     sorter = TopologicalSorter({name: {r.to for r in table.references} - {name} for name, table in schema.items()})
     try:

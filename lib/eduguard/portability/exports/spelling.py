@@ -1,4 +1,4 @@
-"""Texts as they are compared: without case and accents."""
+"""The form in which texts are compared: without case and accents."""
 
 import re
 import unicodedata
@@ -7,7 +7,7 @@ _MARKS = re.compile("[\u0300-\u036f]")
 
 
 def fold(text: str) -> str:
-    """Return a text in small letters without accents."""
+    """Return a text in lower case without accents."""
     if text.isascii():
         return text.lower()
     return _MARKS.sub("", unicodedata.normalize("NFKD", text.casefold()))

@@ -1,7 +1,7 @@
-"""Write the rows of a database, without its people, into a folder of CSV files; the source is only read.
+"""Write the rows of a database, without its people, as CSV files into a folder; the source is only read.
 
-Everything is read in one transaction that sees one moment. The files are written beside the folder that they are for,
-and get its name when all are complete and nothing of the source was found in them.
+Everything is read in one transaction with one snapshot. The files are written into a temporary folder, which gets its
+final name when all files are complete and contain no original values.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ _UNFINISHED = ".unfinished"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """What was written into the folder, and what the second reading of it found."""
+    """What was written into the folder, and what the leak scan found."""
 
     tables: tuple[TableFile, ...]
     report: Report | None
@@ -42,7 +42,7 @@ class Written:
 
 @contextmanager
 def one_snapshot(conn: "Connection") -> Iterator[None]:
-    """See one moment of the database in all that is read within the block, and write nothing; a standby allows it."""
+    """Read one snapshot of the database within the block, and write nothing; this works on a standby too."""
     from psycopg import IsolationLevel
 
     conn.isolation_level, conn.read_only = IsolationLevel.REPEATABLE_READ, True
@@ -51,7 +51,7 @@ def one_snapshot(conn: "Connection") -> Iterator[None]:
 
 
 def count_rows(conn: "Connection", coverage: Coverage, scope: Scope) -> tuple[Selection, dict[str, int]]:
-    """Return which rows leave, and how many of each table; read-only."""
+    """Return the rows to export, and their number in each table; read-only."""
     from psycopg import sql
 
     selection = select_rows(conn, coverage.schema, coverage.rules, scope)
@@ -65,16 +65,16 @@ def count_rows(conn: "Connection", coverage: Coverage, scope: Scope) -> tuple[Se
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
-    """Make a folder that gets its name when the block has ended well; else nothing is left of it.
+    """Make a folder that gets its name when the block succeeds; if the block fails, the folder is deleted.
 
     Raises:
-        EduguardError: when there is one of that name that is not empty.
+        EduguardError: if a folder of that name exists and is not empty.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise EduguardError(f"{folder} is there already", hint="Name a new folder, or an empty one.")
     unfinished = folder.with_name(folder.name + _UNFINISHED)
     if unfinished.exists():
-        shutil.rmtree(unfinished)  # of an export that was killed
+        shutil.rmtree(unfinished)  # left by an export that was killed
     unfinished.mkdir(mode=0o700, parents=True)
     try:
         yield unfinished
@@ -91,10 +91,10 @@ def write_plain(conn: "Connection", coverage: Coverage, selection: Selection, fo
 
 
 def write_masked(conn: "Connection", coverage: Coverage, selection: Selection, folder: Path, key: Key) -> Written:
-    """Write the rows as their rules say, and look for original values in what was written.
+    """Write the rows, masked by their rules, and search the result for original values.
 
     Raises:
-        EduguardError: naming the columns with values that were found.
+        EduguardError: if original values were found; names their columns.
     """
     tables = mask_rows(conn, coverage, selection, folder, key)
     return Written(tables=tables, report=search_leaks(conn, coverage, folder, tables))
@@ -103,17 +103,17 @@ def write_masked(conn: "Connection", coverage: Coverage, selection: Selection, f
 def mask_rows(
     conn: "Connection", coverage: Coverage, selection: Selection, folder: Path, key: Key
 ) -> tuple[TableFile, ...]:
-    """Write the rows as their rules say."""
+    """Write the rows, masked by their rules."""
     fakes, shared = Fakes(key, read_source(conn, coverage, key)), dict[str, Mask]()
     masks = ((table, mask_table(coverage, table, fakes, shared)) for table in _in_order(coverage.schema))
     return tuple(_write_tables(conn, masks, selection, folder, salt=f"{key.number('order', ''):064x}"))
 
 
 def search_leaks(conn: "Connection", coverage: Coverage, folder: Path, tables: tuple[TableFile, ...]) -> Report:
-    """Return what a second reading of source and output says: that nothing of one is in the other.
+    """Read the source and the output again, and require that no original value is in the output.
 
     Raises:
-        EduguardError: naming the columns with values that were found, never the values.
+        EduguardError: if original values were found; names their columns, never the values.
     """
     outputs = [
         Output(path=folder / each.file, columns=[coverage.schema[each.table].columns[name] for name in each.columns])
@@ -173,7 +173,7 @@ def _write_table(
 
 
 def _order_by(table: Table, salt: str) -> "Composable":
-    """Return an order that is the same on every machine and says nothing of the order of the source's keys."""
+    """Return an order that is the same on every machine and does not reveal the order of the source's keys."""
     from psycopg import sql
 
     if not salt:

@@ -1,1 +1,1 @@
-"""Schools made up: the same bytes for the same arguments, and faces that nobody has."""
+"""Make up schools: the same arguments give the same bytes, and the faces are nobody's."""

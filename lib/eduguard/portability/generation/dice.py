@@ -1,4 +1,4 @@
-"""Chance that is the same on every machine: streams of numbers that depend on nothing but their names."""
+"""Random numbers that are the same on every machine: streams that depend only on their names."""
 
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
@@ -14,10 +14,10 @@ def stream(*names: object) -> Draw:
     """Return the numbers that belong to these names.
 
     Python promises that `Random(whole number).random()` gives the same numbers in every version (docs of the module
-    `random`, "Notes on Reproducibility"), and promises it of no other method: nothing else of `random` is used.
+    `random`, "Notes on Reproducibility"). It does not promise this for other methods, so no other one is used.
     """
     text = "\0".join(map(str, names)).encode()
-    return Random(int.from_bytes(blake2b(text, digest_size=8).digest(), "big")).random  # noqa: S311 -- no secret
+    return Random(int.from_bytes(blake2b(text, digest_size=8).digest(), "big")).random  # noqa: S311 -- not a secret
 
 
 def below(draw: Draw, limit: int) -> int:

@@ -1,4 +1,4 @@
-"""Write a school that is made up into a folder of fixtures, which appears whole or not at all."""
+"""Write a made-up school into a folder of fixtures; the folder appears complete or not at all."""
 
 import json
 import shutil
@@ -21,13 +21,13 @@ from eduguard.portability.generation.tables import TABLES, write_tables
 Begin = Callable[[str, int], Callable[[], None]]
 
 RECORD = "generated.json"
-"""the file that says what a folder holds and that `inv generate` made it: arguments, and the SHA-256 of each file"""
+"""the file that marks a folder as made by `inv generate`; it has the arguments and the SHA-256 of each file"""
 _SHOWN = 5  # names in a message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What is made up: it depends on these values and on nothing else."""
+    """What to make up; the result depends only on these values."""
 
     seed: str
     students: int
@@ -35,10 +35,10 @@ class World:
     photos: bool = False
 
     def check(self) -> None:
-        """Refuse counts that cannot be made.
+        """Refuse counts that are too small or too large.
 
         Raises:
-            EduguardError: with what can.
+            EduguardError: with the counts that are possible.
         """
         if not 1 <= self.schools <= MOST_SCHOOLS:
             raise EduguardError(f"--schools {self.schools}: it is from 1 to {MOST_SCHOOLS}")
@@ -50,7 +50,7 @@ class World:
             )
 
     def make(self) -> list[School]:
-        """Return the schools; the students go to one after the other in turn."""
+        """Return the schools; the students are distributed to them in turn."""
         days = school_days()
         counts = [len(range(number, self.students, self.schools)) for number in range(self.schools)]
         return [make_school(self.seed, number, count, days) for number, count in enumerate(counts)]
@@ -58,7 +58,7 @@ class World:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """What is in the folder: rows, files with their bytes, and whether it held the same before."""
+    """What is in the folder: rows, files with their bytes, and whether it had the same content before."""
 
     rows: int
     files: int
@@ -67,10 +67,10 @@ class Written:
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a folder that holds anything but what `inv generate` has written there; read-only.
+    """Refuse a folder that contains anything except what `inv generate` has written; read-only.
 
     Raises:
-        EduguardError: naming what it holds.
+        EduguardError: naming what it contains.
     """
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise EduguardError(f"{folder} is not a folder", hint="Name a new one.")
@@ -88,16 +88,16 @@ def check_folder(folder: Path) -> None:
 
 
 def generate(folder: Path, world: World, *, begin: Begin, note: Callable[[str], None]) -> Written:
-    """Write the fixtures of a world into a folder: the same bytes for the same world on every machine.
+    """Write the fixtures of a world into a folder; the same world gives the same bytes on every machine.
 
     Args:
-        folder: does not exist, or as `check_folder` accepts it; what it held is replaced.
+        folder: a folder that does not exist or that `check_folder` accepts; its content is replaced.
         world: what to make up.
-        begin: takes what is counted and how many there are, returns what is called after each.
-        note: says how long photos will take.
+        begin: a function that takes what is counted and the total, and returns the function to call after each one.
+        note: prints how long the photos will take.
 
     Raises:
-        EduguardError: as `check_folder` and `World.check` do, or when a file cannot be written.
+        EduguardError: from `check_folder` and `World.check`, or if a file cannot be written.
     """
     world.check()
     check_folder(folder)
@@ -145,7 +145,7 @@ def _with_header(header: str, parts: Iterator[str]) -> Iterator[str]:
 
 @contextmanager
 def _beside(folder: Path) -> Iterator[Path]:
-    """Make a temporary folder on the same file system, which is gone at the end if it was not put in place."""
+    """Make a temporary folder on the same file system; at the end it is deleted unless it was moved into place."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     outer = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:

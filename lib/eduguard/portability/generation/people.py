@@ -1,4 +1,4 @@
-"""People who do not exist: names from pools of our own, and identity numbers that nobody has."""
+"""Make up people: names from our own pools, and identity numbers that nobody has."""
 
 from datetime import date, timedelta
 from math import gcd
@@ -6,9 +6,9 @@ from math import gcd
 from eduguard.portability.generation.dice import Draw, below, pick, pool, stream
 
 MOST_SCHOOLS, MOST_STUDENTS = 400, 16_000
-"""of one world, and of one school: so that each person has a number of their own"""
-# Chile gives people numbers in order: they are below 30 million for years to come, and those of companies begin far
-# above 46 million. Between them is nobody.
+"""the limits of one world and of one school, which give every person a unique number"""
+# Chile numbers people in order: their numbers stay below 30 million for years to come, and those of companies start
+# far above 46 million. The numbers in between belong to nobody.
 FIRST_RUT, LAST_RUT = 32_000_000, 45_999_999
 _RUTS = LAST_RUT - FIRST_RUT + 1
 _OF_A_SCHOOL = _RUTS // MOST_SCHOOLS
@@ -34,17 +34,17 @@ _SURNAMES = pool(
 
 
 def rut(seed: str, kind: str, school: int, number: int) -> str:
-    """Return the identity number of a person, which no other person of the same seed has.
+    """Return the identity number of a person; no other person of the same seed has it.
 
     Args:
-        seed: of the world.
+        seed: the seed of the world.
         kind: student, guardian or teacher.
-        school: from 0 to below MOST_SCHOOLS.
-        number: of the person in the school, from 0 to below MOST_STUDENTS.
+        school: the school's number, from 0 to below MOST_SCHOOLS.
+        number: the person's number in the school, from 0 to below MOST_STUDENTS.
     """
     draw = stream(seed, "ruts")
     step, start = 1 + below(draw, _RUTS - 1), below(draw, _RUTS)
-    while gcd(step, _RUTS) != 1:  # only then each number is reached from one place
+    while gcd(step, _RUTS) != 1:  # so that each number is reached from exactly one place
         step += 1
     place = school * _OF_A_SCHOOL + _KINDS[kind] + number
     body = FIRST_RUT + (start + step * place) % _RUTS
@@ -58,7 +58,7 @@ def check_digit(body: int) -> str:
 
 
 def first_name(draw: Draw) -> str:
-    """Return a first name, one of five with a second one."""
+    """Return a first name; one in five has a second one."""
     names = _GIRLS if draw() < 0.5 else _BOYS  # noqa: PLR2004 -- half
     first, second = pick(draw, names), pick(draw, names)
     return first if first == second or draw() < 0.8 else f"{first} {second}"  # noqa: PLR2004 -- a share
@@ -70,17 +70,17 @@ def surname(draw: Draw) -> str:
 
 
 def phone(draw: Draw) -> str:
-    """Return what has the form of a Chilean number and cannot be called: none begins with 0 after the country."""
+    """Return a telephone number of Chilean form that cannot be called: none has a 0 after the country code."""
     return f"+560{below(draw, 100_000_000):08}"
 
 
 def birth_date(draw: Draw, position: int, year: int) -> date:
-    """Return when a student of a grade was born; a few repeat it and are a year older.
+    """Return when a student of a grade was born; a few repeat the grade and are a year older.
 
     Args:
         draw: the student's stream.
-        position: of the grade, from 1; who begins the first has turned four by 31 March.
-        year: of the school year.
+        position: the position of the grade, from 1; a student in the first has turned four by 31 March.
+        year: the year of the school year.
     """
     repeats = 1 if draw() < 0.04 else 0  # noqa: PLR2004 -- a share
     return date(year - 4 - position - repeats, 4, 1) + timedelta(below(draw, 365))

@@ -14,14 +14,14 @@ from eduguard.plurals import amount
 from eduguard.portability.generation.dice import below, stream
 from eduguard.portability.generation.school import School
 
-# Each line is as many faces (numbers for `draw_anybody`) as the largest section has students. Any two of a line have a
-# cosine below 0.6 in the local cloud's engine; a test measures all of them. No face is in two lines.
+# Each line has as many faces (numbers for `draw_anybody`) as the largest section has students. In the local cloud's
+# engine, any two faces of a line have a cosine below 0.6; a test measures all of them. No face is in two lines.
 _CLASSMATES = Path(__file__).parent / "drawing" / "classmates.csv"
 
 
 @cache
 def read_groups() -> tuple[tuple[int, ...], ...]:
-    """Return the groups of faces that can be in one section."""
+    """Return the groups of faces; the faces of one group can be in one section."""
     lines = _CLASSMATES.read_text().splitlines()
     return tuple(tuple(map(int, line.split(","))) for line in lines)
 
@@ -29,27 +29,26 @@ def read_groups() -> tuple[tuple[int, ...], ...]:
 def choose_faces(school: School) -> Iterator[tuple[str, int]]:
     """Yield the id of each student with the number of their face; a pure function.
 
-    Each section has a group of its own, until all groups are taken: from then on students of different sections share
-    a face.
+    Each section has its own group until all groups are used; after that, students of different sections share faces.
     """
     groups = read_groups()
     start = below(stream(school.seed, "faces", school.number), len(groups))
     for section in school.sections:
         group = groups[(start + section.number) % len(groups)]
-        for student, face in zip(section.students, group, strict=False):  # the section is not larger than the group
+        for student, face in zip(section.students, group, strict=False):  # a section is never larger than a group
             yield f"student-{student.key}", face
 
 
 def draw_portraits(
     folder: Path, schools: Iterable[School], *, begin: Callable[[int], Callable[[], None]], note: Callable[[str], None]
 ) -> Iterator[tuple[str, str]]:
-    """Draw each face once and write it for every student who has it; yield the name and SHA-256 of each file.
+    """Draw each face once and write it for each of its students; yield the name and SHA-256 of each file.
 
     Args:
-        folder: in which the photos are laid out like the bucket.
-        schools: whose students.
-        begin: takes the number of faces, returns what is called after each.
-        note: says how long it will take, measured by the first few.
+        folder: the folder for the photos, which is laid out like the bucket.
+        schools: the schools of the students.
+        begin: a function that takes the number of faces, and returns the function to call after each one.
+        note: prints how long it will take, estimated from the first few.
     """
     from eduguard.portability.generation.drawing.anybody import draw_anybody
 
@@ -69,7 +68,7 @@ def draw_portraits(
             yield from _write(folder, students[face], content)
             advance()
     finally:
-        threads.shutdown(cancel_futures=True)  # an interrupted command does not wait for all the others
+        threads.shutdown(cancel_futures=True)  # so that an interrupted command does not wait for the rest
 
 
 def _write(folder: Path, students: Iterable[str], content: bytes) -> Iterator[tuple[str, str]]:

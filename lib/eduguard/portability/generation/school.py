@@ -1,4 +1,4 @@
-"""One school that is made up: its sections, students and families, each the same however many students there are."""
+"""Make up a school: sections, students and families, none of which depends on the number of students."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ STAGES = (("parvularia", "Educación Parvularia"), ("basica", "Educación Básic
 
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """A year of schooling; the position is from 1, over all stages."""
+    """A year of schooling; the position counts from 1 through all stages."""
 
     key: str
     name: str
@@ -33,18 +33,18 @@ _PLACES = pool(
     "Los·Avellanos El·Boldo Las·Araucarias El·Maitén Los·Quillayes El·Peumo Las·Lengas El·Arrayán Los·Coihues El·Radal "
     "Los·Ulmos El·Notro Las·Palmas El·Tamarugo Los·Chilcos El·Litre Las·Añañucas El·Molle"
 )
-_SMALLEST, _LARGEST = 22, 38  # students of a section
+_SMALLEST, _LARGEST = 22, 38  # students in a section
 _MOST_CHILDREN = 4
 _APART = 300  # days between the births of siblings who are not twins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """Students who are taught together; the number is the section's in its school, from 0."""
+    """Students who are taught together; `number` is the section's number in its school, from 0."""
 
     number: int
     key: str
-    """in all ids that belong to the section, such as 001-1b-a"""
+    """part of all ids that belong to the section, such as 001-1b-a"""
     grade: Grade
     letter: str
     students: tuple["Student", ...]
@@ -52,7 +52,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Student:
-    """A student, numbered in the school from 1; who joined late or left was there on some days only."""
+    """A student, numbered in the school from 1; some join late or leave early."""
 
     key: str
     number: int
@@ -66,16 +66,16 @@ class Student:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class School:
-    """A school with its first students, whole sections before the next begins."""
+    """A school with its first students; each section is filled before the next one starts."""
 
     seed: str
     number: int
-    """from 0"""
+    """counts from 0"""
     sections: tuple[Section, ...]
 
     @property
     def key(self) -> str:
-        """Return the school's number as it is in ids, from 001."""
+        """Return the school's number as used in ids, from 001."""
         return f"{self.number + 1:03}"
 
     @property
@@ -85,7 +85,7 @@ class School:
 
     @property
     def name(self) -> str:
-        """Return the school's name, which no other has."""
+        """Return the school's name, which no other school has."""
         again, place = divmod(self.number, len(_PLACES))
         start = below(stream(self.seed, "places"), len(_PLACES))
         return f"{self.kind} {_PLACES[(start + place) % len(_PLACES)]}" + (f" {again + 1}" if again else "")
@@ -97,7 +97,7 @@ class School:
 
 
 def make_school(seed: str, number: int, count: int, days: Sequence[Day]) -> School:
-    """Return a school with as many students; those are also the first of a school with more; a pure function."""
+    """Return a school with this many students; a larger school begins with the same ones; a pure function."""
     grades, families = _kind_of(seed, number)[1], _Families()
     sections, done = list[Section](), 0
     while done < count:
@@ -123,7 +123,7 @@ def _letter(number: int) -> str:
 
 
 class _Families:
-    """The families of a school so far: a student may be the sibling of those before, never of those after."""
+    """The families of a school so far; a student can only become a sibling of earlier students."""
 
     def __init__(self) -> None:
         self._of_student: list[int] = []
@@ -131,14 +131,14 @@ class _Families:
         self._surnames: list[tuple[str, str]] = []
 
     def join(self, draw: Draw, born: date, *, is_first: bool) -> tuple[int, tuple[str, str], date]:
-        """Put the next student into a family; return its number, its surnames, and the birth date.
+        """Put the next student into a family; return the family's number and surnames, and the student's birth date.
 
-        A twin has that of the student before.
+        A twin has the birth date of the student before.
 
         Args:
             draw: the student's stream.
-            born: when, if the student is not a twin.
-            is_first: of the section: the student before is not a twin, who would be in the same one.
+            born: the birth date, if the student is not a twin.
+            is_first: whether the student is the first of a section; a student of another section is not a twin.
         """
         has_sibling, is_twin, place = draw() < 0.35, draw() < 0.02, draw()  # noqa: PLR2004 -- shares
         surnames = (people.surname(draw), people.surname(draw))

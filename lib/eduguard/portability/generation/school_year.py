@@ -1,4 +1,4 @@
-"""The year of the schools that are made up: its days, and on which of them a student is absent."""
+"""The year of the made-up schools: its days, and the days on which a student is absent."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,22 +14,22 @@ _BREAKS = (
 )
 _HOLIDAYS = {
     date(YEAR, *day) for day in ((4, 3), (5, 1), (5, 21), (6, 29), (7, 16), (10, 12))
-}  # those of Chile in 2026 that fall on a weekday of the year and outside the breaks
-_WINTER_TIME = (date(YEAR, 4, 5), date(YEAR, 9, 5))  # in Chile: three hours behind UTC before and after, four within
+}  # the holidays of Chile in 2026 that are weekdays of the school year and outside the breaks
+_WINTER_TIME = (date(YEAR, 4, 5), date(YEAR, 9, 5))  # in Chile, four hours behind UTC; three hours before and after
 _COLD_MONTHS = range(5, 9)
-_SUNDAY_NEAR = {0, 4}  # Monday and Friday: a few more are absent
+_SUNDAY_NEAR = {0, 4}  # Monday and Friday: a few more students are absent
 
 PRESENT, LATE, ABSENT, EXCUSED = "present", "late", "absent", "excused"
-_LONG = 3  # days, from which on most bring a doctor's note
+_LONG = 3  # days; from this length on, most absences have a doctor's note
 
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """A day of school; the offset is from UTC, in hours, as PostgreSQL reads it."""
+    """A school day; the offset from UTC is in hours, in the form that PostgreSQL reads."""
 
     date: date
     number: int
-    """of the day in the year, from 0"""
+    """the day's number in the school year, from 0"""
     offset: str
 
     @property
@@ -39,7 +39,7 @@ class Day:
 
     @property
     def risk(self) -> float:
-        """Return how much likelier than on other days somebody falls ill or stays at home."""
+        """Return how much more likely somebody is to fall ill or stay at home than on other days."""
         return (1.6 if self.date.month in _COLD_MONTHS else 1.0) * (1.25 if self.weekday in _SUNDAY_NEAR else 1.0)
 
 
@@ -58,11 +58,11 @@ def _is_school_day(day: date) -> bool:
 
 
 def attend(draw: Draw, risks: Sequence[float]) -> list[str]:
-    """Return what a student was on each day of the year: absences come in spells, and a few students have many.
+    """Return a student's attendance status on each day; absences come in spells, and a few students have many.
 
     Args:
         draw: the student's own stream.
-        risks: of each day.
+        risks: the risk of each day.
     """
     frailty, lateness = 0.012 + 0.06 * draw() ** 3, 0.06 * draw() ** 2
     statuses, spell, reason = list[str](), 0, ABSENT

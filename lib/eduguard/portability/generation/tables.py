@@ -1,4 +1,4 @@
-"""The rows of schools that are made up, table by table, as lines of CSV fixtures."""
+"""The rows of made-up schools, table by table, as lines of CSV fixtures."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ from eduguard.portability.generation.dice import pool, stream, token
 from eduguard.portability.generation.school import GRADES, STAGES, Grade, School, Section, Student
 from eduguard.portability.generation.school_year import ABSENT, EXCUSED, YEAR, Day, attend
 
-# What each section is taught, and when its class meets first on a day: one of them on each weekday.
+# The courses of each section, and the time of the first meeting on a day; each weekday has one course.
 _COURSES = (
     ("lenguaje", "Lenguaje y Comunicación", 8),
     ("matematica", "Matemática", 6),
@@ -21,7 +21,7 @@ _COURSES = (
 )
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday")
 _BEGINS, _TAKEN, _ENDS = "08:30", "08:41", "10:00"
-_COURSES_OF_HEAD = 2  # the head teacher gives the first of them, a second one the others
+_COURSES_OF_HEAD = 2  # the head teacher gives the first courses, a second teacher the others
 _CANCELLED = 0.01  # of the sessions
 _CAPACITY = 45
 
@@ -29,7 +29,7 @@ TABLES = pool(
     "schools stages grades teachers grade_sections classrooms courses classes legal_guardians students student_faces "
     "class_enrollments sessions attendance"
 )
-"""in the order of the foreign keys"""
+"""the tables, in the order of the foreign keys"""
 
 Rows = Iterable[Sequence[object]]
 RowsOf = Callable[[School, Section], Rows]
@@ -39,7 +39,7 @@ LinesOf = Callable[[School, Section], Iterator[str]]
 def write_tables(
     schools: Sequence[School], days: Sequence[Day], *, photos: bool
 ) -> Iterator[tuple[str, str, Iterator[str]]]:
-    """Yield the name of each table, the header of its fixture, and its lines: of a long table a section at a time."""
+    """Yield each table's name, its fixture's header, and its lines; a long table yields one section at a time."""
     for name, header, rows in _small_tables(schools):
         yield name, header, _lines(rows)
     if photos:
@@ -139,7 +139,7 @@ def _guardians(school: School) -> Rows:
     for family, student in sorted(families.items()):
         draw = stream(school.seed, "guardian", school.number, family)
         key, rut = _guardian(school, student), people.rut(school.seed, "guardian", school.number, family)
-        surname = student.surnames[draw() < 0.8]  # noqa: PLR2004 -- most are the mother, whose name is the second
+        surname = student.surnames[draw() < 0.8]  # noqa: PLR2004 -- most are mothers, whose surname comes second
         names = people.first_name(draw), f"{surname} {people.surname(draw)}"
         email = f"{key}@example.invalid" if draw() < 0.85 else None  # noqa: PLR2004 -- a share
         yield key, rut, *names, email, people.phone(draw)
@@ -180,7 +180,7 @@ def _enrolments(_: School, section: Section) -> Iterator[str]:
 
 
 def _meetings(school: School, section: Section, days: Sequence[Day]) -> Iterator[tuple[Day, str, bool]]:
-    """Yield each day with the id of the section's session, and whether it was held."""
+    """Yield each day, the id of the section's session on it, and whether the session was held."""
     draw = stream(school.seed, "meetings", section.key)
     for day in days:
         yield day, f"session-{section.key}-{day.date:%m%d}", draw() >= _CANCELLED

@@ -1,4 +1,4 @@
-"""Faces by number, for as many people as are wanted: each number is always the same drawn person."""
+"""Drawn people by number, as many as are needed; each number is always the same person."""
 
 import io
 
@@ -7,11 +7,11 @@ from eduguard.portability.generation.drawing.face import Colour, Face, Light, Po
 from eduguard.portability.generation.drawing.scene import draw_portrait
 from eduguard.students import DRAWN_COMMENT
 
-_SIZE = (200, 250)  # pixels: enough for an engine, and drawn in a fifth of the time of the sample photos
+_SIZE = (200, 250)  # pixels: enough for a face engine, and five times as fast to draw as the sample photos
 _QUALITY = 88
 _POSE, _LIGHT, _BACKDROP = Pose(), Light(side=0.4, shadow=0.2), (170, 190, 205)
 
-# Between which values the measures of a face are.
+# The ranges of a face's measures.
 _MEASURES = {
     "fringe": (-0.85, -0.35),
     "parting": (-0.65, 0.6),
@@ -68,7 +68,7 @@ _GLASSES = ("none", "none", "round", "square", "thin")
 
 
 def make_face(number: int) -> Face:
-    """Return the person of a number."""
+    """Return the person with a number."""
     draw = stream("face", number)
     measures = {name: round(least + (most - least) * draw(), 3) for name, (least, most) in _MEASURES.items()}
     return Face(
@@ -87,7 +87,7 @@ def make_face(number: int) -> Face:
 
 
 def draw_anybody(number: int) -> bytes:
-    """Return a portrait of the person of a number as a JPEG file, the same whenever it is drawn."""
+    """Return a portrait of the person with a number as a JPEG file; drawing it again gives the same file."""
     picture = draw_portrait(make_face(number), _POSE, _LIGHT, _BACKDROP, _SIZE)
     content = io.BytesIO()
     picture.save(content, "JPEG", quality=_QUALITY, comment=DRAWN_COMMENT)

@@ -1,4 +1,4 @@
-"""A layer to draw a head on: points of the face are turned in space before they are drawn."""
+"""A layer to draw a head on; points of the face are rotated in space before they are drawn."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -13,7 +13,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Canvas:
-    """A transparent layer and where the head is on it: middle, half width and half height in pixels, pose."""
+    """A transparent layer, and the head's place on it: middle, half width and half height in pixels, and pose."""
 
     layer: Image.Image
     middle: Point
@@ -22,7 +22,7 @@ class Canvas:
     pose: Pose
 
     def at(self, x: float, y: float) -> Point:
-        """Return the pixel of a point of the face, turned by yaw and pitch as on a ball."""
+        """Return the pixel of a point of the face, rotated by yaw and pitch as on a ball."""
         depth = math.sqrt(max(0.05, 1.0 - 0.8 * x * x - 0.35 * y * y))
         yaw, pitch = math.radians(self.pose.yaw), math.radians(self.pose.pitch)
         turned = x * math.cos(yaw) + depth * math.sin(yaw) * 0.8
@@ -36,11 +36,11 @@ class Canvas:
         self.paint(mask, colour, blur=blur)
 
     def paint(self, mask: Image.Image, colour: Colour, *, blur: float = 0.0) -> None:
-        """Lay a colour where the mask is, over what has been drawn."""
+        """Paint a colour over the masked part of what has been drawn."""
         box = mask.getbbox()
         if box is None:
             return
-        reach = math.ceil(4 * blur * self.half_width)  # a blur is nothing beyond four of its radii
+        reach = math.ceil(4 * blur * self.half_width)  # a blur has no effect beyond four of its radii
         left, top = max(0, box[0] - reach), max(0, box[1] - reach)
         patch = mask.crop((left, top, min(mask.width, box[2] + reach), min(mask.height, box[3] + reach)))
         if blur:
@@ -59,7 +59,7 @@ class Canvas:
         opacity: float = 1.0,
         blur: float = 0.0,
     ) -> None:
-        """Fill an ellipse of the face with the half axes width and height."""
+        """Fill an ellipse of the face; width and height are its half axes."""
         self.polygon(ellipse(x, y, width, height), colour, opacity=opacity, blur=blur)
 
     def stroke(
@@ -97,11 +97,11 @@ def curve(x0: float, x1: float, height: Callable[[float], float], steps: int = 2
 
 
 def both(first: Image.Image, second: Image.Image) -> Image.Image:
-    """Return where both masks are."""
+    """Return the intersection of two masks."""
     return ImageChops.multiply(first, second)
 
 
 def mix(colour: Colour, other: Colour, share: float) -> Colour:
-    """Return a colour with a share of another."""
+    """Return a colour mixed with a share of another."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(colour, other, strict=True))
     return (red, green, blue)

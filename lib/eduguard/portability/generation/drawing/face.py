@@ -1,4 +1,4 @@
-"""What a drawn person looks like, how they hold their head, and the light they stand in."""
+"""What a drawn person looks like, how they hold their head, and the light on them."""
 
 from dataclasses import dataclass
 

@@ -13,8 +13,8 @@ OVERSAMPLING = 2
 
 
 def draw_person(size: tuple[int, int], face: Face, pose: Pose, light: Light) -> Image.Image:
-    """Return a transparent picture of that size with the person in it."""
-    # Three layers, because the head and the hair behind it tilt and the body between them does not.
+    """Return a transparent picture of this size with the person in it."""
+    # Three layers: the head and the hair behind it tilt, but the body between them does not.
     back, body, head = (_canvas(size, face, pose) for _ in range(3))
     draw_back_hair(back, face)
     draw_body(body, face)
@@ -90,7 +90,7 @@ def draw_body(canvas: Canvas, face: Face) -> None:
 
 
 def arc(share: float) -> float:
-    """Return the height of half a wave, from 0 over 1 to 0; never below 0, which has no roots."""
+    """Return the height of half a wave, from 0 to 1 and back to 0; never below 0, so that callers can take roots."""
     return max(0.0, math.sin(math.pi * share))
 
 
@@ -267,7 +267,7 @@ def draw_brows(canvas: Canvas, face: Face) -> None:
 
 
 def light_layer(canvas: Canvas, light: Light) -> Image.Image:
-    """Return the layer in the light: darker away from it, warmer or cooler."""
+    """Return the layer lit by the light: darker on the far side, warmer or cooler."""
     pixels = np.asarray(canvas.layer, dtype=np.float32)
     x = (np.arange(pixels.shape[1], dtype=np.float32) - canvas.middle[0]) / canvas.half_width
     across = 1.0 - light.shadow * np.clip(0.5 - 0.5 * x * light.side, 0.0, 1.0)

@@ -10,14 +10,14 @@ from eduguard.portability.generation.drawing.portrait import draw_person
 PORTRAIT = (480, 600)
 CLASS_PHOTO = (1600, 900)
 _TILE = (460, 1000)
-# How each of the class holds their head: roll and yaw in degrees.
+# How each student in the class photo holds their head: roll and yaw in degrees.
 _HELD = ((-3.0, 5.0), (0.0, 5.0), (-5.0, 8.0), (-3.0, -5.0), (0.0, 5.0), (3.0, -5.0))
 
 
 def draw_portrait(
     face: Face, pose: Pose, light: Light, backdrop: Colour, size: tuple[int, int] = PORTRAIT
 ) -> Image.Image:
-    """Return a portrait in front of a backdrop that is lighter towards the top."""
+    """Return a portrait in front of a backdrop that gets lighter towards the top."""
     picture = gradient(size, mix(backdrop, WHITE, 0.35), backdrop)
     person = draw_person(size, face, pose, light)
     picture.paste(person, mask=person)
