@@ -1,4 +1,4 @@
-"""The least that a task of Invoke can take to make the tables anew: it checks, locks and keeps nothing."""
+"""The minimum that an Invoke task needs to recreate the tables: it checks nothing, locks nothing and keeps nothing."""
 
 import compileall
 import sys
@@ -24,14 +24,14 @@ def reset(c):
 
 
 def once(place: Place) -> Way:
-    """A task of Invoke that does nothing but what it must: CREATE DATABASE, the tables by psycopg, two renames."""
+    """Run an Invoke task that does only what it must: CREATE DATABASE, the tables through psycopg, two renames."""
     place.write("tasks.py", _TASKS.format(name=place.name, schema=place.schema))
     compileall.compile_dir(place.folder, quiet=1)
     return lambda: place.run(Path(sys.executable).parent / "inv", "reset")
 
 
 def prepare(place: Place) -> Way:
-    """Leave what the task finds: a database, and none beside it."""
+    """Restore the state that the task starts from: one database, and none beside it."""
 
     def make() -> None:
         for name in (f"{place.name}_previous", place.name):

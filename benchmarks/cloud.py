@@ -1,4 +1,4 @@
-"""Time the local cloud over HTTP, beside moto's own DetectText as the floor of a request; print the medians."""
+"""Time the local cloud over HTTP, with moto's own DetectText as the minimum of a request; print the medians."""
 
 import argparse
 import http.client
@@ -76,7 +76,7 @@ def measure_requests(state: Path, sizes: list[int], rounds: int) -> None:
 
 
 def index(client: Any, collection: str, image: dict[str, bytes]) -> None:
-    """Index one picture that was not there before."""
+    """Index one new picture."""
     client.index_faces(CollectionId=collection, Image=image)
 
 
@@ -120,13 +120,13 @@ class Sender:
 
 
 def read_access(state: Path) -> dict[str, str]:
-    """Return the key of a local cloud, as boto3 takes it."""
+    """Return the key of a local cloud, in the form that boto3 takes."""
     key = json.loads((state / "key.json").read_text())
     return {f"aws_{name}": value for name, value in key.items()}
 
 
 def start(state: Path) -> float:
-    """Return the seconds from nothing running to the first answer of Rekognition."""
+    """Return the seconds from a stopped local cloud to Rekognition's first answer."""
     localcloud("stop", state)
     began = time.perf_counter()
     server = json.loads(localcloud("start", state))

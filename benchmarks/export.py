@@ -1,8 +1,8 @@
-"""Time `inv export` beside `pg_dump -a` of the same rows; print a table with rows a second and memory.
+"""Compare `inv export` with `pg_dump -a` of the same rows; print a table with rows a second and memory.
 
-The rows are those of `inv generate`: three of ten columns get made-up values. `pg_dump -a` changes nothing and looks
-for nothing, so it is what an export can hardly be faster than. The processor's time is that of the command alone,
-without the server's. Masking with writing, and the search for leaks, are measured each by itself, too.
+The rows come from `inv generate`: three of ten columns get made-up values. `pg_dump -a` changes nothing and searches
+for nothing, so it is close to the minimum time of an export. The processor time is that of the command alone, without
+the server. The two halves, masking with writing and the search for leaks, are also measured separately.
 """
 
 import argparse
@@ -32,12 +32,12 @@ ROOT = Path(__file__).resolve().parents[1]
 INV = Path(sys.executable).parent / "inv"
 _LINE = "{:<34}{:>9} {:>9} {:>10} {:>10} {:>9} {:>9}"
 _HALVES = ("write", "search")
-_WITH_WORKERS = {"bauta"}  # which the system counts no longer among its children
+_WITH_WORKERS = {"bauta"}  # the system no longer counts their workers as its children
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """What a process took: seconds by the clock and of the processor, and the most memory that it had, in MiB."""
+    """What a process took: seconds of wall-clock and of processor time, and its peak memory in MiB."""
 
     seconds: float
     processor: float
@@ -45,7 +45,7 @@ class Taken:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Make schools up, export them, and print the medians."""
+    """Make up schools, export them, and print the medians."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--students", type=int, nargs="+", default=[300, 10_000], help="54 k and 2 M rows")
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         run_half(options.half, options.folder, Database.from_url(options.url))
         return
     with tempfile.TemporaryDirectory(prefix="eduguard-bench-") as name:
-        Path(name).chmod(0o755)  # root's server runs as another user
+        Path(name).chmod(0o755)  # if root runs this, the server runs as another user
         for students in options.students:
             folder = Path(name) / str(students)
             folder.mkdir(mode=0o755)
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 @contextmanager
 def school(folder: Path, students: int) -> Iterator[tuple[dict[str, str], Database]]:
-    """Lend a database with the rows of a school made up, on a server of its own."""
+    """Yield a database with the rows of a made-up school, on its own server."""
     seeds, state = folder / "seeds", folder / "state"
     environment = own_place.environment(state, INVOKE_SEED_FOLDER=str(seeds), ANONYMISE_KEY="11" * 32)
     run([INV, "generate", str(seeds), "--students", str(students)], environment)
@@ -81,7 +81,7 @@ def school(folder: Path, students: int) -> Iterator[tuple[dict[str, str], Databa
 
 
 def report(folder: Path, environment: dict[str, str], database: Database, rounds: int, tools: Path) -> None:
-    """Run each way in turn, and print how long it took and how much memory it had."""
+    """Run each way in turn, and print how long it took and how much memory it used."""
     counted = subprocess.run(
         [INV, "export", "none", "--dry-run", "--json"], cwd=ROOT, env=environment, capture_output=True, check=True
     )
@@ -105,7 +105,7 @@ def report(folder: Path, environment: dict[str, str], database: Database, rounds
 
 
 def list_ways(folder: Path, database: Database, tools: Path) -> dict[str, list[str]]:
-    """Return the command of each way; {} stands for a new folder. The half that searches needs that which writes."""
+    """Return the command of each way; {} means a new folder. The half that searches needs the other half's output."""
     dump = find_binaries(folder / "state" / "postgres", None) / "pg_dump"
     half = [sys.executable, str(ROOT / "benchmarks" / "export.py"), "--url", database.url, "--folder", "{}", "--half"]
     ways = {
@@ -122,7 +122,7 @@ def list_ways(folder: Path, database: Database, tools: Path) -> dict[str, list[s
 
 
 def run_half(half: str, folder: Path, database: Database) -> None:
-    """Do a half of an export into a folder, as a process of its own."""
+    """Do one half of an export into a folder; each half runs in its own process."""
     with connect(database, purpose="bench") as conn, portability.one_snapshot(conn):
         rules = portability.read_rules(ROOT / "anonymise.yaml")
         coverage = portability.cover(conn, portability.read_schema(conn), rules)
@@ -139,7 +139,7 @@ def run_half(half: str, folder: Path, database: Database) -> None:
 
 
 def run(command: Sequence[str | Path], environment: dict[str, str]) -> Taken:
-    """Run a command; return what it took."""
+    """Run a command; return its time and memory."""
     began = time.perf_counter()
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=said)

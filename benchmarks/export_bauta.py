@@ -1,4 +1,4 @@
-"""Have bauta, a masking tool, write the same rows into CSV files, with its nearest strategy for each of our rules."""
+"""Let bauta, a masking tool, write the same rows as CSV files; each of our rules gets bauta's nearest strategy."""
 
 import secrets
 from pathlib import Path
@@ -11,7 +11,7 @@ from eduguard.portability.exports.schema import Schema, Table
 from eduguard.postgres import Database, connect
 
 ROOT = Path(__file__).resolve().parents[1]
-# It knows no RUT: digits keeps the form and nothing else.
+# bauta does not know RUTs: `digits` keeps only the form.
 _STRATEGIES = {
     "keep": "keep",
     "clear": "null",
@@ -30,7 +30,7 @@ def command(program: Path, folder: Path, database: Database) -> list[str]:
     """Write the configuration and return the command that masks all tables."""
     (folder / "configuration").mkdir(parents=True)
     info = _write_jobs(folder, database)
-    source = {"type": "postgresql", "readOnly": True, "password": "none", **info}  # ours asks for none
+    source = {"type": "postgresql", "readOnly": True, "password": "none", **info}  # our server needs no password
     target = {"type": "files", "root": str(folder / "out"), "format": "csv", "compression": "none"}
     _write(folder / "configuration" / "connections.yaml", {"source": source, "target": target})
     return [str(program), "run", "--force", "--config", str(folder / "configuration")]

@@ -1,6 +1,6 @@
-"""Answer DescribeCollection and ListFaces from files rendered before: a server that costs as little as one can.
+"""Answer DescribeCollection and ListFaces from prepared files: a server that costs as little as possible.
 
-python benchmarks/list_faces_server.py FOLDER FACES writes the pages, prints the port and serves until it is ended.
+python benchmarks/list_faces_server.py FOLDER FACES writes the pages, prints the port and serves until it is stopped.
 """
 
 import json
@@ -15,12 +15,12 @@ PAGE = 4096
 
 
 def face_id(number: int) -> str:
-    """Return an id as random as Rekognition's, the same in each run."""
+    """Return an id that looks as random as Rekognition's but is the same in each run."""
     return str(UUID(bytes=md5(b"%d" % number, usedforsecurity=False).digest()))
 
 
 def write_pages(folder: Path, faces: int) -> int:
-    """Write the pages in the order of FaceIds, as AWS lists them; return how many there are."""
+    """Write the pages in the order of FaceIds, as AWS lists them; return the number of pages."""
     listed = sorted((face_id(number), number) for number in range(faces))
     starts = range(0, faces, PAGE)
     for page, start in enumerate(starts):
@@ -47,7 +47,7 @@ class Handler(BaseHTTPRequestHandler):
     """One connection."""
 
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # headers and body are written apart
+    disable_nagle_algorithm = True  # headers and body are sent in separate writes
     folder: Path
     faces: int
 

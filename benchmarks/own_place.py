@@ -1,4 +1,4 @@
-"""Where a benchmark runs the tasks: on servers of its own, whatever database the caller's settings name."""
+"""Run the tasks of a benchmark on its own servers, never on the database that the caller's settings name."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,7 @@ from eduguard.postgres import Database, connect, embedded, execute_for
 
 MIGRATIONS = Path(__file__).resolve().parents[1] / "migrations"
 
-_OTHERS = ("INVOKE_", "PG", "AWS_")  # how the names of variables begin that could lead elsewhere
+_OTHERS = ("INVOKE_", "PG", "AWS_")  # prefixes of the variables that could point to other servers
 _LOCAL = {
     "INVOKE_TARGET": "local",
     "INVOKE_TARGETS_LOCAL_DATABASE_URL": "embedded",
@@ -20,7 +20,7 @@ _LOCAL = {
 
 
 def environment(state: Path, **more: str) -> dict[str, str]:
-    """Return the environment of a task that works in a state folder of its own."""
+    """Return the environment of a task that works in its own state folder."""
     kept = {
         name: value for name, value in os.environ.items() if name != "DATABASE_URL" and not name.startswith(_OTHERS)
     }
@@ -29,7 +29,7 @@ def environment(state: Path, **more: str) -> dict[str, str]:
 
 @contextmanager
 def filled_database(folder: Path, rows: str, parameters: Mapping[str, int]) -> Iterator[Database]:
-    """Lend a database with our tables and the rows of some statements, on a server of its own."""
+    """Yield a database with our tables and the rows of some statements, on its own server."""
     database = Database.from_url(embedded.ensure_running(folder / "postgres", binaries=None)).named("eduguard")
     try:
         with connect(database.maintenance, purpose="bench") as conn:

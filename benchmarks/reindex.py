@@ -1,9 +1,9 @@
-"""Time `inv reindex` beside the pace of IndexFaces' quota; print a table.
+"""Compare the pace of `inv reindex` with the quota of IndexFaces; print a table.
 
-The local cloud answers so many requests of each operation a second as a quota says (its fault `tps`), and the target
-keeps to a little less, as it does on AWS. Choose quotas that the local cloud's engine can keep up with. What a run
-takes that finds nothing to index, start-up and listing, is shown by itself: it does not grow with the photos, so that
-there are enough of them for two minutes.
+The local cloud answers only as many requests of each operation a second as the quota allows (its fault `tps`). The
+target keeps to a little less, as it does on AWS. Choose quotas that the local cloud's engine can keep up with. A run
+that finds nothing to index shows the fixed time of start-up and listing, which does not grow with the photos.
+Therefore each measurement uses enough photos for two minutes.
 """
 
 import argparse
@@ -53,12 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for tps in options.tps:
         with tempfile.TemporaryDirectory(prefix="eduguard-bench-") as name:
             folder = Path(name)
-            folder.chmod(0o755)  # root's server runs as another user
+            folder.chmod(0o755)  # if root runs this, the server runs as another user
             print(measure(folder, tps, round(options.seconds * tps)), flush=True)
 
 
 def measure(folder: Path, tps: float, photos: int) -> str:
-    """Return the line of a quota."""
+    """Measure one quota; return its line of the table."""
     with servers(folder, photos) as (database, running):
         tell(folder / "cloud", running.endpoint, tps)
         seconds, start_up = (reindex(folder, database, tps) for _ in range(2))
@@ -69,7 +69,7 @@ def measure(folder: Path, tps: float, photos: int) -> str:
 
 @contextmanager
 def servers(folder: Path, photos: int, *, with_photos: bool = True) -> Iterator[tuple[Database, LocalCloud]]:
-    """Lend a database with a row for each student, and a local cloud with a photo for each, or with none."""
+    """Yield a database with a row for each student, and a local cloud with a photo for each student or none at all."""
     with own_place.filled_database(folder, _ROWS, {"photos": photos}) as database:
         try:
             running = ensure_running(folder / "cloud")
@@ -98,7 +98,7 @@ def reindex(folder: Path, database: Database, tps: float) -> float:
         "INVOKE_TARGETS_LOCAL_REQUESTS_PER_SECOND": str(SHARE * tps),
     }
     began = time.perf_counter()
-    done = subprocess.run([INV, "reindex", "--json"], cwd=ROOT, env=os.environ | own, capture_output=True, text=True)  # noqa: PLW1510 -- asked below
+    done = subprocess.run([INV, "reindex", "--json"], cwd=ROOT, env=os.environ | own, capture_output=True, text=True)  # noqa: PLW1510 -- checked below
     seconds = time.perf_counter() - began
     if done.returncode:
         raise SystemExit(done.stderr[:2000])

@@ -1,4 +1,4 @@
-"""Time `inv report` of a database whose rows have neither photo nor face, beside `inv doctor`; print a table."""
+"""Compare `inv report` with `inv doctor` on a database whose rows have neither photo nor face; print a table."""
 
 import argparse
 import statistics
@@ -17,14 +17,14 @@ INV = Path(sys.executable).parent / "inv"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Make a page of so many findings, and look at the same with the doctor."""
+    """Write a report with many findings, and run the doctor on the same database."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--findings", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="eduguard-bench-") as name:
         folder = Path(name)
-        folder.chmod(0o755)  # root's server runs as another user
+        folder.chmod(0o755)  # if root runs this, the server runs as another user
         with reindex.servers(folder, options.findings, with_photos=False) as (database, running):
             reindex.client(running, "rekognition").create_collection(CollectionId=reindex.COLLECTION)
             page, times = folder / "page.html", dict[str, list[float]]()

@@ -1,8 +1,8 @@
-"""Time a reset, warm and cold, beside other ways to the same tables and rows, interleaved; print the medians.
+"""Compare a reset, warm and cold, with other ways to get the same tables and rows; print the medians.
 
-It starts a server of its own in a temporary folder, on port 5432 of 127.0.0.1, and never touches the checkout's. The
-faces are those of a bare server of ListFaces, one a student. The other tools are those that are found in the folder
-that `sh benchmarks/reset_tools.sh FOLDER` fills.
+The ways run in turn. The benchmark starts its own server in a temporary folder, on port 5432 of 127.0.0.1, and never
+touches the checkout's server. A bare ListFaces server provides the faces, one for each student. The other tools are
+those found in the folder that `sh benchmarks/reset_tools.sh FOLDER` fills.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from school import make_tables, write_fixtures, write_sql
 ROOT = Path(__file__).resolve().parents[1]
 INV = Path(sys.executable).parent / "inv"
 SIZES = (600, 6000)  # students: 5.6 k and 54 k rows
-# Whether rows are in it at the end; whether the new database replaces the old at once; whether the old one is kept.
+# Does the database have rows at the end? Does it replace the old one at once? Is the old one kept?
 OURS, NO_ROWS, BARE = ("yes", "yes", "yes"), ("no", "yes", "yes"), ("yes", "no", "no")
 TOOLS = {
     "dbmate, then psql": (reset_tools.dbmate, "node/node_modules/.bin/dbmate"),
@@ -44,7 +44,7 @@ TOOLS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """One way to the tables and rows; what prepares it is not timed."""
+    """One way to get the tables and rows; its preparation is not timed."""
 
     once: Callable[[], object]
     facts: tuple[str, str, str] = BARE
@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--without", nargs="*", default=[], help="leave these out, such as Django")
     parser.add_argument("--only", nargs="*", default=[], help="only these and the bare task, such as 'inv reset, warm'")
     options = parser.parse_args()
-    compileall.compile_dir(ROOT / "lib", quiet=1)  # as `make` does: Invoke itself writes no .pyc files
+    compileall.compile_dir(ROOT / "lib", quiet=1)  # as `make` does: Invoke itself does not write .pyc files
     with tempfile.TemporaryDirectory(prefix="eduguard-bench-") as folder, server(Path(folder)) as url:
         for students in options.students:
             with tempfile.TemporaryDirectory(dir=folder, prefix="size-") as size, list_faces(students) as endpoint:
@@ -76,7 +76,7 @@ def main() -> None:
 
 @contextmanager
 def server(folder: Path) -> Iterator[str]:
-    """Run a PostgreSQL server that listens on this machine's port too."""
+    """Run a PostgreSQL server that also listens on a TCP port of this machine."""
     folder.chmod(0o711)
     url = embedded.ensure_running(folder / "postgres", settings=["listen_addresses=127.0.0.1"])
     try:
@@ -87,7 +87,7 @@ def server(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def list_faces(faces: int) -> Iterator[str]:
-    """Serve a collection of so many faces."""
+    """Serve a collection of this many faces."""
     with tempfile.TemporaryDirectory() as pages:
         command = [sys.executable, str(ROOT / "benchmarks" / "list_faces_server.py"), pages, str(faces)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -129,7 +129,7 @@ class Places:
 
 
 def ways(places: Places, live: Database, endpoint: str, without: set[str], only: set[str]) -> Ways:
-    """Return what is measured by name, each set up and run once before."""
+    """Return the ways to measure, by name, after setting up each and running it once."""
 
     def run(command: str) -> None:
         inv(places, endpoint, command)
@@ -165,7 +165,7 @@ def ways(places: Places, live: Database, endpoint: str, without: set[str], only:
 
 
 def outdate_templates(live: Database) -> None:
-    """Give the templates names that no hash of files has, as if a file had changed since."""
+    """Rename the templates so that no hash of files matches them, as if a file had changed."""
     with connect(live.maintenance, purpose="bench") as conn:
         for kept in clones.list_aside(conn, live, templates.prefix(live)).kept:
             outdated = live.aside(templates.prefix(live) + secrets.token_hex(12))
@@ -173,15 +173,18 @@ def outdate_templates(live: Database) -> None:
 
 
 def settle(live: Database) -> float:
-    """Have written to disk what a way has left in memory, which must not slow down the next; return the seconds."""
+    """Write to disk what a way has left in memory, so that it does not slow down the next; return the seconds."""
     began = time.perf_counter()
-    with lock.hold_lock(live), connect(live.maintenance, purpose="bench") as conn:  # after what a command left to drop
+    with (
+        lock.hold_lock(live),
+        connect(live.maintenance, purpose="bench") as conn,
+    ):  # wait until the databases that a command left are dropped
         conn.execute("CHECKPOINT")
     return time.perf_counter() - began
 
 
 def inv(places: Places, endpoint: str, command: str) -> None:
-    """Run a task on the benchmark's own server and fixtures."""
+    """Run a task on the benchmark's server and fixtures."""
     environment = own_place.environment(
         places.state,
         INVOKE_SEED_FOLDER=str(places.fixtures),

@@ -1,4 +1,4 @@
-"""How other tools reset a database to the same tables and rows: a project each, of our migrations and rows."""
+"""Reset a database to the same tables and rows with other tools; each has a project with our migrations and rows."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 from school import Row
 
 _ONE_INSERT = 500  # rows
-# What Django calls a foreign key's field, where it is not the column without `_id`.
+# Django's name of a foreign key's field, if it is not the column's name without `_id`.
 _DJANGO_FIELDS = {"class_id": "class_field"}
 _DJANGO_PLAIN = {"external_image_id", "aws_collection_id", "id"}
 _DJANGO_DEFAULTS: dict[str, dict[str, object]] = {
@@ -24,7 +24,7 @@ _DJANGO_DEFAULTS: dict[str, dict[str, object]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a tool's project is made, of what, and on which server."""
+    """The folder of a tool's project, what it is made of, and its server."""
 
     folder: Path
     tools: Path
@@ -36,12 +36,12 @@ class Place:
 
     @property
     def name(self) -> str:
-        """Return the name of the tool's own database."""
+        """Return the name of this tool's database."""
         return f"eduguard_bench_{self.folder.name}"
 
     @property
     def url(self) -> str:
-        """Return the URL of the tool's own database."""
+        """Return the URL of this tool's database."""
         return f"postgresql://postgres@127.0.0.1:5432/{self.name}?sslmode=disable"
 
     def run(self, *command: object, **environment: str) -> None:
@@ -65,7 +65,7 @@ class Place:
         self.run(self.psql, "-qX", "-v", "ON_ERROR_STOP=1", "-d", url, *arguments)
 
     def create(self) -> None:
-        """Make the database anew, empty."""
+        """Recreate the database, empty."""
         drop = f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)"
         self.sql("postgres", "-c", drop, "-c", f"CREATE DATABASE {self.name} TEMPLATE template0")
 
@@ -106,7 +106,7 @@ DATABASES = {{"default": {{"ENGINE": "django.db.backends.postgresql", "NAME": "{
 
 
 def psql(place: Place) -> Way:
-    """One SQL file with the tables and the rows."""
+    """Run one SQL file with the tables and the rows."""
 
     def once() -> None:
         place.create()
@@ -116,7 +116,7 @@ def psql(place: Place) -> Way:
 
 
 def clone(place: Place, strategy: str) -> Way:
-    """A bare clone of a database with the rows in it."""
+    """Clone a database that contains the rows, and do nothing else."""
     template = f"{place.name}_template"
     psql(place)()
     place.sql(
@@ -132,7 +132,7 @@ def clone(place: Place, strategy: str) -> Way:
 
 
 def dslr(place: Place) -> Way:
-    """Restore a snapshot, itself a bare clone."""
+    """Restore a snapshot, which is itself a bare clone."""
     program = place.tools / "py" / "bin" / "dslr"
     psql(place)()
     place.run(program, "--url", place.url.partition("?")[0], "snapshot", "bench", "-y")
@@ -155,7 +155,7 @@ def dbmate(place: Place) -> Way:
 
 
 def supabase(place: Place) -> Way:
-    """Drop what is in the database, migrate, load the rows as INSERTs, for it takes no COPY."""
+    """Drop what is in the database, migrate, load the rows as INSERTs, because Supabase does not accept COPY."""
     program = place.tools / "node" / "node_modules" / ".bin" / "supabase"
     for migration in place.migrations:
         place.write(f"supabase/migrations/2026010100{migration.name[:4]}_m.sql", migration.read_text())
@@ -166,7 +166,7 @@ def supabase(place: Place) -> Way:
 
 
 def knex(place: Place) -> Way:
-    """Roll all migrations back, migrate, seed: it does not drop a database."""
+    """Roll all migrations back, migrate, seed; Knex does not drop a database."""
     program = place.tools / "node" / "node_modules" / ".bin" / "knex"
     read = 'require("fs").readFileSync'
     for file in place.migrations:
@@ -188,7 +188,7 @@ def knex(place: Place) -> Way:
 
 
 def rails(place: Place) -> Way:
-    """Drop, create, migrate and seed in one rake."""
+    """Drop, create, migrate and seed in one run of rake."""
     place.write("config/application.rb", _RAILS_APPLICATION)
     place.write("Rakefile", 'require_relative "config/application"\nRails.application.load_tasks\n')
     place.write("config/database.yml", f"development:\n  adapter: postgresql\n  url: {place.url}\n")
@@ -212,7 +212,7 @@ def rails(place: Place) -> Way:
 
 
 def django(place: Place) -> Way:
-    """Drop and create by psql, migrate, loaddata."""
+    """Drop and create with psql, migrate, loaddata."""
     python = place.tools / "py" / "bin" / "python"
     psql(place)()
     manage = (python, "-m", "django")

@@ -1,7 +1,7 @@
-"""Write an invented school of any size: as YAML or CSV fixtures and as one SQL file with the same rows.
+"""Write an invented school of any size, as YAML or CSV fixtures and as one SQL file with the same rows.
 
 python benchmarks/school.py FOLDER STUDENTS writes FOLDER/seed_data, large tables as CSV, and
-FOLDER/rows.sql. Nine rows a student, and about two hundred that every school has; the same size gives the same files.
+FOLDER/rows.sql. Each student has nine rows, and every school about two hundred more; equal sizes give equal files.
 """
 
 import csv
@@ -12,7 +12,7 @@ from pathlib import Path
 
 Row = dict[str, str | int]
 CLASSES = 60
-LARGE = 1_000  # rows, from which on a fixture is CSV
+LARGE = 1_000  # rows; from this size on, a fixture is CSV
 FIRST = ("Amaru", "Brisa", "Ciro", "Dalia", "Elian", "Fresia", "Gael", "Inti", "Javiera", "Lautaro", "Maite", "Nahuel")
 LAST = ("Alerce", "Boldo", "Canelo", "Laurel", "Maqui", "Notro", "Peumo", "Quillay", "Raulí", "Tepa", "Ulmo", "Voqui")
 
@@ -61,7 +61,7 @@ def make_tables(students: int) -> dict[str, list[Row]]:
 
 
 def write_fixtures(tables: dict[str, list[Row]], folder: Path) -> None:
-    """Write a file for each table, CSV if it is large, else YAML."""
+    """Write a file for each table: CSV if the table is large, else YAML."""
     folder.mkdir(parents=True, exist_ok=True)
     for number, (table, rows) in enumerate(tables.items(), start=1):
         file = folder / f"{number:02}_{table}"
@@ -76,7 +76,7 @@ def write_fixtures(tables: dict[str, list[Row]], folder: Path) -> None:
 
 
 def write_sql(tables: dict[str, list[Row]], file: Path) -> None:
-    """Write one SQL file that copies every row."""
+    """Write one SQL file that loads every row with COPY."""
     with file.open("w", encoding="utf-8") as out:
         for table, rows in tables.items():
             out.write(f"COPY {table} ({', '.join(rows[0])}) FROM stdin;\n")

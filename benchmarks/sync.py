@@ -1,7 +1,8 @@
-"""Time a sync of 1k, 100k and 1M faces beside what it cannot be faster than, and beside row by row; print medians.
+"""Compare a sync of 1k, 100k and 1M faces with its theoretical minimum and with a sync row by row; print medians.
 
-The limit is boto3 reading the same pages and doing nothing with them, and psql updating the rows from a table that is
-filled already. Both are measured in the same run, in turns with ours, each from a fresh clone of one database.
+The minimum has two parts: boto3 reads the same pages and does nothing with them, and psql updates the rows from a
+table that is filled already. Both are measured in the same run, in turn with our sync, each on a fresh clone of one
+database.
 """
 
 import argparse
@@ -51,7 +52,7 @@ SELECT id || '-1', id, id || '-photo-1', 'key' FROM students ORDER BY id
 
 @dataclass
 class Bench:
-    """The servers of one run, and what was measured."""
+    """The servers of one run, and the measurements."""
 
     folder: Path
     server: Database
@@ -60,24 +61,24 @@ class Bench:
     peaks: dict[str, int] = field(default_factory=dict)
 
     def run(self, label: str, way: str, database: Database, endpoint: str, collection: str) -> None:
-        """Run one way in a process of its own."""
+        """Run one way in its own process."""
         command = [sys.executable, HERE / "sync_ways.py", way, database.url, endpoint, collection]
         told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         self.times[label].append(told["seconds"])
         self.peaks[label] = max(self.peaks.get(label, 0), told["peak"])
 
     def run_psql(self, label: str, database: Database, statement: str) -> None:
-        """Run one statement by psql, and take psql's word for its time."""
+        """Run one statement with psql, and record the time that psql reports."""
         command = [self.psql, "-qX", "-v", "ON_ERROR_STOP=1", "-d", database.url, "-c", "\\timing on", "-c", statement]
         told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         self.times[label].append(float(re.findall(r"Time: ([\d.]+) ms", told)[-1]) / 1000)
 
     @contextmanager
     def clone(self, template: Database) -> Iterator[Database]:
-        """Lend a fresh copy of a database, everything of which has been written to disk.
+        """Yield a fresh copy of a database that is completely written to disk.
 
-        Somebody has connected to it before: the first session in a new database reads its whole catalogue, which the
-        time that psql tells does not count.
+        One session has already connected to it: the first session in a new database reads its whole catalogue, and the
+        time that psql reports does not include that.
         """
         copy = self.server.named("bench_copy")
         with connect(self.server.maintenance, purpose="bench") as conn:
@@ -98,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="eduguard-bench-") as name:
         folder = Path(name)
-        folder.chmod(0o755)  # root's server runs as another user
+        folder.chmod(0o755)  # if root runs this, the server runs as another user
         url = embedded.ensure_running(folder / "postgres", binaries=None)
         try:
             bench = Bench(
@@ -114,7 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def measure(bench: Bench, faces: int, rounds: int, *, with_cloud: bool) -> None:
-    """Run every way in turns."""
+    """Run every way in turn."""
     template = fill_database(bench, faces)
     with list_faces_server(bench.folder / f"pages-{faces}", faces) as bare:
         endpoints = {"": bare}
@@ -139,7 +140,7 @@ def measure(bench: Bench, faces: int, rounds: int, *, with_cloud: bool) -> None:
 
 
 def measure_once(bench: Bench, template: Database, server: str, endpoint: str, collection: str) -> None:
-    """Run the ways that list faces."""
+    """Run each way that lists faces once."""
     with bench.clone(template) as database:
         bench.run(f"pagination{server}", "paginate", database, endpoint, collection)
         bench.run(f"sync, every row changes{server}", "sync", database, endpoint, collection)
@@ -147,7 +148,7 @@ def measure_once(bench: Bench, template: Database, server: str, endpoint: str, c
 
 
 def fill_database(bench: Bench, faces: int) -> Database:
-    """Make the database that all ways begin with: placeholders, and the FaceIds in tables for psql."""
+    """Make the database that all ways start from: rows with placeholders, and tables of FaceIds for psql."""
     database = bench.server.named(f"bench_{faces}")
     with connect(database.maintenance, purpose="bench") as conn:
         execute_for(conn, "CREATE DATABASE {} TEMPLATE template0", database)

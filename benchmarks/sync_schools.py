@@ -1,7 +1,8 @@
-"""Time `inv sync-faces` of many schools beside the pace of ListFaces' quota; print a table.
+"""Compare the pace of `inv sync-faces` of many schools with the quota of ListFaces; print a table.
 
-Each school has a student and a collection with one face. The local cloud answers so many requests of each operation a
-second as the quotas say (its fault `tps`). The first sync also reads each collection's tag; a second one does not.
+Each school has one student and a collection with one face. The local cloud answers only as many requests of each
+operation a second as the quotas allow (its fault `tps`). The first sync also reads each collection's tag; the second
+one does not.
 """
 
 import argparse
@@ -45,7 +46,7 @@ SELECT id || '-1', id, id || '-photo-1', 'key' FROM students
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Fill database and collections, sync them with each quota, print the table."""
+    """Fill the database and the collections, sync them with each quota, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--schools", type=int, default=1_000)
     parser.add_argument("--tps", type=float, nargs="+", default=[5, 50], help="requests a second of each operation")
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"{options.schools:,} collections {'':<24} seconds  at the quota  beside", flush=True)
     with tempfile.TemporaryDirectory(prefix="eduguard-bench-") as name:
         folder = Path(name)
-        folder.chmod(0o755)  # root's server runs as another user
+        folder.chmod(0o755)  # if root runs this, the server runs as another user
         with servers(folder, options.schools) as (database, endpoint):
             for tps in options.tps:
                 tell(folder / "cloud", endpoint, tps)
@@ -72,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 @contextmanager
 def servers(folder: Path, schools: int) -> Iterator[tuple[Database, str]]:
-    """Lend a database and a local cloud with a row and a face for each school."""
+    """Yield a database and a local cloud with a row and a face for each school."""
     fill(folder / "cloud", schools)
     (folder / "more.yaml").write_text(
         yaml.dump({"targets": {"local": {"collections": {f"school-{n}": f"bench-{n}" for n in range(1, schools + 1)}}}})
@@ -103,7 +104,7 @@ def fill(state: Path, schools: int) -> None:
 
 
 def tell(state: Path, endpoint: str, tps: float) -> None:
-    """Let the local cloud answer so many requests of each operation a second."""
+    """Limit the local cloud to this many requests of each operation a second."""
     access = cloud.read_access(state)
     key = Credentials(access["aws_access_key_id"], access["aws_secret_access_key"])
     body = json.dumps({"tps": tps}).encode()
@@ -122,7 +123,7 @@ def sync(folder: Path, database: Database, tps: float) -> float:
         "INVOKE_TARGETS_LOCAL_REQUESTS_PER_SECOND": str(tps),
     }
     began = time.perf_counter()
-    done = subprocess.run([INV, "sync-faces", "--json"], cwd=ROOT, env=os.environ | own, capture_output=True, text=True)  # noqa: PLW1510 -- asked below
+    done = subprocess.run([INV, "sync-faces", "--json"], cwd=ROOT, env=os.environ | own, capture_output=True, text=True)  # noqa: PLW1510 -- checked below
     seconds = time.perf_counter() - began
     if done.returncode:
         raise SystemExit(re.sub(r"(?s)(.{2000}).*", r"\1", done.stderr))

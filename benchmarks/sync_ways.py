@@ -1,4 +1,4 @@
-"""One way to bring FaceIds into rows, once, in a process of its own: prints its seconds and its peak memory as JSON.
+"""Write FaceIds into rows in one way, once, in its own process; print the seconds and the peak memory as JSON.
 
 python benchmarks/sync_ways.py WAY DATABASE_URL ENDPOINT COLLECTION
 """
@@ -22,23 +22,23 @@ from eduguard.progress import Progress
 from eduguard.schools import Place
 from eduguard.sync import Options, run
 
-# The key of the local cloud, which sync.py hands down; the bare server takes any.
+# The key of the local cloud, which sync.py passes on; the bare server accepts any key.
 ACCESS = {name: os.environ.get(name.upper(), "any") for name in ("aws_access_key_id", "aws_secret_access_key")}
 
 
 def pages(endpoint: str, collection: str) -> Any:
-    """Return the pages as boto3 alone gives them."""
+    """Return the pages as boto3 alone reads them."""
     client = boto3.client("rekognition", endpoint_url=endpoint, region_name="us-east-1", **ACCESS)
     return client.get_paginator("list_faces").paginate(CollectionId=collection, PaginationConfig={"PageSize": 4096})
 
 
 def paginate(_: str, endpoint: str, collection: str) -> int:
-    """Read every page and nothing else."""
+    """Read every page and do nothing else."""
     return sum(len(page["Faces"]) for page in pages(endpoint, collection))
 
 
 def row_by_row(url: str, endpoint: str, collection: str) -> int:
-    """Write each face as it comes, a statement and a commit each."""
+    """Write each face as it arrives, with one statement and one commit for each."""
     query = "UPDATE student_faces SET face_id = %s WHERE external_image_id = %s AND face_id = 'placeholder'"
     with psycopg.connect(url, autocommit=True) as conn:
         return sum(
@@ -49,7 +49,7 @@ def row_by_row(url: str, endpoint: str, collection: str) -> int:
 
 
 def sync(url: str, endpoint: str, collection: str) -> int:
-    """Sync as `inv sync-faces` does, which fits Python to its work too."""
+    """Sync as `inv sync-faces` does, with the interpreter tuned in the same way."""
     tune_interpreter()
     with Progress() as progress, connect(Database.from_url(url), purpose="sync") as conn:
         outcome = run(
@@ -65,7 +65,7 @@ def sync(url: str, endpoint: str, collection: str) -> int:
 
 
 def warm_up(name: str) -> None:
-    """Let boto3 read its models: its own start is nobody's work here."""
+    """Let boto3 read its models, because its start-up is not to be measured."""
     if name == "sync":
         open_collection("any", region="us-east-1", endpoint=None, credentials=ACCESS)
     else:
@@ -84,7 +84,7 @@ def main() -> None:
 
 
 def peak_memory() -> int:
-    """Return the most bytes that this process has held; on Linux getrusage would count those of its parent too."""
+    """Return the peak memory of this process in bytes; on Linux, getrusage would count the parent's memory too."""
     status = Path("/proc/self/status")
     if status.exists():
         return 1024 * int(re.findall(r"VmHWM:\s+(\d+) kB", status.read_text())[0])

@@ -1,6 +1,6 @@
-"""Time whole commands as a user runs them, each beside a bare Invoke, interleaved; print the medians.
+"""Time whole commands as a user runs them, each in turn with a bare Invoke; print the medians.
 
-It works on servers of its own in a temporary folder, never on the database and the collection of the settings.
+It uses its own servers in a temporary folder, never the database and the collection of the settings.
 """
 
 import argparse
@@ -37,7 +37,7 @@ def main() -> None:
             times.setdefault("bare inv --list", []).append(measure(("--list",), Path(empty), own))
             for command in chosen:
                 times.setdefault(f"inv {' '.join(command)}", []).append(measure(command, ROOT, own))
-                if command == ("reset",):  # what follows works on a full database
+                if command == ("reset",):  # the commands after it need a full database
                     measure(("seed-full",), ROOT, own)
     bare = statistics.median(times["bare inv --list"])
     print(f"{'command':<18} {'median':>8} {'least':>8} {'x bare':>7}   ({rounds} rounds, whole process)")
@@ -48,9 +48,9 @@ def main() -> None:
 
 @contextmanager
 def servers() -> Iterator[dict[str, str]]:
-    """Lend the environment of tasks whose servers are their own, and stop these."""
+    """Yield the environment of tasks with their own servers; stop the servers at the end."""
     with tempfile.TemporaryDirectory(prefix="eduguard-bench-") as folder:
-        Path(folder).chmod(0o711)  # root's server runs as another user
+        Path(folder).chmod(0o711)  # if root runs this, the server runs as another user
         own = own_place.environment(Path(folder))
         try:
             yield own
@@ -62,7 +62,7 @@ def measure(command: tuple[str, ...], folder: Path, environment: dict[str, str])
     """Return the seconds that one command takes.
 
     Raises:
-        RuntimeError: with what it printed, when it fails.
+        RuntimeError: with the output of the command, if it fails.
     """
     began = time.perf_counter()
     done = subprocess.run([INV, *command], cwd=folder, env=environment, check=False, capture_output=True, text=True)

@@ -1,6 +1,6 @@
-"""Time what the pytest plugin does for a test beside the bare statements of PostgreSQL, interleaved; print the medians.
+"""Compare the pytest plugin's work for a test with the bare PostgreSQL statements, in turn; print the medians.
 
-The bare statements copy the same template on the same connection, so that nothing but our part is between the two.
+The bare statements copy the same template on the same connection, so that our part is the only difference.
 """
 
 import argparse
@@ -29,7 +29,7 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory(prefix="eduguard-bench-") as name:
         state = Path(name) / "state"
-        Path(name).chmod(0o711)  # root's server runs as another user
+        Path(name).chmod(0o711)  # if root runs this, the server runs as another user
         environment = own_place.environment(state)
         os.environ.clear()
         os.environ.update(environment)
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def report(run: Run, recipe: Recipe, rounds: int) -> None:
-    """Time each way as often as asked for."""
+    """Time each way in as many rounds as asked for."""
     taken: dict[str, list[float]] = {}
     template = run.template(recipe).kept.database
 
@@ -72,7 +72,7 @@ def report(run: Run, recipe: Recipe, rounds: int) -> None:
 
 
 def create(run: Run, bare: Database, template: Database) -> None:
-    """Copy the template by the statement alone."""
+    """Copy the template with the bare statement."""
     execute_for(run.conn, "CREATE DATABASE {} TEMPLATE {} STRATEGY WAL_LOG", bare, template)
 
 

@@ -1,4 +1,4 @@
-"""Draw the sample photos: `python seed_data/draw_photos.py` writes them all; the same pictures every time."""
+"""Draw the sample photos: `python seed_data/draw_photos.py` writes all of them, the same pictures every time."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -15,7 +15,7 @@ QUALITY = 88
 
 
 def main(folder: Path = PHOTOS, *, only: str = "") -> None:
-    """Write three portraits of each student and the photo of a class, or only the one named."""
+    """Write three portraits of each student and a class photo, or only the picture named."""
     for name, draw in pictures():
         if only in {"", name}:
             file = folder / name
@@ -24,7 +24,7 @@ def main(folder: Path = PHOTOS, *, only: str = "") -> None:
 
 
 def pictures() -> Iterator[tuple[str, Callable[[], Image.Image]]]:
-    """Yield the name of each picture and what draws it."""
+    """Yield the name of each picture and the function that draws it."""
     for student, face in STUDENTS.items():
         for number, (pose, light, backdrop) in enumerate(SHOTS, start=1):
             yield f"students/{student}/photo-{number}.jpg", partial(draw_portrait, face, pose, light, backdrop)

@@ -1,4 +1,4 @@
-"""The students of the seeds, invented, and the three pictures taken of each."""
+"""The invented students of the seeds, and the three pictures of each."""
 
 from eduguard.portability.generation.drawing.face import Colour, Face, Light, Pose
 
@@ -375,7 +375,7 @@ STUDENTS = {
 
 CLASS = [face for student, face in STUDENTS.items() if student.startswith("student-0")]
 
-# A day with light from the right, one with warm light from the left, one with cool light and a laugh.
+# Three days: one with light from the right, one with warm light from the left, one with cool light and a laugh.
 SHOTS: tuple[tuple[Pose, Light, Colour], ...] = (
     (Pose(), Light(side=0.6, shadow=0.2), (170, 190, 205)),
     (

@@ -1,4 +1,4 @@
-"""Make annotations for GitHub of what `inv sync-faces --check --json` prints: one for each collection that drifts.
+"""Turn the output of `inv sync-faces --check --json` into GitHub annotations: one for each collection that drifts.
 
 inv sync-faces --check --json | python annotate.py
 """
@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 _DRIFT = ("link", "relink", "missing", "conflict", "orphan", "duplicate", "temporary")
-_SHOWN = 20  # items of one annotation
+_SHOWN = 20  # items in one annotation
 
 
 def annotate(text: str) -> Iterator[str]:
-    """Yield a workflow command of GitHub for each collection that drifts and each error."""
+    """Yield a GitHub workflow command for each collection that drifts and for each error."""
     try:
         report = json.loads(text)
         errors = [*report.get("errors", []), *filter(None, [report.get("error")])]
@@ -46,7 +46,7 @@ def _describe_item(item: dict[str, Any]) -> str:
 
 
 def _command(level: str, title: str, message: str) -> str:
-    # What must be escaped in a message, and in a property (toolkit of GitHub Actions, command.ts).
+    # The characters to escape in a message and in a property (GitHub Actions toolkit, command.ts).
     text = message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
     name = title.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A").replace(":", "%3A").replace(",", "%2C")
     return f"::{level} title={name}::{text}"

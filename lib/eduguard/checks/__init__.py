@@ -1,4 +1,4 @@
-"""Look at everything and say what is wrong: doctor, status, verify. Read-only."""
+"""Check everything and say what is wrong: doctor, status, verify. Read-only."""
 
 from eduguard.checks.doctor import CHECKS, examine, find_states
 from eduguard.checks.evidence import Evidence, PlaceEvidence

@@ -1,4 +1,4 @@
-"""Say of each thing from credentials to photos what is wrong, and which command fixes it; read-only."""
+"""Find what is wrong, from credentials to photos, and name the command that fixes it; read-only."""
 
 from collections.abc import Callable, Iterator
 
@@ -27,7 +27,7 @@ from eduguard.values import LOCAL
 
 
 def examine(settings: Settings, *, progress: Progress, look_alikes: bool = False) -> Iterator[Finding]:
-    """Yield what each check found, as soon as it is known; look_alikes costs a request for each face."""
+    """Yield the findings of each check as soon as they are known; look_alikes costs one request for each face."""
     evidence = Evidence(settings=settings, wants_look_alikes=look_alikes, progress=progress)
     step = progress.begin("doctor", len(CHECKS), "checks")
     for check in CHECKS:
@@ -56,18 +56,18 @@ def check_credentials(evidence: Evidence) -> list[Finding]:
 
 
 def check_clock(evidence: Evidence) -> list[Finding]:
-    """Say when this machine's clock is too far off for AWS."""
+    """Report if this machine's clock is too far off for AWS."""
     return [] if isinstance(evidence.identity, EduguardError) else judge_clock(evidence.identity)
 
 
 def check_region(evidence: Evidence) -> list[Finding]:
-    """Say whether AWS has Rekognition in the target's region; an endpoint of its own has it anywhere."""
+    """Say whether AWS has Rekognition in the target's region; a custom endpoint has it in any region."""
     target = evidence.settings.target
     return [] if target.rekognition_endpoint else judge_region(target.region)
 
 
 def check_database(evidence: Evidence) -> list[Finding]:
-    """Say whether the database is there, is migrated and has faces."""
+    """Say whether the database exists, is migrated and has faces."""
     if isinstance(evidence.database, EduguardError):
         return [failed("database", evidence.database)]
     found = [judge_database(evidence.database)]
@@ -78,14 +78,14 @@ def check_database(evidence: Evidence) -> list[Finding]:
 
 
 def check_collections(evidence: Evidence) -> list[Finding]:
-    """Say whether each collection is there and has faces of ours."""
+    """Say whether each collection exists and has faces of ours."""
     has_photos = isinstance(evidence.photos, set) and bool(evidence.photos)
     return [_check_collection(each, has_photos=has_photos) for each in _places(evidence)]
 
 
 def _check_collection(place: PlaceEvidence, *, has_photos: bool) -> Finding:
     commands: tuple[Command, ...] = (Command(name="enrol"),)
-    if has_photos:  # the rows may hold FaceIds of before
+    if has_photos:  # the rows may hold old FaceIds
         flags = {"confirm_collection": place.place.collection}
         commands = (Command(name="reindex"), Command(name="sync-faces", flags=flags))
     if isinstance(place.collection, EduguardError):
@@ -100,12 +100,12 @@ def _check_collection(place: PlaceEvidence, *, has_photos: bool) -> Finding:
 
 
 def check_bucket(evidence: Evidence) -> list[Finding]:
-    """Say when the photos cannot be listed."""
+    """Report if the photos cannot be listed."""
     return [failed("photos", evidence.photos)] if isinstance(evidence.photos, EduguardError) else []
 
 
 def check_look_alikes(evidence: Evidence) -> list[Finding]:
-    """Say which faces are alike across students, where that was asked for."""
+    """Say which students' faces are alike, if look_alikes was asked for."""
     found = evidence.look_alikes
     if isinstance(found, EduguardError):
         return [failed("look-alikes", found)]
@@ -113,7 +113,7 @@ def check_look_alikes(evidence: Evidence) -> list[Finding]:
 
 
 def check_sync(evidence: Evidence) -> list[Finding]:
-    """Say of each collection whether the rows hold the FaceIds of their faces."""
+    """Say for each collection whether the rows hold the FaceIds of their faces."""
     return [
         finding
         for place in _places(evidence)
@@ -123,7 +123,7 @@ def check_sync(evidence: Evidence) -> list[Finding]:
 
 
 def check_places(evidence: Evidence) -> list[Finding]:
-    """Say which photos are only in some of the three places: table, bucket, collection of their student."""
+    """Say which photos are in some of these places but not in all: the table, the bucket, the student's collection."""
     states = find_states(evidence)
     if not states:
         return []
@@ -131,13 +131,13 @@ def check_places(evidence: Evidence) -> list[Finding]:
 
 
 def find_states(evidence: Evidence) -> dict[str, list[str]]:
-    """Return the external image ids by the places that have them, for collections whose rows and faces are known."""
+    """Return the external image ids by where they were found, for collections whose rows and faces are known."""
     photos, states, seen, is_whole = evidence.photos, dict[str, list[str]](), set[str](), True
     if not isinstance(photos, set) or not (places := _places(evidence)):
         return {}
     for place in places:
         if not (isinstance(place.rows, list) and isinstance(place.faces, list)):
-            is_whole = False  # a photo that is in none of the others may be of this one
+            is_whole = False  # photos that no other collection knows may belong to this one
             continue
         names = {face.external_image_id for face in place.faces if face.external_image_id}
         rows, ours = (

@@ -1,4 +1,4 @@
-"""What the doctor's checks look at: each thing is read once, when the first check asks for it; read-only."""
+"""The data that the doctor's checks examine. Each part is read once, when a check first needs it; read-only."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseFacts:
-    """The target's database: whether it is there, which migrations are pending, how many faces it has."""
+    """The target's database: whether it exists, which migrations are pending, how many faces it has."""
 
     name: str
     server: str
@@ -33,13 +33,13 @@ class DatabaseFacts:
 
     @property
     def has_rows(self) -> bool:
-        """Say whether its rows can be compared with faces."""
+        """Say whether the database's rows can be compared with faces."""
         return self.exists and not self.pending
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlaceEvidence:
-    """What is known of one collection and its rows, or the error that reading it raised."""
+    """One collection and its rows, or the error that reading them raised."""
 
     settings: Settings
     place: Place
@@ -68,13 +68,13 @@ class PlaceEvidence:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What is there, or the error that reading it raised; None where what it needs could not be read."""
+    """Everything read, or the error that reading it raised; None if something it depends on could not be read."""
 
     settings: Settings
     wants_look_alikes: bool = False
-    """whether every face is searched for: a request each"""
+    """whether to search for every face, which takes a request for each"""
     progress: Progress = field(default_factory=Progress)
-    """shown only where it is entered"""
+    """shown only while it is entered as a context manager"""
 
     @cached_property
     def identity(self) -> Identity | EduguardError:
@@ -88,7 +88,7 @@ class Evidence:
 
     @cached_property
     def places(self) -> list[PlaceEvidence] | EduguardError:
-        """Each collection with its rows: of the schools in the database, without one those of the settings."""
+        """Each collection with its rows: of the schools in the database, or of the settings if there is no database."""
         has_rows = not isinstance(self.database, EduguardError) and self.database.has_rows
         found = _read(lambda: _read_places(self.settings, has_rows=has_rows))
         if isinstance(found, EduguardError):
@@ -102,7 +102,7 @@ class Evidence:
 
     @cached_property
     def look_alikes(self) -> list[LookAlike] | EduguardError | None:
-        """The faces that are alike across students of one collection, where they are asked for."""
+        """The similar faces of different students in one collection, if they are asked for."""
         photos, settings = self.photos, self.settings
         if not self.wants_look_alikes or isinstance(self.places, EduguardError) or not isinstance(photos, set):
             return None
@@ -126,7 +126,7 @@ class Evidence:
         )
 
     def known_students(self, ids: set[str]) -> set[str]:
-        """Return those of these students that the database has."""
+        """Return which of these students are in the database."""
         with connect(target_database(self.settings), purpose="doctor") as conn:
             return {row[0] for row in conn.execute("SELECT id FROM students WHERE id = ANY (%s)", [sorted(ids)])}
 

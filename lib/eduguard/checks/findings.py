@@ -1,4 +1,4 @@
-"""What the doctor says of what it has read: verdicts, and the commands that mend what is wrong; pure."""
+"""The doctor's verdicts on what it has read, and the commands that fix what is wrong; pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -13,7 +13,7 @@ from eduguard.sync import Plan
 
 OK, DRIFT, BROKEN = "ok", "drift", "broken"
 _LARGEST_SKEW = 240.0  # seconds; AWS refuses signatures that are 5 minutes off
-_SHOWN = 5  # ids named for each kind of disagreement
+_SHOWN = 5  # ids named for each kind of drift
 _AGAIN = "inv photos pull FOLDER, then inv enrol --from FOLDER"
 _REMEDIES = {
     "row": "inv enrol --from FOLDER, where FOLDER has the photos",
@@ -26,7 +26,7 @@ _LOOK = "Look whose photos they are: inv unenrol STUDENT, then enrol the right o
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A command of ours that needs nothing more to be said; flags by their parameter."""
+    """A complete command of ours, ready to run; flags by the name of their parameter."""
 
     name: str
     flags: Mapping[str, str | bool] = field(default_factory=dict)
@@ -48,40 +48,40 @@ _COMMANDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What one check found: ok, drift (two places disagree) or broken (it cannot work), and the way out."""
+    """What one check found: ok, drift (two places disagree) or broken (it cannot work), and how to fix it."""
 
     step: str
     verdict: str
     text: str
     remedy: str | None = None
-    """in words; the commands are part of them"""
+    """as text, which includes the commands"""
     commands: tuple[Command, ...] = ()
-    """those that mend it, in their order"""
+    """the commands that fix it, in this order"""
 
     def __str__(self) -> str:
         return f"{self.verdict:<6} {self.step}: {self.text}" + (f"\n       {self.remedy}" if self.remedy else "")
 
 
 def mended_by(step: str, verdict: str, text: str, *commands: Command, words: str = "") -> Finding:
-    """Return a finding whose remedy is commands, after the words before them if there are any."""
+    """Return a finding whose remedy is the words, if there are any, followed by the commands."""
     remedy = words + ", then ".join(map(str, commands))
     return Finding(step=step, verdict=verdict, text=text, remedy=remedy, commands=commands)
 
 
 def failed(step: str, error: EduguardError, *commands: Command) -> Finding:
-    """Return a finding of what could not be read, with the commands that mend it before its hint."""
+    """Return a finding for something that could not be read; the commands that fix it come before the error's hint."""
     found = mended_by(step, BROKEN, error.message, *commands)
     return replace(found, remedy="; ".join(filter(None, [found.remedy, error.hint])) or None)
 
 
 def worst(findings: Iterable[Finding]) -> str:
-    """Return the gravest verdict."""
+    """Return the most serious verdict."""
     verdicts = {finding.verdict for finding in findings}
     return next((verdict for verdict in (BROKEN, DRIFT) if verdict in verdicts), OK)
 
 
 def judge_clock(identity: Identity) -> list[Finding]:
-    """Return a finding when the clock is so far off that AWS refuses signatures."""
+    """Return a finding if the clock is so far off that AWS refuses signatures."""
     if abs(identity.clock_ahead) <= _LARGEST_SKEW:
         return []
     text = f"this machine is {identity.clock_ahead:+.0f} s ahead of AWS"
@@ -89,7 +89,7 @@ def judge_clock(identity: Identity) -> list[Finding]:
 
 
 def judge_region(region: str) -> list[Finding]:
-    """Return whether AWS has Rekognition in a region."""
+    """Say whether AWS has Rekognition in a region."""
     if serves(region):
         return [Finding(step="region", verdict=OK, text=region)]
     remedy = "Set `region` of the target to the one in which the collection was made."
@@ -97,7 +97,7 @@ def judge_region(region: str) -> list[Finding]:
 
 
 def judge_database(database: DatabaseFacts) -> Finding:
-    """Return whether the database is there, is migrated and has faces."""
+    """Say whether the database exists, is migrated and has faces."""
     if not database.exists:
         text = f"{database.name} does not exist on {database.server}"
         return mended_by("database", BROKEN, text, Command(name="full"))
@@ -111,7 +111,7 @@ def judge_database(database: DatabaseFacts) -> Finding:
 def judge_collection(
     state: CollectionState, faces: list[Face], *, commands: tuple[Command, ...] = (Command(name="enrol"),)
 ) -> Finding:
-    """Return whether a collection has faces, and faces of ours, as many as it counts."""
+    """Say whether a collection has faces, whether some are ours, and whether it lists as many as it counts."""
     if not faces:
         return mended_by("collection", DRIFT, f"{state.arn} has no face", *commands)
     ours = sum(split_external_image_id(face.external_image_id or "") is not None for face in faces)
@@ -127,7 +127,7 @@ def judge_collection(
 
 
 def judge_plan(plan: Plan, school: str | None = None) -> list[Finding]:
-    """Return what a sync would change, and what it would leave to be decided."""
+    """Say what a sync would change, and what it would leave for the user to decide."""
     found, of = [], f"{school}: " if school else ""
     changes = len(plan.link) + len(plan.relink)
     if changes:
@@ -150,7 +150,7 @@ def judge_plan(plan: Plan, school: str | None = None) -> list[Finding]:
 
 
 def compare_places(rows: set[str], photos: set[str], faces: set[str]) -> dict[str, list[str]]:
-    """Return the external image ids by the places that have them: row, photo, face; pure, every id once."""
+    """Return the external image ids by where they were found: row, photo, face; each id once; pure."""
     states: dict[str, list[str]] = {}
     for external in sorted(rows | photos | faces):
         places = (("row", rows), ("photo", photos), ("face", faces))
@@ -169,7 +169,7 @@ def _judge_state(state: str, ids: list[str]) -> Finding:
 
 
 def judge_look_alikes(pairs: list[LookAlike]) -> list[Finding]:
-    """Name the pairs of students' faces; those of drawn photos are only counted."""
+    """Name the pairs of similar faces of different students; pairs of drawn photos are only counted."""
     real = [str(each) for each in pairs if not each.is_drawn]
     drawn = f"{amount(len(pairs) - len(real), 'pair of drawn photos is', 'pairs of drawn photos are')} alike"
     if not real:
@@ -180,7 +180,7 @@ def judge_look_alikes(pairs: list[LookAlike]) -> list[Finding]:
 
 
 def judge_places(states: dict[str, list[str]], known: set[str]) -> list[Finding]:
-    """Say of each state what is missing; photos and faces of students that the database does not know by themselves."""
+    """Say for each state what is missing; photos and faces of unknown students get a finding of their own."""
     strange = [external for ids in states.values() for external in ids if student_of(external) not in known]
     ours = {state: [each for each in ids if student_of(each) in known] for state, ids in states.items()}
     found = [_judge_state(state, ids) for state, ids in ours.items() if ids]
@@ -191,7 +191,7 @@ def judge_places(states: dict[str, list[str]], known: set[str]) -> list[Finding]
 
 
 def student_of(external: str) -> str:
-    """Return the student's id in an external image id, nothing where there is none."""
+    """Return the student's id in an external image id; an empty text if there is none."""
     parts = split_external_image_id(external)
     return parts[0] if parts else ""
 

@@ -1,4 +1,4 @@
-"""What each command may do in AWS: the least it needs, and nothing wider."""
+"""The least permissions that each command needs in AWS."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ Statement = dict[str, Any]
 
 
 def iam_policies(settings: Settings, account: str) -> dict[str, Any]:
-    """Return the least that each command needs, as IAM policies; commands that are not among them need nothing.
+    """Return the least-privilege IAM policy of each command; commands that are not listed need nothing.
 
-    The actions are those of the service authorization reference of Rekognition and S3. The bucket must be there: no
-    policy allows to create it.
+    The actions come from the AWS service authorization reference for Rekognition and S3. The bucket must exist: no
+    policy allows creating it.
     """
     target = settings.target
     prefix = f"arn:aws:rekognition:{target.region}:{account}:collection/"

@@ -1,4 +1,4 @@
-"""Find enrolled faces that are alike across students: one child under two ids, or twins; read-only."""
+"""Find similar enrolled faces of different students: one child under two ids, or twins; read-only."""
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +14,7 @@ _AT_ONCE = 4  # below Rekognition's smallest quota for SearchFaces, 5 a second
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class LookAlike:
-    """Two students' faces, by external image id in their order, and how similar they are, from 0 to 100."""
+    """Faces of two students, by external image id in sorted order, and their similarity from 0 to 100."""
 
     one: str
     other: str
@@ -34,15 +34,15 @@ def find_look_alikes(
     threshold: float,
     advance: Callable[[], None] = lambda: None,
 ) -> list[LookAlike]:
-    """Search for every face of a student; return the pairs of other students' faces at or above the threshold.
+    """Search for every face of a student; return the pairs of different students at or above the threshold.
 
     Args:
-        faces: those that the collection lists.
-        collection: of the faces.
-        bucket: whose metadata say which photos are drawn.
+        faces: the faces that the collection lists.
+        collection: the collection of the faces.
+        bucket: the bucket whose metadata say which photos are drawn.
         photos: the external image ids of the photos in the bucket.
         threshold: the least similarity, from 0 to 100.
-        advance: is called after each face.
+        advance: called after each face.
     """
     named = [(face.face_id, face.external_image_id or "", _student(face)) for face in faces if _student(face)]
 
@@ -63,7 +63,7 @@ def find_look_alikes(
 
 
 def mark_drawn(pairs: Sequence[LookAlike], drawn: set[str]) -> list[LookAlike]:
-    """Say of each pair whether nobody is on either photo; a pure function."""
+    """Mark the pairs in which both photos are drawn, so that neither shows a person; a pure function."""
     return [
         LookAlike(one=each.one, other=each.other, similarity=each.similarity, is_drawn={each.one, each.other} <= drawn)
         for each in pairs

@@ -1,4 +1,4 @@
-"""The report of `inv status` in at most ten lines: what is there, what is not as it should be, and what to run."""
+"""The report of `inv status` in at most ten lines: what there is, what is wrong, and what to run."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from eduguard.checks.status import Report
 from eduguard.plurals import amount
 
-_MOST_SCHOOLS = 3  # that have a line of their own
+_MOST_SCHOOLS = 3  # with a line for each
 
 
 def summarise(report: Report) -> dict[str, str]:
@@ -58,7 +58,7 @@ def _describe_faces(report: Report) -> str:
 
 
 def _describe_schools(schools: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-    """Yield a line for each of a few schools; of many, only for the first that are not as they should be."""
+    """Yield a line for each school if there are few; if there are many, only for the first ones with a problem."""
     shown = [each for each in schools.items() if each[1]["rows"] is not None or each[1]["in_collection"] is not None]
     if len(shown) > _MOST_SCHOOLS:
         shown = [each for each in shown if each[1]["placeholders"] or each[1]["rows"] != each[1]["in_collection"]]

@@ -1,4 +1,4 @@
-"""What a target lacks before `inv full` can fill a database from it, and the command that makes it; read-only."""
+"""Find what a target lacks before `inv full` can fill a database, and the command that makes it; read-only."""
 
 from collections.abc import Mapping
 
@@ -9,14 +9,14 @@ from eduguard.targets import target_bucket, target_database
 
 
 def find_missing(settings: Settings, empty: Mapping[str, CollectionState | None]) -> list[str]:
-    """Return what is missing, each with the one command that makes it.
+    """Return each missing thing with the one command that makes it.
 
     Args:
-        settings: of the target.
-        empty: its collections without a face, by name; None where there is no such collection.
+        settings: the settings of the target.
+        empty: the target's collections without a face, by name; None if the collection does not exist.
 
     Raises:
-        EduguardError: when the database's server does not answer, or the bucket cannot be looked for.
+        EduguardError: if the database's server does not answer, or the bucket cannot be checked.
     """
     target = settings.target
     prefix = f"INVOKE_TARGET={target.name} inv"

@@ -1,4 +1,4 @@
-"""What `inv status` shows: servers, migrations, rows, faces; nothing is started and nothing is changed."""
+"""What `inv status` shows: servers, migrations, rows, faces. It starts nothing and changes nothing."""
 
 from typing import Any
 
@@ -22,10 +22,10 @@ Report = dict[str, Any]
 
 
 def read_report(settings: Settings) -> Report:
-    """Return nested dictionaries of plain values; what cannot be asked while its server is down is None.
+    """Return nested dictionaries of plain values; a value is None if its server is down.
 
     Raises:
-        EduguardError: when a server that is not of this checkout does not answer.
+        EduguardError: if a server that does not belong to this checkout does not answer.
     """
     target, database = settings.target, running_database(settings)
     endpoint = running_cloud(settings) if target.uses_local_cloud else None
@@ -54,7 +54,7 @@ def read_report(settings: Settings) -> Report:
 
 
 def _add_collections(report: Report, places: list[Place], settings: Settings, *, is_reachable: bool) -> None:
-    """Add the faces of each collection: of each school, and of all together."""
+    """Add the number of faces in each school's collection, and the total."""
     total = None
     for place in places:
         state = target_collection(settings, place.collection).describe() if is_reachable else None
@@ -65,7 +65,7 @@ def _add_collections(report: Report, places: list[Place], settings: Settings, *,
 
 
 def _add_database(report: Report, database: Database, settings: Settings) -> list[Place] | None:
-    """Add what is in the database; return the collections of its schools, None while it has no such table."""
+    """Add what is in the database; return the collections of its schools, or None if it has no such table."""
     state = protection.inspect(database)
     report["database"]["exists"] = state.exists
     report["database"]["beside"] = publication.list_beside(database)
@@ -75,7 +75,7 @@ def _add_database(report: Report, database: Database, settings: Settings) -> lis
         plan = migrations.plan(database, settings.migrations_folder)
         pending = plan.pending
         report["migrations"] |= {"applied": list(plan.applied), "pending": list(pending)}
-    except EduguardError as error:  # an edited file, another branch: then the rest is asked all the more
+    except EduguardError as error:  # an edited file or another branch: then the rest is even more useful
         pending = ("unknown",)
         report["migrations"]["problem"] = " ".join(str(error).split())
     with connect(database, purpose="status") as conn:

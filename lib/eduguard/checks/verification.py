@@ -1,4 +1,4 @@
-"""Prove that attendance works: a photo goes in, and the row of its student comes out."""
+"""Prove that attendance works: a search for a photo must find the row of its student."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,12 +23,12 @@ _ADOPT = (
     "A face without a row: `inv sync-faces --adopt` makes its row, `inv sync-faces --prune orphans` deletes the face."
 )
 _LOOK = "Look whose photo it is: `inv unenrol STUDENT`, then enrol the right photos; twins stay as they are."
-_MARGIN = 0.06  # cut off each side, so that what is searched is not the picture that was indexed
+_MARGIN = 0.06  # cut off each side, so that the search does not use the picture that was indexed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrolledPhoto:
-    """A row of student_faces whose photo is searched for."""
+    """A row of student_faces whose photo to search for."""
 
     student_id: str
     external_image_id: str
@@ -37,7 +37,7 @@ class EnrolledPhoto:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recognition:
-    """What a photo was recognised as, or why it was not searched for."""
+    """The student whom a photo was recognised as, or why it was not searched for."""
 
     photo: EnrolledPhoto
     found: Likeness | Stranger | None = None
@@ -46,7 +46,7 @@ class Recognition:
 
     @property
     def is_right(self) -> bool:
-        """Say whether the photo was taken for its own student."""
+        """Say whether the photo was recognised as its own student."""
         return isinstance(self.found, Likeness) and self.found.student_id == self.photo.student_id
 
     def __str__(self) -> str:
@@ -54,7 +54,7 @@ class Recognition:
 
     @property
     def way_out(self) -> str:
-        """Return the command that mends it."""
+        """Return the command that fixes it."""
         if self.remedy:
             return self.remedy
         if isinstance(self.found, Stranger):
@@ -63,7 +63,7 @@ class Recognition:
 
 
 def read_enrolled_photos(conn: "Connection", *, one_each: bool) -> list[EnrolledPhoto]:
-    """Return every enrolled photo, or only the first of each student; read-only."""
+    """Return every enrolled photo, or only each student's first one; read-only."""
     query = (
         "SELECT DISTINCT ON (student_id) student_id, external_image_id, photo_url FROM student_faces "
         "ORDER BY student_id, external_image_id"
@@ -85,7 +85,7 @@ def recognise_photos(
     threshold: float,
     advance: Callable[[], None] = lambda: None,
 ) -> list[Recognition]:
-    """Search the collection for each photo, re-encoded and cropped, and judge its matches as attendance does."""
+    """Search the collection for each photo, re-encoded and cropped, and judge the matches as attendance does."""
     held, stored = read_held(conn), bucket.sizes(PHOTOS)
 
     def recognise(photo: EnrolledPhoto) -> Recognition:
@@ -124,10 +124,10 @@ def find_incomplete(conn: "Connection", bucket: Bucket) -> list[Recognition]:
 
 
 def disguise(jpeg: bytes, name: str = "The picture") -> bytes:
-    """Return the picture cropped on each side and encoded again, so that no byte of the file is recognised.
+    """Return the picture, cropped on each side and encoded again, so that it cannot match by the bytes of the file.
 
     Raises:
-        EduguardError: naming a picture that is not a JPEG.
+        EduguardError: if the picture is not a JPEG; names it.
     """
     upright = open_upright(jpeg, name)
     margin_x, margin_y = round(upright.width * _MARGIN), round(upright.height * _MARGIN)
@@ -135,14 +135,14 @@ def disguise(jpeg: bytes, name: str = "The picture") -> bytes:
 
 
 def require_right(recognitions: Sequence[Recognition], incomplete: Sequence[Recognition] = ()) -> str:
-    """Return the counts as one line.
+    """Return the counts as one line, if every photo was recognised.
 
     Args:
-        recognitions: of the photos that were searched for.
-        incomplete: rows that are named whether they were searched for or not.
+        recognitions: the results for the photos that were searched for.
+        incomplete: rows to name, whether their photo was searched for or not.
 
     Raises:
-        EduguardError: naming each photo that was not taken for its own student, or when there was nothing to verify.
+        EduguardError: if photos were not recognised as their own student (names each), or there was nothing to verify.
     """
     if not recognitions:
         raise EduguardError("There is no enrolled photo to verify", hint="Run `inv seed-full` first.")

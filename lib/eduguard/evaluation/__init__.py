@@ -1,4 +1,4 @@
-"""Say how well faces are told apart: false accepts and rejects by threshold, and the threshold to choose. Read-only."""
+"""Measure how well faces are told apart: false accepts and rejects by threshold, and a suggestion. Read-only."""
 
 from eduguard.evaluation.class_photos import ClassScores, read_labels, score_sightings
 from eduguard.evaluation.intervals import Share

@@ -1,4 +1,4 @@
-"""Class photos whose students are known: which of them are recognised, and who else is."""
+"""Class photos whose students are known: which students are recognised, rightly or wrongly."""
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,25 +19,25 @@ _FORM = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassScores:
-    """The similarities of the faces in class photos with the enrolled photos."""
+    """The similarities between the faces in class photos and the enrolled photos."""
 
     photos: int
     faces: int
     own: Tally
-    """of each student in each photo: the best face"""
+    """for each student in each photo, the similarity of the best face"""
     strangers: Tally
-    """of each face: the student whom it resembles most, where that student is not in the photo"""
+    """for each face, the similarity with the student whom it resembles most, if that student is not in the photo"""
 
     def as_json(self) -> dict[str, int]:
-        """Return how much there was."""
+        """Return the numbers of photos, faces and students."""
         return {"photos": self.photos, "faces": self.faces, "students": self.own.total}
 
 
 def read_labels(folder: Path) -> dict[Path, frozenset[str]]:
-    """Return the students in each photo of a folder, as its labels.csv says; read-only.
+    """Return the students in each photo of a folder, according to its labels.csv; read-only.
 
     Raises:
-        EduguardError: naming the line that is not of the form, or the photo that is not there.
+        EduguardError: if a line has the wrong form, or a photo does not exist; names it.
     """
     file = folder / LABELS
     try:
@@ -64,11 +64,11 @@ def read_labels(folder: Path) -> dict[Path, frozenset[str]]:
 
 
 def score_sightings(labels: Sequence[frozenset[str]], sightings: Iterable[Sighting]) -> ClassScores:
-    """Compare who is in each photo with whom its faces resemble most; a pure function.
+    """Compare the students in each photo with those whom its faces resemble most; a pure function.
 
     Args:
-        labels: the students of each photo, in the order of the photos.
-        sightings: every face of the photos.
+        labels: the students in each photo, in the order of the photos.
+        sightings: every face in the photos.
     """
     found, faces = [dict[str, float]() for _ in labels], 0
     for each in sightings:

@@ -1,4 +1,4 @@
-"""A share that was counted, and the interval in which the true one probably is; pure."""
+"""A counted share, and the interval that probably contains the true share; pure."""
 
 import math
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ _Z = NormalDist().inv_cdf((1 + _SURE) / 2)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """So many of so many, with Wilson's 95 % interval (E. B. Wilson, JASA 22, 1927), which assumes independence."""
+    """A count out of a total, with Wilson's 95 % interval (E. B. Wilson, JASA 22, 1927), which assumes independence."""
 
     count: int
     of: int
 
     @property
     def rate(self) -> float:
-        """Return the share that was counted, from 0 to 1; 0 of nothing is 0."""
+        """Return the counted share, from 0 to 1; 0 if the total is 0."""
         return self.count / self.of if self.of else 0.0
 
     @property
@@ -27,7 +27,7 @@ class Share:
 
     @property
     def high(self) -> float:
-        """Return the upper end of the interval; 1 where nothing was counted."""
+        """Return the upper end of the interval; 1 if the total is 0."""
         return 1.0 if self.count == self.of else min(1.0, self._centre + self._reach)
 
     @property
@@ -48,7 +48,7 @@ class Share:
 
 
 def count_needed(goal: float) -> int:
-    """Return how many must be counted, none of them wrong, for an interval that ends at the goal, from 0 to 1."""
+    """Return how many must be counted without an error for an interval that ends at the goal, from 0 to 1."""
     return math.ceil(_Z**2 * (1 - goal) / goal)
 
 

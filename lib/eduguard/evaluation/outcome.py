@@ -1,4 +1,4 @@
-"""What an evaluation would ask for, and what it has found, as plain values and lines; pure."""
+"""The plan of an evaluation and its result, as plain values and lines; pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from eduguard.evaluation.searches import Pair
 from eduguard.plurals import amount
 from eduguard.portability import Estimate
 
-_SHOWN = 10  # students in the lines
+_SHOWN = 10  # students named in the lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,11 +19,11 @@ class Plan:
     """How many requests an evaluation makes, how long they take and what they cost."""
 
     photos: int
-    """each searched for once"""
+    """each takes one search"""
     class_photos: int
-    """in each, the faces are found by one request"""
+    """one request finds the faces in each"""
     labels: int
-    """students in class photos, each of whose faces is searched for in every collection"""
+    """students in class photos; each face is searched for in every collection"""
     estimate: Estimate
 
     def __str__(self) -> str:
@@ -40,7 +40,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """What was found."""
+    """The result of an evaluation."""
 
     scores: Scores
     classes: ClassScores | None
@@ -51,14 +51,14 @@ class Evaluation:
 
     @property
     def headers(self) -> tuple[str, ...]:
-        """Return the names of the columns of the table."""
+        """Return the table's column names."""
         more = ("in class photos: accepted", "rejected") if self.classes else ()
         return ("threshold", "false accepts", "false rejects", *more)
 
     def rows(self) -> Iterator[tuple[str, ...]]:
-        """Yield a row of the table for each threshold that does something else than the one before.
+        """Yield a row of the table for each threshold whose rates differ from those of the one before.
 
-        The threshold in force has a star, the suggested one a plus; both are always there.
+        The threshold in force is marked with a star, the suggested one with a plus; both are always shown.
         """
         before = tuple[str, ...]()
         for each in self.rates:
@@ -70,7 +70,7 @@ class Evaluation:
             before = cells
 
     def lines(self) -> Iterator[str]:
-        """Yield what is said below the table."""
+        """Yield the lines below the table."""
         scores = self.scores
         yield "* is the match_threshold in force, + the one that is suggested"
         yield (

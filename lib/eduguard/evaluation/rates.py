@@ -1,4 +1,4 @@
-"""What each threshold would accept and reject, and which one keeps to a wanted rate; pure."""
+"""What each threshold would accept and reject, and which threshold achieves a wanted rate; pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,21 +15,21 @@ _SHOWN = (70.0, 80.0, 85.0, 90.0, 92.0, 94.0, 95.0, 96.0, 97.0, 98.0, 99.0, 99.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates:
-    """What one threshold does."""
+    """The rates of one threshold. A pair is accepted if its similarity reaches the threshold."""
 
     threshold: float
     false_accepts: Share
-    """pairs of strangers that it takes for one student"""
+    """accepted pairs of photos of different students"""
     false_rejects: Share
-    """pairs of photos of one student that it takes for two"""
+    """rejected pairs of photos of one student"""
     mistakable: Share
-    """photos that it takes for those of another student, if their own student has no other photo"""
+    """photos that would be recognised as another student if their own student had no other photo"""
     unrecognised: Share
-    """photos that it does not take for any other photo of their student"""
+    """photos that are not recognised by any other photo of their student"""
     class_accepts: Share | None = None
-    """faces of class photos that it takes for a student who is not there"""
+    """faces in class photos that are recognised as a student who is not there"""
     class_rejects: Share | None = None
-    """students in class photos whom it does not recognise"""
+    """students in class photos who are not recognised"""
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -47,14 +47,14 @@ class Rates:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suggestion:
-    """The lowest threshold whose false accepts surely keep to a goal; None where too few pairs say so."""
+    """The lowest threshold whose false accepts are surely within a goal; None if there are too few pairs to be sure."""
 
     goal: float
     """the wanted rate of false accepts, from 0 to 1"""
     threshold: float | None
     pairs: int
     needed: int
-    """pairs of strangers without a false accept that would do"""
+    """pairs of strangers that would be enough, if none of them is a false accept"""
 
     def __str__(self) -> str:
         wanted = f"at most {100 * self.goal:g} % false accepts"
@@ -79,13 +79,13 @@ class Suggestion:
 
 
 def choose_thresholds(scores: Scores, *others: float | None) -> list[float]:
-    """Return the thresholds that are shown: those where strangers are all known, and the ones that were named."""
+    """Return the thresholds to show: those at which all strangers are known, and those in `others`."""
     named = {each for each in others if each is not None}
     return sorted({each for each in _SHOWN if each >= scores.floor} | named)
 
 
 def rate(scores: Scores, thresholds: Sequence[float], classes: ClassScores | None = None) -> list[Rates]:
-    """Return what each threshold does."""
+    """Return the rates of each threshold."""
     columns = [
         scores.strangers.accepted(thresholds),
         scores.own.rejected(thresholds),

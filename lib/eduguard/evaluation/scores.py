@@ -1,4 +1,4 @@
-"""What all searches say together: how similar a student's photos are, and those of strangers; pure."""
+"""The combined result of all searches: the similarities of each student's photos and of strangers' photos; pure."""
 
 from bisect import bisect_left
 from collections import Counter
@@ -10,35 +10,35 @@ from itertools import accumulate
 from eduguard.evaluation.intervals import Share
 from eduguard.evaluation.searches import STEPS, Found, Pair, Photo, in_steps
 
-_WORST = 10  # pairs that are named
+_WORST = 10  # pairs to name
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many similarities there are, by hundredths; those that no search has named are below all others."""
+    """The number of similarities at each hundredth; unknown similarities count as below all others."""
 
     counts: Mapping[int, int]
     total: int
 
     @classmethod
     def of(cls, similarities: Iterable[float], total: int | None = None) -> "Tally":
-        """Count similarities, each from 0 to 100; total: with those that are unknown."""
+        """Count similarities, each from 0 to 100; `total` includes the unknown ones."""
         counts = Counter(map(in_steps, similarities))
         return cls(counts, counts.total() if total is None else total)
 
     def count_from(self, thresholds: Sequence[float]) -> list[int]:
-        """Return how many reach each threshold."""
+        """Return how many similarities reach each threshold."""
         steps = sorted(self.counts)
         sums = [0, *accumulate(self.counts[step] for step in steps)]
         reached = (bisect_left(steps, -int(-round(each * STEPS, 6) // 1)) for each in thresholds)
         return [sums[-1] - sums[position] for position in reached]
 
     def accepted(self, thresholds: Sequence[float]) -> list[Share]:
-        """Return the share that each threshold lets in."""
+        """Return the share that each threshold accepts."""
         return [Share(count=count, of=self.total) for count in self.count_from(thresholds)]
 
     def rejected(self, thresholds: Sequence[float]) -> list[Share]:
-        """Return the share that each threshold turns away."""
+        """Return the share that each threshold rejects."""
         return [Share(count=self.total - count, of=self.total) for count in self.count_from(thresholds)]
 
     def __add__(self, other: "Tally") -> "Tally":
@@ -47,11 +47,11 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inseparable:
-    """A student whom no threshold tells from everybody else: a stranger's photo is as similar as the own ones."""
+    """A student whom no threshold can tell from others: a stranger's photo is as similar as the student's own."""
 
     student_id: str
     own: float
-    """the highest similarity that the least recognised photo reaches with another of the student"""
+    """the best similarity of the student's least recognisable photo with another of the student's photos"""
     stranger: Pair
     """the most similar photo of somebody else"""
 
@@ -66,22 +66,22 @@ class Scores:
     photos: int
     students: int
     single: int
-    """students with one photo: nothing of their own can be compared"""
+    """students with only one photo, which cannot be compared with another of their own"""
     own: Tally
     """pairs of photos of one student"""
     strangers: Tally
-    """pairs of photos of two students"""
+    """pairs of photos of different students"""
     nearest_own: Tally
-    """of each photo that has another one of its student"""
+    """the best match of each photo among its student's other photos, if there are any"""
     nearest_stranger: Tally
-    """of each photo"""
+    """the best match of each photo among other students' photos"""
     worst_own: tuple[Pair, ...]
     worst_strangers: tuple[Pair, ...]
     inseparable: tuple[Inseparable, ...]
     look_alikes: tuple[Pair, ...]
-    """strangers at or above the threshold that the searches were made with"""
+    """pairs of strangers at or above `keep_from`"""
     floor: float
-    """below this similarity strangers are not all known"""
+    """below this similarity, not all strangers are known"""
 
     def __add__(self, other: "Scores") -> "Scores":
         return Scores(
@@ -101,19 +101,19 @@ class Scores:
 
 
 def score(photos: Sequence[Photo], searches: Iterable[Found], *, keep_from: float = 100.0) -> Scores:
-    """Put the searches for all photos of a collection together.
+    """Combine the searches for all photos of a collection.
 
     Args:
-        photos: of the collection.
-        searches: one for each photo.
-        keep_from: the similarity from which strangers count as look-alikes.
+        photos: the photos of the collection.
+        searches: the results, one for each photo.
+        keep_from: the least similarity at which strangers count as look-alikes.
     """
     sizes = Counter(photo.student_id for photo in photos)
     own, strangers, tally = dict[tuple[str, str], float](), dict[tuple[str, str], float](), Counter[int]()
     lone, nearest, floor = list[tuple[str, float]](), list[tuple[str, Pair | None]](), 0.0
     for found in searches:
         student = found.photo.student_id
-        for pair in found.own:  # both photos name the pair: the lower similarity of the two counts
+        for pair in found.own:  # the pair is found from both photos: use the lower similarity
             own[pair[1:]] = min(pair.similarity, own.get(pair[1:], pair.similarity))
         for pair in found.strangers:
             strangers[pair[1:]] = max(pair.similarity, strangers.get(pair[1:], pair.similarity))
@@ -144,10 +144,10 @@ def score(photos: Sequence[Photo], searches: Iterable[Found], *, keep_from: floa
 def find_inseparable(
     own: Iterable[tuple[str, float]], strangers: Iterable[tuple[str, Pair | None]]
 ) -> list[Inseparable]:
-    """Return the students with a stranger who is at least as similar as the photo that is recognised worst.
+    """Return the students with a stranger who is at least as similar as their least recognisable photo.
 
     Args:
-        own: each photo's student, and the highest similarity with another photo of the student.
+        own: each photo's student, and the photo's highest similarity with another photo of the student.
         strangers: each photo's student, and the pair with the most similar photo of somebody else.
     """
     lowest, highest = dict[str, float](), dict[str, Pair]()

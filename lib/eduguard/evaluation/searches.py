@@ -1,4 +1,4 @@
-"""Search a collection for each of its photos: how similar the others are, of the same student and of strangers."""
+"""Search a collection for each of its photos: how similar are the same student's other photos, and strangers'?"""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -9,13 +9,13 @@ from typing import NamedTuple
 from eduguard.aws import MOST_MATCHES, Collection, Face, Match
 from eduguard.identifiers import split_external_image_id
 
-_KEPT = 10  # most similar strangers of each photo, whatever their similarity
-_MOST_KEPT = 100  # of those that are similar enough
-STEPS = 100  # of one point of similarity: tallies count hundredths
+_KEPT = 10  # the most similar strangers of each photo, however low their similarity
+_MOST_KEPT = 100  # strangers of each photo with at least the similarity `keep_from`
+STEPS = 100  # in one point of similarity: tallies count hundredths
 
 
 class Photo(NamedTuple):
-    """A photo as the collection has it."""
+    """A photo whose face is in the collection."""
 
     name: str
     """its external image id"""
@@ -24,7 +24,7 @@ class Photo(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """Two photos by external image id, in their order, and how similar they are, from 0 to 100."""
+    """Two photos, by external image id in sorted order, and their similarity from 0 to 100."""
 
     similarity: float
     one: str
@@ -36,25 +36,25 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What a search for one photo has found."""
+    """The result of the search for one photo."""
 
     photo: Photo
     own: tuple[Pair, ...]
-    """with each other photo of the student that was found, the most similar first"""
+    """pairs with the student's other photos that were found, the most similar first"""
     strangers: tuple[Pair, ...]
-    """with the most similar photos of other students"""
+    """pairs with the most similar photos of other students"""
     tally: Mapping[int, int]
-    """how many strangers by hundredths of similarity; a pair is counted at the first of its two photos"""
+    """the number of strangers at each hundredth of similarity; a pair is counted only for the first of its photos"""
     floor: float = 0.0
-    """the similarity below which the answer names nothing: it was full"""
+    """if the answer was full, the similarity below which it names nothing"""
 
 
 def name_photos(faces: Iterable[Face], held: Mapping[str, str] | None = None) -> list[Photo]:
-    """Return the photos of a collection by external image id, each once; a pure function.
+    """Return the photos of a collection, sorted by external image id, each once; a pure function.
 
     Args:
-        faces: those that the collection lists.
-        held: the FaceId that the row of each external image id holds; then faces that no row holds are left out.
+        faces: the faces that the collection lists.
+        held: the FaceId in the row of each external image id; if given, faces that are in no row are left out.
     """
     photos = dict[str, Photo]()
     for face in sorted(faces):
@@ -73,14 +73,14 @@ def search_each(
     at_once: int,
     advance: Callable[[], None] = lambda: None,
 ) -> Iterator[Found]:
-    """Search for each photo among the others, a request each; read-only.
+    """Search for each photo among the others, with one request for each; read-only.
 
     Args:
-        photos: of the collection; other faces in it are passed over.
-        collection: of the photos.
-        keep_from: the similarity, from 0 to 100, from which strangers are named.
-        at_once: how many requests are under way together.
-        advance: is called after each photo.
+        photos: photos of the collection; its other faces are ignored.
+        collection: the collection of the photos.
+        keep_from: the least similarity, from 0 to 100, at which more strangers are named.
+        at_once: how many requests run at the same time.
+        advance: called after each photo.
     """
     known = {photo.face_id: photo for photo in photos}
 
@@ -94,7 +94,7 @@ def search_each(
 
 
 def sort_out(photo: Photo, matches: Sequence[Match], known: Mapping[str, Photo], *, keep_from: float) -> Found:
-    """Sort the matches of a photo into its student's and strangers'; a pure function."""
+    """Sort the matches of a photo into its student's and other students'; a pure function."""
     own, strangers, tally = list[Pair](), list[Pair](), Counter[int]()
     for match in matches:
         other = known.get(match.face_id)
@@ -113,5 +113,5 @@ def sort_out(photo: Photo, matches: Sequence[Match], known: Mapping[str, Photo],
 
 
 def in_steps(similarity: float) -> int:
-    """Return the hundredths that a similarity reaches; 0.29 reaches 29, whatever 100 times a float is."""
+    """Return the hundredths that a similarity reaches; 0.29 reaches 29, in spite of floating-point error."""
     return int(round(similarity * STEPS, 6))

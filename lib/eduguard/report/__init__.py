@@ -1,4 +1,4 @@
-"""One page to look at: counts, drift, look-alikes, similarities, migrations. Read-only."""
+"""A report as one HTML page: counts, drift, look-alikes, similarities, migrations. Read-only."""
 
 from eduguard.report.facts import Facts, read_facts
 from eduguard.report.file import check_file

@@ -1,4 +1,4 @@
-"""Drift by kind: what disagrees, all of it by id, and the command that mends it; made of facts read before."""
+"""Drift by kind: the id of everything that disagrees, and the command that fixes it; uses facts already read."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -34,12 +34,12 @@ class Item:
     """One thing that disagrees."""
 
     name: str
-    """an external image id, or what else names it"""
+    """an external image id or another name"""
     note: str = ""
 
     @property
     def student(self) -> str:
-        """Return the student whose it is; empty where the name does not say."""
+        """Return the student whom it belongs to; an empty text if the name does not say."""
         parts = split_external_image_id(self.name)
         return parts[0] if parts else ""
 
@@ -60,19 +60,19 @@ class Group:
 
 
 def find_commands(remedy: str) -> tuple[str, ...]:
-    """Return the commands that a remedy names one after the other: what comes after a semicolon is another way."""
+    """Return the commands that a remedy names, in order, up to a semicolon: after that comes an alternative."""
     return tuple(each.strip() for each in _COMMAND.findall(remedy.partition(";")[0]))
 
 
 def plan_syncs(facts: Facts) -> Iterator[tuple[PlaceEvidence, Plan]]:
-    """Yield each collection whose rows and faces are known, with what a sync would do."""
+    """Yield each collection whose rows and faces are known, with the plan of a sync."""
     for place in shown_places(facts):
         if isinstance(place.rows, list) and isinstance(place.faces, list):
             yield place, plan_sync(pair_up(place.rows, place.faces))
 
 
 def find_unsynced(school: str | None, plan: Plan) -> Iterator[Group]:
-    """Yield a group for each kind of disagreement of the rows of a collection with its faces."""
+    """Yield a group for each kind of drift between the rows of a collection and its faces."""
     items: dict[str, Iterable[Item]] = {
         "link": (Item(each.external_image_id, f"→ {each.after}") for each in plan.link),
         "relink": (Item(each.external_image_id, f"{each.before} → {each.after}") for each in plan.relink),
@@ -90,7 +90,7 @@ def find_unsynced(school: str | None, plan: Plan) -> Iterator[Group]:
 
 
 def find_apart(facts: Facts) -> Iterator[Group]:
-    """Yield a group for each state in which photos, faces and rows are not together."""
+    """Yield a group for each state in which a photo, a face or a row is missing."""
     states, remedy = find_states(facts.evidence), None
     if not states:
         states, remedy = _compare_without_rows(facts), _LOOSE

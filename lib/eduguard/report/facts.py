@@ -1,4 +1,4 @@
-"""What a page is made of: everything that the checks read, and what they say of it; read-only."""
+"""The data of a report: everything that the checks read, and their findings; read-only."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +15,7 @@ _IDS = "SELECT id, '' FROM students"
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What was read, and what could not be."""
+    """What was read, and what could not be read."""
 
     settings: Settings
     evidence: Evidence
@@ -25,15 +25,15 @@ class Facts:
     known: frozenset[str]
     """the students in the database"""
     names: dict[str, str] = field(default_factory=dict)
-    """of the students, where they were asked for"""
+    """the students' names by id, if they were asked for"""
 
 
 def read_facts(settings: Settings, *, names: bool) -> Facts:
-    """Read all that is there, and look at it with the doctor's checks.
+    """Read everything, and run the doctor's checks on it.
 
     Args:
-        settings: of the target.
-        names: of the students are read too.
+        settings: the settings of the target.
+        names: whether to read the students' names too.
     """
     evidence = Evidence(settings=settings)
     findings = tuple(finding for check in CHECKS for finding in check(evidence))
@@ -57,7 +57,7 @@ def _read_status(settings: Settings) -> dict[str, Any] | EduguardError:
 
 
 def _read_students(evidence: Evidence, *, names: bool) -> dict[str, str]:
-    """Return the students by id, with their names or with nothing; none from a database that lacks the table."""
+    """Return the students by id, with or without their names; none if the database lacks the table."""
     if isinstance(evidence.database, EduguardError) or not evidence.database.has_rows:
         return {}
     with connect(target_database(evidence.settings), purpose="report") as conn:
@@ -65,5 +65,5 @@ def _read_students(evidence: Evidence, *, names: bool) -> dict[str, str]:
 
 
 def shown_places(facts: Facts) -> list[PlaceEvidence]:
-    """Return the collections with their rows and faces; none where they could not be read."""
+    """Return the collections with their rows and faces; none if they could not be read."""
     return [] if isinstance(facts.evidence.places, EduguardError) else facts.evidence.places

@@ -1,4 +1,4 @@
-"""Whether a file may become a report, asked before anything is read."""
+"""Check that a report can be written to a file, before anything is read."""
 
 import os
 from pathlib import Path
@@ -7,10 +7,10 @@ from eduguard.errors import EduguardError
 
 
 def check_file(file: Path) -> None:
-    """Refuse what is not the name of a page, or cannot be written; read-only.
+    """Refuse a file that is not an HTML page or cannot be written; read-only.
 
     Raises:
-        EduguardError: saying why.
+        EduguardError: with the reason.
     """
     if file.suffix not in {".html", ".htm"}:
         raise EduguardError(f"{file} is not the name of a page", hint="inv report FILE.html")

@@ -1,4 +1,4 @@
-"""The page: what is on it, as plain values, and its HTML."""
+"""The report page: its content as plain values, and its HTML."""
 
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,14 +20,14 @@ from eduguard.report.plots import plot_similarities
 from eduguard.report.similarities import Similarities
 from eduguard.sync import Plan
 
-MOST_PAIRS = 100  # shown side by side, of each kind
+MOST_PAIRS = 100  # of each kind, to show side by side
 _FOLDER = Path(__file__).parent / "page"
 _BY_ID = {"sync", "photos"}  # the steps whose findings are shown as groups of ids
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """One of two photos that are shown side by side."""
+    """One of two photos to show side by side."""
 
     name: str
     note: str = ""
@@ -35,7 +35,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Couple:
-    """Two photos, or two faces of one photo, side by side."""
+    """Two photos, or two faces of one photo, to show side by side."""
 
     title: str
     sides: tuple[Side, Side]
@@ -43,26 +43,26 @@ class Couple:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Everything that is shown; nothing of it is HTML yet."""
+    """Everything to show; nothing of it is HTML yet."""
 
     target: str
     made_at: datetime
     verdict: str
     findings: tuple[Finding, ...]
-    """what the checks say, but for what the groups show"""
+    """the findings of the checks, except those that the groups show"""
     counts: tuple[tuple[str, str], ...]
     schools: tuple[Mapping[str, Any], ...]
     unsynced: tuple[Group, ...]
     apart: tuple[Group, ...]
     unread: tuple[str, ...]
-    """what could not be read, so that the page lacks it"""
+    """what is missing from the page because it could not be read"""
     look_alikes: tuple[Couple, ...]
     more_look_alikes: int
     duplicates: tuple[Couple, ...]
     more_duplicates: int
     similarities: Similarities | None
     unsearched: str
-    """why no face was searched for; empty if all were"""
+    """why no face was searched for; an empty text if all were"""
     migrations: Mapping[str, Any] | None
     names: Mapping[str, str]
     has_names: bool
@@ -73,7 +73,7 @@ class Page:
         return sum(len(group.items) for group in (*self.unsynced, *self.apart))
 
     def summary(self) -> str:
-        """Return what is on the page as one line."""
+        """Return the content of the page as one line."""
         shown = [what for what, is_shown in (("names", self.has_names), ("pictures", self.has_thumbnails)) if is_shown]
         unread = f"; {amount(len(self.unread), 'thing')} could not be read" if self.unread else ""
         private = " and ".join(shown) or "neither names nor pictures"
@@ -81,7 +81,7 @@ class Page:
 
     @property
     def pictured(self) -> set[str]:
-        """Return the photos that are shown side by side."""
+        """Return the photos to show side by side."""
         return {side.name for couple in (*self.look_alikes, *self.duplicates) for side in couple.sides}
 
 
@@ -94,15 +94,15 @@ def make_page(
     names: bool,
     thumbnails: bool,
 ) -> Page:
-    """Put a page together; nothing more is read.
+    """Assemble a page without reading anything more.
 
     Args:
         facts: what was read.
         similarities: what the searches have found.
-        unsearched: why there were none.
-        made_at: the time of the facts.
-        names: the page shows them.
-        thumbnails: the page shows them.
+        unsearched: why there were no searches.
+        made_at: the time at which the facts were read.
+        names: whether the page shows the students' names.
+        thumbnails: whether the page shows small pictures.
     """
     status = {} if isinstance(facts.status, EduguardError) else facts.status
     look_alikes = similarities.look_alikes if similarities else ()
@@ -132,11 +132,11 @@ def make_page(
 
 
 def render(page: Page, pictures: Mapping[str, str]) -> str:
-    """Return the HTML of a page, which loads nothing from anywhere.
+    """Return the HTML of a page; the HTML does not load any other file.
 
     Args:
-        page: what is shown.
-        pictures: a data URL of photos by external image id.
+        page: what to show.
+        pictures: the data URLs of photos by external image id.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
@@ -155,7 +155,7 @@ def render(page: Page, pictures: Mapping[str, str]) -> str:
     return environment.get_template("page.html").render(
         page=page,
         pictures=pictures,
-        # The files are ours, and the plot has no text but ours.
+        # Safe: the files are ours, and the plot contains only our own text.
         style=Markup(style),  # noqa: S704
         script=Markup(script),  # noqa: S704
         script_hash=_hash(script),
@@ -165,7 +165,7 @@ def render(page: Page, pictures: Mapping[str, str]) -> str:
 
 
 def join_commands(commands: Sequence[str], target: str) -> str:
-    """Return a line for a shell, in which every command names the target."""
+    """Return the commands as one shell line in which every command names the target."""
     return " && ".join(f"INVOKE_TARGET={quote(target)} {command}" for command in commands)
 
 
@@ -209,7 +209,7 @@ def _pair_up(pair: Pair) -> Couple:
 
 
 def _find_duplicates(place: PlaceEvidence, plan: Plan) -> Iterator[Couple]:
-    """Yield each face that lost against another one of its external image id, beside that one."""
+    """Yield each duplicate face next to the face that was chosen for the same external image id."""
     lost = list(plan.duplicate)
     losers = {face.face_id for face in lost}
     listed = place.faces if isinstance(place.faces, list) else []

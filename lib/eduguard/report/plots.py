@@ -1,4 +1,4 @@
-"""Plots as SVG that takes its colours from the page; pure."""
+"""Plots as SVG; the colours come from the page; pure."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -7,14 +7,14 @@ from eduguard.evaluation import Scores, Tally
 from eduguard.evaluation.searches import STEPS
 
 _WIDTH, _HEIGHT = 860, 300
-_BAR = 2  # points of similarity
+_BAR = 2  # width in points of similarity
 _FULL = 100
 
 
 def plot_similarities(scores: Scores, threshold: float) -> str:
-    """Return how the similarities of own photos and of strangers are spread, with the threshold between them.
+    """Return a plot of the similarities of own photos and of strangers, with the threshold.
 
-    Each line is a share of its own kind, in per cent: there are many more pairs of strangers.
+    Each line shows per cent of its own kind, because there are many more pairs of strangers.
     """
     import leather
 
@@ -35,7 +35,7 @@ def plot_similarities(scores: Scores, threshold: float) -> str:
 
 
 def _shares(tally: Tally) -> list[float]:
-    """Return the per cent of a tally in each bar; what reaches 100 is in the last one."""
+    """Return the percentage of a tally in each bar; a similarity of 100 is in the last bar."""
     bars = [0] * (_FULL // _BAR)
     for step, count in tally.counts.items():
         bars[min(step // (STEPS * _BAR), len(bars) - 1)] += count

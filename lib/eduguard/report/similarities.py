@@ -1,4 +1,4 @@
-"""Which faces are alike, and how similar own photos and strangers are: a search for each face; read-only."""
+"""Find similar faces, and measure how similar own photos and strangers are: one search for each face; read-only."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,27 +12,27 @@ from eduguard.targets import target_collection
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Similarities:
-    """What the searches have found."""
+    """The result of the searches."""
 
     scores: Scores
     threshold: float
 
     @property
     def look_alikes(self) -> tuple[Pair, ...]:
-        """Return the pairs of two students' photos at or above the threshold, the most similar first."""
+        """Return the pairs of different students' photos at or above the threshold, the most similar first."""
         return self.scores.look_alikes
 
 
 def count_faces(facts: Facts) -> int:
-    """Return how many faces would be searched for."""
+    """Return how many faces there are to search for."""
     return sum(len(name_photos(place.faces)) for place in shown_places(facts) if isinstance(place.faces, list))
 
 
 def search_faces(facts: Facts, *, at_once: int, advance: Callable[[], None]) -> Similarities | None:
-    """Search each collection for each of its faces with an external image id of ours; None where there is none.
+    """Search each collection for each of its faces with an external image id of ours; None if there are none.
 
     Raises:
-        EduguardError: when AWS does not answer a search.
+        EduguardError: if AWS does not answer a search.
     """
     threshold, found = facts.settings.match_threshold, list[Scores]()
     for place in shown_places(facts):

@@ -1,4 +1,4 @@
-"""Small pictures of the photos in a bucket, as they stand in a page."""
+"""Small pictures of the photos in a bucket, in the form that a page embeds."""
 
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ _AT_ONCE = 8
 
 
 def read_thumbnails(names: Iterable[str], bucket: Bucket) -> Mapping[str, str]:
-    """Return a data URL of each photo, by external image id; what is not there or damaged is left out; read-only."""
+    """Return a data URL of each photo by external image id, without missing and damaged photos; read-only."""
     wanted = sorted(set(names))
     with ThreadPoolExecutor(_AT_ONCE) as threads:
         made = threads.map(lambda name: _read(name, bucket), wanted)

@@ -1,4 +1,4 @@
-"""The collections and the bucket that a test is given."""
+"""The collections and the bucket that a test gets."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,16 +12,16 @@ class SchoolCollection:
     """Collections with the faces of the fixtures: one for each school."""
 
     name: str
-    """of the school that the settings' `collections` does not name; of the only school"""
+    """the collection of the only school, or of the school that the settings' `collections` does not name"""
     by_school: Mapping[str, str]
-    """of the other schools, by their ids"""
+    """the collections of the other schools, by school id"""
     variables: Mapping[str, str] = field(repr=False)
-    """what leads an AWS SDK to the local cloud, by the names of its environment variables"""
+    """the environment variables that point an AWS SDK to the local cloud"""
     _copies: Copies = field(repr=False)
 
     @property
     def client(self) -> Any:
-        """A client of boto3 for Rekognition."""
+        """A boto3 client for Rekognition."""
         return self._copies.client("rekognition")
 
     @property
@@ -36,10 +36,10 @@ class SchoolBucket:
 
     name: str
     variables: Mapping[str, str] = field(repr=False)
-    """what leads an AWS SDK to the local cloud, by the names of its environment variables"""
+    """the environment variables that point an AWS SDK to the local cloud"""
     _copies: Copies = field(repr=False)
 
     @property
     def client(self) -> Any:
-        """A client of boto3 for S3."""
+        """A boto3 client for S3."""
         return self._copies.client("s3")

@@ -1,4 +1,4 @@
-"""The database that a test is given."""
+"""The database that a test gets."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ class SchoolDatabase:
 
     database: Database
     is_shared: bool = False
-    """other tests of this process use it too, each in a transaction that is rolled back"""
+    """whether other tests of this process use it too, each in a transaction that is rolled back"""
     is_kept: bool = field(default=False, init=False)
     _connection: "Connection | None" = field(default=None, init=False, repr=False)
 
@@ -32,7 +32,7 @@ class SchoolDatabase:
 
     @property
     def url(self) -> str:
-        """A URL that leads to the database, with the password if the server wants one."""
+        """A URL of the database, with the password if the server needs one."""
         password = self.parameters.get("password")
         separator = "&" if "?" in self.shown_url else "?"
         return self.shown_url + (f"{separator}password={quote(password, safe='')}" if password else "")
@@ -44,23 +44,23 @@ class SchoolDatabase:
 
     @property
     def parameters(self) -> Mapping[str, str]:
-        """What leads to the database, by libpq's names: host, port, user, dbname, and password if there is one."""
+        """The connection parameters by libpq's names: host, port, user, dbname, and password if there is one."""
         from psycopg.conninfo import conninfo_to_dict
 
         return {name: str(value) for name, value in conninfo_to_dict(self.database.url).items() if value is not None}
 
     @property
     def connection(self) -> "Connection":
-        """A connection in autocommit mode, opened when it is asked for first and closed after the test."""
+        """A connection in autocommit mode, opened when it is first used and closed after the test."""
         if self._connection is None:
             self._connection = self._connect(autocommit=True)
         return self._connection
 
     def connect(self, **options: Any) -> "Connection":
-        """Return a new connection of psycopg, with its own options.
+        """Return a new psycopg connection, opened with these options.
 
         Raises:
-            EduguardError: in the transaction mode, of which another connection sees nothing.
+            EduguardError: in the transaction mode, because another connection would not see the transaction's rows.
         """
         if self.is_shared:
             raise EduguardError(
@@ -70,7 +70,7 @@ class SchoolDatabase:
         return self._connect(**options)
 
     def keep(self) -> None:
-        """Leave the database where it is after the test."""
+        """Keep the database after the test."""
         self.is_kept = True
 
     def close(self) -> None:
@@ -87,10 +87,10 @@ class SchoolDatabase:
 
 @contextmanager
 def rolled_back(database: SchoolDatabase) -> Iterator[None]:
-    """Have a test work in a transaction of the shared connection, and roll it back.
+    """Run a test in a transaction of the shared connection, and roll it back.
 
     Raises:
-        EduguardError: when the test has ended the transaction by a statement of its own, and what it wrote stays.
+        EduguardError: if the test itself has ended the transaction, so that what it wrote stays.
     """
     conn = database.connection
     with conn.transaction(force_rollback=True):

@@ -1,4 +1,4 @@
-"""The fixtures and markers; nothing is imported or started until a test asks for one of them."""
+"""The pytest fixtures and markers; nothing is imported or started until a test uses one of them."""
 
 import os
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(item: pytest.Item) -> "Generator[None, pytest.TestReport, pytest.TestReport]":
-    """Keep the database of a test that fails, and say in its report where it is."""
+    """Keep the database of a failed test, and say in its report where it is."""
     report = yield
     if report.failed and report.when != "teardown":
         for database in item.stash.get(_CLONES, []):
@@ -72,7 +72,7 @@ def _school_recipe(request: pytest.FixtureRequest, _school_run: "Run") -> "Recip
 def school_db(
     request: pytest.FixtureRequest, _school_run: "Run", _school_recipe: "Recipe"
 ) -> "Iterator[SchoolDatabase]":
-    """A database of this test's own: migrated, with the fixtures in it, and synced."""
+    """A database for this test alone: migrated, filled with the fixtures, and synced."""
     from eduguard.testing.recipes import wants_transaction
 
     with _told():
@@ -88,7 +88,7 @@ def school_db(
 
 @pytest.fixture
 def school_collection(_school_run: "Run", _school_recipe: "Recipe") -> "Iterator[SchoolCollection]":
-    """Collections of this test's own in the local cloud, with the faces that the rows of `school_db` name."""
+    """Collections for this test alone in the local cloud, with the faces that the rows of `school_db` name."""
     with _told():
         collection = _school_run.make_collection(_school_recipe)
     yield collection
@@ -97,7 +97,7 @@ def school_collection(_school_run: "Run", _school_recipe: "Recipe") -> "Iterator
 
 @pytest.fixture
 def school_bucket(_school_run: "Run", _school_recipe: "Recipe") -> "Iterator[SchoolBucket]":
-    """A bucket of this test's own in the local cloud, with the photos that the rows of `school_db` name."""
+    """A bucket for this test alone in the local cloud, with the photos that the rows of `school_db` name."""
     with _told():
         bucket = _school_run.make_bucket(_school_recipe)
     yield bucket
@@ -105,14 +105,14 @@ def school_bucket(_school_run: "Run", _school_recipe: "Recipe") -> "Iterator[Sch
 
 
 def _project_folder(config: pytest.Config) -> Path:
-    """Return the folder of invoke.yaml: that of the setting, of the variable, or the checkout that is installed."""
+    """Return the folder of invoke.yaml: from the setting, from the variable, or else the installed checkout."""
     named = str(config.getini(_PROJECT)) or os.environ.get(_PROJECT.upper())
     return (config.rootpath / named).resolve() if named else Path(__file__).resolve().parents[3]
 
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Make a failure that the developer can mend its message, without a traceback through our code."""
+    """Show a failure that the developer can fix as a message, without a traceback through our code."""
     try:
         yield
     except EduguardError as error:

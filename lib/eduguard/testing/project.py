@@ -1,4 +1,4 @@
-"""The project whose school the tests use, and whether its target is one that tests may work on."""
+"""Open the project whose school the tests use, and check that tests may work on its target."""
 
 from pathlib import Path
 
@@ -14,10 +14,10 @@ _HINT = "INVOKE_TARGET chooses another target; `local` is made for tests."
 
 
 def open_project(folder: Path) -> tuple[Settings, Database]:
-    """Return a project's settings and the database of its target, whose server runs from now on.
+    """Return a project's settings and its target's database; start the database's server.
 
     Raises:
-        EduguardError: when the target is not open, or anything of it is not on this machine.
+        EduguardError: if the target is not open, or any part of it is not on this machine.
     """
     settings = read_settings(folder)
     target = settings.target

@@ -1,4 +1,4 @@
-"""What a test asks for by its markers, and the name of what is made of it once."""
+"""What a test asks for with its markers, and the hash that names the template made from it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,19 +20,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """What the database, the collections and the bucket of a test are filled with."""
+    """The content of a test's database, collections and bucket."""
 
     folder: Path
-    """the fixtures; without a world"""
+    """the folder of the fixtures; not used if there is a world"""
     world: "World | None" = None
-    """the school that is made up"""
+    """the made-up school"""
 
 
 def read_recipe(node: "pytest.Item", settings: Settings) -> Recipe:
-    """Return what the markers of a test ask for: without one, the fixtures of the project.
+    """Return what the markers of a test ask for; without a marker, the fixtures of the project.
 
     Raises:
-        EduguardError: for two markers at once, or for arguments that they do not take.
+        EduguardError: for two markers at once, or for wrong arguments.
     """
     seed, students = node.get_closest_marker("school_seed"), node.get_closest_marker("school_students")
     if seed and students:
@@ -50,17 +50,17 @@ def read_recipe(node: "pytest.Item", settings: Settings) -> Recipe:
 
 
 def wants_transaction(node: "pytest.Item") -> bool:
-    """Say whether a test shares a database with others, in a transaction that is rolled back.
+    """Say whether a test shares a database with other tests, in a transaction that is rolled back.
 
     Raises:
-        EduguardError: for arguments that the marker does not take.
+        EduguardError: for wrong arguments of the marker.
     """
     marker = node.get_closest_marker("school_db")
     return bool(marker and _apply(_transaction, marker))
 
 
 def hash_recipe(recipe: Recipe, settings: Settings) -> str:
-    """Return the hash of all that decides what is made: another one is another template."""
+    """Return the hash of everything that determines a template; a different hash means a different template."""
     target = settings.target
     hashed = sha256(templates.hash_inputs(settings, seeded=False).encode())
     hashed.update(f"{target.name} {sorted(target.collections)} {settings.match_threshold} {recipe.world}".encode())
@@ -71,7 +71,7 @@ def hash_recipe(recipe: Recipe, settings: Settings) -> str:
 
 
 def _apply(read: Callable[..., T], marker: "pytest.Mark") -> T:
-    """Return what a marker says; its arguments are those of a function."""
+    """Call a function with the arguments of a marker, and return its result."""
     try:
         return read(*marker.args, **marker.kwargs)
     except TypeError as error:

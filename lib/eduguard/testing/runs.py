@@ -1,4 +1,4 @@
-"""One process of one run of pytest: what it makes for its tests, and what it clears away of earlier runs."""
+"""One process of a pytest run: what it makes for its tests, and how it cleans up after earlier runs."""
 
 import secrets
 import zlib
@@ -20,7 +20,7 @@ from eduguard.testing.project import open_project
 from eduguard.testing.recipes import Recipe
 from eduguard.testing.templates import Template, ensure_template
 
-_PURPOSE = "test run"  # with the run's id: by this session others know that the run is under way
+_PURPOSE = "test run"  # with the run's id: this session tells other runs that the run is active
 _ID_LENGTH = 8
 _OWN = """
 SELECT datname FROM pg_database
@@ -30,7 +30,7 @@ _RUNS = "SELECT DISTINCT application_name FROM pg_stat_activity WHERE starts_wit
 
 
 class Run:
-    """Makes databases, collections and buckets for the tests of one process, and takes them away."""
+    """Makes databases, collections and buckets for the tests of one process, and removes them."""
 
     def __init__(self, settings: Settings, base: Database, session: ExitStack, run: str, worker: str) -> None:
         self.settings = settings
@@ -44,12 +44,12 @@ class Run:
         self._shared: dict[Recipe, SchoolDatabase] = {}
         self._numbers = count(1)
         self._prefix = f"{base.name}_run_"
-        # Another server may use this local cloud too; it does not know which of our runs are under way.
+        # Runs on another server may use this local cloud too, and cannot know which of our runs are active.
         self._cloud_prefix = f"eduguard-tests-run-{zlib.crc32(base.shown_url.encode()):08x}-"
         self._session = session
 
     def template(self, recipe: Recipe) -> Template:
-        """Return the template of a recipe, made if there is none; what failed once is not tried again for each test."""
+        """Return the template of a recipe, and make it if there is none; a failed recipe is not tried again."""
         if recipe not in self._templates:
             try:
                 self._templates[recipe] = ensure_template(
@@ -75,14 +75,14 @@ class Run:
         return SchoolDatabase(database=made)
 
     def drop(self, database: SchoolDatabase) -> None:
-        """Drop the database of a test, unless it is kept, with whatever sessions the test has left in it."""
+        """Drop the database of a test, unless it is kept, even if the test has left sessions open in it."""
         database.close()
         if not database.is_kept:
             execute_for(self.conn, "DROP DATABASE IF EXISTS {} WITH (FORCE)", database.database)
 
     @contextmanager
     def transaction(self, recipe: Recipe) -> Iterator[SchoolDatabase]:
-        """Lend the database that tests share, in a transaction that is rolled back; a spoilt one is dropped."""
+        """Yield the shared database in a transaction that is rolled back; drop the database if a test has spoilt it."""
         if recipe not in self._shared:
             self._shared[recipe] = self.make_database(recipe)
             self._shared[recipe].is_shared = True
@@ -118,7 +118,7 @@ class Run:
         self._copies.delete_bucket(bucket.name)
 
     def clear_others(self) -> None:
-        """Drop what runs that have ended have left: the databases of failed tests, and all else after a crash."""
+        """Drop what ended runs have left: the databases of failed tests, and everything else after a crash."""
         with lock.hold_lock(self._base, patience=60):
             alive = self._list_runs()
             for (name,) in self.conn.execute(_OWN, [self._prefix]).fetchall():
@@ -131,7 +131,7 @@ class Run:
                     self._copies.delete_bucket(name)
 
     def close(self) -> None:
-        """Drop the databases that tests have shared, and end the session."""
+        """Drop the shared databases, and end the session."""
         for database in self._shared.values():
             self.drop(database)
         self._session.close()
@@ -148,15 +148,15 @@ class Run:
 
 
 def open_run(folder: Path, run: str, worker: str) -> Run:
-    """Begin the part of a run that this process has, and clear away what ended runs have left.
+    """Start this process's part of a run, and remove what ended runs have left.
 
     Args:
-        folder: the project's.
-        run: what all processes of one run have in common; empty: this is the only one.
-        worker: tells the processes of a run apart.
+        folder: the folder of the project.
+        run: the id that all processes of one run share; empty if this is the only process.
+        worker: the name of this process within the run.
 
     Raises:
-        EduguardError: when tests may not work on the project's target.
+        EduguardError: if tests may not work on the project's target.
     """
     settings, database = open_project(folder)
     session = ExitStack()

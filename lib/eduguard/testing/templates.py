@@ -1,4 +1,4 @@
-"""Databases, collections and buckets that are filled once and copied for each test."""
+"""Databases, collections and buckets that are filled once, and copied for each test."""
 
 import json
 import os
@@ -23,42 +23,42 @@ if TYPE_CHECKING:
     from eduguard.aws.copies import Copies
     from eduguard.settings import Settings
 
-_KEPT = 8  # templates; the newest
+_KEPT = 8  # the newest templates
 _PATIENCE = 3600.0  # seconds: another process may be drawing and indexing photos
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
-    """What the tests of one recipe begin with."""
+    """What the tests of one recipe start from."""
 
     kept: clones.Kept
 
     @property
     def collections(self) -> Mapping[str, str]:
-        """The collections by school; that of the school that the settings do not name is under an empty text."""
+        """The collections by school; an empty text is the key of the school that the settings do not name."""
         return dict(self.kept.facts["collections"])
 
     @property
     def bucket(self) -> str:
-        """The bucket."""
+        """The name of the bucket."""
         return str(self.kept.facts["bucket"])
 
 
 def ensure_template(
     conn: "Connection", base: Database, settings: "Settings", recipe: Recipe, copies: "Copies", *, is_alone: bool
 ) -> Template:
-    """Return the template of a recipe, which is made if there is none; others wait for the one that makes it.
+    """Return the template of a recipe, and make it if there is none; other processes wait meanwhile.
 
     Args:
-        conn: to the server.
-        base: begins the names, and is the name of the lock.
-        settings: of the project.
-        recipe: what is in it.
+        conn: a connection to the server.
+        base: the database whose name is the prefix of all names and the name of the lock.
+        settings: the settings of the project.
+        recipe: the content of the template.
         copies: the local cloud.
-        is_alone: no other run is under way: templates that have become too many are dropped.
+        is_alone: whether no other run is active; then surplus templates are dropped.
 
     Raises:
-        EduguardError: with what `inv` says when it cannot be made.
+        EduguardError: with the output of `inv`, if the template cannot be made.
     """
     key = hash_recipe(recipe, settings)
     template = base.aside(f"{base.name}_template_{key}")
@@ -67,7 +67,7 @@ def ensure_template(
     with lock.hold_lock(base, patience=_PATIENCE):
         if found := _find(conn, base, template, copies):
             return found
-        if exists(conn, template):  # the local cloud has lost what it was synced with
+        if exists(conn, template):  # the local cloud has lost the faces that it was synced with
             clones.drop(conn, template)
         facts = _build(base, settings, recipe, key, copies)
         comment = json.dumps({**facts, "made_at": time.time(), "size": clones.read_size(conn, building(base))})
@@ -78,7 +78,7 @@ def ensure_template(
 
 
 def building(base: Database) -> Database:
-    """Return the name under which `inv full` makes what becomes a template."""
+    """Return the database that `inv full` fills before it becomes a template."""
     return base.aside(f"{base.name}_new")
 
 
@@ -91,7 +91,7 @@ def _find(conn: "Connection", base: Database, template: Database, copies: "Copie
 
 
 def _build(base: Database, settings: "Settings", recipe: Recipe, key: str, copies: "Copies") -> dict[str, object]:
-    """Run `inv full` as a user does, with a database, collections and a bucket of the template's own."""
+    """Run `inv full` as a user does, with a database, collections and a bucket for this template alone."""
     target, name = settings.target, f"eduguard-tests-{key}"
     collections = {"": name} | {school: f"{name}-{school}" for school in target.collections}
     of_schools = {("collections", school): each for school, each in collections.items() if school}
@@ -100,7 +100,7 @@ def _build(base: Database, settings: "Settings", recipe: Recipe, key: str, copie
         own = {variable_name(("targets", target.name, *path)): value for path, value in of_target.items()}
         own |= {"DATABASE_URL": building(base).url, "INVOKE_TARGET": target.name}
         own["INVOKE_SEED_FOLDER"] = str(_make_fixtures(recipe, Path(folder) / "school", settings, own))
-        copies.client("s3").create_bucket(Bucket=name)  # fixtures without photos make none
+        copies.client("s3").create_bucket(Bucket=name)  # `inv full` does not make a bucket for fixtures without photos
         _inv(settings, own, "full", "--yes")
     there = copies.list_collections()
     return {"collections": {school: each for school, each in collections.items() if each in there}, "bucket": name}
@@ -116,7 +116,7 @@ def _make_fixtures(recipe: Recipe, folder: Path, settings: "Settings", own: Mapp
 
 
 def _inv(settings: "Settings", own: Mapping[str, str], *arguments: str) -> None:
-    """Run a command in a process of its own, where nothing is in force that a test suite has changed in this one."""
+    """Run a command in its own process, so that changes by the test suite to this process do not affect it."""
     done = subprocess.run(
         [sys.executable, "-m", "invoke", *arguments],
         cwd=settings.root,
