@@ -1,7 +1,7 @@
 """The commands of EduGuard DB: `inv --list` lists them, `inv --help TASK` explains one.
 
-Each group of commands has a module in lib/eduguard/commands. A recipe consists of steps: the `pre` tasks that Invoke
-runs before it.
+Each group of commands has a module in lib/eduguard/commands. A recipe consists of steps: the `pre` tasks, which Invoke
+runs before it, and the `post` tasks, which Invoke runs after it.
 """
 
 import math

@@ -54,7 +54,7 @@ def down(c: Context, json: bool = False) -> None:
 
 @task(help={"shell": "print shell commands, which is the default", "json": JSON})
 def env(c: Context, shell: bool = False, json: bool = False) -> None:
-    """Print the variables that point the AWS CLI and SDKs to the local cloud: `eval "$(inv env --shell)"`."""
+    """Print the variables and key that lead the AWS CLI and SDKs to the local cloud: `eval "$(inv env --shell)"`."""
     from eduguard.targets import local_cloud_variables
 
     variables = local_cloud_variables(settings_of(c))

@@ -43,7 +43,7 @@ hide_secrets()
 
 
 def settings_of(c: Context, collection: str = "", school: str = "", *, wait: float = math.inf) -> Settings:
-    """Return the settings of this command, narrowed to the flag's collection or school; set how long locks may take."""
+    """Return this command's settings, narrowed to the flag's collection or school; set how long to wait for locks."""
     if wait != math.inf:
         from eduguard.postgres.waits import end_waits_after
 

@@ -1,4 +1,4 @@
-"""The command that removes every trace of a student's face."""
+"""The command that removes a student's faces, photos and rows."""
 
 import math
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ def unenrol(
     wait: float = math.inf,
     json: bool = False,
 ) -> None:
-    """Remove every trace of a student's face: faces, photos, rows; shows them and asks first."""
+    """Remove a student's faces, photos and rows; shows them and asks first."""
     from eduguard import students
     from eduguard.postgres import connect
     from eduguard.targets import check_writable, target_database, target_storage

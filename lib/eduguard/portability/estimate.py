@@ -13,7 +13,8 @@ PRICES_OF = "2025-12-03"
 _FAST_REGIONS = {"us-east-1", "us-west-2", "eu-west-1"}
 _FAST, _SLOW = 50, 5
 SHARE = 0.97  # of the quota: slightly below the limit nothing is throttled, which is faster than retries
-# The first calls of a month with their price in US dollars a call (Rekognition's price list, group 1).
+# Numbers of calls in a month with their price in US dollars a call, then the price of all further calls (Rekognition's
+# price list, group 1).
 _TIERS = ((1_000_000, 0.001), (4_000_000, 0.0008), (30_000_000, 0.0006))
 _REST = 0.0004
 _STORAGE = 0.00001  # US dollars a face and month
@@ -75,7 +76,7 @@ def price_calls(calls: int) -> float:
 
 
 def pace_of(settings: Settings) -> float | None:
-    """Return how many requests of each operation start in a second; None on the local cloud, which has no limit."""
+    """Return how many requests of each operation start in a second; None means as many as the local cloud can take."""
     target = settings.target
     if target.requests_per_second or target.has_local_cloud:
         return target.requests_per_second
