@@ -1,7 +1,9 @@
 """Time the local cloud over HTTP, with moto's own DetectText as the minimum of a request; print the medians."""
 
 import argparse
+import base64
 import http.client
+import io
 import json
 import statistics
 import subprocess
@@ -9,6 +11,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import product, repeat
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,6 +23,7 @@ import psutil
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from PIL import Image
 
 from localcloud.rekognition import engine
 from localcloud.rekognition.store import Store
@@ -56,7 +61,8 @@ def measure_requests(state: Path, sizes: list[int], rounds: int) -> None:
     client = boto3.client("rekognition", endpoint_url=server["endpoint"], region_name=REGION, **access)
     send = Sender(port, access)
     image = {"Bytes": PHOTO.read_bytes()}
-    report("moto's DetectText", times(rounds, lambda: send("DetectText", {"Image": {"Bytes": "aGk="}})))
+    text = {"Image": {"Bytes": base64.b64encode(PHOTO.read_bytes()).decode()}}
+    report("moto's DetectText", times(rounds, lambda: send("DetectText", text)))
     report("moto's DetectText, boto3", times(rounds, lambda: client.detect_text(Image=image)))
     for size in sizes:
         name = f"faces-{size}"
@@ -69,10 +75,23 @@ def measure_requests(state: Path, sizes: list[int], rounds: int) -> None:
         report(f"{found}, first", times(1, lambda query=query: send("SearchFaces", query), warm=0))
         report(found, times(rounds, lambda query=query: send("SearchFaces", query)))
         by_image = f"SearchFacesByImage in {size:,}, boto3"
-        report(by_image, times(rounds, lambda n=name: client.search_faces_by_image(CollectionId=n, Image=image)))
-        report(f"IndexFaces into {size:,}, boto3", times(rounds, lambda n=name: index(client, n, image)))
+        new = draw_pictures()
+        for pictures, kind in ((new, "new pictures"), (repeat(image), "the same one")):
+            search = partial(client.search_faces_by_image, CollectionId=name)
+            report(f"{by_image}, {kind}", times(rounds, lambda s=search, p=pictures: s(Image=next(p))))
+        report(f"IndexFaces into {size:,}, boto3", times(rounds, lambda n=name, p=new: index(client, n, next(p))))
         memory = psutil.Process(server["pid"]).memory_info().rss / 2**20
         print(f"# memory of the server after that: {memory:,.0f} MiB")
+
+
+def draw_pictures() -> Iterator[dict[str, bytes]]:
+    """Yield pictures of a face that were never looked at before: a stripe of each has a colour of its own."""
+    with Image.open(PHOTO) as photo:
+        for colour in product(range(0, 256, 8), repeat=3):
+            photo.paste(colour, (0, 0, photo.width, 8))
+            encoded = io.BytesIO()
+            photo.save(encoded, "JPEG")
+            yield {"Bytes": encoded.getvalue()}
 
 
 def index(client: Any, collection: str, image: dict[str, bytes]) -> None:

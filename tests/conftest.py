@@ -36,7 +36,7 @@ from eduguard.settings import Settings, load_settings
 ROOT = Path(__file__).parents[1]
 INV = Path(sys.executable).parent / "inv"
 COLLECTION = "tests"
-# What the caller has of a CI or of its terminal, which pytest and our commands read too, and write other lines then.
+# Variables of a CI, a terminal or Python: pytest and our commands read them too, and would print other lines.
 _SURROUNDINGS = {
     "BUILD_NUMBER",
     "CI",
@@ -47,6 +47,7 @@ _SURROUNDINGS = {
     "NO_COLOR",
     "PY_COLORS",
     "PYTEST_ADDOPTS",
+    "PYTHONDONTWRITEBYTECODE",  # each of some thousand commands would compile the modules again
 }
 _NUMBERS = count(1)
 _FIRST_CASES = pytest.StashKey[dict[str, tuple[str, ...]]]()

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from localcloud.rekognition.engine import Engine, EngineError, check_weights, similarity
+from localcloud.rekognition.engine import Engine, EngineError, Results, check_weights, similarity
 from localcloud.rekognition.images import decode
 from localcloud.rekognition.measures import measure_pose, measure_quality
 
@@ -67,6 +67,26 @@ def test_a_face_that_fills_a_large_picture_is_found_once(engine: Engine, portrai
     rows = slice(max(0, int(top - margin * height)), int(top + (1 + margin) * height))
     columns = slice(max(0, int(left - margin * width)), int(left + (1 + margin) * width))
     assert len(engine.detect(cv2.resize(pixels[rows, columns], (1400, 1800)))) == 1
+
+
+def test_a_picture_that_is_looked_at_again_has_the_same_faces(engine: Engine, photo: Callable[[int, int], bytes]):
+    first, other = decode(photo(1, 1)), decode(photo(2, 1))
+    for _ in range(2):
+        for pixels in (first, other, first[:, ::-1].copy()):
+            faces, new = engine.detect(pixels), Engine.load()
+            assert faces == new.detect(pixels)
+            assert (engine.embed(pixels, faces[0]) == new.embed(pixels, faces[0])).all()
+    assert engine.detect(first) != engine.detect(other)
+
+
+def test_only_the_last_results_are_kept():
+    results, made = Results[int](most=3), list[int]()
+
+    def look(number: int) -> int:
+        return results.of(number, lambda: made.append(number) or -number)
+
+    assert [look(number) for number in (1, 2, 3, 1, 4, 2, 1)] == [-1, -2, -3, -1, -4, -2, -1]
+    assert made == [1, 2, 3, 4, 1]
 
 
 def test_a_picture_without_a_face_has_none(engine: Engine):

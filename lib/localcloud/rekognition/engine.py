@@ -12,7 +12,7 @@ import math
 import os
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -21,12 +21,16 @@ from localcloud.rekognition.faces import ALIGNED_SIDE, Face, alignment, without_
 from localcloud.rekognition.turning import find_in_every_orientation
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from localcloud.rekognition.faces import Image
 
     Embedding: TypeAlias = NDArray[np.float32]
     """Shape (128,), L2-normalised."""
+
+T = TypeVar("T")
 
 VERSION: Final = "yunet-2023mar-int8bq+sface-2021dec-int8bq"  # embeddings of two versions are never compared
 DIMENSIONS: Final = 128
@@ -42,6 +46,7 @@ _SMALLER_SIDE: Final = 400
 _MINIMUM_SCORE: Final = 0.7
 _OVERLAP: Final = 0.3  # two boxes that share more than this are one face
 _CANDIDATES: Final = 5000
+_MOST_KNOWN: Final = 4096  # pictures and faces whose results are kept: a few MB
 # Our scale, not AWS's. Photographed people who are different had cosines up to 0.271, pictures of one person from 0.53
 # on; drawn people that were chosen to be far apart, up to 0.45.
 _SIMILARITY: Final = ((-1.0, 0.0), (0.0, 10.0), (0.28, 20.0), (0.46, 80.0), (0.5, 95.0), (0.8, 99.5), (1.0, 100.0))
@@ -51,6 +56,27 @@ class EngineError(LocalCloudError):
     """The weights are missing or are not the files they should be."""
 
 
+class Results(Generic[T]):
+    """The last results, by what they were made of: a rebuild looks at the same photos again."""
+
+    def __init__(self, *, most: int) -> None:
+        self._most = most
+        self._known: dict[object, T] = {}
+        self._lock = threading.Lock()
+
+    def of(self, key: object, make: Callable[[], T]) -> T:
+        """Return the result of a key, made now if it is not known."""
+        with self._lock:
+            if key in self._known:
+                return self._known[key]
+        made = make()
+        with self._lock:
+            self._known[key] = made
+            if len(self._known) > self._most:
+                del self._known[next(iter(self._known))]
+        return made
+
+
 class Engine:
     """The two networks, ready to run; safe to share between threads, which take turns."""
 
@@ -58,6 +84,8 @@ class Engine:
         self._detector = detector
         self._recogniser = recogniser
         self._lock = threading.Lock()  # a network keeps the buffers of its last run
+        self._faces: Results[tuple[Face, ...]] = Results(most=_MOST_KNOWN)
+        self._features: Results[NDArray[np.float32]] = Results(most=_MOST_KNOWN)
 
     @classmethod
     def load(cls, folder: Path | None = None) -> Engine:
@@ -77,8 +105,11 @@ class Engine:
 
     def detect(self, image: Image) -> list[Face]:
         """Find the faces of a picture, however they are turned, the largest box first."""
-        faces = find_in_every_orientation(image, self._detect_upright, self.feature)
-        return sorted(faces, key=lambda face: face.area, reverse=True)
+        return list(self._faces.of(_digest(image), lambda: self._detect(image)))
+
+    def _detect(self, image: Image) -> tuple[Face, ...]:
+        faces = find_in_every_orientation(image, self._detect_upright, self._feature)
+        return tuple(sorted(faces, key=lambda face: face.area, reverse=True))
 
     def _detect_upright(self, image: Image) -> list[Face]:
         faces = self._detect_at(image, _LONGEST_SIDE)
@@ -99,6 +130,9 @@ class Engine:
         """
         if face.feature is not None:
             return face.feature
+        return self._features.of((_digest(image), face), lambda: self._feature(image, face))
+
+    def _feature(self, image: Image, face: Face) -> NDArray[np.float32]:
         import cv2
 
         aligned = cv2.warpAffine(image, alignment(face), (ALIGNED_SIDE, ALIGNED_SIDE), flags=cv2.INTER_LINEAR)
@@ -159,6 +193,10 @@ def _checked(path: Path, digest: str) -> Path:
     if found != digest:
         raise EngineError(f"{path} is not the expected model: SHA-256 {found}, expected {digest}")
     return path
+
+
+def _digest(image: Image) -> tuple[bytes, tuple[int, ...]]:
+    return hashlib.blake2b(image.tobytes(), digest_size=32).digest(), image.shape
 
 
 def _face(row: NDArray[np.float32], scale_x: float, scale_y: float) -> Face:
