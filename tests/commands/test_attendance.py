@@ -97,6 +97,7 @@ def test_the_class_photo_makes_all_six_present_and_again_changes_nothing(inv: In
     assert listed["students"] == report["students"]
 
 
+@pytest.mark.slow
 def test_who_is_not_in_the_photo_is_absent_until_another_photo_shows_them(
     inv: Inv, full: Database, tmp_path: Path
 ) -> None:
@@ -121,6 +122,7 @@ def test_who_is_not_in_the_photo_is_absent_until_another_photo_shows_them(
     assert present(take(inv, halves[0], halves[1])) == EVERYBODY
 
 
+@pytest.mark.slow
 def test_a_face_that_is_not_of_the_class_is_counted_with_whom_it_resembles(inv: Inv, full: Database) -> None:
     with connect(full, purpose="tests") as conn:
         conn.execute("UPDATE class_enrollments SET status = 'withdrawn' WHERE student_id = 'student-002'")
@@ -135,6 +137,7 @@ def test_a_face_that_is_not_of_the_class_is_counted_with_whom_it_resembles(inv: 
     assert shown[:3] == ["1", "student-002", str(face["similarity"])]
 
 
+@pytest.mark.slow
 @pytest.mark.sampled("one student is not synced")
 @pytest.mark.parametrize(
     ("stale", "command"),
@@ -184,6 +187,7 @@ def test_a_photo_without_a_face_records_nobody(inv: Inv, full: Database, tmp_pat
     assert present(json.loads(done.stdout)) == EVERYBODY
 
 
+@pytest.mark.slow
 def test_a_user_with_a_face_of_another_student_is_named_and_not_believed(
     inv: Inv, full: Database, samples: Collection
 ) -> None:
@@ -206,6 +210,7 @@ def test_a_user_with_a_face_of_another_student_is_named_and_not_believed(
             samples.delete_user(user)
 
 
+@pytest.mark.slow
 def test_what_a_person_entered_stays_and_a_cancelled_session_is_refused(inv: Inv, full: Database) -> None:
     with connect(full, purpose="tests") as conn:
         conn.execute(
@@ -223,6 +228,7 @@ def test_what_a_person_entered_stays_and_a_cancelled_session_is_refused(inv: Inv
     assert (done.returncode, "Session s-1 is cancelled" in done.stderr) == (1, True)
 
 
+@pytest.mark.slow
 def test_the_annotated_photo_shows_frames_and_is_no_photo_that_was_read(
     inv: Inv, full: Database, tmp_path: Path
 ) -> None:
@@ -282,6 +288,7 @@ def test_without_face_ids_the_way_to_them_is_told(inv: Inv, full: Database) -> N
     assert (done.returncode, "Run `inv sync-faces` first" in done.stderr) == (1, True)
 
 
+@pytest.mark.slow
 def test_taking_that_is_killed_before_its_commit_leaves_no_row(
     inv: Inv, full: Database, samples: Collection, state_folder: Path
 ) -> None:

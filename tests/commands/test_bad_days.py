@@ -27,6 +27,7 @@ def faults(tell_cloud: Callable[..., None]) -> Callable[..., AbstractContextMana
     return bad_day
 
 
+@pytest.mark.slow
 @pytest.mark.fault
 def test_throttling_loses_no_photo(school: School, new_photo: NewPhoto, tmp_path: Path, faults: Any) -> None:
     for number in (1, 2):
@@ -37,6 +38,7 @@ def test_throttling_loses_no_photo(school: School, new_photo: NewPhoto, tmp_path
     school.assert_enrolled(*(f"student-00{student}-photo-{number}" for student in (1, 2) for number in (4, 5)))
 
 
+@pytest.mark.slow
 @pytest.mark.fault
 def test_a_photo_that_aws_failed_to_index_is_finished_later(school: School, photo: Path, faults: Any) -> None:
     flags = ("enrol", "student-001", str(photo))
@@ -48,6 +50,7 @@ def test_a_photo_that_aws_failed_to_index_is_finished_later(school: School, phot
     school.assert_enrolled("student-001-photo-4")
 
 
+@pytest.mark.slow
 def test_a_face_that_is_not_listed_yet_is_removed_all_the_same(school: School, photo: Path, faults: Any) -> None:
     with faults(visibility_delay=600):
         school.inv("enrol", "student-001", str(photo), "--users")
@@ -57,6 +60,7 @@ def test_a_face_that_is_not_listed_yet_is_removed_all_the_same(school: School, p
     assert school.collection.list_users() == set()
 
 
+@pytest.mark.slow
 @pytest.mark.fault
 def test_throttling_makes_nobody_absent(school: School, faults: Any) -> None:
     school.inv("enrol")

@@ -39,6 +39,7 @@ def test_portraits_are_drawn_once_and_attendance_works_with_them(school: School)
     assert "8 of 8 photos recognised" in school.inv("verify", "--one-each").stdout
 
 
+@pytest.mark.slow
 def test_a_lost_portrait_gets_the_face_that_its_student_has(school: School) -> None:
     school.inv("photos", "draw")
     before = contents(school)
@@ -47,6 +48,7 @@ def test_a_lost_portrait_gets_the_face_that_its_student_has(school: School) -> N
     assert contents(school) == before
 
 
+@pytest.mark.slow
 def test_a_photo_of_somebody_is_replaced_only_after_the_buckets_name(school: School) -> None:
     school.bucket.ensure_exists()
     school.bucket.put(KEY.format(1), (PHOTOS / KEY.format(1)).read_bytes(), {})
@@ -82,6 +84,7 @@ def from_staging(school: School, **more: str) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 def test_photos_are_copied_after_the_buckets_name_and_a_second_run_copies_nothing(
     school: School, source: Bucket
 ) -> None:
@@ -109,6 +112,7 @@ def test_photos_are_copied_after_the_buckets_name_and_a_second_run_copies_nothin
     assert f"bucket {source.name} lacks 1 photo: {KEY.format(1)}" in lacking.stderr
 
 
+@pytest.mark.slow
 def test_between_two_clouds_the_photos_pass_through_and_the_source_is_only_read(
     school: School, source: Bucket, relay: Any, cloud_variables: dict[str, str]
 ) -> None:
@@ -144,6 +148,7 @@ def test_a_damaged_photo_is_not_carried_on(
     assert KEY.format(1) not in school.bucket.sizes()
 
 
+@pytest.mark.slow
 def test_a_bucket_is_not_copied_into_itself(school: School, settings: Settings) -> None:
     itself = from_staging(school, INVOKE_TARGETS_STAGING_BUCKET=school.name)
     for target in ("staging", "local"):

@@ -34,6 +34,7 @@ def test_all_is_well_after_full(inv: Inv, full: Database) -> None:
     assert steps == ["settings", "credentials", "database", "collection", "collection", "sync", "sync", "photos"]
 
 
+@pytest.mark.slow
 def test_placeholders_left_are_drift_that_sync_mends(inv: Inv, full: Database) -> None:
     inv("reset", "seed")
     status, report = examine(inv)
@@ -226,6 +227,7 @@ def test_a_remedy_mends_the_situation_that_it_is_given_for(school: School, tmp_p
     assert (status, left) == (0, []), remedy
 
 
+@pytest.mark.slow
 def test_faces_that_are_alike_across_students_are_named_when_asked_and_drawn_ones_only_counted(school: School) -> None:
     school.inv("enrol")
     school.inv("sync-faces")
@@ -265,6 +267,7 @@ def test_fix_shows_runs_and_looks_again(inv: Inv, full: Database) -> None:
     assert (told, "drift" in again.stdout) == ([], False)
 
 
+@pytest.mark.slow
 def test_fix_runs_nothing_that_the_protection_forbids(inv: Inv, database: Database, cloud_endpoint: str) -> None:
     for level in ("confirm", "refuse"):
         done = inv("doctor", "--fix", "--yes", check=False, INVOKE_TARGETS_LOCAL_PROTECTION=level)
@@ -286,6 +289,7 @@ def test_fix_names_what_only_a_person_can_mend(inv: Inv, full: Database) -> None
     assert "For you to mend:\n  photos: 1 with only row: student-001-photo-7: inv enrol --from FOLDER" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_command_that_fails_is_told_and_the_others_run(inv: Inv, full: Database) -> None:
     inv("reset", "--to", "0004")
     status, report = examine(inv, "--fix", "--yes", INVOKE_SEED_FOLDER="/nowhere")

@@ -97,6 +97,7 @@ def test_an_unknown_student_and_a_missing_photo_are_named(school: School, photo:
     assert (done.returncode, "PHOTO is missing\n  inv enrol STUDENT PHOTO…\n" in done.stderr) == (1, True)
 
 
+@pytest.mark.slow
 def test_a_folder_is_enrolled_side_by_side_under_its_own_numbers(
     school: School, new_photo: NewPhoto, tmp_path: Path
 ) -> None:
@@ -115,6 +116,7 @@ def test_a_folder_is_enrolled_side_by_side_under_its_own_numbers(
     school.assert_enrolled(*names)
 
 
+@pytest.mark.slow
 def test_two_enrolments_of_one_student_at_once_never_take_one_number(
     school: School, new_photo: NewPhoto, tmp_path: Path
 ) -> None:
@@ -156,6 +158,7 @@ def test_enrolment_killed_at_any_step_is_finished_by_the_next_run(school: School
     school.assert_enrolled("student-001-photo-4")
 
 
+@pytest.mark.slow
 def test_a_refused_picture_that_was_in_the_bucket_before_is_named_and_stays(school: School) -> None:
     arguments = [school.database.url, json.dumps(school.access), school.name, str(CLASS_PHOTO), "stored"]
     killed = subprocess.run([sys.executable, "-c", KILLED, *arguments], check=False, timeout=60)
@@ -252,6 +255,7 @@ def unlink(school: School) -> None:
         conn.execute("UPDATE student_faces SET face_id = DEFAULT")
 
 
+@pytest.mark.slow
 @pytest.mark.sampled("lose_object", "lose_all_but_the_photo")
 @pytest.mark.parametrize(
     "lose",
@@ -284,6 +288,7 @@ def test_another_picture_does_not_take_the_place_of_a_lost_photo(
     assert (school.faces(), school.keys()) == (before, [])
 
 
+@pytest.mark.slow
 def test_sample_photos_that_we_drew_are_marked_in_the_bucket_and_lost_ones_are_made_again(school: School) -> None:
     school.inv("enrol")
     assert school.bucket.read_metadata("students/student-001/photo-1.jpg")["origin"] == "drawn"
@@ -295,6 +300,7 @@ def test_sample_photos_that_we_drew_are_marked_in_the_bucket_and_lost_ones_are_m
     assert (len(school.faces()), len(school.keys())) == (18, 24)
 
 
+@pytest.mark.slow
 def test_a_large_sample_photo_is_made_smaller_where_the_picture_itself_is_sent(school: School, tmp_path: Path) -> None:
     seeds = tmp_path / "seeds"
     shutil.copytree(CLASS_PHOTO.parents[2], seeds)
@@ -340,6 +346,7 @@ def test_a_sample_photo_that_was_drawn_anew_is_named_and_replaces_nothing(
     assert school.bucket.download("students/student-001/photo-1.jpg") == drawn.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_picture_that_a_request_cannot_carry_is_sent_smaller(
     school: School, photo: Path, cloud_endpoint: str, cloud_variables: dict[str, str]
 ) -> None:
@@ -443,6 +450,7 @@ def test_unenrol_removes_every_version_of_a_photo(school: School, photo: Path, c
     assert left.get("Versions", []) + left.get("DeleteMarkers", []) == []
 
 
+@pytest.mark.slow
 @pytest.mark.sampled("photos")
 @pytest.mark.fault
 @pytest.mark.parametrize("step", ["user", "faces", "photos", "rows", "committed"])
@@ -459,6 +467,7 @@ def test_unenrol_killed_at_any_step_is_finished_by_the_next_run(school: School, 
     school.assert_enrolled()
 
 
+@pytest.mark.slow
 def test_unenrol_names_the_copies_that_it_does_not_reach_and_deletes_the_rows_inside_them_when_asked(
     school: School, photo: Path
 ) -> None:
@@ -499,6 +508,7 @@ def users(school: School) -> dict[str, str | None]:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_users_follow_the_external_image_ids_and_are_rebuilt_by_sync(
     school: School, new_photo: NewPhoto, photo: Path, tmp_path: Path
 ) -> None:
@@ -520,6 +530,7 @@ def test_users_follow_the_external_image_ids_and_are_rebuilt_by_sync(
     school.assert_enrolled()
 
 
+@pytest.mark.slow
 def test_a_photo_of_somebody_else_is_not_given_to_a_students_user(
     school: School, new_photo: NewPhoto, photo: Path, tmp_path: Path
 ) -> None:

@@ -61,6 +61,7 @@ def test_a_goal_that_the_pairs_can_show_has_a_threshold(inv: Inv, full: Database
     )
 
 
+@pytest.mark.slow
 def test_the_class_photo_is_judged_by_its_labels(inv: Inv, full: Database, tmp_path: Path) -> None:
     report = evaluate(inv, "--classes", str(CLASSES))
     assert report["class_photos"] == {"photos": 1, "faces": 6, "students": 6}
@@ -74,6 +75,7 @@ def test_the_class_photo_is_judged_by_its_labels(inv: Inv, full: Database, tmp_p
     assert (found["false_rejects"]["count"], found["false_rejects"]["of"]) == (1, 2)
 
 
+@pytest.mark.slow
 def test_a_student_with_somebody_elses_photo_is_named_as_inseparable(school: Any) -> None:
     school.inv("enrol", "sync-faces")
     other = disguise((PHOTOS / "students" / "student-002" / "photo-1.jpg").read_bytes())
@@ -103,6 +105,7 @@ def test_the_plan_comes_first_costs_nothing_and_is_asked_about_on_aws(
     assert asked["SearchFaces"] == 24
 
 
+@pytest.mark.slow
 def test_throttling_slows_it_down_and_loses_no_search(inv: Inv, full: Database, faults: Callable[..., None]) -> None:
     faults(throttle=5, operation="SearchFaces")
     assert evaluate(inv)["pairs"] == {"own": 24, "strangers": 144}

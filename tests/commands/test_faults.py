@@ -182,6 +182,7 @@ def wait_for_step(process: subprocess.Popen[str], database: Database) -> None:
             time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_a_broken_third_migration(survival: Survival, project: dict[str, str]) -> None:
     third = Path(project["INVOKE_MIGRATIONS_FOLDER"]) / "0002_add_grade_sections_attendance_drilldown.sql"
     third.write_text(third.read_text() + "\nSELECT nothing FROM nowhere;\n")
@@ -190,6 +191,7 @@ def test_a_broken_third_migration(survival: Survival, project: dict[str, str]) -
     survival.check(done)
 
 
+@pytest.mark.slow
 def test_a_broken_last_fixture_row(survival: Survival, project: dict[str, str]) -> None:
     last = max(Path(project["INVOKE_SEED_FOLDER"]).glob("*.yaml"))
     last.write_text(last.read_text() + "- {id: broken, nothing: 1}\n")
@@ -198,6 +200,7 @@ def test_a_broken_last_fixture_row(survival: Survival, project: dict[str, str]) 
     survival.check(done)
 
 
+@pytest.mark.slow
 def test_the_cloud_cannot_be_reached(survival: Survival) -> None:
     keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
     cut = {"INVOKE_TARGETS_LOCAL_REKOGNITION_ENDPOINT": "http://127.0.0.1:9", **keys}
@@ -279,6 +282,7 @@ def test_a_kill_inside_a_step(survival: Survival, state_folder: Path, project: d
     survival.check()
 
 
+@pytest.mark.slow
 def test_two_at_once(survival: Survival, state_folder: Path, project: dict[str, str]) -> None:
     add_migration(project, WAITS["migrate"])
     first = begin(survival.database, state_folder, **project)
@@ -326,6 +330,7 @@ def stop_at_once(folder: Path) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_both_servers_are_stopped(own: Survival, own_folder: Path) -> None:
     assert embedded.stop(own_folder / "postgres")
     assert local_cloud.stop(own_folder / "cloud")
@@ -345,6 +350,7 @@ def test_the_server_is_stopped_inside_a_step(own: Survival, own_folder: Path, pr
     own.check(done)
 
 
+@pytest.mark.slow
 def test_the_local_cloud_is_killed_inside_sync(own: Survival, own_folder: Path, project: Any) -> None:
     add_migration(project, WAITS["seed"].replace("60", "2"))
     process = begin(own.database, own_folder, DATABASE_URL="", **project)

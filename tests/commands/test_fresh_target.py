@@ -71,6 +71,7 @@ def test_full_on_a_fresh_target_names_what_is_missing_and_the_commands_make_it(
     assert "is ready: 8 students, 24 faces, 0 placeholders" in staging.run(last).stdout
 
 
+@pytest.mark.slow
 def test_a_target_with_faces_of_some_students_never_ends_ready(staging: Staging) -> None:
     staging.inv("enrol", "--yes", "--confirm", staging.database.name)
     (faces,) = staging.collection.list_faces()
@@ -99,6 +100,7 @@ def test_full_says_at_once_that_the_server_does_not_answer(staging: Staging, inv
     assert "Cannot connect to postgresql://127.0.0.1:9/" in done.stderr
 
 
+@pytest.mark.slow
 def test_migrate_on_a_fresh_machine_makes_the_database(inv: Inv, database: Database) -> None:
     refused = inv("seed", check=False)
     assert "Run `inv migrate` (empty) or `inv full`" in refused.stderr

@@ -48,6 +48,7 @@ def test_rows_seeded_at_an_older_version_are_migrated_and_synced(inv: Inv, full:
         assert conn.execute("SELECT count(DISTINCT external_image_id) FROM student_faces").fetchone() == (24,)
 
 
+@pytest.mark.slow
 def test_a_sync_at_an_older_version_names_the_migrations(inv: Inv, full: Database) -> None:
     inv("reset", "--to", "0002", "--confirm", full.name)
     for command in ("sync-faces", "seed", "seed-full"):

@@ -50,6 +50,7 @@ def push(school: School, folder: Path, *flags: str, made: bool = False) -> str:
     return str(school.inv("photos", "push", str(folder), *flags).stdout)
 
 
+@pytest.mark.slow
 def test_a_copy_that_was_cut_short_goes_on(school: School, samples: Path, tmp_path: Path) -> None:
     push(school, samples)
     copy = tmp_path / "copy"
@@ -61,6 +62,7 @@ def test_a_copy_that_was_cut_short_goes_on(school: School, samples: Path, tmp_pa
     assert "0 photos pushed, 24 the same" in push(school, copy)
 
 
+@pytest.mark.slow
 def test_check_tells_missing_extra_wrong_and_small_photos(
     school: School, samples: Path, client: Any, tmp_path: Path
 ) -> None:
@@ -141,6 +143,7 @@ def test_a_photo_that_is_damaged_in_the_bucket_is_not_pulled(school: School, tmp
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["photo-2.jpg"]
 
 
+@pytest.mark.slow
 @pytest.mark.sampled("students/student-001")
 @pytest.mark.parametrize("link", ["students", "students/student-001", "students/student-001/photo-1.jpg"])
 def test_a_symbolic_link_does_not_lead_a_pull_out_of_the_folder(
@@ -171,6 +174,7 @@ def test_a_link_that_is_planted_while_a_pull_runs_is_not_followed(tmp_path: Path
     assert (copy / "students" / "student-002" / "photo-1.jpg").read_bytes() == b"x"
 
 
+@pytest.mark.slow
 def test_only_students_photos_are_pushed_and_what_they_replace_is_asked_for(school: School, samples: Path) -> None:
     (samples / "classes").mkdir()
     shutil.copy(PHOTOS / "classes" / "class-1b-lenguaje.jpg", samples / "classes")
@@ -209,6 +213,7 @@ def test_a_folder_that_does_not_exist_is_named_and_no_bucket_is_made(school: Sch
     assert not school.bucket.exists()
 
 
+@pytest.mark.slow
 def test_photos_that_fit_rows_are_proposed_accepted_enrolled_and_saved(
     school: School, samples: Path, tmp_path: Path, new_photo: Callable[..., Path]
 ) -> None:

@@ -138,6 +138,7 @@ def test_a_school_goes_to_another_database_without_its_people(source: Source, ta
         assert conn.execute(years).fetchone() == (0,)
 
 
+@pytest.mark.slow
 def test_a_load_asks_for_a_database_that_is_not_ours_and_is_undone(source: Source) -> None:
     """Here the export is loaded over the database that it is of."""
     live, inv = source.database, source.inv
@@ -259,6 +260,7 @@ def test_a_word_that_a_kept_column_has_too_is_counted(source: Source) -> None:
     assert manifest["leak_scan"]["kept_words"] >= 1
 
 
+@pytest.mark.slow
 def test_exempt_rows_stay_and_rows_are_chosen(source: Source, tmp_path: Path, target: tuple[Inv, Database]) -> None:
     text = (ROOT / "anonymise.yaml").read_text()
     text = text.replace("rows: {}", "rows:\n  sessions: none").replace(
@@ -297,6 +299,7 @@ def test_a_killed_export_leaves_no_folder_that_can_be_loaded(source: Source, mom
     assert [path.name for path in source.folder.iterdir() if path.name.startswith("out")] == ["out"]
 
 
+@pytest.mark.slow
 def test_what_was_changed_is_not_loaded(exported: Path, target: tuple[Inv, Database]) -> None:
     (inv, staging), folder = target, exported
     students = next(folder.glob("*_students.csv"))
@@ -374,6 +377,7 @@ def test_an_older_export_is_migrated_on(
     assert "inv undo" not in done.stdout, "there was no database before"
 
 
+@pytest.mark.slow
 def test_the_last_line_of_a_load_makes_what_the_rows_lack(school: School, tmp_path: Path) -> None:
     folder = tmp_path / "out"
     school.inv("export", str(folder), ANONYMISE_KEY=KEY)
@@ -408,6 +412,7 @@ def test_the_last_line_of_a_load_of_people_makes_what_the_rows_lack(school: Scho
     school.inv("sync-faces", "--check")
 
 
+@pytest.mark.slow
 def test_a_source_is_only_read(source: Source) -> None:
     source.execute(f"ALTER DATABASE {source.database.name} SET default_transaction_read_only = on")
     source.export("out")

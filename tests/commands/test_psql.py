@@ -19,6 +19,7 @@ def test_psql_reads_and_writes_the_database_of_an_open_target(inv: Inv, full: Da
     assert "Ada" in inv("psql", "--command", "SELECT DISTINCT first_name FROM students").stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protection", ["confirm", "refuse"])
 def test_psql_is_read_only_on_a_protected_target(inv: Inv, full: Database, protection: str) -> None:
     own = {"INVOKE_TARGETS_LOCAL_PROTECTION": protection}

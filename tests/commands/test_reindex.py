@@ -97,6 +97,7 @@ def test_lost_rows_come_back_by_way_of_their_photos(stored: School) -> None:
     assert rows(stored) == kept == sorted(name for name, _ in stored.rows())
 
 
+@pytest.mark.slow
 def test_the_plan_counts_the_requests_that_are_sent_and_nothing_is_searched(
     stored: School, counted: tuple[Counter[str], dict[str, str]]
 ) -> None:
@@ -115,6 +116,7 @@ def test_the_plan_counts_the_requests_that_are_sent_and_nothing_is_searched(
     assert asked["IndexFaces"] == 24
 
 
+@pytest.mark.slow
 def test_at_the_pace_of_a_quota_no_request_is_refused(
     stored: School, counted: tuple[Counter[str], dict[str, str]], faults: Any
 ) -> None:
@@ -171,6 +173,7 @@ def test_what_stays_broken_stops_it_and_the_next_run_goes_on(
     assert names(stored) == rows(stored, "student-00_")
 
 
+@pytest.mark.slow
 def test_a_photo_without_its_one_face_is_named_and_the_rest_goes_on(stored: School, tmp_path: Path) -> None:
     grey = tmp_path / "grey.jpg"
     Image.new("RGB", (200, 200), "grey").save(grey)

@@ -34,6 +34,7 @@ def faces(school: School, collection: str) -> dict[str, str]:
     return {face.external_image_id: face.face_id for page in listed for face in page}
 
 
+@pytest.mark.slow
 def test_one_school_of_two_is_switched_and_the_other_stays(enrolled: School) -> None:
     before, new = links(enrolled), f"{enrolled.name}-new"
     both = enrolled.inv("reindex", "--into", new, check=False)
@@ -90,6 +91,7 @@ def test_one_photo_that_cannot_be_indexed_switches_nothing(enrolled: School) -> 
     assert "18 rows and 6 students switched" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.fault
 def test_what_breaks_off_switches_nothing_and_the_next_run_goes_on(enrolled: School, faults: Any) -> None:
     before, new = links(enrolled), f"{enrolled.name}-new"

@@ -114,6 +114,7 @@ def tag(school: School, name: str, value: str) -> None:
     client.tag_resource(ResourceArn=arn, Tags={"eduguard-school": value})
 
 
+@pytest.mark.slow
 def test_enrolment_tags_the_collections_with_their_schools(school: School, client: Any, photo: Path) -> None:
     client.create_collection(CollectionId=school.name)
     school.inv("enrol")
@@ -142,6 +143,7 @@ def test_a_role_that_may_not_tag_goes_on_with_one_note(school: School, faults: A
     assert done.stderr.count("may not ask for the tag") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.sampled
 @pytest.mark.parametrize("rows", [18, 3], ids=["placeholders", "few rows"])
 def test_a_collection_of_another_school_is_asked_for_by_name(school: School, value: Any, rows: int) -> None:
@@ -162,6 +164,7 @@ def test_a_collection_of_another_school_is_asked_for_by_name(school: School, val
     assert value(school.database, linked) == rows
 
 
+@pytest.mark.slow
 def test_the_rebuilt_database_knows_which_collection_it_was_synced_with(school: School, value: Any) -> None:
     school.inv("enrol")
     live = replace(school.database, target="local")

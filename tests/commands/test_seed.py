@@ -31,6 +31,7 @@ def run(inv: Inv, fixtures: Path) -> Inv:
     return on_copy
 
 
+@pytest.mark.slow
 def test_the_fixtures_of_a_seeded_clone_are_not_read_again_by_the_command_that_made_it(
     run: Inv, database: Database
 ) -> None:
@@ -44,6 +45,7 @@ def test_the_fixtures_of_a_seeded_clone_are_not_read_again_by_the_command_that_m
     assert "129 unchanged" in third, "another command takes nothing for granted"
 
 
+@pytest.mark.slow
 def test_a_fixture_edited_after_the_clone_was_made_is_refused(run: Inv, fixtures: Path) -> None:
     run("full")
     run("rebuild", "--seeded")
@@ -54,6 +56,7 @@ def test_a_fixture_edited_after_the_clone_was_made_is_refused(run: Inv, fixtures
     assert "128 inserted" in run("full").stdout
 
 
+@pytest.mark.slow
 def test_a_dry_run_shows_what_seed_would_do_and_does_nothing(run: Inv, fixtures: Path) -> None:
     run("full")
     assert "129 unchanged; nothing was changed" in run("seed", "--dry-run").stdout

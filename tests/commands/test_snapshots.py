@@ -118,6 +118,7 @@ def test_a_snapshot_keeps_from_an_open_session(inv: Inv, full: Database) -> None
     assert "school app" in done.stderr
 
 
+@pytest.mark.slow
 def test_status_names_every_database_beside_the_live_one(inv: Inv, full: Database) -> None:
     inv("full")
     inv("rebuild")
@@ -127,6 +128,7 @@ def test_status_names_every_database_beside_the_live_one(inv: Inv, full: Databas
     assert [name.split("_")[1] for name in found[2:]] == ["snapshot", "template", "template"]
 
 
+@pytest.mark.slow
 def test_up_down_up_gives_the_same_schema(inv: Inv, database: Database, state_folder: Path) -> None:
     inv("reset")
     folder = state_folder / "postgres"

@@ -148,6 +148,7 @@ def test_an_unknown_target_is_refused_with_the_known_names(inv: Inv) -> None:
     assert "in invoke.yaml, but: local, production, staging" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_embedded_server_and_the_cloud_come_up_and_go_down(inv: Inv) -> None:
     folder = Path(tempfile.mkdtemp(prefix="eg-"))
     folder.chmod(0o711)

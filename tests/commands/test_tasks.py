@@ -174,6 +174,7 @@ def test_verify_tries_every_photo_and_names_the_wrong_student(inv: Inv, full: Da
     assert "24 of 24 photos recognised" in inv("verify").stdout
 
 
+@pytest.mark.slow
 def test_full_says_what_is_live_and_names_every_photo_that_is_gone_or_taken_for_an_orphan(
     inv: Inv, database: Database, cloud_access: dict[str, Any]
 ) -> None:
@@ -300,6 +301,7 @@ def test_a_second_full_and_reset_clone_templates_and_end_the_same(inv: Inv, full
     assert value(full, "SELECT count(*) FROM students") == 0
 
 
+@pytest.mark.slow
 def test_a_changed_fixture_is_never_served_from_a_template(
     broken: Inv, full: Database, project: Path, value: Any
 ) -> None:

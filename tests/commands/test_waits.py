@@ -9,6 +9,7 @@ import pytest
 ROWS = "SELECT FROM students s JOIN student_faces f ON f.student_id = s.id FOR UPDATE"
 
 
+@pytest.mark.slow
 @pytest.mark.sampled
 @pytest.mark.parametrize(
     ("command", "held"),

@@ -93,6 +93,7 @@ def test_every_point_is_tried_where_there_are_few() -> None:
     assert len(set(map(str, chosen))) == len(chosen) == 16
 
 
+@pytest.mark.slow
 @pytest.mark.fault
 def test_a_sample_of_the_points(
     server_url: str, cloud_endpoint: str, state_folder: Path, record_property: Callable[..., Any]

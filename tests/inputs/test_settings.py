@@ -34,6 +34,7 @@ TOP = st.dictionaries(st.sampled_from([*SHIPPED, "strange"]) | st.integers(), VA
 TARGET = st.dictionaries(st.sampled_from([*SHIPPED["targets"]["local"], "strange"]) | st.integers(), VALUES, max_size=2)
 
 
+@pytest.mark.slow
 @given(top=TOP, target=TARGET, gone=st.sets(st.sampled_from(list(SHIPPED)), max_size=1))
 @example(top={}, target={"region": None}, gone=set())
 @example(top={}, target={"region": 0}, gone=set())

@@ -29,6 +29,7 @@ def seen(s3: Any, name: str) -> tuple[bytes, int]:
     return s3.get_object(**named)["Body"].read(), s3.head_object(**named)["ContentLength"]
 
 
+@pytest.mark.slow
 @pytest.mark.fault
 def test_on_a_full_disk_the_old_object_stays_and_no_photo_becomes_another(
     own_state: Path, launch: Launch, error_of: ErrorOf, command: Any
@@ -116,6 +117,7 @@ def test_a_length_and_chunks_at_once_are_refused(cloud: Any, bucket: str):
     assert raw(cloud, chunked + b"5\r\nphoto\r\n0\r\n\r\n").split()[1] == b"200"
 
 
+@pytest.mark.slow
 @pytest.mark.sampled
 @pytest.mark.parametrize("host", ["photos.s3.localhost", "photos.localhost", "photos.s3.us-east-1.amazonaws.com"])
 def test_a_bucket_named_by_its_host_survives_a_restart(own_state: Path, launch: Launch, host: str):
@@ -184,6 +186,7 @@ def test_every_status_is_one_of_http(cloud: Any, bucket: str, query: str, body: 
     assert 200 <= status < 300 or 400 <= status < 500
 
 
+@pytest.mark.slow
 def test_a_refused_request_changes_no_object_in_memory(own_state: Path, launch: Launch, error_of: ErrorOf):
     server = launch(own_state)
     s3 = server.client("s3")

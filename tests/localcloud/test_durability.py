@@ -45,6 +45,7 @@ def snapshot(s3: Any) -> dict[str, Any]:
     return seen
 
 
+@pytest.mark.slow
 def test_buckets_and_objects_survive_as_they_were(own_state: Path, launch: Launch):
     server = launch(own_state)
     s3 = server.client("s3")
@@ -101,6 +102,7 @@ def test_an_unfinished_upload_goes_on_after_a_kill(own_state: Path, launch: Laun
     assert "Uploads" not in s3.list_multipart_uploads(Bucket="photos")
 
 
+@pytest.mark.slow
 @pytest.mark.sampled("0.3")
 @pytest.mark.fault
 @pytest.mark.parametrize("after", [0.05, 0.3, 0.7])
@@ -158,6 +160,7 @@ def test_collections_faces_and_users_survive_a_kill(own_state: Path, launch: Lau
     assert len(client.list_users(CollectionId="c", NextToken=token["NextToken"])["Users"]) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.fault
 def test_what_could_not_be_written_did_not_happen(own_state: Path, launch: Launch, error_of: Any, command: Any):
     s3 = launch(own_state).client("s3")

@@ -216,6 +216,7 @@ def test_deleting_says_which_faces_were_not_there(rekognition: Any, collection: 
         assert missing == {face_id: ["FACE_NOT_FOUND"] for face_id in (unknown, known) if face_id not in deleted}
 
 
+@pytest.mark.slow
 def test_concurrent_requests_neither_lose_nor_double_a_face(cloud: Any, collection: str, photo: Photo):
     pictures = [(student, number) for student in range(1, 7) for number in (1, 2, 3)] * 2
 

@@ -61,6 +61,7 @@ class Squatter:
                 client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
 
 
+@pytest.mark.slow
 def test_a_squatter_on_the_old_port_receives_no_byte_of_a_photo(cloud: Any, own_state: Path, launch: Any, command: Any):
     first = launch(own_state)
     command("stop", "--state", str(own_state))
@@ -76,6 +77,7 @@ def test_a_squatter_on_the_old_port_receives_no_byte_of_a_photo(cloud: Any, own_
         squatter.close()
 
 
+@pytest.mark.slow
 def test_the_key_is_made_once_and_readable_by_its_owner_only(own_state: Path, launch: Any, command: Any):
     first = launch(own_state)
     command("stop", "--state", str(own_state))

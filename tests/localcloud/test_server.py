@@ -40,6 +40,7 @@ def test_a_second_server_of_a_folder_is_refused(cloud: Any, command: Command):
     assert done.stderr.strip() == f"{cloud.state.resolve()} is already served by process {cloud.pid}"
 
 
+@pytest.mark.slow
 def test_stop_and_status_say_what_is_the_case(own_state: Path, launch: Callable[[Path], Any], command: Command):
     assert json.loads(command("status", "--state", str(own_state)).stdout)["running"] is False
     server = launch(own_state)

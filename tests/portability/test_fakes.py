@@ -87,6 +87,7 @@ def test_made_up_values_have_their_forms(value: str) -> None:
     assert POOL_WORD.fullmatch(made.of("first_name")(value).lower())
 
 
+@pytest.mark.slow
 def test_a_made_up_word_is_never_one_of_the_source() -> None:
     values = [f"name {n}" for n in range(500)]
     taken = [fakes().of("first_name")(value).lower() for value in values]

@@ -98,6 +98,7 @@ def test_more_students_only_add_rows(small: tuple[int, int], more: int) -> None:
     assert len(second["students"]) == students + more
 
 
+@pytest.mark.slow
 def test_every_table_is_loaded_with_all_constraints_valid(
     inv: Inv, database: Database, cloud_endpoint: str, tmp_path: Path
 ) -> None:

@@ -70,6 +70,7 @@ def test_a_new_server_is_utf_8_sorts_by_code_point_and_listens_on_no_port(folder
     assert order == ("AZabé",)
 
 
+@pytest.mark.slow
 def test_a_server_of_the_suite_is_durable_by_default(base: Path) -> None:
     folder = base / "durable"
     with psycopg.connect(embedded.ensure_running(folder)) as conn:

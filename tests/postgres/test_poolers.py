@@ -92,6 +92,7 @@ def test_session_mode_works(pool: Serve) -> None:
         assert read_value(first, "SELECT 1") == read_value(second, "SELECT 1") == 1
 
 
+@pytest.mark.slow
 def test_a_pooler_with_one_session_is_refused_instead_of_waited_for(pool: Serve) -> None:
     database = Database.from_url(pool("session", 1))
     with (

@@ -122,6 +122,7 @@ def test_a_pooler_that_gives_a_database_another_name_is_refused(
             execute_for(conn, "DROP DATABASE {} WITH (FORCE)", other)
 
 
+@pytest.mark.slow
 def test_a_pooler_that_leads_to_another_server_is_refused(
     filled: Database, forwarder: int, aliases: dict[str, tuple[str, str]]
 ) -> None:

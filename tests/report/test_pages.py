@@ -57,6 +57,7 @@ def test_a_hostile_name_is_text_and_nothing_else(text: str) -> None:
         assert read.text.count(text) >= 20
 
 
+@pytest.mark.slow
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_no_name_changes_the_tags_of_the_page(text: str) -> None:
     # A remedy may have a command in it or not: that is what decides about its button.

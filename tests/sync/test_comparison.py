@@ -94,6 +94,7 @@ LAWS = settings(
 )
 
 
+@pytest.mark.slow
 @LAWS
 @given(ROWS, FACES, st.booleans(), st.booleans())
 def test_what_the_database_yields_makes_the_plan_of_everything_and_applying_it_leaves_nothing(
@@ -112,6 +113,7 @@ def test_what_the_database_yields_makes_the_plan_of_everything_and_applying_it_l
     assert listed.plan(unlink_missing=unlink).changed == 0
 
 
+@pytest.mark.slow
 @LAWS
 @given(ROWS, st.integers(min_value=0, max_value=5), FACES, st.booleans())
 def test_rows_out_of_the_scope_keep_what_they_hold(

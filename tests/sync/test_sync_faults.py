@@ -151,6 +151,7 @@ def test_an_answer_that_breaks_off_is_never_taken_for_the_end(expect_untouched: 
     expect_untouched("What is said of collection faults .* is not as Rekognition says it")
 
 
+@pytest.mark.slow
 def test_an_answer_that_does_not_come_is_one_error(
     expect_untouched: Any, faults: Faults, cloud_access: dict[str, Any]
 ) -> None:

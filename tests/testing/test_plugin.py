@@ -101,6 +101,7 @@ def templates(server_url: str) -> set[str]:
         return {name for (name,) in conn.execute(query)}
 
 
+@pytest.mark.slow
 def test_two_workers_make_one_template_and_each_test_has_a_school_of_its_own(
     suite: Suite, tmp_path: Path, server_url: str, cloud_client: Callable[[str], object]
 ) -> None:
@@ -118,6 +119,7 @@ def test_two_workers_make_one_template_and_each_test_has_a_school_of_its_own(
     assert [name for name in collections + buckets if name.startswith("eduguard-tests-run")] == []
 
 
+@pytest.mark.slow
 def test_the_database_of_a_failed_test_is_kept_until_the_next_run(
     suite: Suite, tmp_path: Path, server_url: str
 ) -> None:
