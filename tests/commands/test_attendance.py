@@ -257,7 +257,7 @@ def test_a_turned_photo_is_stood_upright_first(inv: Inv, full: Database, tmp_pat
         (("class-1b-lenguaje",), "inv attendance take: PHOTO is missing"),
         (("class-1b-lenguaje", *[str(CLASS_PHOTO)] * 11), "11 photos; at most 10 are taken"),
         (("class-1b-lenguaje", __file__), "is not a JPEG picture"),
-        (("class-1b-lenguaje", str(CLASS_PHOTO), "--at", "noon"), "--at 'noon' is no time"),
+        (("class-1b-lenguaje", str(CLASS_PHOTO), "--at", "noon"), "--at 'noon' is not a time"),
         (("class-1b-lenguaje", str(CLASS_PHOTO), "--annotate", "out.png"), "out.png is not the name of a JPEG file"),
     ],
     ids=["unknown class", "no photo", "too many photos", "no picture", "no time", "no JPEG to write"],

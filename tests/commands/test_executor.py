@@ -165,7 +165,7 @@ def test_only_the_suites_own_settings_are_handed_on(run: Run) -> None:
 
 @pytest.mark.parametrize(
     ("flag", "message"),
-    [(("--collection", "X"), "--collection X stands with a task"), (("--dry",), "--dry is Invoke's own")],
+    [(("--collection", "X"), "--collection X is given to a task"), (("--dry",), "--dry is Invoke's own")],
 )
 def test_a_flag_that_invoke_would_swallow_is_refused(run: Run, flag: tuple[str, ...], message: str) -> None:
     status, lines, error = run("migrate", *flag)

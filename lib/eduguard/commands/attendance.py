@@ -133,7 +133,9 @@ def _read_time(text: str) -> datetime | None:
     try:
         return datetime.fromisoformat(text).astimezone() if text else None
     except ValueError as error:
-        raise EduguardError(f"--at {text!r} is no time", hint="2026-03-09T08:30 or 2026-03-09T08:30-03:00") from error
+        raise EduguardError(
+            f"--at {text!r} is not a time", hint="2026-03-09T08:30 or 2026-03-09T08:30-03:00"
+        ) from error
 
 
 def _print(report: Mapping[str, Any]) -> None:

@@ -156,7 +156,7 @@ class SuiteExecutor(Executor):
         flags = self.core[0].args
         if flags.collection.value not in (None, self.collection.name):
             raise UsageError(
-                f"--collection {flags.collection.value} stands with a task that has no such flag",
+                f"--collection {flags.collection.value} is given to a task that has no such flag",
                 hint="`inv --help TASK` lists the flags of a task.",
             )
         if flags.dry.value:
