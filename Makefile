@@ -17,11 +17,11 @@ command = $(if $(shell grep -s 'Collection."$(firstword $(words))"' tasks.py),$(
 help: .venv/ready
 	@.venv/bin/inv help
 
-# For those who work on the suite; docs/faults.md says what this found...
+# For developers of the suite; docs/faults.md says what this found...
 faults: .venv/ready
 	@.venv/bin/python tests/faults $(ARGS)
 
-# ... and docs/mutants.md what this one found. Its tool is not in constraints.txt: nothing else needs it.
+# ... and docs/mutants.md says what this one found. Its tool is not in constraints.txt, because nothing else needs it.
 mutants: .venv/ready
 	@.venv/bin/python -c 'import cosmic_ray' 2>/dev/null || { \
 	  group=$$(.venv/bin/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["mutants"])'); \
@@ -36,8 +36,8 @@ mutants: .venv/ready
 # Files that make itself looks for; they are not commands.
 Makefile pyproject.toml constraints.txt: ;
 
-# uv when it is there, else venv and pip; the pins and hashes of constraints.txt either way. Set-up that was interrupted
-# starts again, for the stamp is written last. Servers are stopped first: they run from .venv.
+# Uses uv if it is installed, otherwise venv and pip; both with the pins and hashes of constraints.txt. The stamp is
+# written last, so an interrupted set-up starts again. Servers are stopped first, because they run from .venv.
 # A checkout that was moved, or whose Python was removed, is set up again: inv's first line names an interpreter by its path.
 ifneq ($(wildcard .venv/ready),)
 ifeq ($(shell test -x "$$(sed -n '1s/^.!//p' .venv/bin/inv)" && echo there),)

@@ -1,4 +1,4 @@
-"""One PostgreSQL server and one local cloud for a test run, both real and in a folder of their own; one database a test."""
+"""One PostgreSQL server and one local cloud for a test run, both real, each in its own folder; one database per test."""
 
 import http.client
 import json
@@ -55,14 +55,14 @@ _FIRST_CASES = pytest.StashKey[dict[str, tuple[str, ...]]]()
 Inv = Callable[..., subprocess.CompletedProcess[str]]
 Answer = Callable[[BaseHTTPRequestHandler, bytes], tuple[int, bytes] | None]
 
-# `pytest --hypothesis-profile deep tests/inputs` looks for hours' worth of inputs; the suite takes a sample of them.
+# `pytest --hypothesis-profile deep tests/inputs` tries inputs for hours; the suite tries a sample of them.
 hypothesis.settings.register_profile("suite", max_examples=50, deadline=None)
 hypothesis.settings.register_profile("deep", max_examples=5000, deadline=None)
 hypothesis.settings.load_profile("suite")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Make the cases of a sampled test slow, all but those that its marker names, or all but the first."""
+    """Mark the cases of a sampled test as slow, except those that its marker names, or except the first."""
     marker, case = item.get_closest_marker("sampled"), getattr(item, "callspec", None)
     if marker is None or case is None:
         return
@@ -74,7 +74,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _scrubbed_environment() -> Iterator[None]:
-    """Nothing of the caller's settings, credentials or servers reaches a test."""
+    """Hide the caller's settings, credentials and servers from all tests."""
     patch = pytest.MonkeyPatch()
     for name in list(os.environ):
         if name.startswith(("INVOKE_", "AWS_", "PG", "MOTO_")) or name in _SURROUNDINGS:
@@ -82,7 +82,7 @@ def _scrubbed_environment() -> Iterator[None]:
     patch.setenv("AWS_CONFIG_FILE", os.devnull)
     patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
     patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    patch.setenv("NO_PROXY", "127.0.0.1")  # what the tests ask by themselves is on this machine
+    patch.setenv("NO_PROXY", "127.0.0.1")  # the tests' own requests stay on this machine
     patch.setenv("no_proxy", "127.0.0.1")
     yield
     patch.undo()
@@ -100,7 +100,7 @@ def _state_folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def new_state_folder() -> Callable[[], AbstractContextManager[Path]]:
-    """Make a short path that PostgreSQL's account can reach when the tests run as root; stop its servers at the end."""
+    """Make a short path that PostgreSQL's account can reach if the tests run as root; stop its servers at the end."""
     return _state_folder
 
 
@@ -127,13 +127,13 @@ def cloud_endpoint(local_cloud: LocalCloud) -> str:
 
 @pytest.fixture(scope="session")
 def cloud_access(local_cloud: LocalCloud) -> dict[str, Any]:
-    """Where the local cloud is and its key, as collections and buckets are opened."""
+    """The local cloud's endpoint and key, as parameters for opening collections and buckets."""
     return {"region": "us-east-1", "endpoint": local_cloud.endpoint, "credentials": local_cloud.credentials}
 
 
 @pytest.fixture(scope="session")
 def cloud_client(local_cloud: LocalCloud) -> Callable[[str], Any]:
-    """Make a client of boto3 for a service of the local cloud."""
+    """Make a boto3 client for a service of the local cloud."""
 
     def make(service: str) -> Any:
         return boto3.client(
@@ -145,13 +145,13 @@ def cloud_client(local_cloud: LocalCloud) -> Callable[[str], Any]:
 
 @pytest.fixture(scope="session")
 def cloud_variables(local_cloud: LocalCloud) -> dict[str, str]:
-    """The key of the local cloud as AWS's own chain finds it."""
+    """The key of the local cloud in the variables of AWS's own chain."""
     return {name.upper(): value for name, value in local_cloud.credentials.items()}
 
 
 @pytest.fixture(scope="session")
 def tell_cloud(local_cloud: LocalCloud) -> Callable[..., None]:
-    """Put faults in force in the local cloud, and no others."""
+    """Activate faults in the local cloud, and no others."""
 
     def put(**faults: Any) -> None:
         url, body = f"{local_cloud.endpoint}/localcloud/faults", json.dumps(faults).encode()
@@ -167,7 +167,7 @@ def tell_cloud(local_cloud: LocalCloud) -> Callable[..., None]:
 
 @pytest.fixture
 def database(server_url: str) -> Iterator[Database]:
-    """The name of a database that does not exist yet; whatever a test makes under it is dropped, unless the test fails."""
+    """The name of a database that does not exist yet; databases that a test makes are dropped unless the test fails."""
     named = Database.from_url(server_url).named(f"test_{os.getpid()}_{next(_NUMBERS)}")
     yield named
     with connect(named.maintenance, purpose="tests") as conn:
@@ -189,7 +189,7 @@ def empty_database(database: Database) -> Database:
 
 @pytest.fixture(scope="session")
 def seeded(server_url: str) -> Iterator[Database]:
-    """A database with migrations and seeds, to be cloned."""
+    """A database with migrations and seeds, for cloning."""
     template = Database.from_url(server_url).named(f"seeded_{os.getpid()}")
     with connect(template.maintenance, purpose="tests") as conn:
         execute_for(conn, "CREATE DATABASE {} TEMPLATE template0", template)
@@ -203,7 +203,7 @@ def seeded(server_url: str) -> Iterator[Database]:
 
 @pytest.fixture(scope="session")
 def run_inv(state_folder: Path) -> Callable[[Database], Inv]:
-    """Run the tasks as a user does, on a database and the collection and bucket that all tests share."""
+    """Run the tasks as a user does, on a database, with the collection and the bucket that all tests share."""
 
     def on(database: Database) -> Inv:
         def run(
@@ -244,7 +244,7 @@ def inv(run_inv: Callable[[Database], Inv], database: Database) -> Inv:
 
 @pytest.fixture(scope="session")
 def rebuilt(run_inv: Callable[[Database], Inv], server_url: str, cloud_endpoint: str) -> Database:
-    """A database as `inv full` leaves it, made once and cloned by each test that begins with one."""
+    """A database as `inv full` leaves it, made once and cloned by each test that needs one."""
     assert cloud_endpoint
     database = Database.from_url(server_url).named("test_template_full")
     run_inv(database)("full")
@@ -255,7 +255,7 @@ def rebuilt(run_inv: Callable[[Database], Inv], server_url: str, cloud_endpoint:
 def full(database: Database, rebuilt: Database) -> Database:
     with connect(database.maintenance, purpose="tests") as conn:
         execute_for(conn, "CREATE DATABASE {} TEMPLATE {}", database, rebuilt)
-    with connect(database, purpose="tests") as conn, conn.transaction():  # the mark of a copy counts for nothing
+    with connect(database, purpose="tests") as conn, conn.transaction():  # the mark of a copy is invalid
         live = replace(database, target="local")
         mark.write_mark(conn, live, command="inv full", inputs=None, replaces=None, written={})
     return database
@@ -268,7 +268,7 @@ def client(cloud_client: Callable[[str], Any]) -> Any:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """The settings as they come, with migrations and fixtures of the test's own."""
+    """The default settings, with the test's own migrations and fixtures."""
     for folder in ("migrations", "seed_data"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("photos"))
     values = yaml.safe_load((ROOT / "invoke.yaml").read_text())
@@ -285,14 +285,14 @@ def school(database: Database, seeded: Database) -> Database:
 
 @pytest.fixture
 def faults(tell_cloud: Callable[..., None]) -> Iterator[Callable[..., None]]:
-    """Put faults in force, and no others; they end with the test."""
+    """Activate faults, and no others; they end with the test."""
     yield tell_cloud
     tell_cloud()
 
 
 @pytest.fixture
 def relay(cloud_endpoint: str) -> Iterator[Callable[[Answer], str]]:
-    """Serve the local cloud at another address, where a test answers some of the requests itself."""
+    """Serve the local cloud at another address, where a test answers some requests itself."""
     own = {
         "connection",
         "content-length",
@@ -344,7 +344,7 @@ def relay(cloud_endpoint: str) -> Iterator[Callable[[Answer], str]]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print how many faults were injected, and how often the old rows served and the next `inv full` succeeded."""
+    """Print the number of injected faults, and how often the old rows served and the next `inv full` succeeded."""
     passed = terminalreporter.stats.get("passed", [])
     faults = [report for report in passed if "fault" in report.keywords]
     survived = sum(name == "survived" for report in faults for name, _ in report.user_properties)

@@ -1,4 +1,4 @@
-"""A hint names what is near the word that was typed; a failure has a code and a place for programs."""
+"""A hint suggests names that resemble the typed word; a failure has a code and a place for programs."""
 
 import pytest
 

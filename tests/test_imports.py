@@ -1,4 +1,4 @@
-"""What a room imports at once: nothing that takes long and that many commands never need."""
+"""A room does not import slow modules at once that many commands never need."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Of a test whose cases are sampled, `make test` runs each case that the marker names."""
+"""`make test` runs each case that the marker of a sampled test names."""
 
 import ast
 import re

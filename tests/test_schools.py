@@ -1,4 +1,4 @@
-"""A school has one collection on a target; what is named wrong is refused by name."""
+"""A school has one collection on a target; a wrong name is refused by name."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What settings say of themselves, and how wrong targets and keys are answered."""
+"""The texts about settings, and the errors for wrong targets and keys."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""State lies in the checkout, or outside it where a socket or an account demands, never shared by two checkouts."""
+"""State is in the checkout, or outside it if a socket or an account requires that; two checkouts never share it."""
 
 import os
 import tempfile
@@ -13,7 +13,7 @@ from eduguard.errors import EduguardError
 
 @pytest.fixture
 def open_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder every account can pass through."""
+    """A folder that every account can pass through."""
     with tempfile.TemporaryDirectory(prefix="eg-") as name:
         Path(name).chmod(0o755)
         monkeypatch.setenv("XDG_STATE_HOME", name + "/xdg")

@@ -1,4 +1,4 @@
-"""Which of the environment, a developer's env_file and the settings say how a target is reached."""
+"""How a target is reached: by the environment, a developer's env_file or the settings."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from eduguard.variables import variable_name
 _URL = "DATABASE_URL"
 _LINE = re.compile(r"\s*(?:export\s+)?(?P<name>DATABASE_URL|AWS_[A-Z0-9_]+)\s*=\s*(?P<value>.*?)\s*")
 _QUOTED = re.compile(r"""(?P<quote>['"])(?P<inside>.*)(?P=quote)\s*(#.*)?""")
-# What names or holds credentials, in botocore's chain.
+# Variables that name or hold credentials, in botocore's chain.
 _CREDENTIALS = re.compile(
     r"AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|S(ESSION|ECURITY)_TOKEN|(DEFAULT_)?PROFILE|ROLE_ARN|WEB_IDENTITY_TOKEN_FILE|"
     r"CONTAINER_CREDENTIALS_(RELATIVE|FULL)_URI)\Z"
@@ -27,7 +27,7 @@ class Sources:
     file: Path | None = None
 
     def find_url(self, target: str) -> tuple[str | None, str]:
-        """Return the database's URL for the chosen target and where it is; no URL where its own setting says it."""
+        """Return the chosen target's database URL and where it was found; None: the target's own setting has it."""
         own = variable_name(("targets", target, "database_url"))
         passed_over = f"; that of {self.file} is passed over" if _URL in self.in_file else ""
         if url := self.environment.get(_URL):
@@ -52,7 +52,8 @@ class Sources:
     def added_variables(self) -> dict[str, str]:
         """Return what the env_file adds to AWS's variables.
 
-        Credentials are taken from one place: an access key goes with no other's secret, token or profile.
+        Credentials are taken from one place: an access key is never combined with a secret, token or profile from
+        another place.
         """
         found = {key: value for key, value in self.in_file.items() if key != _URL and not self.environment.get(key)}
         is_known = bool(_credentials(self.environment))
@@ -69,10 +70,10 @@ def read_sources(environment: Mapping[str, str], file: Path | None) -> Sources:
 
 
 def _read_file(file: Path) -> dict[str, str]:
-    """Return DATABASE_URL and the AWS_ variables of a file of NAME=value lines; the other lines are passed over."""
+    """Return DATABASE_URL and the AWS_ variables of a file of NAME=value lines; other lines are ignored."""
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, ValueError) as error:  # a decoding error would print what it found
+    except (OSError, ValueError) as error:  # a decoding error would print the file's content
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise EduguardError(
             f"Cannot read {file}: {reason}", hint="`env_file` names it; INVOKE_ENV_FILE=null goes without."

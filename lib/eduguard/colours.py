@@ -1,4 +1,4 @@
-"""Colour and weight on a terminal; nothing elsewhere, so that what is piped, logged or compared stays plain text."""
+"""Colour and weight on a terminal only, so that piped, logged or compared output stays plain text."""
 
 import os
 import re
@@ -22,17 +22,17 @@ _SIGNS = {
 
 
 def is_live(stream: TextIO) -> bool:
-    """Say whether somebody looks at a stream: it is a terminal, and not that of a build server (CI is set there)."""
+    """Say whether a person watches a stream: it is a terminal, and not a build server's (which sets CI)."""
     return stream.isatty() and not os.environ.get("CI")
 
 
 def has_cursor(stream: TextIO) -> bool:
-    """Say whether somebody looks at a stream, and its lines can be drawn again."""
+    """Say whether a person watches a stream, and its lines can be redrawn."""
     return is_live(stream) and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def is_coloured(stream: TextIO) -> bool:
-    """Say whether somebody looks at a stream, it shows colour, and nobody has asked for none (no-color.org)."""
+    """Say whether a person watches a stream that shows colour, and NO_COLOR is not set (no-color.org)."""
     return has_cursor(stream) and not os.environ.get("NO_COLOR")
 
 
@@ -51,7 +51,7 @@ def emphasise(text: str) -> str:
 
 
 def emphasise_failure(message: str) -> str:
-    """Return the message of a failure: the line that says what failed and where stands out."""
+    """Return the message of a failure, with the line that says what failed and where in bold."""
     return "\n".join(map(_emphasise_line, message.split("\n")))
 
 

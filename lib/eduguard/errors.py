@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from traceback import walk_tb
 
 FAILED = 1
-"""exit status: what was asked for was not done"""
+"""exit status: the command failed"""
 LEFT = 2
-"""exit status: done, and there is drift or something left to do"""
-_FILE = r"[^\s:]+\.(?:ya?ml|csv|sql|json|py|env)(?::\d+)?(?=:)"  # such a message begins with the place
+"""exit status: the command succeeded, but there is drift or something is left to do"""
+_FILE = r"[^\s:]+\.(?:ya?ml|csv|sql|json|py|env)(?::\d+)?(?=:)"  # a message may begin with a place in a file
 
 
 class EduguardError(Exception):
@@ -28,8 +28,8 @@ class EduguardError(Exception):
         Args:
             message: what is wrong.
             hint: what to do about it.
-            code: a word for programs; without it, the room that raises.
-            place: a table or URL; without it, the file, and line, that the message begins with, if it does.
+            code: a word for programs; by default the room that raises the error.
+            place: a table or URL; by default the file and line that the message begins with, if any.
             status: the exit status.
         """
         super().__init__(message)
@@ -44,7 +44,7 @@ class EduguardError(Exception):
 
     @property
     def code(self) -> str:
-        """Return the word for programs: the one that was given, `left`, or the room that raised, such as `fixtures`."""
+        """Return the word for programs: the given one, `left`, or the raising room, such as `fixtures`."""
         if self.status == LEFT:
             return "left"
         names = [str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(self.__traceback__)]
@@ -68,12 +68,12 @@ class UsageError(EduguardError):
 
 
 def suggest(word: str, known: Iterable[str], hint: str = "", *, form: str = "{}") -> str:
-    """Return a hint that begins with the known names that are near a word, if any is; a pure function.
+    """Return a hint that begins with the known names that resemble a word, if any; a pure function.
 
     Args:
-        word: the name that is not known.
-        known: the names that are.
-        hint: what follows.
+        word: the unknown name.
+        known: the known names.
+        hint: the text that follows.
         form: how a name is shown, {} in its place.
     """
     import difflib

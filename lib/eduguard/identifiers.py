@@ -1,4 +1,4 @@
-"""External image ids, the keys of photos and the placeholder: how they are spelled, and nothing but that; pure."""
+"""The spelling of external image ids, keys of photos and the placeholder; pure functions."""
 
 import re
 
@@ -6,7 +6,7 @@ PLACEHOLDER = "placeholder"
 """the value of student_faces.face_id before the first sync"""
 TEMPORARY = "temp_attendance_"
 PHOTOS = "students/"
-"""how the keys of all students' photos begin"""
+"""the prefix of the keys of all students' photos"""
 KEY_FORM = "students/{student_id}/photo-{n}.jpg"
 EXTERNAL_IMAGE_ID_FORM = "{student_id}-photo-{n}"
 SCHOOL_TAG = "eduguard-school"
@@ -23,13 +23,13 @@ def external_image_id(student_id: str, number: int) -> str:
 
 
 def split_external_image_id(text: str) -> tuple[str, int] | None:
-    """Return student id and photo number, or None where the text is not an external image id of ours."""
+    """Return student id and photo number, or None if the text is not an external image id of ours."""
     match = _EXTERNAL_IMAGE_ID.match(text)
     return (match["student_id"], int(match["number"])) if match else None
 
 
 def is_student_id(text: str) -> bool:
-    """Say whether external image ids can be made of the text."""
+    """Say whether external image ids can be made from the text."""
     return split_external_image_id(external_image_id(text, 1)) == (text, 1)
 
 
@@ -39,12 +39,12 @@ def photo_key(student_id: str, number: int) -> str:
 
 
 def photos_prefix(student_id: str) -> str:
-    """Return how the keys of a student's photos begin."""
+    """Return the prefix of the keys of a student's photos."""
     return f"{PHOTOS}{student_id}/"
 
 
 def split_photo_key(key: str) -> tuple[str, int] | None:
-    """Return student id and photo number, or None where the text is not the key of a student's photo."""
+    """Return student id and photo number, or None if the text is not the key of a student's photo."""
     match = _KEY.match(key)
     if match is None or not is_student_id(match["student_id"]):
         return None

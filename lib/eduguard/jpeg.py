@@ -1,4 +1,4 @@
-"""JPEG pictures as bytes: decoded, turned upright, made small enough, encoded; nothing is kept of them."""
+"""JPEG pictures as bytes: decode them, turn them upright, make them small enough, encode them; nothing is stored."""
 
 import io
 import warnings
@@ -11,15 +11,15 @@ from eduguard.errors import EduguardError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-_MOST_PIXELS = 100_000_000  # decoded, 300 MB; a small file can say that it has any number of them
+_MOST_PIXELS = 100_000_000  # 300 MB when decoded; a small file can claim any number of pixels
 _QUALITY = 90
-_ORIENTATION = 0x0112  # the EXIF tag; 1 is upright, and 2 to 8 become so by these members of PIL's Transpose
+_ORIENTATION = 0x0112  # the EXIF tag; 1 is upright, and these members of PIL's Transpose make 2 to 8 upright
 _UPRIGHT = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
 _SHRINK = 0.8
 
 
 def read_size(head: bytes) -> tuple[int, int] | None:
-    """Return width and height of a JPEG by its first bytes, or None if it is not a JPEG; read-only."""
+    """Return width and height of a JPEG from its first bytes, or None if it is not a JPEG; read-only."""
     try:
         with opened(head, "") as image:
             return image.size
@@ -35,7 +35,7 @@ def read_comment(jpeg: bytes) -> bytes:
 
 
 def fit_picture(jpeg: bytes, *, limit: int) -> bytes:
-    """Return the picture upright and in at most limit bytes; the very same bytes where it is both."""
+    """Return the picture upright and in at most limit bytes; the same bytes if it already is."""
     with opened(jpeg, "The picture") as image:
         if len(jpeg) <= limit and image.getexif().get(_ORIENTATION, 1) == 1:
             return jpeg
@@ -67,15 +67,15 @@ def _upright(image: "Image") -> "Image":
 
 @contextmanager
 def opened(jpeg: bytes, name: str) -> Iterator["Image"]:
-    """Open a picture, whose pixels are decoded when they are first used.
+    """Open a picture; its pixels are decoded when they are first used.
 
     Raises:
-        EduguardError: naming a picture that is not a JPEG, is damaged or has too many pixels; also for what is decoded
-            inside.
+        EduguardError: naming a picture that is not a JPEG, is damaged or has too many pixels; also when it is decoded
+            within the block.
     """
     from PIL import Image
 
-    warnings.filterwarnings("ignore", module=r"PIL\.")  # of broken EXIF, which decides nothing but the orientation
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # about broken EXIF, which affects only the orientation
     try:
         with Image.open(io.BytesIO(jpeg), formats=["JPEG"]) as image:
             if image.width * image.height > _MOST_PIXELS:

@@ -1,4 +1,4 @@
-"""What is shown while a step takes long: a bar on a terminal, else a line now and then; both on stderr."""
+"""The progress of a long step: a bar on a terminal, or a line now and then elsewhere; both on stderr."""
 
 import sys
 import threading
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress as Bars
 
-_PATIENCE = 1.0  # seconds in which nothing is shown: most steps are over by then
+_PATIENCE = 1.0  # seconds before anything is shown: most steps are finished by then
 _BETWEEN_LINES = 5.0  # seconds
 _BETWEEN_FRAMES = 0.1  # seconds
-_SLOW = 10  # a second; a lower rate has a decimal
+_SLOW = 10  # per second; a lower rate is shown with a decimal
 
 
 class Step:
-    """One thing that is counted; any thread may tell of it."""
+    """One step whose progress is counted; any thread may report it."""
 
     def __init__(self, name: str, total: int, unit: str) -> None:
         self.name, self.total, self.unit = name, total, unit
@@ -32,7 +32,7 @@ class Step:
         self._lock = threading.Lock()
 
     def advance(self, count: int = 1) -> None:
-        """Count more as done."""
+        """Count more items as done."""
         with self._lock:
             self.done += count
 
@@ -41,18 +41,18 @@ class Step:
         self.waiting = what
 
     def restart(self) -> None:
-        """Begin to count again."""
+        """Count from zero again."""
         with self._lock:
             self.done, self._began = 0, time.monotonic()
 
     @property
     def rate(self) -> float:
-        """Return how many were done in a second."""
+        """Return how many items were done per second."""
         return self.done / max(time.monotonic() - self._began, 0.001)
 
     @property
     def pace(self) -> str:
-        """Return the rate, and the time that is left at this rate."""
+        """Return the rate, and the time left at this rate."""
         left = max(self.total - self.done, 0) / self.rate if self.done else None
         return f"{_shorten(self.rate)}/s" + ("" if left is None else f", {describe_time(left)} left")
 
@@ -76,8 +76,8 @@ class Progress:
 
         Args:
             name: of the step.
-            total: how many there are to be counted, as far as is known.
-            unit: what is counted, in the plural.
+            total: the number of items, as far as it is known.
+            unit: the name of the items, in the plural.
         """
         step = Step(name, total, unit)
         self._steps.append(step)
@@ -85,7 +85,7 @@ class Progress:
 
     @contextmanager
     def hidden(self) -> Iterator[None]:
-        """Show nothing meanwhile: a question has the terminal."""
+        """Show nothing within the block, because a question uses the terminal."""
         with self._terminal:
             bars, self._bars = self._bars, None
             if bars:
@@ -93,7 +93,7 @@ class Progress:
             yield
 
     def __enter__(self) -> Self:
-        stop_clock()  # what is shown here says that the step lasts
+        stop_clock()  # the bar or line shown here already says that the step is under way
         self._watch.start()
         return self
 

@@ -1,4 +1,4 @@
-"""Schools, and in which collection of a target the faces of each are."""
+"""Schools, and the collection of a target that holds the faces of each."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ _OVERRIDES = """
 SELECT aws_collection_id, array_agg(DISTINCT school_id) FROM students
 WHERE aws_collection_id IS NOT NULL GROUP BY 1 ORDER BY 1
 """
-# A school without students has no faces yet, and perhaps no collection; where the rows of all its students name others,
-# it has none of its own.
+# A school without students has no faces yet, and perhaps no collection. If the rows of all its students name other
+# collections, the school has none of its own.
 _SCHOOLS = """
 SELECT id, EXISTS (SELECT FROM students WHERE school_id = schools.id AND aws_collection_id IS NULL)
 FROM schools WHERE EXISTS (SELECT FROM students WHERE school_id = schools.id) ORDER BY id
@@ -27,7 +27,7 @@ SELECT id FROM students
 WHERE (%(student)s = '' OR id = %(student)s) AND (%(grade)s = '' OR grade_id = %(grade)s)
 """
 _STUDENTS = "SELECT id, school_id, aws_collection_id FROM students WHERE id = ANY (%s) ORDER BY id"
-# A collection has the faces of the students of its school, but for those whose rows name another one.
+# A collection holds the faces of the students of its school, except those whose rows name another collection.
 OF_SCOPE = """
 (s.aws_collection_id = %(collection)s OR s.aws_collection_id IS NULL AND s.school_id = %(school)s)
 AND (%(students)s::text[] IS NULL OR s.id = ANY (%(students)s))
@@ -36,11 +36,11 @@ AND (%(students)s::text[] IS NULL OR s.id = ANY (%(students)s))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A collection and whose faces are in it."""
+    """A collection and the schools whose faces are in it."""
 
     collection: str
     school: str | None = None
-    """the school whose collection it is; None: that of single students only, or the database has no school yet"""
+    """the school that owns the collection; None: it serves single students only, or the database has no school yet"""
     guests: tuple[str, ...] = ()
     """the schools with students whose rows name this collection"""
 
@@ -51,33 +51,33 @@ class Place:
 
     @property
     def key(self) -> str:
-        """Return the school, or what cannot be the id of one: the collection of single students."""
+        """Return the school; for a collection of single students, a key that cannot be the id of a school."""
         return self.school or f"collection {self.collection}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """Which students and rows are meant: those of a place, and of some students only where they are named."""
+    """The students and rows that are meant: those of a place, limited to named students if any are named."""
 
     place: Place
     students: frozenset[str] | None = None
 
     def parameters(self) -> dict[str, str | list[str] | None]:
-        """Return the parameters of the queries that read it."""
+        """Return the parameters of the queries that read this scope."""
         students = None if self.students is None else sorted(self.students)
         return {"collection": self.place.collection, "school": self.place.school, "students": students}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
-    """What a target's settings say: the collection of each school, and of the only school that is not named."""
+    """The collections in a target's settings: one for each named school, and one for the only school not named."""
 
     target: str
     collection: str
     collections: Mapping[str, str]
 
     def configured(self, school: str = "") -> list[Place]:
-        """Return the collections of the settings: what is known without a database; `collection` may be of a school."""
+        """Return the collections in the settings, which need no database; `collection` may belong to a school."""
         named = [Place(collection=collection, school=school) for school, collection in self.collections.items()]
         return [
             Place(collection=self.collection, school=None if school in self.collections else school or None),
@@ -88,7 +88,7 @@ class Places:
         """Return the collection of each school; a pure function.
 
         Raises:
-            EduguardError: when more than one school would have the target's `collection`.
+            EduguardError: when the target's `collection` would belong to more than one school.
         """
         others = [school for school in schools if school not in self.collections]
         if len(others) > 1:
@@ -100,10 +100,10 @@ class Places:
         return {school: self.collections.get(school, self.collection) for school in schools}
 
     def of_rows(self, rows: Mapping[str, tuple[str | None, str | None]]) -> dict[str, Place]:
-        """Return where the faces of each student are, from rows that are not in a database yet; a pure function.
+        """Return the place of each student's faces, from rows that are not in a database yet; a pure function.
 
         Args:
-            rows: the school of each student, and the collection that the row names, if any.
+            rows: the school of each student, and the collection that the student's row names, if any.
         """
         owned = self.of_schools(sorted({school for school, _ in rows.values() if school}))
         places = {collection: Place(collection=collection, school=school) for school, collection in owned.items()}
@@ -114,9 +114,9 @@ class Places:
         return {student: places.get(name) or Place(collection=name) for student, name in names.items()}
 
     def read(self, conn: "Connection") -> list[Place]:
-        """Return every collection of the database's students, those of schools first; read-only.
+        """Return every collection of the database's students, the schools' collections first; read-only.
 
-        A database without a student has those of the settings.
+        For a database without students, return the collections in the settings.
         """
         schools: dict[str, bool] = dict(conn.execute(_SCHOOLS).fetchall())
         if not schools:
@@ -130,7 +130,7 @@ class Places:
         return places + [Place(collection=collection, guests=of) for collection, of in guests.items()]
 
     def of_students(self, conn: "Connection", students: Iterable[str]) -> dict[str, Place]:
-        """Return where the faces of each student are; read-only.
+        """Return the place of each student's faces; read-only.
 
         Raises:
             EduguardError: naming the students that do not exist.
@@ -161,10 +161,10 @@ def _unknown(conn: "Connection", students: Sequence[str]) -> EduguardError:
 
 
 def find_students(conn: "Connection", student: str, grade: str) -> frozenset[str] | None:
-    """Return the ids of one student, or of the students of a grade; None where neither is named; read-only.
+    """Return the ids of one student, or of the students of a grade; None if neither is named; read-only.
 
     Raises:
-        EduguardError: when there are none.
+        EduguardError: when there is no such student.
     """
     if not (student or grade):
         return None
@@ -180,7 +180,7 @@ def find_students(conn: "Connection", student: str, grade: str) -> frozenset[str
 
 
 def count_school(conn: "Connection") -> tuple[int, int, int]:
-    """Return how many students and rows of faces there are, and how many of those wait for a sync; read-only."""
+    """Return how many students and rows of faces there are, and how many of these rows wait for a sync; read-only."""
     return conn.execute(_COUNTS, [PLACEHOLDER]).fetchone() or (0, 0, 0)
 
 
@@ -191,10 +191,10 @@ def list_placeholders(conn: "Connection", limit: int) -> list[str]:
 
 
 def choose(places: Sequence[Place], *, school: str = "", collection: str = "") -> list[Place]:
-    """Return the places of one school, or the one collection; all of them without either; a pure function.
+    """Return the places of one school, or of one collection; all places if neither is named; a pure function.
 
     Raises:
-        EduguardError: when there is none.
+        EduguardError: when no place matches.
     """
     chosen = [each for each in places if not collection or each.collection == collection]
     if collection and not chosen:

@@ -32,7 +32,7 @@ EMBEDDED = "embedded"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """One environment the tasks work on: its database, collection, bucket, and how it is protected."""
+    """One environment that the tasks work on: its database, collection, bucket and protection."""
 
     name: str
     database_url: str = field(repr=False)  # may hold the password
@@ -47,15 +47,15 @@ class Target:
     maintenance_database: str | None = None
     aws_profile: str | None = None
     bucket_profile: str | None = None
-    """the profile that the bucket is asked with, which has other keys than the collection where it is in R2"""
+    """the profile for requests to the bucket; a bucket in R2 needs other keys than the collection"""
     collections: Mapping[str, str] = field(default_factory=dict)
-    """the collection of each school but one, whose is `collection`"""
+    """the collection of each school, except the one school that uses `collection`"""
     claimed: Mapping[str, str] = field(default_factory=dict)
-    """the collections that other targets name with the same endpoint, region and profile, with these targets"""
+    """the collections that other targets with the same endpoint, region and profile name, and these targets"""
 
     @property
     def is_embedded(self) -> bool:
-        """Say whether the database is the embedded server's."""
+        """Say whether the database is on the embedded server."""
         return self.database_url == EMBEDDED
 
     @property
@@ -88,14 +88,14 @@ class Settings:
     match_threshold: float
     anonymise_file: Path
     anonymise_key: Path | None = None
-    """where the key of an export is kept; None: in the user's folder of settings"""
+    """the folder for the key of an export; None: the user's folder of settings"""
     env_file: Path | None = None
-    targets: Mapping[str, Any] = field(repr=False)  # as in the files; a URL may hold a password
+    targets: Mapping[str, Any] = field(repr=False)  # as read from the files; a URL may hold a password
     sources: Sources
     database_source: str
-    """where the database's URL is"""
+    """where the database's URL was found"""
     is_other: bool = False
-    """the target is not the chosen one: libpq's variables do not mean it"""
+    """the target is not the chosen one, so libpq's variables do not apply to it"""
     school: str = ""
     """the only school that the command works on; empty: all schools of the target"""
     only_collection: str = ""
@@ -103,24 +103,24 @@ class Settings:
 
     @property
     def photos_folder(self) -> Path:
-        """Return the folder whose files are named like the keys of the bucket."""
+        """Return the folder of photos, whose files are named like the keys of the bucket."""
         return self.seed_folder / "photos"
 
     def narrowed(self, *, school: str = "", collection: str = "") -> "Settings":
-        """Return these settings for one school, or one collection, where named."""
+        """Return these settings limited to one school or one collection, if one is named."""
         if collection:
             check_collection(collection, "--collection")
         return replace(self, school=school, only_collection=collection)
 
     def other_target(self, name: str, *, needs_database: bool = True) -> "Settings":
-        """Return these settings for another target, named on the command line; the same settings for the chosen one.
+        """Return these settings for a target named on the command line; the same settings if it is the chosen one.
 
-        It takes the database of its own setting: DATABASE_URL, of the environment and of the env_file, and libpq's
-        variables, a password too, mean the chosen target.
+        The other target uses the database of its own setting. DATABASE_URL, from the environment or the env_file, and
+        libpq's variables, including a password, apply to the chosen target only.
 
         Args:
             name: of the target.
-            needs_database: it is an error if the target has none.
+            needs_database: whether a target without a database is an error.
 
         Raises:
             EduguardError: for an unknown target, or one without a database.
@@ -142,7 +142,7 @@ _TARGET_MAY_MISS = {"maintenance_database", "aws_profile", "bucket_profile", "co
 
 
 def list_settings(values: Mapping[str, Any]) -> set[tuple[str, ...]]:
-    """Return the path of every setting that a variable may carry: those in the files, and those that may miss there."""
+    """Return the path of every setting that a variable may set: those in the files, and those that files may omit."""
     targets = values.get("targets")
     names = [name for name in targets if isinstance(targets[name], Mapping)] if isinstance(targets, Mapping) else []
     declared = {(key,) for key in _KEYS} | {("targets", name, key) for name in names for key in _TARGET_KEYS}
@@ -174,14 +174,14 @@ def _value_at(values: Mapping[str, Any], path: tuple[str, ...]) -> Any:
 def load_settings(
     values: Mapping[str, Any], *, root: Path, environment: Mapping[str, str], files: str = "invoke.yaml"
 ) -> Settings:
-    """Make the settings from plain values, as they stand in invoke.yaml.
+    """Make the settings from plain values, as they are in invoke.yaml.
 
     Args:
         values: the keys of invoke.yaml, nested mappings included, without Invoke's own.
-        root: the folder of invoke.yaml, which relative paths start from.
-        environment: for DATABASE_URL, which overrides the database_url of the chosen target, and to say where AWS's
+        root: the folder of invoke.yaml; relative paths start here.
+        environment: DATABASE_URL in it overrides the database_url of the chosen target; it also says where AWS's
             credentials come from.
-        files: the names of those that the values come from, for messages.
+        files: the names of the files that the values come from, for messages.
 
     Raises:
         EduguardError: naming every unknown or missing key, an unknown target, or a value of the wrong kind.

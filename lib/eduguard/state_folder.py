@@ -16,13 +16,14 @@ _PASSABLE = 0o711
 _LONGEST_SOCKET = 103
 _SOCKET = "postgres/s/.s.PGSQL.5432.lock"
 _SERVER_ACCOUNTS = ("postgres", "_postgres", "nobody")
-# Programs and their libraries, and the time zone of a new cluster. Not TMPDIR: it may end with the caller's shell.
+# For programs and their libraries, and the time zone of a new cluster. TMPDIR is left out, because that folder may be
+# deleted when the caller's shell ends.
 _ENVIRONMENT = re.compile(r"(PATH|HOME|TZ|(NIX_|DY)?LD_\w+)\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """An account of this machine that PostgreSQL runs as, since it refuses to run as root."""
+    """An account of this machine that runs PostgreSQL, which refuses to run as root."""
 
     name: str
     user_id: int
@@ -30,7 +31,7 @@ class Account:
 
 
 def server_account() -> Account | None:
-    """Return the account PostgreSQL runs as, or None where that is the caller's own.
+    """Return the account that runs PostgreSQL, or None if it is the caller's own.
 
     Raises:
         EduguardError: for root on a machine without any of the accounts.
@@ -50,10 +51,10 @@ def server_account() -> Account | None:
 
 
 def state_folder(checkout: Path, override: Path | None) -> Path:
-    """Return the folder for the state of one checkout: `.eduguard` in it, or outside where that cannot work.
+    """Return the folder for the state of one checkout: `.eduguard` in it, or a folder outside if that cannot work.
 
-    Outside it is named after the checkout and its whole path, so that two checkouts never meet. The folder need not
-    exist.
+    A folder outside is named after the checkout and its full path, so that two checkouts never share one. The folder
+    need not exist.
 
     Raises:
         EduguardError: for an override that cannot work.
@@ -68,17 +69,17 @@ def state_folder(checkout: Path, override: Path | None) -> Path:
 
 
 def make_state_folder(folder: Path) -> None:
-    """Create a state folder that others may pass through but not list; what is inside is each server's own."""
+    """Create a state folder that others may pass through but not list; each server sets the modes of its own files."""
     for missing in [path for path in (*reversed(folder.parents), folder) if not path.exists()]:
         missing.mkdir(exist_ok=True)
-        missing.chmod(_PASSABLE)  # whatever the caller's umask; a folder that was there before keeps its mode
+        missing.chmod(_PASSABLE)  # whatever the caller's umask is; a folder that existed before keeps its mode
 
 
 def server_environment(*more: str) -> dict[str, str]:
-    """Return what a server needs of the caller's environment: it outlives the caller, whose secrets would stay in it.
+    """Return the variables that a server needs of the caller's environment, without secrets: it outlives the caller.
 
     Args:
-        more: beginnings of the names of other variables that it takes.
+        more: prefixes of the names of other variables that the server takes.
     """
     return {key: value for key, value in os.environ.items() if _ENVIRONMENT.match(key) or key.startswith(more)}
 

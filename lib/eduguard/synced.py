@@ -1,7 +1,7 @@
-"""Which collection a database was synced with, by school, and whether another one is probably the wrong one.
+"""The collection that a database was synced with, by school, and whether another collection is probably wrong.
 
-The ARNs are in a table of the schema `eduguard`, beside the mark: fixtures, templates and counts of rows leave it out.
-A copy of the database has it, and a rebuild carries it over before the first migration runs.
+The ARNs are in a table of the schema `eduguard`, like the mark: fixtures, templates and counts of rows ignore it.
+A copy of the database contains it, and a rebuild carries it over before the first migration runs.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from eduguard.schools import Place
 if TYPE_CHECKING:
     from psycopg import Connection
 
-# The lock: two sessions that create one table at once would fail (CREATE TABLE IF NOT EXISTS, too).
+# The lock: if two sessions create one table at once, one of them fails, even with CREATE TABLE IF NOT EXISTS.
 _MAKE = """
 SELECT pg_advisory_xact_lock(hashtext('eduguard.synced'));
 CREATE SCHEMA IF NOT EXISTS eduguard;
@@ -34,7 +34,7 @@ ON CONFLICT (place) DO UPDATE SET arn = excluded.arn WHERE synced.arn <> exclude
 
 
 def read_synced(conn: "Connection") -> dict[str, str]:
-    """Return the ARN that each place was last synced with, by `Place.key`; empty where the role may not read it."""
+    """Return the ARN that each place was last synced with, by `Place.key`; empty if the role may not read the table."""
     from psycopg.errors import InsufficientPrivilege
 
     with suppress(InsufficientPrivilege):
@@ -44,14 +44,14 @@ def read_synced(conn: "Connection") -> dict[str, str]:
 
 
 def carry_over(conn: "Connection", synced: Mapping[str, str]) -> None:
-    """Let a new database know what the one before was synced with, and nothing else, within a transaction."""
+    """Replace the ARNs in a new database by those of the database before it, within a transaction."""
     conn.execute(_MAKE)
     conn.execute("DELETE FROM eduguard.synced")
     conn.cursor().executemany(_WRITE, list(synced.items()))
 
 
 def remember(conn: "Connection", place: Place, arn: str) -> bool:
-    """Write the ARN that a place was synced with; return False where the role may not do so."""
+    """Write the ARN that a place was synced with; return False if the role may not."""
     from psycopg.errors import InsufficientPrivilege
 
     try:
@@ -66,7 +66,7 @@ def remember(conn: "Connection", place: Place, arn: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trust:
-    """Why a collection may be the wrong one of a place, and what is taken for granted of it."""
+    """The reasons why a collection may be the wrong one for a place, and what is assumed about it."""
 
     doubts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -75,14 +75,14 @@ class Trust:
 def judge_trust(
     conn: "Connection", place: Place, collection: Collection, arn: str, *, is_remembered_enough: bool
 ) -> Trust:
-    """Ask database and collection whether they belong together; read-only.
+    """Judge whether a database and a collection belong together; read-only.
 
     Args:
         conn: to the database.
-        place: whose faces are expected in the collection.
-        collection: what is going to be synced.
+        place: the place whose faces are expected in the collection.
+        collection: the collection that will be synced.
         arn: of the collection.
-        is_remembered_enough: the tag is not asked for where the database remembers this ARN.
+        is_remembered_enough: do not read the tag if the database remembers this ARN.
     """
     synced = read_synced(conn).get(place.key)
     return find_doubts(
@@ -91,13 +91,13 @@ def judge_trust(
 
 
 def find_doubts(place: Place, arn: str, *, synced: str | None, tag: str | None) -> Trust:
-    """Judge what database and collection say; a pure function.
+    """Judge by what database and collection say; a pure function.
 
     Args:
-        place: whose faces are expected in the collection.
+        place: the place whose faces are expected in the collection.
         arn: of the collection.
         synced: the ARN that the database remembers, if any.
-        tag: the school that the collection is tagged with, or an empty text; None: the role may not ask for it.
+        tag: the school that the collection is tagged with, or an empty text; None: the role may not read the tag.
     """
     if not place.schools:  # no student, so no row gets a FaceId
         return Trust()

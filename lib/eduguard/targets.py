@@ -1,4 +1,4 @@
-"""What a target's settings name, opened: its database, its collection, its bucket; started first where it is local."""
+"""Open what a target's settings name: its database, collections and bucket; local servers are started first."""
 
 import os
 from dataclasses import replace
@@ -33,20 +33,20 @@ def cloud_folder(settings: Settings) -> Path:
 
 
 def target_database(settings: Settings) -> Database:
-    """Return the target's database, whose server runs from now on if it is the embedded one."""
+    """Return the target's database; start its server if it is the embedded one."""
     if not settings.target.is_embedded:
         return _of_target(Database.from_url(settings.target.database_url, alone=settings.is_other), settings)
     return _of_target(_embedded_database(postgres_folder(settings), settings.postgres_bin), settings)
 
 
 def stop_database(settings: Settings) -> bool:
-    """Stop the embedded server, whatever the target; say whether it was running."""
+    """Stop the embedded server, whatever the target is; say whether the server was running."""
     _embedded_database.cache_clear()
     return embedded.stop(postgres_folder(settings), binaries=settings.postgres_bin)
 
 
 def running_database(settings: Settings) -> Database | None:
-    """Return the target's database, or None while its embedded server is down; nothing is started."""
+    """Return the target's database, or None if its embedded server is down; start nothing."""
     if not settings.target.is_embedded:
         return _of_target(Database.from_url(settings.target.database_url, alone=settings.is_other), settings)
     _forget_other_servers()
@@ -56,16 +56,16 @@ def running_database(settings: Settings) -> Database | None:
 
 
 def running_cloud(settings: Settings) -> str | None:
-    """Return the local cloud's endpoint, or None while it is down; nothing is started."""
+    """Return the local cloud's endpoint, or None if it is down; start nothing."""
     from eduguard.aws import local_cloud
 
     return local_cloud.read_status(cloud_folder(settings)).endpoint
 
 
 def target_places(settings: Settings, conn: "Connection | None" = None) -> list[Place]:
-    """Return the collections that a command works on: those of its school, the one named, or all of the target.
+    """Return the collections that a command works on: those of its school, a named one, or all of the target.
 
-    Without a connection they are those of the settings; with one, those of the schools in the database; read-only.
+    Without a connection they come from the settings; with one, from the schools in the database; read-only.
 
     Raises:
         EduguardError: when there is no such school or collection, or when two schools would have one collection.
@@ -79,13 +79,13 @@ def target_places(settings: Settings, conn: "Connection | None" = None) -> list[
 
 
 def all_places(settings: Settings) -> Places:
-    """Return what the target's settings say of its schools."""
+    """Return what the target's settings say about its schools."""
     target = settings.target
     return Places(target=target.name, collection=target.collection, collections=target.collections)
 
 
 def check_writable(settings: Settings, collection: str) -> None:
-    """Refuse to write to a collection that another target names on the same account."""
+    """Refuse to write to a collection that another target of the same account names."""
     if other := settings.target.claimed.get(collection):
         raise EduguardError(
             f"Collection {collection} is target {other}'s too: target {settings.target.name} may not write to it",
@@ -94,9 +94,9 @@ def check_writable(settings: Settings, collection: str) -> None:
 
 
 def target_collection(settings: Settings, name: str) -> "Collection":
-    """Return a collection of the target, whose local cloud runs from now on if it is there.
+    """Return a collection of the target; start the local cloud if the collection is in it.
 
-    All collections of one region share its pace: AWS counts requests by account and region.
+    All collections of one region share a pace, because AWS counts requests by account and region.
     """
     from eduguard.aws import open_collection
 
@@ -111,7 +111,7 @@ def target_collection(settings: Settings, name: str) -> "Collection":
 
 
 def target_identity(settings: Settings) -> "Identity":
-    """Return whose credentials the target's collection is asked with."""
+    """Return the identity that requests to the target's collection use."""
     from eduguard.aws import identify
 
     target = settings.target
@@ -122,7 +122,7 @@ def target_identity(settings: Settings) -> "Identity":
 
 
 def target_bucket(settings: Settings) -> "Bucket":
-    """Return the target's bucket, whose local cloud runs from now on if it is there."""
+    """Return the target's bucket; start the local cloud if the bucket is in it."""
     from eduguard.aws import open_bucket
 
     target = settings.target
@@ -134,10 +134,10 @@ def target_bucket(settings: Settings) -> "Bucket":
 
 
 def target_storage(settings: Settings, place: Place) -> "Storage":
-    """Return where the target's photos, and the faces of one place, are kept.
+    """Return the storage of the target's photos and of the faces of one place.
 
-    Rekognition can read the bucket itself in one cloud and one region (IndexFaces API reference, S3Object), with the
-    rights of who asks it.
+    Rekognition can read the bucket itself if both are in the same cloud and region (IndexFaces API reference,
+    S3Object), with the caller's rights.
     """
     from eduguard.students import Storage
 
@@ -161,21 +161,21 @@ def _of_target(database: Database, settings: Settings) -> Database:
     )
 
 
-@cache  # the steps of one command line find the server once
+@cache  # the steps of one command line look for the server once
 def _embedded_database(folder: Path, binaries: Path | None) -> Database:
     _forget_other_servers()
     return Database.from_url(embedded.ensure_running(folder, binaries=binaries)).named(EMBEDDED_DATABASE)
 
 
 def _forget_other_servers() -> None:
-    # libpq takes from the environment what a URL does not say, a service or an address beside the path of the socket,
-    # and no URL can rule out all of it. None of it is meant for the embedded server.
+    # libpq reads from the environment what a URL does not contain, such as a service, or an address in addition to the
+    # path of the socket. No URL can prevent all of this, and none of it applies to the embedded server.
     for name in [name for name in os.environ if name.startswith("PG")]:
         del os.environ[name]
 
 
 @cache
-def _pace(endpoint: str | None, region: str, rate: float) -> "Pace":  # noqa: ARG001 -- one for each endpoint and region
+def _pace(endpoint: str | None, region: str, rate: float) -> "Pace":  # noqa: ARG001 -- one per endpoint and region
     from eduguard.aws import Pace
 
     return Pace(rate)
@@ -188,9 +188,9 @@ class _Place(TypedDict):
 
 
 def _place(settings: Settings, endpoint: str | None, *, profile: str | None) -> _Place:
-    """Return where requests go and with which key; the operator's own is never sent to the local cloud.
+    """Return where requests go and with which key; the operator's own key is never sent to the local cloud.
 
-    The env_file's AWS variables are in force from the first client of AWS on.
+    The env_file's AWS variables take effect when the first client of AWS is made.
     """
     if endpoint != LOCAL:
         os.environ.update(settings.sources.added_variables())
@@ -202,10 +202,10 @@ def _place(settings: Settings, endpoint: str | None, *, profile: str | None) -> 
 
 
 def local_cloud_variables(settings: Settings) -> dict[str, str]:
-    """Return the variables that lead the AWS CLI and SDKs to the target's local cloud, started if it is down.
+    """Return the variables that point the AWS CLI and SDKs to the target's local cloud; start it if it is down.
 
     Raises:
-        EduguardError: nothing of the target is in the local cloud.
+        EduguardError: when nothing of the target is in the local cloud.
     """
     from eduguard.aws import local_cloud
 
@@ -217,6 +217,6 @@ def local_cloud_variables(settings: Settings) -> dict[str, str]:
         "AWS_ENDPOINT_URL": running.endpoint,
         "AWS_ACCESS_KEY_ID": running.access_key_id,
         "AWS_SECRET_ACCESS_KEY": running.secret_access_key,
-        "AWS_DEFAULT_REGION": target.region,  # of the AWS CLI and boto3
-        "AWS_REGION": target.region,  # of the other SDKs
+        "AWS_DEFAULT_REGION": target.region,  # for the AWS CLI and boto3
+        "AWS_REGION": target.region,  # for the other SDKs
     }

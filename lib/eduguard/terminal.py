@@ -1,4 +1,4 @@
-"""What a task prints: a line a step and results on stdout, or one JSON object there; everything else on stderr."""
+"""The output of a task: steps and results, or one JSON object, on stdout; everything else on stderr."""
 
 import codecs
 import json
@@ -14,13 +14,13 @@ from typing import Any
 
 from eduguard.colours import emphasise, is_coloured, is_live, paint
 
-_STEP_WIDTH = 10  # of the longest name of a step
+_STEP_WIDTH = 10  # the length of the longest step name
 _PATIENCE = 1.0  # seconds after which a step is announced
-_SHORTEST = 0.1  # seconds; what took less has no time beside it
+_SHORTEST = 0.1  # seconds; a shorter step is printed without its time
 
 
 class Answer:
-    """The one JSON object that a command prints in the end, where it was asked for."""
+    """The one JSON object that a command prints at its end, if JSON was asked for."""
 
     def __init__(self) -> None:
         self.error: Mapping[str, Any] | None = None
@@ -29,26 +29,26 @@ class Answer:
         self._current = self._own
 
     def begin_step(self, name: str | None) -> None:
-        """Have what is recorded from now on belong to a step; without a name, to the command itself."""
+        """Record values in a step from now on; without a name, in the command itself."""
         self._current = {"step": name} if name else self._own
         self._steps += [self._current] if name else []
 
     def record(self, values: Mapping[str, Any]) -> None:
-        """Add to the command, or to the step that is under way."""
+        """Add values to the current step, or to the command if there is none."""
         self._current.update(values)
 
     def whole(self) -> dict[str, Any]:
-        """Return the object: what the command recorded, the steps that recorded something, and the error."""
+        """Return the object: the command's values, the steps that recorded values, and the error."""
         parts = {"steps": [step for step in self._steps if len(step) > 1], "error": self.error}
         return self._own | {name: part for name, part in parts.items() if part}
 
 
-_answers: list[Answer] = []  # one while a command works that answers by JSON; all threads share it
+_answers: list[Answer] = []  # one answer while a command with JSON output works; all threads share it
 
 
 @contextmanager
 def answering() -> Iterator[Answer]:
-    """Collect what is recorded meanwhile; people's lines are left out."""
+    """Collect what is recorded within the block; lines for people are not printed."""
     answer = Answer()
     _answers.append(answer)
     try:
@@ -59,7 +59,7 @@ def answering() -> Iterator[Answer]:
 
 @contextmanager
 def printing_for_people() -> Iterator[None]:
-    """Let commands that run meanwhile print their lines, on stderr where the object is to be alone on stdout."""
+    """Let commands within the block print their lines; they go to stderr if stdout must hold only the JSON object."""
     kept = _answers.copy()
     _answers.clear()
     try:
@@ -70,27 +70,27 @@ def printing_for_people() -> Iterator[None]:
 
 
 def is_answering() -> bool:
-    """Say whether a JSON object is printed in place of lines for people."""
+    """Say whether a JSON object is printed instead of lines for people."""
     return bool(_answers)
 
 
 def begin_step(name: str | None) -> None:
-    """Have what is recorded from now on belong to a step of the command; without a name, to the command itself."""
+    """Record values in a step of the command from now on; without a name, in the command itself."""
     for answer in _answers:
         answer.begin_step(name)
 
 
 def record(values: Mapping[str, Any]) -> None:
-    """Add to the JSON object of the command or of its step; nothing where lines for people are printed."""
+    """Add values to the JSON object of the command or its step; do nothing if lines for people are printed."""
     for answer in _answers:
         answer.record(values)
 
 
 def prepare_streams() -> None:
-    """Make the output one that is no reason to fail: it may have been closed, or lack a character of a name.
+    """Prevent failures of the output: a stream may be closed, or its encoding may lack a character of a name.
 
-    A closed one leads nowhere then; otherwise a connection would get its number, and what is printed. A character that
-    the encoding lacks is shown by its escape.
+    A closed stream is opened on the null device. Without that, a connection would get its file number, and the printed
+    text would go to that connection. A character that the encoding lacks is printed as an escape.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         stream = getattr(sys, name)
@@ -102,7 +102,7 @@ def prepare_streams() -> None:
 
 
 class _Clock:
-    """When the last line was printed; and what says that a step has begun, where somebody looks on and it lasts."""
+    """The time of the last printed line; announces a step that takes long, if a person watches."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
@@ -119,7 +119,7 @@ class _Clock:
             self._announcement.start()
 
     def stop(self) -> float:
-        """Announce nothing any more; return the seconds since the last line."""
+        """Stop announcing; return the seconds since the last line."""
         if self._announcement:
             self._announcement.cancel()
         now = time.monotonic()
@@ -132,7 +132,7 @@ start_clock, stop_clock = _clock.start, _clock.stop
 
 
 def print_step(name: str, text: str) -> None:
-    """Print what a step has done: its name in a column, and its time where somebody looks on."""
+    """Print the result of a step: its name in a column, and its time if a person watches."""
     passed = _clock.stop()
     if _answers:
         return
@@ -145,21 +145,21 @@ def print_step(name: str, text: str) -> None:
 
 
 def print_note(text: str, *, end: str = "\n") -> None:
-    """Print a note that is no result."""
+    """Print a note, which is not a result, on stderr."""
     print(text, end=end, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def print_json(value: Mapping[str, Any]) -> None:
-    """Print one JSON object, alone on stdout; where the command answers by JSON anyway, add to its answer."""
+    """Print one JSON object on stdout; if the command answers by JSON anyway, add the values to its answer."""
     if _answers:
         record(value)
         return
-    is_unicode = codecs.lookup(sys.stdout.encoding).name == "utf-8"  # JSON writes an escape for what others may lack
+    is_unicode = codecs.lookup(sys.stdout.encoding).name == "utf-8"  # other encodings get escapes
     print(json.dumps(value, indent=2, ensure_ascii=not is_unicode, default=str), flush=True)  # noqa: T201
 
 
 def print_table(report: Mapping[str, Any]) -> None:
-    """Print nested values in two columns, a name being its path; None is shown as a hyphen, a list by its members."""
+    """Print nested values in two columns: path and value; None is shown as a hyphen, a list by its members."""
     if _answers:
         return
     lines = dict(_flatten(report))
@@ -181,7 +181,7 @@ def _flatten(report: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 
 
 def ask(question: str) -> str | None:
-    """Ask on the terminal; None where there is none to ask on."""
+    """Ask a question on the terminal; return None if there is no terminal."""
     _clock.stop()
     if not sys.stdin.isatty():
         return None
@@ -190,7 +190,7 @@ def ask(question: str) -> str | None:
 
 
 def one_at_a_time(ask: Callable[[str], str | None]) -> Callable[[str], str | None]:
-    """Return what asks the same, but never two questions at once: threads wait for each other's answer."""
+    """Return a function that asks one question at a time: threads wait for each other's answers."""
     lock = threading.Lock()
 
     def ask_alone(question: str) -> str | None:
@@ -201,7 +201,7 @@ def one_at_a_time(ask: Callable[[str], str | None]) -> Callable[[str], str | Non
 
 
 def print_rows(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table with a line of headers; None is shown as a hyphen."""
+    """Print a table with a header line; None is shown as a hyphen."""
     if _answers:
         return
     lines = [list(headers), *(["-" if cell is None else str(cell) for cell in row] for row in rows)]
@@ -212,7 +212,7 @@ def print_rows(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None
 
 
 def print_exports(variables: Mapping[str, str]) -> None:
-    """Print commands that set variables in a shell; a session token of the caller's own would be sent along."""
+    """Print shell commands that set variables, and unset the caller's session token, which would be sent as well."""
     if _answers:
         return
     for name, value in variables.items():

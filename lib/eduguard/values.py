@@ -1,4 +1,4 @@
-"""Single values of the settings, each checked, or refused by its name and the way out."""
+"""Check single values of the settings; a refusal names the setting and says what to do."""
 
 import os
 import re
@@ -12,15 +12,15 @@ LOCAL = "local"
 PROTECTIONS = ("open", "confirm", "refuse")
 # CollectionId of the Rekognition API reference: 1 to 255 of these characters.
 _COLLECTION = re.compile(r"[a-zA-Z0-9_.\-]{1,255}\Z")
-BUCKET = re.compile(r"[a-zA-Z0-9_.\-]{1,255}\Z")  # as botocore takes it; the service may be stricter
-REGION = re.compile(r"(?![0-9]+\Z|-)[a-z0-9\-]{1,63}(?<!-)\Z")  # as botocore takes it: no number, no hyphen at an end
+BUCKET = re.compile(r"[a-zA-Z0-9_.\-]{1,255}\Z")  # what botocore accepts; the service may be stricter
+REGION = re.compile(r"(?![0-9]+\Z|-)[a-z0-9\-]{1,63}(?<!-)\Z")  # for botocore: not a number, no hyphen at an end
 _ENDPOINT = re.compile(
     r"https?://[a-zA-Z0-9.\-]+(:[0-9]{1,5})?(/\S*)?\Z|https?://\[[0-9a-fA-F:.]+\](:[0-9]{1,5})?(/\S*)?\Z"
 )
 
 
 def check_collection(collection: str | None, where: str) -> str:
-    """Return the name of a collection; `where` it is, for the message."""
+    """Return the name of a collection; `where` says where it is, for the message."""
     if collection is None or not _COLLECTION.match(collection):
         raise EduguardError(
             f"{collection!r} is not a collection's name ({where})",
@@ -30,7 +30,7 @@ def check_collection(collection: str | None, where: str) -> str:
 
 
 def read_collections(values: Mapping[str, Any], collection: str, target: str) -> dict[str, str]:
-    """Return the collection of each school but one, whose is the target's own `collection`."""
+    """Return the collection of each school, except the one school that uses the target's own `collection`."""
     found = _named_collections(values)
     if found is None:
         raise EduguardError(
@@ -49,9 +49,9 @@ def read_collections(values: Mapping[str, Any], collection: str, target: str) ->
 
 
 def find_claimed(targets: Mapping[str, Any], name: str) -> dict[str, str]:
-    """Return the collections that other targets name on the account of a target, with these targets.
+    """Return the collections that other targets of the same account name, and these targets.
 
-    Only what matters here is read of the others: one that is broken is reported when it is chosen.
+    Only the needed values of the other targets are read: a broken target is reported when it is chosen.
     """
     account = ("rekognition_endpoint", "region", "aws_profile")
     own, claimed = targets[name], dict[str, str]()
@@ -74,7 +74,7 @@ def _named_collections(values: Mapping[str, Any]) -> dict[str, str] | None:
 
 
 def check_protection(value: object, target: str) -> str:
-    """Return how a target is protected."""
+    """Return the protection of a target."""
     if value not in PROTECTIONS:
         raise EduguardError(f"protection of target {target} is {value!r}", hint=f"Use one of {', '.join(PROTECTIONS)}.")
     return str(value)
@@ -89,7 +89,7 @@ def read_percentage(value: object, key: str) -> float:
 
 
 def read_rate(value: object, target: str) -> float | None:
-    """Return requests a second, or None for no limit."""
+    """Return requests per second, or None for no limit."""
     if value is None:
         return None
     number = _number(value)
@@ -102,7 +102,7 @@ def read_rate(value: object, target: str) -> float | None:
 
 
 def _number(value: object) -> float | None:
-    """Return a number, or the one that the text of a variable spells."""
+    """Return a number, also from the text of a variable."""
     if isinstance(value, str) and re.fullmatch(r"[0-9]+(\.[0-9]+)?", value, re.ASCII):
         return float(value)
     return None if isinstance(value, bool) or not isinstance(value, int | float) else float(value)
@@ -133,11 +133,11 @@ def read_text(values: Mapping[str, Any], key: str) -> str:
 
 
 def read_optional_text(values: Mapping[str, Any], key: str) -> str | None:
-    """Return one line of text, or None where there is none."""
+    """Return one line of text, or None if there is none."""
     value = values.get(key)
     if value is None or value == "":
         return None
-    # A URL may hold a password: what is wrong with it is said, not shown.
+    # A URL may hold a password: the message says what is wrong but does not show the value.
     if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).isprintable():
         raise EduguardError(
             f"{key} is not one line of text, but {type(value).__name__}", hint="docs/settings.md describes every key."
@@ -146,6 +146,6 @@ def read_optional_text(values: Mapping[str, Any], key: str) -> str | None:
 
 
 def read_path(values: Mapping[str, Any], key: str, root: Path) -> Path | None:
-    """Return a path, relative ones from root; or None."""
+    """Return a path, relative to root if it is not absolute; or None."""
     text = read_optional_text(values, key)
     return None if text is None else root / os.path.expanduser(text)  # noqa: PTH111 -- never fails

@@ -9,23 +9,23 @@ from eduguard.errors import EduguardError
 
 PREFIX = "INVOKE_"
 Key = tuple[str, ...]
-_NEAR = 0.9  # so alike that it is a slip of the pen: INVOKE_TARGT
+_NEAR = 0.9  # so similar that it is a typing error: INVOKE_TARGT
 
 
 def variable_name(path: Iterable[str]) -> str:
-    """Return the variable of a setting: INVOKE_ and its path in capitals, with _ for what a shell does not take."""
+    """Return the variable of a setting: INVOKE_ and its path in capitals, with _ for characters a shell refuses."""
     return PREFIX + re.sub(r"\W", "_", "_".join(path)).upper()
 
 
 def read_variables(paths: Iterable[Key], environment: Mapping[str, str]) -> dict[str, Any]:
-    """Return the settings that variables carry, as nested dictionaries of text; `null` and nothing are None.
+    """Return the settings that variables set, as nested dictionaries of text; `null` and an empty value become None.
 
     Args:
         paths: of every setting, such as ("targets", "local", "bucket").
-        environment: the variables. Names that are not like one of ours, as Invoke's own, are passed over.
+        environment: the variables. Names that do not resemble ours, such as Invoke's own, are ignored.
 
     Raises:
-        EduguardError: naming each variable that begins like one of ours and sets nothing, and one that sets two.
+        EduguardError: naming each variable that begins like ours but sets nothing, and each that sets two settings.
     """
     known: dict[str, list[Key]] = {}
     for path in paths:

@@ -13,7 +13,7 @@ VERSION: Final = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """Import what test suites use only when they do."""
+    """Import the names for test suites only when they are used."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from localcloud import testing

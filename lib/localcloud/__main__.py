@@ -1,4 +1,4 @@
-"""`python -m localcloud`: start, stop and look at a local cloud."""
+"""`python -m localcloud`: start, stop and inspect a local cloud."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code."""
     options = _parser().parse_args(arguments)
-    os.umask(0o077)  # faces are nobody else's business
+    os.umask(0o077)  # other accounts must not read faces
     try:
         return _COMMANDS[options.command](options)
     except LocalCloudError as error:
-        print(error, file=sys.stderr)  # noqa: T201 -- the one place that speaks to the terminal
+        print(error, file=sys.stderr)  # noqa: T201 -- the only place that prints errors
         return 1
 
 

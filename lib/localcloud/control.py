@@ -1,4 +1,4 @@
-"""The pages of our own: whether the server is the one it should be, and which faults it has been told to make."""
+"""Our own pages: the proof of the server's identity, the faults on demand, and copies for tests."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Control:
         self._switch = switch
 
     def answer_anybody(self, environ: WSGIEnvironment) -> Response | None:
-        """Answer a request that needs no key, for it asks whether the server has it; None if it is another one."""
+        """Answer the request for a proof of the key, which needs no signature; return None for any other request."""
         if environ.get("PATH_INFO") != HEALTH_PATH:
             return None
         found = _NONCE.fullmatch(environ.get("QUERY_STRING", ""))
@@ -64,7 +64,7 @@ class Control:
         return _json({"service": "localcloud", "version": VERSION, "proof": proof})
 
     def answer(self, environ: WSGIEnvironment) -> Response | None:
-        """Answer a request for one of our pages that the key has signed; None if it is for somebody else."""
+        """Answer a signed request for one of our pages; return None for any other request."""
         pages = {FAULTS_PATH: self._faults, CLONE_PATH: self._clone, COPY_PATH: self._copy}
         page = pages.get(str(environ.get("PATH_INFO")))
         if page is None:
@@ -77,7 +77,7 @@ class Control:
             return _json({"error": error.message}, HTTPStatus.BAD_REQUEST)
 
     def _faults(self, request: Request) -> Response:
-        """GET shows the faults in force, PUT replaces them all, DELETE ends them."""
+        """GET shows the active faults, PUT replaces all of them, DELETE removes them."""
         if request.method == "PUT":
             self._switch.replace(read_faults(_object(request.get_data())))
         elif request.method == "DELETE":
@@ -98,7 +98,7 @@ class Control:
         return _json({"source": source, "target": target})
 
     def _copy(self, request: Request) -> Response:
-        """POST puts the objects of a bucket into another one."""
+        """POST copies the objects of a bucket into another one."""
         if request.method != "POST":
             return _json({"error": "POST"}, HTTPStatus.METHOD_NOT_ALLOWED)
         fields = _object(request.get_data())

@@ -1,4 +1,4 @@
-"""The access key of one local cloud: made at its first start, and the proof by which a server shows that it has it."""
+"""The access key of one local cloud, made at its first start, and the proof that a server has it."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _OWNER_ONLY: Final = 0o600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """The one access key that a local cloud takes."""
+    """The only access key that a local cloud accepts."""
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
 
     def proof(self, nonce: str, address: str, folder: Path) -> str:
-        """Return what only who has the key can answer to a nonce.
+        """Return the answer to a nonce that only a holder of the key can give.
 
         Args:
-            nonce: drawn by the caller.
-            address: host and port of the server, so that a program on another port cannot pass the question on.
-            folder: what the server serves.
+            nonce: chosen at random by the caller.
+            address: host and port of the server, so that a program on another port cannot forward the question.
+            folder: the folder that the server serves.
         """
         message = "\n".join(("localcloud", nonce, address, str(folder)))
         return hmac.new(self.secret_access_key.encode(), message.encode(), "sha256").hexdigest()
@@ -40,7 +40,7 @@ def load(path: Path) -> Credentials | None:
     """Read the key of a state folder; None if it has none yet.
 
     Raises:
-        LocalCloudError: the file is damaged.
+        LocalCloudError: when the file is damaged.
     """
     try:
         fields = json.loads(path.read_text())
@@ -54,12 +54,12 @@ def load(path: Path) -> Credentials | None:
 
 
 def ensure(path: Path) -> Credentials:
-    """Return the key of a state folder, made first if there is none; only the holder of the folder may call it."""
+    """Return the key of a state folder, make it if there is none; only the folder's holder may call this."""
     found = load(path)
     if found:
-        path.chmod(_OWNER_ONLY)  # whoever copied the folder may have lost the mode
+        path.chmod(_OWNER_ONLY)  # the mode may have been lost when the folder was copied
         return found
-    # The forms are AWS's own: 20 capital letters and digits, 40 characters.
+    # The forms are AWS's own: 20 capital letters and digits, and 40 characters.
     made = Credentials(
         access_key_id="LOCAL" + "".join(secrets.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") for _ in range(15)),
         secret_access_key=secrets.token_hex(20),

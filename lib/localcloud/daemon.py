@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from localcloud.state import Endpoint, State
 
-_START_TIMEOUT: Final = 45.0  # seconds; a cold disk and a busy machine
-_STOP_TIMEOUT: Final = 10.0  # seconds; then the server is killed, which loses nothing acknowledged
+_START_TIMEOUT: Final = 45.0  # seconds; enough for a cold disk and a busy machine
+_STOP_TIMEOUT: Final = 10.0  # seconds; then the server is killed, which loses no acknowledged write
 _PAUSE: Final = 0.01  # seconds
 _LOG_TAIL: Final = 2000  # characters shown when the server does not start
-_LOG_LIMIT: Final = 5_000_000  # bytes; a longer log is begun again
+_LOG_LIMIT: Final = 5_000_000  # bytes; a longer log is started again
 
 
 def start(state: State, options: Sequence[str] = ()) -> Endpoint:
@@ -31,7 +31,7 @@ def start(state: State, options: Sequence[str] = ()) -> Endpoint:
 
     Args:
         state: the folder it serves.
-        options: arguments for `serve`, which a server that already runs does not learn about.
+        options: arguments for `serve`; a server that already runs does not get them.
 
     Raises:
         LocalCloudError: with the end of its log when it does not start.
@@ -44,10 +44,10 @@ def start(state: State, options: Sequence[str] = ()) -> Endpoint:
 
 
 def stop(state: State) -> bool:
-    """Stop the server of this folder, answering or not; say whether there was one.
+    """Stop the server of this folder, even if it does not answer; say whether there was one.
 
     Raises:
-        LocalCloudError: it does not end, or what holds the folder is not a server of ours.
+        LocalCloudError: when it does not end, or the process that holds the folder is not a server of ours.
     """
     if not state.exists:
         return False
@@ -62,7 +62,7 @@ def stop(state: State) -> bool:
 def _end(process: psutil.Process, state: State) -> None:
     for ask in (process.terminate, process.kill):
         with suppress(psutil.NoSuchProcess):
-            ask()  # psutil looks at the start of the process again before it sends a signal
+            ask()  # psutil checks the process's start time again before it sends a signal
         if _wait(lambda: has_ended(process), _STOP_TIMEOUT):
             return
     raise LocalCloudError(f"Process {process.pid}, which serves {state.folder}, does not end")
@@ -81,7 +81,7 @@ def _spawn(state: State, options: Sequence[str]) -> subprocess.Popen[bytes]:
             stdout=descriptor,
             stderr=descriptor,
             start_new_session=True,
-            cwd=state.folder,  # the server must not keep the folder of its first caller busy
+            cwd=state.folder,  # the server must not keep its first caller's folder busy
             env=_environment(),
         )
     finally:
@@ -89,7 +89,7 @@ def _spawn(state: State, options: Sequence[str]) -> subprocess.Popen[bytes]:
 
 
 def _environment() -> dict[str, str]:
-    # With another working folder a relative entry of the search path would lead nowhere.
+    # In another working folder, a relative entry of the search path would be wrong.
     entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     absolute = os.pathsep.join(os.path.abspath(entry) for entry in entries if entry)  # noqa: PTH100 -- keeps symlinks
     return os.environ | {"PYTHONPATH": absolute}
@@ -102,7 +102,7 @@ def _start_and_wait(state: State, options: Sequence[str]) -> Endpoint:
         running = state.answering()
         if running:
             return running
-        # Whoever holds the folder may be about to answer, or about to end.
+        # The holder of the folder may be about to answer or to end.
         if process is None:
             _end_older_server(state)
             process = _spawn(state, options) if state.serving_pid() is None else None
@@ -113,7 +113,7 @@ def _start_and_wait(state: State, options: Sequence[str]) -> Endpoint:
 
 
 def _end_older_server(state: State) -> None:
-    """End a server that has been running since before servers had keys: it lets everybody in."""
+    """End a server of a version without keys: it admits everybody."""
     if state.endpoint_file.exists() and not state.key_file.exists() and (older := server_process(state)):
         _end(older, state)
 

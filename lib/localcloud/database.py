@@ -1,6 +1,7 @@
-"""SQLite files that lose nothing acknowledged: write-ahead log, and every commit on disk before it returns.
+"""SQLite files that lose no acknowledged write: a write-ahead log, and every commit is on disk before it returns.
 
-synchronous=FULL costs one flush a request and covers a power cut too; NORMAL would only cover the end of the process.
+synchronous=FULL costs one flush per request and also protects against a power cut; NORMAL would protect only against
+the end of the process.
 """
 
 from __future__ import annotations
@@ -17,15 +18,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SCHEMA_VERSION: Final = 1
-_LOG_LIMIT: Final = 64 * 1024 * 1024  # bytes the log may keep between large requests
+_LOG_LIMIT: Final = 64 * 1024 * 1024  # bytes that the log may keep between large requests
 _CACHE: Final = 64 * 1024  # KiB
 
 
 def open_database(path: Path, schema: str) -> sqlite3.Connection:
-    """Open a file, or make it with a schema; the caller keeps threads from using it at once.
+    """Open a file, or create it with a schema; the caller must prevent threads from using it at once.
 
     Raises:
-        LocalCloudError: a newer version of this package wrote the file.
+        LocalCloudError: when a newer version of this package wrote the file.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.touch(mode=0o600)
@@ -35,12 +36,12 @@ def open_database(path: Path, schema: str) -> sqlite3.Connection:
     if version > _SCHEMA_VERSION:
         raise LocalCloudError(f"{path} is of version {version}, this package reads up to {_SCHEMA_VERSION}")
     if version == 0:
-        connection.execute("PRAGMA auto_vacuum=FULL")  # gives the space of what is deleted back
+        connection.execute("PRAGMA auto_vacuum=FULL")  # returns the space of deleted rows
     for pragma in (
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
-        "secure_delete=ON",  # a deleted face is overwritten, not only forgotten
+        "secure_delete=ON",  # a deleted face is overwritten, not only unlinked
         f"journal_size_limit={_LOG_LIMIT}",
         f"cache_size=-{_CACHE}",
     ):
@@ -51,9 +52,9 @@ def open_database(path: Path, schema: str) -> sqlite3.Connection:
 
 
 def scrub(connection: sqlite3.Connection) -> None:
-    """Move the log into the file and empty it: until then it holds the pages as they were before a removal.
+    """Move the log into the file and empty it: until then it holds the pages from before a removal.
 
-    What is removed is gone for the caller already. A full disk fails nothing here: the next removal tries again.
+    For the caller, removed rows are gone already. A full disk is not an error here: the next removal tries again.
     """
     try:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -63,7 +64,7 @@ def scrub(connection: sqlite3.Connection) -> None:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Commit what the block does, or undo all of it."""
+    """Commit the changes of the block, or undo all of them."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield

@@ -1,4 +1,4 @@
-"""The WSGI application: the gate, our own pages, Rekognition, and behind them moto's server."""
+"""The WSGI application: the gate, our own pages, Rekognition, and then moto's server."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 _TARGET_PREFIX: Final = "RekognitionService."
 _LOCAL_NAMES: Final = frozenset({"127.0.0.1", "localhost"})
-# moto's other pages read and change everything, and one writes every picture to a file.
+# moto's other pages can read and change everything, and one of them writes every picture to a file.
 _MOTO_PAGES: Final = "/moto-api"
-_RESET: Final = ("POST", "/moto-api/reset", "")  # method, path, query: no request to S3 is like it
+_RESET: Final = ("POST", "/moto-api/reset", "")  # method, path, query: different from every S3 request
 _S3: Final = "s3"
 
 
 class Dispatcher(DomainDispatcherApplication):
-    """Hands each request that the gate admits to the application that answers it."""
+    """Passes each admitted request to the application that answers it."""
 
     def __init__(self, *, control: Control, gate: Gate, guards: dict[str, Callable[[Flask], Any]]) -> None:
         """Prepare the applications.
@@ -38,7 +38,7 @@ class Dispatcher(DomainDispatcherApplication):
         Args:
             control: answers our own pages.
             gate: checks each request first.
-            guards: wraps the application of a service, by moto's name of the service.
+            guards: wrappers of a service's application, by moto's name of the service.
         """
 
         def create(service: Any) -> Any:
@@ -58,18 +58,18 @@ class Dispatcher(DomainDispatcherApplication):
         return application(environ, start_response)
 
     def warm(self, service: Any) -> None:
-        """Build the application of a service before anybody waits for it."""
+        """Build the application of a service in advance, so that no request waits for it."""
         self.app_instances[service] = self.create_app(service)
 
     def get_application(self, environ: WSGIEnvironment) -> Flask:
         """Return moto's application for the service that a request is signed for."""
-        # moto looks at the path first, but a bucket or an object may have any name.
+        # moto checks the path first, but a bucket or an object may have any name.
         unnamed = {"PATH_INFO": "/"} if environ[SERVICE] == _S3 and not _is_reset(environ) else {}
         application: Flask = super().get_application(environ | unnamed)
         return application
 
     def infer_service_region_host(self, environ: WSGIEnvironment, path: str) -> str | None:
-        """Find Rekognition by its target header too, and S3 by its signature alone."""
+        """Recognise Rekognition also by its target header, and S3 only by its signature."""
         if str(environ.get("HTTP_X_AMZ_TARGET", "")).startswith(_TARGET_PREFIX):
             return "rekognition"
         if environ[SERVICE] == _S3:
@@ -78,10 +78,10 @@ class Dispatcher(DomainDispatcherApplication):
         return host
 
     def _admitted(self, environ: WSGIEnvironment) -> WSGIApplication:
-        """Return what answers a request.
+        """Return the application that answers a request.
 
         Raises:
-            RefusedError: it comes from a web page, or without the key.
+            RefusedError: when it comes from a web page, or is not signed with the key.
         """
         if not _is_local(environ):
             raise RefusedError(refusal.FOREIGN)
@@ -92,10 +92,10 @@ class Dispatcher(DomainDispatcherApplication):
         return self._own_page(environ) or self.get_application(environ)
 
     def _own_page(self, environ: WSGIEnvironment) -> WSGIApplication | None:
-        """Return what answers one of our pages; whoever signs for S3 speaks of a bucket, whatever its name.
+        """Return the application for one of our pages; a request signed for S3 is always about a bucket.
 
         Raises:
-            RefusedError: it is one of moto's pages.
+            RefusedError: when it is one of moto's pages.
         """
         if environ[SERVICE] == _S3 or _is_reset(environ):
             return None
@@ -105,7 +105,7 @@ class Dispatcher(DomainDispatcherApplication):
 
 
 def _signed_by_header(environ: WSGIEnvironment) -> dict[str, str]:
-    """Return the scope of a presigned URL as the header in which moto looks for a service; without it, S3 answers."""
+    """Return the scope of a presigned URL as the header that moto reads the service from; without it, S3 answers."""
     scope = parse_qs(environ.get("QUERY_STRING", "")).get("X-Amz-Credential")
     return {"HTTP_AUTHORIZATION": f"AWS4-HMAC-SHA256 Credential={scope[0]}, "} if scope else {}
 
@@ -115,7 +115,7 @@ def _is_reset(environ: WSGIEnvironment) -> bool:
 
 
 def _is_local(environ: WSGIEnvironment) -> bool:
-    """Say whether a request comes from this machine's own programs, not from a web page that found the port."""
+    """Say whether a request comes from a program on this machine, not from a web page that found the port."""
     if environ.get("HTTP_SEC_FETCH_SITE") == "cross-site":
         return False
     try:
@@ -123,7 +123,7 @@ def _is_local(environ: WSGIEnvironment) -> bool:
         origin = urlsplit(environ.get("HTTP_ORIGIN", "//localhost")).hostname or ""
     except ValueError:
         return False
-    # A proxy may keep the name of AWS in Host, but pages below that name are written by anybody.
+    # A proxy may keep AWS's host name in Host, but anybody can publish pages under that name.
     return _is_local_name(origin) and (_is_local_name(host) or host.endswith(".amazonaws.com"))
 
 
@@ -133,6 +133,6 @@ def _is_local_name(name: str) -> bool:
 
 def _create_app(service: Any) -> Flask:
     application = create_backend_app(service)
-    # Without this moto's framework would answer with a page of HTML.
+    # Without this, moto's framework would answer with an HTML page.
     application.register_error_handler(Exception, failures.answer)
     return application

@@ -1,5 +1,5 @@
-"""What the person who starts the local cloud can mend."""
+"""Failures that the person who starts the local cloud can fix."""
 
 
 class LocalCloudError(Exception):
-    """A failure that its message explains; shown without a traceback."""
+    """A failure with a message that explains it; shown without a traceback."""

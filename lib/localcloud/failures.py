@@ -1,4 +1,4 @@
-"""What is answered where moto fails: an error in the shape of the protocol that was spoken."""
+"""Answers when moto fails: an error in the format of the client's protocol."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def xml_error(code: str, message: str, status: int) -> Response:
 
 
 def _status_of(error: Exception) -> int:
-    """Return the status of an error; the code of an error that is not of HTTP is not used."""
+    """Return the status of an error; the code of a non-HTTP error is ignored."""
     if isinstance(error, HTTPException) and error.code in _STATUSES:
         return int(error.code or 0)
     return int(HTTPStatus.NOT_IMPLEMENTED if isinstance(error, NotImplementedError) else 500)

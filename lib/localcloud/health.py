@@ -1,4 +1,4 @@
-"""The question whether a server is the one that serves a folder, asked before anything else is sent to it."""
+"""Check that a server is the one that serves a folder, before anything else is sent to it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from localcloud.credentials import Credentials
 
 PATH: Final = "/localcloud/health"
-_TIMEOUT: Final = 5.0  # seconds; a server busy with a large picture still answers within this
+_TIMEOUT: Final = 5.0  # seconds; enough for a server that is busy with a large picture
 _LARGEST_ANSWER: Final = 10_000  # bytes
 
 
 def is_proven(url: str, credentials: Credentials, folder: Path) -> bool:
     """Say whether the server at a URL has the key and serves the folder.
 
-    It answers a nonce with an HMAC, so that neither side sends the key, and a program that has taken the port over
+    The server answers a nonce with an HMAC, so neither side sends the key, and a program that has taken over the port
     learns nothing.
     """
     address, nonce = urlsplit(url), secrets.token_hex(16)

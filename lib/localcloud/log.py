@@ -1,4 +1,4 @@
-"""What the server says of itself: lines of its log, which may be on a disk that is full."""
+"""The server's log; writing to it must not fail if the disk is full."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import traceback
 
 
 def note(text: str) -> None:
-    """Write a line; a log that cannot be written must not hinder an answer."""
+    """Write a line; a log that cannot be written must not prevent an answer."""
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.write(f"{text}\n")
         sys.stderr.flush()

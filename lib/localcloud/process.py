@@ -1,4 +1,4 @@
-"""Whether a process id is that of a server of ours: by its command line, its start and its working folder."""
+"""Recognise a server of ours by its process's command line, start time and working folder."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from localcloud.errors import LocalCloudError
 if TYPE_CHECKING:
     from localcloud.state import State
 
-_START_TOLERANCE: Final = 60.0  # seconds between the start of a process and its note in the lock file
+_START_TOLERANCE: Final = 60.0  # seconds between the start of a process and its entry in the lock file
 
 
 def server_process(state: State) -> psutil.Process | None:
-    """Return the process that serves a folder, None if nobody does.
+    """Return the process that serves a folder, or None.
 
     Raises:
-        LocalCloudError: a process holds the folder that is not a server of ours.
+        LocalCloudError: when the process that holds the folder is not a server of ours.
     """
     pid = state.serving_pid()
     if pid is None:
@@ -28,7 +28,7 @@ def server_process(state: State) -> psutil.Process | None:
         if _is_ours(process, state):
             return process
     except psutil.NoSuchProcess:
-        if state.serving_pid() is None:  # it ended meanwhile
+        if state.serving_pid() is None:  # it has ended in the meantime
             return None
     except psutil.AccessDenied:
         pass
@@ -36,7 +36,7 @@ def server_process(state: State) -> psutil.Process | None:
 
 
 def has_ended(process: psutil.Process) -> bool:
-    """Say whether a process is gone, or a zombie that nobody has waited for."""
+    """Say whether a process is gone or a zombie."""
     try:
         return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

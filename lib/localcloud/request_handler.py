@@ -15,26 +15,26 @@ from localcloud.log import note, note_failure
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
-_IDLE: Final = 60.0  # seconds without a byte, after which a connection is closed
-_DRAIN: Final = 1.0  # seconds to wait for more of a body that nobody wants
+_IDLE: Final = 60.0  # seconds; a connection without traffic is closed after this
+_DRAIN: Final = 1.0  # seconds to wait for more of an unwanted body
 _MOST_DRAINED: Final = 256 * 1024 * 1024  # bytes
 _PIECE: Final = 64 * 1024  # bytes
 _FAILURE: Final = b'{"__type":"InternalFailure","message":"The local cloud failed; its log says why."}'
 
 
 class RequestHandler(MotoRequestHandler):
-    """moto's handler with connections that stay open, AWS's headers, and failures only in the log."""
+    """moto's handler with connections that stay open, AWS's headers, and a log of failures only."""
 
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # head and body are written apart
+    disable_nagle_algorithm = True  # head and body are written separately
     timeout = _IDLE
 
     def handle_expect_100(self) -> bool:
-        """Say nothing yet: who is refused need not send the body."""
+        """Do not answer yet: a refused client need not send the body."""
         return True
 
     def make_environ(self) -> dict[str, Any]:
-        """Have the client told to go on when the body is read."""
+        """Tell the client to continue when the body is read."""
         environ: dict[str, Any] = super().make_environ()
         if self.headers.get("Expect", "").lower().strip() == "100-continue":
             environ["wsgi.input"] = _Awaited(environ["wsgi.input"], self)
@@ -59,7 +59,7 @@ class RequestHandler(MotoRequestHandler):
             note(f"{self.command} {self.path.split('?')[0]}: {code} ({size})")
 
     def log_error(self, format: str, *args: Any) -> None:  # noqa: A002 -- the name of http.server
-        """Log nothing: a client that leaves is not a failure of ours."""
+        """Log nothing: a client that disconnects is not a failure of ours."""
 
     def _ask(self, environ: WSGIEnvironment) -> tuple[str, list[tuple[str, str]], bytes]:
         told: list[Any] = ["500 Internal Server Error", []]
@@ -75,7 +75,7 @@ class RequestHandler(MotoRequestHandler):
                 getattr(answer, "close", lambda: None)()
         except ConnectionError:
             raise
-        except Exception as error:  # noqa: BLE001 -- whatever it is, the client gets an answer
+        except Exception as error:  # noqa: BLE001 -- the client always gets an answer
             note_failure(error)
             return "500 Internal Server Error", [("Content-Type", "application/x-amz-json-1.1")], _FAILURE
         return told[0], told[1], body
@@ -99,7 +99,7 @@ class RequestHandler(MotoRequestHandler):
         self.wfile.flush()
 
     def _drain(self) -> None:
-        """Take what a client still sends: a connection that is closed under it would hide the answer from it."""
+        """Read what a client still sends: if the connection were closed now, the client would not see the answer."""
         self.connection.shutdown(socket.SHUT_WR)
         self.connection.settimeout(_DRAIN)
         for _ in range(_MOST_DRAINED // _PIECE):
@@ -108,14 +108,14 @@ class RequestHandler(MotoRequestHandler):
 
 
 class _Awaited:
-    """A body that the client sends when it is told to."""
+    """A body that the client sends when it is told to continue."""
 
     def __init__(self, stream: Any, handler: RequestHandler) -> None:
         self._stream = stream
         self._handler = handler
 
     def read(self, size: int = -1) -> bytes:
-        """Tell the client to go on, and read."""
+        """Tell the client to continue, and read."""
         self._handler.send_response_only(HTTPStatus.CONTINUE)
         self._handler.end_headers()
         return bytes(self._stream.read(size))

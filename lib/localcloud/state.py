@@ -1,7 +1,7 @@
-"""The state folder of one local cloud: where things lie, who serves it, and at which address.
+"""The state folder of one local cloud: its files, the process that serves it, and the address.
 
-A server holds a lock on `server.lock` while it lives, and writes its process id there: the lock, which the kernel drops
-even after kill -9, says whether the number is still that of the server.
+A server holds a lock on `server.lock` while it lives, and writes its process id there. The kernel releases the lock
+even after kill -9, so the lock shows whether the id is still that of the server.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _LOCK_TIMEOUT: Final = 0.5  # seconds
 _OWNER_ONLY: Final = 0o700
-_MARKS: Final = frozenset({"start.lock", "buckets.sqlite", "rekognition"})  # by which a folder of ours is known
+_MARKS: Final = frozenset({"start.lock", "buckets.sqlite", "rekognition"})  # a folder with one of these is ours
 _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -41,21 +41,21 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """The paths of one state folder; nothing is made or changed by naming it."""
+    """The paths of one state folder; making this object does not create or change anything."""
 
     folder: Path
 
     @classmethod
     def at(cls, folder: Path) -> State:
-        """Name a folder, which need not exist."""
+        """Return the state of a folder, which need not exist."""
         return cls(folder=folder.expanduser().resolve())
 
     @classmethod
     def open(cls, folder: Path) -> State:
-        """Name a folder to be served: make it reachable by its owner only, or take one that is empty or ours.
+        """Open a folder to serve it: create it for its owner only, or accept one that is empty or ours.
 
         Raises:
-            LocalCloudError: it cannot be used, belongs to something else, or others can write in it.
+            LocalCloudError: when it cannot be used, holds something else, or others can write in it.
         """
         state = cls.at(folder)
         try:
@@ -86,37 +86,37 @@ class State:
 
     @property
     def log(self) -> Path:
-        """What the detached server prints."""
+        """The output of the detached server."""
         return self.folder / "server.log"
 
     @property
     def endpoint_file(self) -> Path:
-        """Where the running server says how to reach it."""
+        """The file with the address of the running server."""
         return self.folder / "endpoint.json"
 
     @property
     def key_file(self) -> Path:
-        """The access key, which outlives the servers."""
+        """The access key, which is kept when a server ends."""
         return self.folder / "key.json"
 
     @property
     def port_file(self) -> Path:
-        """The port of the last server, tried first by the next one."""
+        """The port of the last server, which the next one tries first."""
         return self.folder / "port"
 
     @property
     def server_lock(self) -> Path:
-        """Held, and written once, by the server."""
+        """The file that the server locks, and writes once."""
         return self.folder / "server.lock"
 
     @property
     def start_lock(self) -> Path:
-        """Held by whoever starts or stops a server."""
+        """The file that a process locks while it starts or stops a server."""
         return self.folder / "start.lock"
 
     def write_endpoint(self, fields: dict[str, Any]) -> None:
-        """Say at once and whole how to reach the server, which is the one that holds the folder."""
-        temporary = self.endpoint_file.with_suffix(".part")  # one name: what a killed server left is overwritten
+        """Write the address of the server atomically; only the server that holds the folder may call this."""
+        temporary = self.endpoint_file.with_suffix(".part")  # fixed name: the file of a killed server is overwritten
         temporary.write_text(json.dumps(fields) + "\n")
         temporary.replace(self.endpoint_file)
 
@@ -128,7 +128,7 @@ class State:
             return 0
 
     def serving_pid(self) -> int | None:
-        """Return the process id that the holder of this folder wrote, None if nobody holds it."""
+        """Return the process id that the holder of this folder wrote, None if it has no holder."""
         try:
             with self.server_lock.open("r+") as lock:
                 return None if _try_lock(lock.fileno()) else int(lock.read() or 0)
@@ -136,9 +136,9 @@ class State:
             return None
 
     def answering(self) -> Endpoint | None:
-        """Ask the server of this folder for a proof that it is this one; read-only.
+        """Return the server of this folder if it answers and proves its identity; read-only.
 
-        A stale endpoint.json, or a port that another program has taken over, does not count as an answer.
+        A stale endpoint.json, or a port that another program has taken over, is not accepted as an answer.
         """
         try:
             fields = json.loads(self.endpoint_file.read_text())
@@ -152,10 +152,10 @@ class State:
 
     @contextmanager
     def served_here(self) -> Iterator[Callable[[], bool]]:
-        """Hold the folder while this process serves it; give a way to ask whether the folder is still this one.
+        """Hold the folder while this process serves it; provide a function that says whether it is still this folder.
 
         Raises:
-            LocalCloudError: another process serves it.
+            LocalCloudError: when another process serves it.
         """
         with self.server_lock.open("a+") as lock:
             if not _lock_soon(lock.fileno()):
@@ -174,7 +174,7 @@ class State:
 
 
 def _is_open_file(path: Path, descriptor: int) -> bool:
-    """Say whether a path still leads to the file that is open, not to nothing or to a new one."""
+    """Say whether a path still leads to the open file, not to nothing or to a new file."""
     try:
         return os.path.samestat(path.stat(), os.fstat(descriptor))
     except FileNotFoundError:
@@ -182,7 +182,7 @@ def _is_open_file(path: Path, descriptor: int) -> bool:
 
 
 def _lock_soon(descriptor: int) -> bool:
-    # Others take the lock for a moment to see whether it is free.
+    # Other processes take the lock for a moment to see whether it is free.
     deadline = time.monotonic() + _LOCK_TIMEOUT
     while not _try_lock(descriptor):
         if time.monotonic() > deadline:

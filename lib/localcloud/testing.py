@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningCloud:
-    """A local cloud that runs.
+    """A running local cloud.
 
     Attributes:
         endpoint: its URL.
-        credentials: the key that it takes.
+        credentials: the key that it accepts.
     """
 
     endpoint: str
@@ -40,11 +40,11 @@ class RunningCloud:
 
     @property
     def variables(self) -> dict[str, str]:
-        """What leads the AWS CLI and SDKs to it, by the names of their environment variables."""
+        """The environment variables that point the AWS CLI and SDKs to it."""
         return environment.variables(self.endpoint, self.credentials, self.region)
 
     def client(self, service: str, **settings: Any) -> Any:
-        """Return a client of boto3 for a service; settings are boto3's own."""
+        """Return a boto3 client for a service; settings are boto3's own."""
         import boto3
 
         named = {
@@ -53,14 +53,14 @@ class RunningCloud:
             "aws_access_key_id": self.credentials.access_key_id,
             "aws_secret_access_key": self.credentials.secret_access_key,
         }
-        create: Callable[..., Any] = boto3.client  # its overloads name each service
+        create: Callable[..., Any] = boto3.client  # its overloads need literal service names
         return create(service, **(named | settings))
 
     def faults(self, **faults: Any) -> None:
-        """Put faults in force, and no others.
+        """Activate these faults and no others.
 
         Raises:
-            LocalCloudError: a fault is unknown.
+            LocalCloudError: when a fault is unknown.
         """
         self._tell("PUT", "faults", faults)
 
@@ -68,15 +68,15 @@ class RunningCloud:
         """Make a collection with the faces and users of another, in one call and one transaction.
 
         Raises:
-            LocalCloudError: there is no source, or there is a target.
+            LocalCloudError: when the source does not exist, or the target does.
         """
         self._tell("POST", "clone", {"source": source, "target": target, "region": self.region})
 
     def copy_objects(self, source: str, target: str) -> None:
-        """Put the objects of a bucket into another one, in one call and one transaction.
+        """Copy the objects of a bucket into another one, in one call and one transaction.
 
         Raises:
-            LocalCloudError: one of the buckets is not there.
+            LocalCloudError: when one of the buckets does not exist.
         """
         self._tell("POST", "copy-objects", {"source": source, "target": target})
 
@@ -100,14 +100,14 @@ class RunningCloud:
 
 @contextmanager
 def running(state: Path | None = None, *, region: str = environment.REGION) -> Iterator[RunningCloud]:
-    """Run a local cloud for as long as the block lasts; it ends with this process, too, if that is killed.
+    """Run a local cloud within the block; it also ends if this process is killed.
 
     Args:
         state: its folder, kept afterwards; None: a temporary one. A server that runs there already is left running.
         region: of the clients.
 
     Raises:
-        LocalCloudError: it does not start.
+        LocalCloudError: when it does not start.
     """
     with tempfile.TemporaryDirectory(prefix="localcloud-") as temporary:
         place = State.open(state or Path(temporary) / "state")
@@ -121,7 +121,7 @@ def running(state: Path | None = None, *, region: str = environment.REGION) -> I
 
 
 def _started(place: State) -> Endpoint:
-    """Start a server by the command line, so that it is not a child of the test suite."""
+    """Start a server with the command line, so that it is not a child of the test suite."""
     command = [sys.executable, "-m", "localcloud", "start", "--state", str(place.folder)]
     path = os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]))
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""What an endpoint that is not of AWS is sent: Cloudflare R2 takes no checksum that its requests do not require."""
+"""Requests to an endpoint outside AWS: Cloudflare R2 refuses checksums that are not required."""
 
 import threading
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ def received() -> Received:
 
 @pytest.fixture
 def bucket(received: Received) -> Iterator[Bucket]:
-    """A bucket on a server that only writes down what it is sent."""
+    """A bucket on a server that only records its requests."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

@@ -1,4 +1,4 @@
-"""What the doctor says of what it has read: pure functions."""
+"""The doctor's verdicts on the facts it has read: pure functions."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""What `inv status` says in at most ten lines, from a report of any kind."""
+"""`inv status` summarises any report in at most ten lines."""
 
 import json
 import shutil

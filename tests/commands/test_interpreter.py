@@ -1,4 +1,4 @@
-"""A command does not go through every object once more when it ends."""
+"""A command does not run a final garbage collection when it ends."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What a task prints arrives whole, or its not arriving is told: pipes, full disks, closed streams, encodings."""
+"""The output of a task arrives whole, or an error says so: pipes, full disks, closed streams, encodings."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Every command under every protection: what a target refuses or asks for is refused or asked before anything changes."""
+"""Every command under every protection: it is refused, or consent is asked for, before anything changes."""
 
 import os
 import re
@@ -185,12 +185,12 @@ def own_town(town: Town, inv: Inv, cloud_access: dict[str, Any]) -> Iterator[Tow
 
 
 def nothing(_: Town) -> None:
-    """A command that needs nothing beside a full database."""
+    """Prepare nothing: the command needs only a full database."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """A command as it is typed, and what must be there before it runs."""
+    """A command as it is typed, and the state that it needs."""
 
     words: str
     kind: Kind

@@ -1,6 +1,6 @@
-"""Commands that take a school elsewhere are killed again and again, each time later, until one run ends: all is right then.
+"""Commands that move a school are killed repeatedly, each time later, until one run ends with the right result.
 
-Nothing is put back between the runs: each goes on from what the ones before have left.
+Nothing is reset between the runs: each continues from what the earlier ones have left.
 """
 
 import os

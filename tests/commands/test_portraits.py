@@ -1,7 +1,7 @@
-"""The proof: everybody enrolled from one picture, the database thrown away, attendance taken from other pictures.
+"""The proof: enrol everybody from one picture, drop the database, and take attendance from other pictures.
 
-The drawn pictures are the project's own. The portraits of real people are no part of it; where they are not beside the
-checkout, only that set is skipped.
+The drawn pictures belong to the project. The portraits of real people do not; if they are not beside the checkout, only
+that set is skipped.
 """
 
 import json
@@ -20,7 +20,7 @@ Pictures = dict[Path, list[str]]
 
 
 def drawn() -> tuple[dict[str, Path], Pictures]:
-    """One picture of each student to enrol, and who is on the others."""
+    """One picture of each student to enrol, and the students on the other pictures."""
     students = [f"student-00{number}" for number in range(1, 7)]
     folder = DRAWN / "students"
     others = {folder / student / f"photo-{number}.jpg": [student] for student in students for number in (2, 3)}
@@ -29,7 +29,7 @@ def drawn() -> tuple[dict[str, Path], Pictures]:
 
 
 def portraits() -> tuple[dict[str, Path], Pictures]:
-    """The same of real portraits."""
+    """The same for real portraits."""
     if not (FACES / "labels.json").exists():
         pytest.skip(f"attendance is NOT tried on real portraits: there are none in {FACES}")
     labels: dict[str, list[str]] = json.loads((FACES / "labels.json").read_text())
@@ -44,7 +44,7 @@ def portraits() -> tuple[dict[str, Path], Pictures]:
 
 
 def enrol(school: School, first: dict[str, Path], folder: Path) -> None:
-    """Enrol one picture each; then throw the database away, seed and sync."""
+    """Enrol one picture each; then drop the database, seed and sync."""
     for student, picture in first.items():
         file = folder / "photos" / "students" / student / "photo-4.jpg"
         file.parent.mkdir(parents=True)
@@ -67,6 +67,7 @@ def enrol(school: School, first: dict[str, Path], folder: Path) -> None:
     assert f"{len(first)} synced, 0 unchanged, 0 not in" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flags", [(), ("--users",)], ids=["faces", "users"])
 @pytest.mark.parametrize("pictures", [drawn, portraits])
 def test_the_right_people_are_present_in_every_other_picture_and_nobody_else(

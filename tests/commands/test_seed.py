@@ -1,4 +1,4 @@
-"""A clone with the fixtures in it is not seeded again, unless a file has changed or another command asks for it."""
+"""A clone with the fixtures is not seeded again, unless a file has changed or another command asks for it."""
 
 import shutil
 import subprocess

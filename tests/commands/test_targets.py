@@ -1,4 +1,4 @@
-"""What a target names and is not there is told; servers come up and go down, and any by its URL works like ours."""
+"""Missing parts of a target are reported; servers start and stop, and any server by URL works like ours."""
 
 import json
 import re
@@ -75,7 +75,7 @@ def test_the_log_of_invoke_shows_nothing_secret(
         **({} if debug else {"INVOKE_DEBUG": "1"}),
         DATABASE_URL=database.shown_url.replace("@", ":Secr3tPassword@", 1),
         INVOKE_TARGETS_PRODUCTION_DATABASE_URL="postgresql://u:Secr3tPassword@h/d",
-        INVOKE_TARGETS_LOCAL_REKOGNITION_ENDPOINT=cloud_endpoint,  # the picture itself is sent, not its place
+        INVOKE_TARGETS_LOCAL_REKOGNITION_ENDPOINT=cloud_endpoint,  # the picture itself is sent, not a reference
         INVOKE_TARGETS_LOCAL_COLLECTION=name,
         INVOKE_TARGETS_LOCAL_COLLECTIONS_SCHOOL_002=f"{name}-2",
         INVOKE_TARGETS_LOCAL_BUCKET=name,

@@ -1,4 +1,4 @@
-"""Colour, times and progress are for somebody who looks on: a terminal. Pipes, CI, NO_COLOR and TERM=dumb stay plain."""
+"""Colour, times and progress appear only on a terminal. Pipes, CI, NO_COLOR and TERM=dumb stay plain."""
 
 import os
 import pty
@@ -32,7 +32,7 @@ def on_terminal(*command: str, **environment: str) -> tuple[int, str]:
         try:
             while part := os.read(ours, 65536):
                 shown += part
-        except OSError:  # Linux says so when the last one that has the terminal open has gone
+        except OSError:  # Linux raises it when the last process with the terminal open has gone
             pass
         os.close(ours)
     return process.returncode, shown.decode().replace("\r\n", "\n")

@@ -1,4 +1,4 @@
-"""Commands that somebody's lock holds up name its session within 3 s, and --wait ends the wait."""
+"""Commands that wait for a lock name its session within 3 s, and --wait ends the wait."""
 
 from pathlib import Path
 from typing import Any, LiteralString

@@ -1,4 +1,4 @@
-"""The documentation says what is there: commands, settings, files."""
+"""The documentation agrees with the project's commands, settings and files."""
 
 import json
 import re

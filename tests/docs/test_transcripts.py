@@ -1,4 +1,4 @@
-"""What README and docs show of a terminal is what the commands print, but for dates, times and ids."""
+"""The transcripts in README and docs are what the commands print, except dates, times and ids."""
 
 import os
 import re
@@ -18,7 +18,7 @@ CHANGING = {
     r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}": "ID",
     r"lowest similarity [\d.]+": "lowest similarity S",
 }
-PROGRESS = re.compile(r"\w+: [\d,]+ of [\d,]+ ")  # of a step that takes long on this machine
+PROGRESS = re.compile(r"\w+: [\d,]+ of [\d,]+ ")  # progress of a step that is slow on this machine
 
 
 def plain(text: str) -> list[str]:
@@ -37,7 +37,7 @@ def shown(page: str, command: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def run(new_state_folder: Callable[[], AbstractContextManager[Path]]) -> Iterator[Callable[..., list[str]]]:
-    """Run commands one after the other as a newcomer does, on servers that have nothing yet."""
+    """Run commands one after the other as a new user does, on empty servers."""
     with new_state_folder() as folder:
         environment = os.environ | {"INVOKE_STATE_FOLDER": str(folder)}
 

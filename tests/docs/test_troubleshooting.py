@@ -17,7 +17,7 @@ OF_OTHERS = {
 
 
 def texts() -> str:
-    """Return all texts of the code, the parts of one expression joined by `…` where a value stands between them."""
+    """Return all texts in the code; the parts of one expression are joined by `…` in place of each value."""
     found = []
     for path in (ROOT / "lib" / "eduguard").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

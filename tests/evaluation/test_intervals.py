@@ -1,4 +1,4 @@
-"""Wilson's interval, beside figures that others have published, and its laws."""
+"""Wilson's interval agrees with published figures and has its mathematical properties."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Searches put together, and what each threshold makes of them: pure functions."""
+"""The results of all searches, and the effect of each threshold: pure functions."""
 
 from itertools import combinations, pairwise
 

@@ -1,4 +1,4 @@
-"""Break each command that writes off at every message and request, and look at what it leaves.
+"""Interrupt each writing command at every message and request, and check what it leaves.
 
 python tests/faults
 """
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 class _Bench:
-    """The places on which points are tried side by side."""
+    """The places on which points are tried in parallel."""
 
     def __init__(self, state: Path, scratch: Path, jobs: int) -> None:
         self._scratch = scratch

@@ -1,4 +1,4 @@
-"""What must hold after a command was broken off, said of plain values: nothing lost, nothing wrong linked; pure."""
+"""What must hold after a command was interrupted: nothing is lost or linked wrong; pure functions of plain values."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -12,11 +12,11 @@ Rows = Mapping[tuple[str, str], Row]  # by table and id; a FaceId is given as th
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """What the three places hold.
+    """The content of database, collection and bucket.
 
     Attributes:
-        rows: of the live database; None where there is none.
-        previous: of the one kept for undo.
+        rows: of the live database; None if there is none.
+        previous: the rows of the database kept for undo.
         faces: the external image ids by FaceId.
         photos: the hashes by key.
         users: the ids of Rekognition's users.
@@ -31,7 +31,7 @@ class State:
     unfinished: tuple[str, ...] = ()
 
     def is_like(self, other: "State") -> bool:
-        """Say whether rows, faces and photos are the same; a FaceId may be another one of the same photo."""
+        """Say whether rows, faces and photos are the same; a FaceId may differ if it is of the same photo."""
         same = self.rows == other.rows and self.photos == other.photos and self.users == other.users
         return same and _count(self) == _count(other)
 
@@ -48,7 +48,7 @@ class State:
         return found
 
     def unlinked(self) -> int:
-        """Return how many rows do not hold the FaceId of a face that the collection has for them."""
+        """Return how many rows do not hold the FaceId of their face in the collection."""
         externals = set(self.faces.values())
         return sum(
             row.get("external_image_id") in externals and row["face_id"] != row["external_image_id"]
@@ -65,12 +65,12 @@ def _count(state: State) -> Counter[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judge:
-    """Judges what was found after a command was broken off.
+    """Judges the state after a command was interrupted.
 
     Attributes:
-        before: what was there before it.
-        after: what it leaves when nothing breaks it off; its FaceIds are other ones.
-        is_whole: its rows are those of before, or those of after, and nothing between.
+        before: the state before the command.
+        after: the state after an undisturbed run; its FaceIds differ.
+        is_whole: its rows must be those of before or those of after, nothing in between.
         keeps_previous: the rows of before are kept for undo when it is done.
     """
 

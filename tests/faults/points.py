@@ -1,4 +1,4 @@
-"""One point: a command broken off at one message or request, what must hold then, and after the next run."""
+"""One point: a command interrupted at one message or request, and what must hold then and after the next run."""
 
 import json
 import re
@@ -12,14 +12,14 @@ from scenarios import Scenario
 from school import Place
 from wires import MESSAGE, REQUEST, WAYS, Fault
 
-LONGEST = 60  # points of a command; then a stride: with them all commands take less than two hours
+LONGEST = 60  # points per command; more are thinned out by a stride, so that all commands take less than two hours
 _KILLED = -9
 _COMMAND = re.compile(r"inv ((?:[a-z-]+ ?)+(?:FOLDER|--[a-z-]+ \w+)?)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Undisturbed:
-    """How a command goes when nothing breaks it off."""
+    """An undisturbed run of a command."""
 
     counts: dict[str, int]
     judge: Judge
@@ -27,7 +27,7 @@ class Undisturbed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What became of one point."""
+    """The result of one point."""
 
     fault: Fault
     outcome: str
@@ -39,7 +39,7 @@ class Report:
 def choose_points(counts: dict[str, int], limit: int) -> list[Fault]:
     """Return the points of a command, in their order; more than the limit are thinned out by a stride.
 
-    The stride is odd, so that each of the four ways comes in turn.
+    The stride is odd, so that all of the four ways are used in turn.
     """
     every = [
         Fault(kind=kind, number=number, way=way)
@@ -69,12 +69,12 @@ def prepare(places: Sequence[Place], scenario: Scenario, folder: Path) -> Undist
 
 
 def problems_of(judge: Judge, found: State) -> list[str]:
-    """Say what is wrong after a command that said it was done."""
+    """Say what is wrong after a command that reported success."""
     return judge.judge(found) + judge.judge_done(found)
 
 
 def try_point(place: Place, scenario: Scenario, undisturbed: Undisturbed, fault: Fault, folder: Path) -> Report:
-    """Break the command off, judge what is left, see that the doctor names it, and run the command again."""
+    """Interrupt the command, judge what is left, check that the doctor names it, and run the command again."""
     judge, problems, remedies = undisturbed.judge, list[str](), 0
     place.put_back(scenario.stage)
     done = place.run(_words(scenario.words, folder), fault)
@@ -107,7 +107,7 @@ def _run_again(place: Place, scenario: Scenario, undisturbed: Undisturbed, found
     judge = undisturbed.judge
     is_done = bool(scenario.then) and found.rows == judge.after.rows
     done = place.run(_words(scenario.then if is_done else scenario.words, folder))
-    if done.code != 0 and (told := re.search(r"`inv ([^`]+)`", done.errors)):  # it says what to do first
+    if done.code != 0 and (told := re.search(r"`inv ([^`]+)`", done.errors)):  # the error says what to do first
         place.run(told[1].split())
         done = place.run(_words(scenario.words, folder))
     if done.code != 0:
@@ -125,7 +125,7 @@ def _ask_doctor(place: Place) -> list[dict[str, Any]]:
 
 
 def _find_unnamed(found: State, findings: Sequence[dict[str, Any]]) -> list[str]:
-    """Say what is left, or broken, and not named by the doctor with a remedy."""
+    """Say what is left or broken without a remedy from the doctor."""
     broken = [f"doctor: {each['text']}" for each in findings if each["verdict"] == "broken"]
     drift = [each["text"] for each in findings if each["verdict"] == "drift" and each["remedy"]]
     named = {text.partition(":")[0] for text in drift}
@@ -145,7 +145,7 @@ def _find_unnamed(found: State, findings: Sequence[dict[str, Any]]) -> list[str]
 def _apply_remedies(
     place: Place, findings: Sequence[dict[str, Any]], left: Sequence[str], folder: Path
 ) -> tuple[int, list[str]]:
-    """Run what the doctor says of what is left; it must be gone then."""
+    """Run the doctor's remedies for what is left; nothing may be left then."""
     copy = folder / f"pulled-{place.name}"
     problems, count = [], 0
     for finding in findings:

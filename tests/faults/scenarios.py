@@ -1,4 +1,4 @@
-"""The commands that write, what there is before each, and what is run after it was broken off."""
+"""The commands that write, the state before each, and what is run after it was interrupted."""
 
 import shutil
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from school import BASE, OLDER, ROOT, Place, Stage
 PHOTOS = ROOT / "seed_data" / "photos"
 CLASS = "class-1b-lenguaje"
 SNAPSHOT = "before"
-_AN_OLD_FACE = "00000000-0000-4000-8000-000000000000"  # that no collection has
+_AN_OLD_FACE = "00000000-0000-4000-8000-000000000000"  # not in any collection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,11 +21,11 @@ class Scenario:
     """A command that writes.
 
     Attributes:
-        words: the command; {folder} is that of the files made for it.
-        stage: what there is before.
+        words: the command; {folder} is the folder of the files made for it.
+        stage: the state before.
         is_whole: its rows change all at once.
-        keeps_previous: the database of before is kept.
-        then: what is run when the command has done its work all the same, where it would do something else now.
+        keeps_previous: the database before is kept.
+        then: what is run instead, if the command has done its work in spite of the fault and would now do other work.
         has_templates: it clones what it made before, and sends less than the first time.
     """
 
@@ -50,7 +50,7 @@ def _edit_rows(place: Place) -> None:
 
 
 def _forget_faces(place: Place) -> None:
-    """Take the FaceIds from one school's rows: each school is synced in a transaction of its own."""
+    """Remove the FaceIds from one school's rows: each school is synced in its own transaction."""
     place.execute(
         "UPDATE student_faces f SET face_id = 'placeholder' FROM students s"
         " WHERE s.id = f.student_id AND s.school_id = 'school-001' AND s.id <> 'student-001';"
@@ -59,14 +59,14 @@ def _forget_faces(place: Place) -> None:
 
 
 def _lose_a_student(place: Place) -> None:
-    """Take away a student's faces and one of the photos."""
+    """Delete a student's faces and one of the photos."""
     lost = [face for face, external in place.known_faces.items() if external.startswith("student-003-")]
     place.faces.delete_faces(CollectionId=place.name, FaceIds=lost)
     place.bucket.delete_object(Bucket=place.name, Key="students/student-003/photo-2.jpg")
 
 
 def _lose_faces(place: Place) -> None:
-    """Take away faces whose photos and rows stay."""
+    """Delete faces whose photos and rows stay."""
     lost = [
         face for face, external in place.known_faces.items() if external.startswith(("student-003-", "student-101-"))
     ]
@@ -75,13 +75,13 @@ def _lose_faces(place: Place) -> None:
 
 
 def _lose_photos(place: Place) -> None:
-    """Take away photos whose rows and faces stay."""
+    """Delete photos whose rows and faces stay."""
     for number in (1, 2):
         place.bucket.delete_object(Bucket=place.name, Key=f"students/student-101/photo-{number}.jpg")
 
 
 def _give_a_user(place: Place) -> None:
-    """Let a student's faces count together."""
+    """Associate a student's faces with a user."""
     own = [face for face, external in place.known_faces.items() if external.startswith("student-003-")]
     place.faces.create_user(CollectionId=place.name, UserId="student-003")
     place.faces.associate_faces(CollectionId=place.name, UserId="student-003", FaceIds=own)
@@ -153,7 +153,7 @@ SCENARIOS = (
 
 
 def make_files(folder: Path) -> None:
-    """Write the pictures that the commands are given."""
+    """Write the pictures that the commands need."""
     for number in (1, 2):
         picture = (PHOTOS / "students" / "student-002" / f"photo-{number}.jpg").read_bytes()
         (folder / f"new-{number}.jpg").write_bytes(disguise(picture))
@@ -163,7 +163,7 @@ def make_files(folder: Path) -> None:
 
 
 def make_base(place: Place, folder: Path) -> None:
-    """Make what every stage is copied from: a school with photos, attendance and a row of its own."""
+    """Make the base of every stage: a school with photos, attendance and a row of its own."""
     assert place.name == BASE
     _must(place, "full --yes")
     _must(place, f"enrol student-001 {folder}/own.jpg")

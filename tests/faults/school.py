@@ -1,4 +1,4 @@
-"""A school that commands are run on and broken off: made once, put back before each run, and looked at afterwards."""
+"""A school on which commands are run and interrupted: made once, reset before each run, and checked afterwards."""
 
 import os
 import re
@@ -23,10 +23,10 @@ from wires import Fault, Turn, open_wires
 ROOT = Path(__file__).resolve().parents[2]
 INV = Path(sys.executable).parent / "inv"
 BASE, OLDER = "faults-base", "faults-older"
-_SECOND = "-2"  # how the name of the second school's collection ends
+_SECOND = "-2"  # the suffix of the second school's collection
 _LONGEST_RUN = 120  # seconds
 _END_OF_SESSION = 30.0  # seconds
-# Times, and what sync does not know when it adopts a face.
+# Times, and values that sync does not know when it adopts a face.
 _VARYING = {"created_at", "indexed_at", "recorded_at", "quality_score"}
 _TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' AND table_name !~ '^_?yoyo'"
 _APPLIED = "SELECT migration_id FROM _yoyo_migration"
@@ -34,7 +34,7 @@ _APPLIED = "SELECT migration_id FROM _yoyo_migration"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """How a command ended, and what of it passed the wires."""
+    """How a command ended, and what it sent through the wires."""
 
     code: int
     output: str
@@ -60,7 +60,7 @@ class Place:
         """Run a command through the wires, or as a user does on the local target, until its sessions have ended.
 
         Raises:
-            TimeoutError: it hangs, or the server goes on with what it asked for.
+            TimeoutError: when it hangs, or the server does not finish its statements.
         """
         turn = Turn(fault)
         folder = self.state_folder / self.name
@@ -101,7 +101,7 @@ class Place:
                 time.sleep(0.01)
 
     def put_back(self, stage: "Stage") -> None:
-        """Make database, collection and bucket as they were at a stage."""
+        """Reset database, collection and bucket to a stage."""
         with connect(self.live.maintenance, purpose="tests") as conn:
             live = self.live
             for each in (live, live.next, live.previous, live.discarded, clones.draft_of(live)):
@@ -116,14 +116,14 @@ class Place:
         stage.change(self)
 
     def copy_base(self) -> None:
-        """Make the live database a copy of that of the base."""
+        """Make the live database a copy of the base's."""
         with connect(self.live.maintenance, purpose="tests") as conn:
             execute_for(conn, "DROP DATABASE IF EXISTS {} WITH (FORCE)", self.live)
             execute_for(conn, "CREATE DATABASE {} TEMPLATE {}", self.live, self.live.aside(BASE.replace("-", "_")))
         self.mark(self.live)
 
     def mark(self, database: Database) -> None:
-        """Mark a database as made for the live one: the mark of a copy counts for nothing. Its collections are others."""
+        """Mark a database as made for the live one, because the mark of a copy is invalid; its collections differ."""
         with connect(database, purpose="tests") as conn, conn.transaction():
             mark.write_mark(conn, self.live, command="inv full", inputs=None, replaces=None, written={})
             synced.carry_over(conn, {})
@@ -151,7 +151,7 @@ class Place:
             conn.execute(statements)
 
     def observe(self) -> State:
-        """Look at what is there; read-only."""
+        """Return the present state; read-only."""
         faces = self._list_faces()
         owners = self.known_faces | faces
         with connect(self.live.maintenance, purpose="tests") as conn:
@@ -188,7 +188,7 @@ def _unchanged(_: Place) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """What there is before a command: copies of databases, and what is changed then."""
+    """The state before a command: copies of databases, and the changes made to them."""
 
     database: str = "faults_base"
     previous: str = ""

@@ -1,4 +1,4 @@
-"""A sample of the points at which commands are broken off, and the judge of all of them."""
+"""A sample of the points at which commands are interrupted, and tests of the judge."""
 
 import subprocess
 import sys

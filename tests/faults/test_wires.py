@@ -1,4 +1,4 @@
-"""A connection that breaks off at a chosen point, and what boto3 and our commands make of it."""
+"""A connection that is cut at a chosen point, and how boto3 and our commands react."""
 
 from collections.abc import Iterator
 from pathlib import Path

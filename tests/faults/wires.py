@@ -1,4 +1,4 @@
-"""Two forwarders, before PostgreSQL and before the local cloud, that count what passes and break off at a chosen point."""
+"""Two forwarders, to PostgreSQL and to the local cloud, that count messages and cut a connection at a chosen point."""
 
 import http.client
 import os
@@ -17,22 +17,22 @@ from typing import IO
 MESSAGE, REQUEST = "message", "request"  # to the database, to the cloud
 WAYS = ("fail before", "fail after", "kill before", "kill after")
 _SOCKET = ".s.PGSQL.5432"
-# The messages of a client after which it waits (PostgreSQL manual 54.2): Query, Sync, CopyDone; and what ends the wait:
-# ReadyForQuery, CopyInResponse, CopyOutResponse.
+# The client's messages after which it waits (PostgreSQL manual 54.2): Query, Sync, CopyDone; and the messages that end
+# the wait: ReadyForQuery, CopyInResponse, CopyOutResponse.
 _ASKING, _ENDING = b"QSc", b"ZGH"
-# A session of ours that asks the same again and again while databases are renamed: these questions are counted, then no
-# more, for their number is another one each time.
+# A session of ours repeats its queries while databases are renamed. Only the first ones are counted, because
+# the number of repetitions differs each time.
 _WATCHER, _COUNTED = b"eduguard watches", 12
-# What concerns one connection; the host stays as it is, for it is signed.
+# Headers about one connection; the host is not changed, because it is signed.
 _OWN = {"connection", "content-length", "date", "expect", "server", "transfer-encoding"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """Where a command is broken off: at which message or request, counted from 1, and in which of the WAYS.
+    """Where a command is interrupted: at which message or request, counted from 1, and in which of the WAYS.
 
-    "fail" closes the connection, once, "kill" ends the process. "before": the other side never gets it. "after": it has
-    done what was asked and the command is not told.
+    "fail" closes the connection once, "kill" ends the process. "before": the other side never gets the message.
+    "after": the other side has carried it out, but the command does not get the answer.
     """
 
     kind: str
@@ -54,12 +54,12 @@ class Turn:
         self._has_begun = threading.Event()
 
     def begin(self, process: subprocess.Popen[str]) -> None:
-        """Name the process, which leads a group of its own."""
+        """Set the process, which leads its own group."""
         self._process = process
         self._has_begun.set()
 
     def take(self, kind: str) -> str:
-        """Count one; return "before" or "after" if it is the one to strike at, else an empty text."""
+        """Count one; return "before" or "after" if it is the chosen one, otherwise an empty text."""
         with self._lock:
             self.counts[kind] += 1
             fault = self._fault
@@ -67,7 +67,7 @@ class Turn:
         return fault.way.rpartition(" ")[2] if fault and is_it else ""
 
     def strike(self) -> None:
-        """Do it; the caller closes the connection."""
+        """Carry out the fault; the caller closes the connection."""
         self.is_struck = True
         if self._fault and self._fault.way.startswith("kill"):
             self._has_begun.wait()
@@ -103,7 +103,7 @@ class _Link:
 
     def _ask(self) -> None:
         with self._client.makefile("rb") as asked:
-            message, is_asking = _read_message(asked, typed=False), True  # over a Unix socket libpq asks for no TLS
+            message, is_asking = _read_message(asked, typed=False), True  # no TLS request over a Unix socket
             left = _COUNTED if _WATCHER in message else sys.maxsize
             while message:
                 when, left = self._turn.take(MESSAGE) if left > 0 else "", left - 1
@@ -132,7 +132,7 @@ class _Link:
 
 
 def _read_message(stream: IO[bytes], *, typed: bool = True) -> bytes:
-    """Return a message of the protocol whole, or nothing at its end: type (not in the first), length, content."""
+    """Return a whole protocol message (type, except in the first one, length, content), or nothing at the end."""
     head = stream.read(5 if typed else 4)
     if len(head) < (5 if typed else 4):
         return b""
@@ -142,7 +142,7 @@ def _read_message(stream: IO[bytes], *, typed: bool = True) -> bytes:
 
 
 class PostgresWire:
-    """A Unix socket before that of a server."""
+    """A Unix socket that forwards to a server's socket."""
 
     def __init__(self, folder: Path, upstream: Path, turn: Turn) -> None:
         folder.mkdir(exist_ok=True)
@@ -170,9 +170,9 @@ class PostgresWire:
                 self._threads[-1].start()
 
     def close(self) -> list[int]:
-        """End it when its clients have gone; return the pids of the server's processes that served them."""
+        """Close it when its clients have gone; return the pids of the server processes that served them."""
         self._is_closing = True
-        with socket.socket(socket.AF_UNIX) as last:  # for closing a socket wakes nobody who waits at it
+        with socket.socket(socket.AF_UNIX) as last:  # because closing a socket does not wake a thread that waits for it
             last.connect(str(self._path))
         self._accepts.join()
         self._listener.close()
@@ -183,7 +183,7 @@ class PostgresWire:
 
 
 class HttpWire:
-    """A port before that of the local cloud: each request is taken whole, then its answer."""
+    """A port that forwards to the local cloud: it reads each request whole, then its answer."""
 
     def __init__(self, upstream: str, turn: Turn) -> None:
         self._connections = connections = list[socket.socket]()
@@ -217,13 +217,13 @@ class HttpWire:
                 """Say nothing."""
 
         self._server = _QuietServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = False  # closing waits for what has been asked of the cloud
+        self._server.daemon_threads = False  # closing waits for the cloud's answers
         self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
         self._serves = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._serves.start()
 
     def close(self) -> None:
-        """End it when the cloud has answered what was asked of it."""
+        """Close it when the cloud has answered all requests."""
         self._server.shutdown()
         self._serves.join()
         for connection in self._connections:
@@ -251,7 +251,7 @@ def _forward(handler: BaseHTTPRequestHandler, upstream: str, body: bytes) -> tup
 
 @dataclass(slots=True, kw_only=True)
 class Wires:
-    """Where both answer, and the pids that are known when they are closed."""
+    """The addresses of both, and the pids that are known when they are closed."""
 
     folder: Path
     endpoint: str
@@ -260,13 +260,13 @@ class Wires:
 
 @contextmanager
 def open_wires(folder: Path, upstream: Path, endpoint: str, turn: Turn) -> Iterator[Wires]:
-    """Serve both until the block is left, which the command must have ended by then.
+    """Serve both until the block is left; the command must have ended by then.
 
     Args:
-        folder: of the socket that leads to the database.
-        upstream: of the server's own socket.
-        endpoint: of the local cloud.
-        turn: of the command.
+        folder: the folder of the socket that leads to the database.
+        upstream: the folder of the server's own socket.
+        endpoint: the local cloud's endpoint.
+        turn: the command's turn.
     """
     database, cloud = PostgresWire(folder, upstream, turn), HttpWire(endpoint, turn)
     wires = Wires(folder=folder, endpoint=cloud.endpoint, pids=[])

@@ -1,4 +1,4 @@
-"""What AWS's variables and files hold is none of the local cloud's business, and one clear error where AWS is asked."""
+"""AWS's variables and files do not affect the local cloud, and bad ones are one clear error for AWS itself."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +18,7 @@ Put = Callable[[str, str], None]
 
 @pytest.fixture(autouse=True)
 def _new_sessions() -> Iterator[None]:
-    """A session has read its files once and for all."""
+    """Make new sessions, because a session reads its files only once."""
     clients._session.cache_clear()
     yield
     clients._session.cache_clear()

@@ -1,4 +1,4 @@
-"""Whatever stands in a fixture: its rows are in the table, or one error names file and line and nothing is."""
+"""For any content of a fixture, its rows are in the table, or one error names file and line and nothing is loaded."""
 
 import shutil
 from collections.abc import Iterator

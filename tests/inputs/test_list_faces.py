@@ -1,4 +1,4 @@
-"""Whatever answers in Rekognition's place: its faces are taken, or one error says that they are none."""
+"""For any answer in Rekognition's place, its faces are accepted, or one error says that they are not faces."""
 
 import json
 import threading
@@ -53,7 +53,7 @@ STATES = st.fixed_dictionaries(
 
 
 class Answers(ThreadingHTTPServer):
-    """Answers the bodies it was given, one after the other and again."""
+    """Answers with given bodies, one after the other, repeatedly."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answer)

@@ -1,4 +1,4 @@
-"""Whatever a photo's key, a file or an external image id is called: it is taken safely, or refused by name."""
+"""Any photo key, file name or external image id is accepted safely, or refused by name."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Whatever is answered to the other operations of Rekognition: it is taken, or one error says what was asked for."""
+"""For any answer to Rekognition's other operations, it is accepted, or one error names the request."""
 
 import json
 import threading
@@ -16,7 +16,7 @@ from eduguard.errors import EduguardError
 FACE = "11111111-2222-3333-4444-555555555555"
 BOX = {"Width": 0.1, "Height": 0.1, "Left": 0.1, "Top": 0.1}
 Use = Callable[[Collection], object]
-# What a client does, and an answer that holds everything it reads.
+# A use of the client, and an answer with everything that it reads.
 USES: dict[str, tuple[Use, dict[str, Any]]] = {
     "index": (
         lambda each: each.index_face(b"x", "a-photo-1"),

@@ -1,4 +1,4 @@
-"""Whatever stands in a file that is to be a photo: it is decoded, or one error names it."""
+"""For any content of a photo's file, the photo is decoded, or one error names it."""
 
 import io
 import os
@@ -36,7 +36,7 @@ BROKEN = st.builds(
 
 
 def outcome(content: bytes, file: Path) -> str:
-    """Do what the workflow does with a photo; every step must come to the same end."""
+    """Do what the workflow does with a photo; every step must have the same outcome."""
     file.write_bytes(content)
     ends, reasons = [], []
     for use in (

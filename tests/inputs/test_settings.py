@@ -1,4 +1,4 @@
-"""Whatever stands in invoke.yaml: the settings are usable, or one error says which is not."""
+"""For any content of invoke.yaml, the settings are usable, or one error says which is not."""
 
 import os
 import shutil
@@ -101,7 +101,7 @@ GIVEN = {  # a file's name: what is in it, and what is said of it
 
 
 def run_inv(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a command that no server answers."""
+    """Run a command without any server."""
     environment = os.environ | {"DATABASE_URL": "postgresql://127.0.0.1:9/school"} | variables
     return subprocess.run([INV, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 

@@ -1,4 +1,4 @@
-"""What AWS does on a bad day happens when a test asks for it, and never otherwise."""
+"""AWS's failures happen when a test asks for them, and at no other time."""
 
 import json
 import time

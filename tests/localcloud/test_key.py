@@ -33,7 +33,7 @@ def test_a_server_proves_that_it_has_the_key_of_its_folder_at_its_address(cloud:
 
 
 class Squatter:
-    """A program on a port that passes the question of who it is on to a real server, and keeps what else it is sent."""
+    """A program on a port that forwards the proof of identity to a real server, and records everything else."""
 
     def __init__(self, endpoint: str) -> None:
         self.received: list[bytes] = []

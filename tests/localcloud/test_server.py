@@ -1,4 +1,4 @@
-"""A server is started once, found again, and answers AWS-shaped errors to everything it does not like."""
+"""A server is started once, found again, and answers bad requests with errors in AWS's format."""
 
 import http.client
 import json

@@ -1,4 +1,4 @@
-"""A test suite of somebody else gets a local cloud in three lines, and a copy of a collection in one."""
+"""Another project's test suite gets a local cloud in three lines, and a copy of a collection in one."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Change one small thing of a pure module at a time, and count how often its tests notice it.
+"""Make one small change in a pure module at a time, and count how often its tests notice it.
 
 python tests/mutants
 """
@@ -20,8 +20,8 @@ from mutation import Mutant, find_changes, make_mutants, shuffle
 from parts import PARTS, ROOT, Part
 from trial import Copy
 
-MOST = 40  # mutants of a module
-GOAL = 85  # per cent of them that the tests have to notice
+MOST = 40  # mutants per module
+GOAL = 85  # per cent of them that the tests must notice
 SEED = 20
 _LINE = "{:<22}{:>8} {:>8} {:>7} {:>8}"
 _MEMORY = 6 << 30  # bytes of address space: a mutant that never ends must not fill the machine
@@ -67,7 +67,7 @@ def _try_part(copies: Sequence[Copy], part: Part, most: int, seed: int) -> float
 
     with ThreadPoolExecutor(len(copies)) as threads:
         survivors = [each for each, alive in zip(mutants, threads.map(survives, mutants), strict=True) if alive]
-    copies[0].measure(part)  # what fails by itself by now would have counted as killed
+    copies[0].measure(part)  # if the tests fail by themselves now, mutants were wrongly counted as killed
     killed = len(mutants) - len(survivors)
     share = 100 * killed / len(mutants)
     print(

@@ -1,4 +1,4 @@
-"""Which small changes of a module are tried: a sample that a seed fixes, of places where the program does something."""
+"""Choose the small changes of a module to try: a sample, fixed by a seed, of places with executable code."""
 
 import ast
 import random
@@ -13,7 +13,7 @@ Span = tuple[Position, Position]
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Change:
-    """What an operator of Cosmic Ray does at one of the places where it can do something."""
+    """The change that an operator of Cosmic Ray makes at one of the places where it applies."""
 
     span: Span
     operator: str
@@ -31,7 +31,7 @@ class Mutant:
 def find_changes(source: str, functions: Iterable[str] = ()) -> Iterator[Change]:
     """Yield each change of a module that Cosmic Ray knows, within the functions if any are named.
 
-    What declares types is left out: nothing that runs depends on it.
+    Type declarations are left out: nothing that runs depends on them.
     """
     from cosmic_ray.ast import ast_nodes, get_ast
     from cosmic_ray.plugins import get_operator, operator_names
@@ -45,14 +45,14 @@ def find_changes(source: str, functions: Iterable[str] = ()) -> Iterator[Change]
         spans = [span for node in nodes for span in operator.mutation_positions(node)]
         for occurrence, span in enumerate(spans):
             line, column = span[0]
-            if lines[line - 1].startswith("*,", column):  # keyword-only parameters, which no call passes otherwise
+            if lines[line - 1].startswith("*,", column):  # keyword-only parameters, which all calls pass by name
                 continue
             if any(holds(each, span[0]) for each in chosen) and not any(holds(each, span[0]) for each in declared):
                 yield Change(span=span, operator=name, occurrence=occurrence)
 
 
 def shuffle(changes: Iterable[Change], seed: str) -> list[Change]:
-    """Return the changes in an order that the seed decides: one of each place first, then a second of each."""
+    """Return the changes in an order fixed by the seed: first one of each place, then a second of each."""
     places: dict[Span, list[Change]] = {}
     for each in sorted(changes):
         places.setdefault(each.span, []).append(each)
@@ -63,7 +63,7 @@ def shuffle(changes: Iterable[Change], seed: str) -> list[Change]:
 
 
 def make_mutants(source: str, changes: Iterable[Change], most: int) -> Sequence[Mutant]:
-    """Return the mutants of the first changes that differ from each other and compile, in the order of their lines."""
+    """Return the first mutants that compile and differ from each other, in the order of their lines."""
     made: dict[str, Mutant] = {}
     for each in changes:
         if len(made) == most:
@@ -83,7 +83,7 @@ def _mutate(source: str, change: Change) -> str:
 
 
 def find_declarations(tree: ast.Module) -> Iterator[Span]:
-    """Yield where types are declared: annotations, what only a type checker imports, the arguments of @dataclass."""
+    """Yield the places of declarations: annotations, imports for type checkers, the arguments of @dataclass."""
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
             yield _span(node)
@@ -95,10 +95,10 @@ def find_declarations(tree: ast.Module) -> Iterator[Span]:
 
 
 def find_functions(tree: ast.Module, names: Iterable[str]) -> list[Span]:
-    """Return where functions are, a method named `Class.method`; the whole module if no name is given.
+    """Return the places of functions (a method is named `Class.method`); the whole module if no name is given.
 
     Raises:
-        ValueError: naming those that the module does not have.
+        ValueError: naming the functions that the module does not have.
     """
     wanted = frozenset(names)
     if not wanted:
@@ -127,7 +127,7 @@ def _span(node: ast.AST) -> Span:
 
 def _compiles(source: str) -> bool:
     try:
-        with warnings.catch_warnings(action="ignore"):  # of a comparison by identity
+        with warnings.catch_warnings(action="ignore"):  # warnings about a comparison by identity
             compile(source, "mutant", "exec")
     except SyntaxError:
         return False

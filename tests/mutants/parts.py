@@ -1,4 +1,4 @@
-"""What is mutated, and the tests that have to notice it."""
+"""The code that is mutated, and the tests that must notice it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +13,11 @@ class Part:
     module: str
     tests: tuple[str, ...]
     functions: frozenset[str] = frozenset()
-    """the only ones that are mutated; empty: the whole module"""
+    """the only functions that are mutated; empty: the whole module"""
 
     @property
     def path(self) -> Path:
-        """Return where the module is, below lib/."""
+        """Return the path of the module below lib/."""
         return Path("eduguard", f"{self.module}.py")
 
 

@@ -1,4 +1,4 @@
-"""Which changes of a module are tried is decided by a seed, and what is to be mutated is there."""
+"""A seed decides which changes of a module are tried, and the listed functions exist."""
 
 import ast
 

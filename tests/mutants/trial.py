@@ -1,4 +1,4 @@
-"""Try a mutant: a copy of lib/ that Python finds first, the mutant written into it, the tests run on it."""
+"""Try a mutant: write it into a copy of lib/ that Python finds first, and run the tests on it."""
 
 import compileall
 import json
@@ -19,12 +19,12 @@ _LONGEST = 600  # seconds for the tests of an undisturbed module
 
 
 class Copy:
-    """A copy of lib/ in a folder of its own, and a process that tests it; one mutant at a time."""
+    """A copy of lib/ in its own folder, and a process that tests it; one mutant at a time."""
 
     def __init__(self, folder: Path) -> None:
         self._lib = folder / "lib"
         shutil.copytree(ROOT / "lib", self._lib, ignore=shutil.ignore_patterns("__pycache__"))
-        # A time stamp would not tell two mutants of one second from each other; what is in the file does.
+        # A time stamp cannot distinguish two mutants of the same second; the content of the file can.
         compileall.compile_dir(self._lib, quiet=1, invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH)
         own = {"PYTHONPATH": str(self._lib), "PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         self._tester = subprocess.Popen(
@@ -37,16 +37,16 @@ class Copy:
         )
 
     def close(self) -> None:
-        """End the process that tests."""
+        """End the testing process."""
         _pipe(self._tester.stdin).close()
         self._tester.wait()
         _pipe(self._tester.stdout).close()
 
     def measure(self, part: Part) -> float:
-        """Return how many seconds the tests take on the module as it is.
+        """Return how many seconds the tests take on the unchanged module.
 
         Raises:
-            RuntimeError: if they fail, or do not notice that the module of the copy cannot be imported.
+            RuntimeError: when they fail, or do not notice that the module of the copy cannot be imported.
         """
         began = time.monotonic()
         if not self._passes(part, _LONGEST):

@@ -1,7 +1,7 @@
-"""Run tests again and again in forks of one process that has imported everything but the project.
+"""Run tests repeatedly in forks of one process that has imported everything except the project.
 
-Each line of standard input is a list of pytest's arguments and the most seconds that they may take, as JSON; each line
-of standard output the status that pytest ended with, -1 if it took longer.
+Each line of standard input is a list of pytest's arguments and their limit in seconds, as JSON. Each line of standard
+output is the exit status of pytest, -1 if it took longer.
 """
 
 import gc
@@ -17,7 +17,7 @@ import hypothesis
 import pytest
 
 _HEAVY = ("boto3", "botocore.auth", "hypothesis.strategies", "numpy", "PIL.Image", "PIL.ImageDraw", "psycopg", "yaml")
-# No conftest.py: the tests need no server. Nothing is kept for a next run, and one failure is enough.
+# No conftest.py, because the tests need no server. Nothing is kept for the next run, and one failure is enough.
 _PYTEST = ("-x", "-q", "--noconftest", "-p", "no:cacheprovider", "-p", "no:unraisableexception")
 _LATE = -1
 _PAUSE = 0.02  # seconds
@@ -30,7 +30,7 @@ def main() -> None:
     hypothesis.settings.register_profile("mutants", max_examples=25, deadline=None, derandomize=True, database=None)
     hypothesis.settings.load_profile("mutants")
     gc.collect()
-    gc.freeze()  # so that a fork does not copy what is there by looking at it
+    gc.freeze()  # so that garbage collection in a fork does not copy existing pages
     for line in sys.stdin:
         arguments, limit = json.loads(line)
         print(_run([*_PYTEST, *arguments], limit), flush=True)
@@ -55,7 +55,7 @@ def _run(arguments: list[str], limit: float) -> int:
 def _test(arguments: list[str]) -> None:
     status = 1
     try:
-        os.setsid()  # so that what the tests have started ends with them
+        os.setsid()  # so that processes started by the tests end with them
         nothing = os.open(os.devnull, os.O_RDWR)
         for stream in range(3):
             os.dup2(nothing, stream)

@@ -1,4 +1,4 @@
-"""Which rows leave: the chosen ones, what belongs to them, and what any of these names."""
+"""Which rows leave: the chosen ones, the rows that belong to them, and the rows that any of these reference."""
 
 from collections.abc import Callable, Iterator
 

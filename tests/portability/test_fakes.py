@@ -1,4 +1,4 @@
-"""Values are made up by the key alone: the same on every machine, others with another key, and none of the source's."""
+"""Made-up values depend only on the key: equal on every machine, different with another key, never in the source."""
 
 import json
 import re
@@ -48,7 +48,7 @@ GOLDEN = {
 
 @pytest.mark.parametrize("rule", RULES)
 def test_a_value_is_the_same_on_every_machine(rule: str) -> None:
-    """These were written down once; a change of any of them makes exports of one key differ."""
+    """These values were recorded once; if any changes, exports with one key differ."""
     value, made = GOLDEN[rule]
     assert fakes().of(rule)(value) == made
 

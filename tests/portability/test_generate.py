@@ -68,7 +68,7 @@ def test_the_same_arguments_write_the_same_bytes_in_another_process(tmp_path: Pa
 
 
 def test_the_bytes_are_those_of_every_other_machine(tmp_path: Path) -> None:
-    """The digest changes when what is made up is changed on purpose, and never else."""
+    """The digest changes only if the generated data is changed on purpose."""
     write(tmp_path / "made", 40, 2)
     digest = sha256("".join(json.loads((tmp_path / "made" / "generated.json").read_text())["files"].values()).encode())
     assert digest.hexdigest() == "a30b688fb092a28873385fdbe9fb54187346e84b27e93493b0b862450a4dee47"

@@ -1,4 +1,4 @@
-"""The second reading finds original values wherever they are, and knows no rule."""
+"""The second reading finds original values wherever they are, and does not use the rules."""
 
 import csv
 import io

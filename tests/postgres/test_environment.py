@@ -1,4 +1,4 @@
-"""A server outlives the command that started it, so the command's secrets are none of its environment."""
+"""A server outlives the command that started it, so its environment has none of the command's secrets."""
 
 import tempfile
 from collections.abc import Iterator

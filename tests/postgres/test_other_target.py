@@ -1,4 +1,4 @@
-"""libpq's variables mean the chosen target: another one is reached by its own URL and ~/.pgpass alone."""
+"""libpq's variables apply to the chosen target: another one is reached only by its own URL and ~/.pgpass."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What is wrong with a database URL is said, and nothing of its password."""
+"""Errors about a database URL say what is wrong without its password."""
 
 import re
 from urllib.parse import unquote

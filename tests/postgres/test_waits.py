@@ -1,4 +1,4 @@
-"""A command that waits for somebody's lock says for whose, and a limit ends the wait with an error that names it."""
+"""A command that waits for a lock names its holder, and a limit ends the wait with an error that names it."""
 
 import math
 import threading
@@ -17,7 +17,7 @@ UPDATE = "UPDATE students SET first_name = first_name WHERE id = 'student-001'"
 
 @pytest.fixture
 def holder(school: Database) -> Iterator[psycopg.Connection]:
-    """A session of somebody else that holds a student's row, and the tables that migrations alter."""
+    """Another session that holds locks on a student's row and on the tables that migrations alter."""
     with psycopg.connect(school.url, application_name="school app") as conn:
         conn.execute(UPDATE)
         conn.execute("LOCK TABLE student_faces")

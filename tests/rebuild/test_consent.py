@@ -1,4 +1,4 @@
-"""Who is asked before a database is changed or replaced, and what they are told; without a server."""
+"""When consent is asked for before a database is changed or replaced, and with which text; without a server."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""A mark counts only in the database, on the server, for the live database and the target that it was written for."""
+"""A mark is valid only in its database, on its server, for its live database and its target."""
 
 from collections.abc import Iterator
 from dataclasses import replace

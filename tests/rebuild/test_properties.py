@@ -1,4 +1,4 @@
-"""What is set on a database itself is on the one that replaces it, unless new migrations set it differently."""
+"""The properties of a database are carried over to its replacement, unless new migrations set them differently."""
 
 from collections.abc import Iterator
 from dataclasses import replace

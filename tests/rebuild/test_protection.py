@@ -1,4 +1,4 @@
-"""Each way around the guards: what decides is the server that libpq reached, not what the URL says."""
+"""Each way around the guards: the server that libpq reached decides, not the URL."""
 
 import os
 import socket
@@ -34,7 +34,7 @@ def refused(database: Database) -> str:
 
 @pytest.fixture
 def aliases() -> dict[str, tuple[str, str]]:
-    """Where the forwarder leads whom asks for a database: to one of another name, by a server's socket."""
+    """Where the forwarder sends a client that asks for a database: another name, on a server's socket."""
     return {}
 
 

@@ -60,7 +60,7 @@ def test_a_hostile_name_is_text_and_nothing_else(text: str) -> None:
 @pytest.mark.slow
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_no_name_changes_the_tags_of_the_page(text: str) -> None:
-    # A remedy may have a command in it or not: that is what decides about its button.
+    # A remedy has a button if it contains a command.
     if "inv " not in text and text:
         assert Reader(render(page(text), {})).tags == HARMLESS
 
@@ -70,7 +70,7 @@ def test_every_text_that_is_not_ours_is_isolated_from_the_direction_of_others(te
     html = render(page("\u202e" + text), {})
     body = html[html.index("<main>") :]
     shown = [each for each in re.findall(r"<bdi[^>]*>([^<]*)</bdi>", body) if "\u202e" in each]
-    # Beside them, only the fixed places where a step, a title of ours or a command stands.
+    # Apart from them, only the fixed places of a step, a title of ours or a command.
     assert len(shown) >= 15
 
 

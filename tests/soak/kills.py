@@ -1,7 +1,7 @@
-"""Kill `inv full` or a server at random moments, again and again: the old rows must serve, and the next run succeed.
+"""Repeatedly kill `inv full` or a server at random moments: the old rows must serve, and the next run must succeed.
 
-Now and then it is `inv seed-full` after a reset, killed, or beside a client that writes: what the client has committed
-must be there afterwards.
+Sometimes `inv seed-full` after a reset is killed instead, or runs while another client writes: rows that the client has
+committed must be there afterwards.
 
 python tests/soak/kills.py --kills 200
 """
@@ -83,7 +83,7 @@ def break_one(state: Path, kind: str, delay: float) -> None:
 
 
 def write_beside(state: Path, command: str, delay: float) -> None:
-    """Begin a command, and insert a row after a while from a session of somebody else's; it must be there at the end."""
+    """Begin a command, and insert a row after a while in another session; the row must be there at the end."""
     process = begin(state, command)
     time.sleep(delay)
     try:
@@ -91,7 +91,7 @@ def write_beside(state: Path, command: str, delay: float) -> None:
             conn.execute("INSERT INTO stages (id, name, position) VALUES ('own', 'own', 99)")
         committed = True
     except psycopg.OperationalError:
-        committed = False  # it was ended, and told so
+        committed = False  # the session was ended, and got an error
     output, errors = process.communicate()
     if process.returncode != 0:
         sys.exit(f"inv {command} failed beside a client:\n{output}{errors}")
@@ -101,7 +101,7 @@ def write_beside(state: Path, command: str, delay: float) -> None:
 
 
 def begin(state: Path, command: str) -> subprocess.Popen[str]:
-    """Begin a command in a process group of its own."""
+    """Begin a command in its own process group."""
     environment = os.environ | {"INVOKE_STATE_FOLDER": str(state), "DATABASE_URL": ""}
     return subprocess.Popen(
         [INV, command], cwd=ROOT, env=environment, text=True, start_new_session=True,
@@ -130,7 +130,7 @@ def live(state: Path) -> Database:
 
 
 def rows(state: Path) -> str:
-    """Return the checksum of what a rebuild brings back the same."""
+    """Return the checksum of the rows that a rebuild restores unchanged."""
     with connect(live(state), purpose="soak") as conn:
         return str(read_value(conn, ROWS))
 
@@ -143,7 +143,7 @@ def leftovers(state: Path) -> list[str]:
 
 
 def drop_templates(state: Path) -> None:
-    """Let the next run build everything anew: no template is finished any more."""
+    """Mark all templates as unfinished, so that the next run builds everything again."""
     with connect(live(state).maintenance, purpose="soak") as conn:
         for (name,) in conn.execute("SELECT datname FROM pg_database WHERE datname ~ '^eduguard_template_'").fetchall():
             conn.execute(f'COMMENT ON DATABASE "{name}" IS NULL')

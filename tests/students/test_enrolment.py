@@ -1,4 +1,4 @@
-"""What is missing of a photo, and its number, are pure functions of what rows, bucket and collection have."""
+"""The missing parts of a photo, and its number, are pure functions of rows, bucket and collection."""
 
 from collections.abc import Iterable, Mapping
 from itertools import product

@@ -1,4 +1,4 @@
-"""What is said of users and their faces, counted and sorted."""
+"""The texts about users and their faces, counted and sorted."""
 
 import pytest
 

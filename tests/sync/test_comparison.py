@@ -1,4 +1,4 @@
-"""What PostgreSQL leaves out of a comparison changes nothing: the plan is that of all rows and faces."""
+"""Leaving rows out of a comparison in PostgreSQL changes nothing: the plan is that of all rows and faces."""
 
 import os
 from collections.abc import Iterator
@@ -166,7 +166,7 @@ def test_a_face_that_a_row_took_since_the_plan_is_not_written(conn: Connection) 
 
 
 INDEXES = "SELECT indexdef FROM pg_indexes WHERE tablename = 'student_faces' ORDER BY indexname"
-MANY = 1_500  # enough for the index to be made anew
+MANY = 1_500  # enough rows to recreate the index
 
 
 def uuid_of(number: int) -> str:

@@ -1,4 +1,4 @@
-"""What a sync asks before it writes or deletes, and what counts as an answer; without a server."""
+"""The questions of a sync before it writes or deletes, and the accepted answers; without a server."""
 
 from collections.abc import Callable
 
@@ -21,7 +21,7 @@ def asking(answer: str | None) -> Asking:
 
     def ask(question: str) -> str | None:
         asked.append(question)
-        return None if answer is None else "".join(answer)  # another object than the name, as what is typed is
+        return None if answer is None else "".join(answer)  # a different object than the name, like typed text
 
     return asked, ask
 

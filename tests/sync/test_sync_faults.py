@@ -106,6 +106,7 @@ class Meanwhile(Progress):
         return step
 
 
+@pytest.mark.sampled("throttled, 400", "server errors", "dropped connections", "an answer that breaks off")
 @pytest.mark.parametrize(
     "fault",
     [
@@ -126,6 +127,7 @@ def test_what_passes_in_the_middle_of_a_listing_loses_no_face(
     assert sync(collection).plan.unchanged == len(faces)
 
 
+@pytest.mark.sampled("server errors", "dropped connections", "broken answers", "expired credentials", "permission")
 @pytest.mark.parametrize(
     ("fault", "message", "hint"),
     [

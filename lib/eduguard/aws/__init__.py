@@ -1,4 +1,4 @@
-"""Rekognition and S3, or what stands in for them: every call is made here.
+"""Rekognition and S3, or their local stand-ins: every call is made here.
 
 boto3 is imported when the first client is opened.
 """

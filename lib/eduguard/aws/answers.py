@@ -1,7 +1,7 @@
-"""Rekognition's answers, read and checked: what is not as Rekognition gives it never goes further.
+"""Read and check Rekognition's answers: malformed answers are refused here.
 
-`read_state` and `read_page` judge a whole answer and raise an EduguardError. The other functions read a part and raise
-a KeyError or TypeError, of which the client makes one error that says what was asked for.
+`read_state` and `read_page` check a whole answer and raise an EduguardError. The other functions read a part and raise
+a KeyError or TypeError; the client turns it into an error that names the request.
 """
 
 import math
@@ -15,14 +15,14 @@ from eduguard.errors import EduguardError
 if TYPE_CHECKING:
     from types_boto3_rekognition.type_defs import BoundingBoxTypeDef, FaceMatchTypeDef, FaceRecordTypeDef
 
-# The patterns of the API reference, one value a line. Other values could not be written, or not searched for.
+# The patterns of the API reference, one value per line. Other values could not be written or searched for.
 _FACE_IDS = re.compile(r"(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\n)*")
 _EXTERNAL_IMAGE_IDS = re.compile(r"(?:[a-zA-Z0-9_.\-:]{1,255}\n)*")
-_MOST_FACES = 2**53  # far beyond any collection; JSON's numbers are exact up to here
+_MOST_FACES = 2**53  # far larger than any collection; JSON's numbers are exact up to here
 
 
 def read_state(answer: Mapping[str, Any], where: str) -> CollectionState:
-    """Return what an answer to DescribeCollection says.
+    """Return the state in an answer to DescribeCollection.
 
     Raises:
         EduguardError: when Rekognition cannot have given this answer.
@@ -111,7 +111,7 @@ def read_text(value: object) -> str:
 
 
 def read_number(value: object) -> float:
-    """Return a value that must be a percentage, or a place in a picture, which may lie a little outside it."""
+    """Return a value that must be a percentage, or a position in a picture, which may be slightly outside it."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= 100:  # noqa: PLR2004
         raise TypeError(f"{type(value).__name__} instead of a number of at most 100")
     return float(value)

@@ -12,7 +12,7 @@ from eduguard.errors import EduguardError
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-_DEFAULT_REGION = "us-east-1"  # CreateBucket takes no LocationConstraint for it (S3 API reference)
+_DEFAULT_REGION = "us-east-1"  # CreateBucket accepts no LocationConstraint for it (S3 API reference)
 JPEG = "image/jpeg"
 _SHA256 = "sha256"  # the metadata key of an object's own hash
 _BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
@@ -29,7 +29,7 @@ _MAKE = "`inv enrol` puts the sample photos there; invoke.yaml names bucket and 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredObject:
-    """One object as the bucket lists it; the etag of most objects is their MD5."""
+    """One object as the bucket lists it; for most objects the etag is the MD5."""
 
     size: int
     etag: str
@@ -37,7 +37,7 @@ class StoredObject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """An object's bytes and type, and the SHA-256 that was kept when it was put, if any."""
+    """An object's bytes and type, and the SHA-256 that was recorded when it was put, if any."""
 
     content: bytes
     content_type: str
@@ -45,7 +45,7 @@ class Content:
 
     @property
     def is_damaged(self) -> bool:
-        """Say whether the bytes are not those that were put."""
+        """Say whether the bytes differ from those that were put."""
         return self.sha256 not in (None, hashlib.sha256(self.content).hexdigest())
 
 
@@ -57,10 +57,10 @@ class Bucket:
         self.name = name
 
     def exists(self) -> bool:
-        """Say whether there is such a bucket; read-only.
+        """Say whether the bucket exists; read-only.
 
-        Its objects are listed, not the account's buckets: that is a right which the role needs anyway, and which a key
-        of R2 for one bucket has.
+        This lists its objects, not the account's buckets: the role needs that right anyway, and an R2 key for one
+        bucket has it.
         """
         with self._translated("look for"):
             try:
@@ -70,13 +70,13 @@ class Bucket:
         return True
 
     def ensure_exists(self) -> None:
-        """Create the bucket unless it is there."""
+        """Create the bucket unless it exists."""
         with self._translated("create"):
             if self.exists():
                 return
             region = self._client.meta.region_name
             elsewhere: Any = {"CreateBucketConfiguration": {"LocationConstraint": region}}
-            with suppress(self._client.exceptions.BucketAlreadyOwnedByYou):  # somebody else just has
+            with suppress(self._client.exceptions.BucketAlreadyOwnedByYou):  # another process has just created it
                 self._client.create_bucket(Bucket=self.name, **({} if region == _DEFAULT_REGION else elsewhere))
 
     def sizes(self, prefix: str = "") -> dict[str, int]:
@@ -86,7 +86,7 @@ class Bucket:
             return {item["Key"]: item["Size"] for page in pages for item in page.get("Contents", [])}
 
     def list_objects(self, prefix: str = "") -> dict[str, StoredObject]:
-        """Return what the listing says of every object whose key begins with prefix; read-only."""
+        """Return the listed facts of every object whose key begins with prefix; read-only."""
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
         with self._translated("list"):
             return {
@@ -96,18 +96,18 @@ class Bucket:
             }
 
     def holds(self, key: str, stored: StoredObject, jpeg: bytes) -> bool:
-        """Say whether an object, as it was listed, is this very picture; read-only."""
+        """Say whether a listed object is exactly this picture; read-only."""
         if len(jpeg) != stored.size:
             return False
-        # The listing's etag is the MD5 of most objects and saves a request for each; where it is not, the hash decides.
+        # For most objects the listing's etag is the MD5, which saves a request for each. Otherwise the hash decides.
         if hashlib.md5(jpeg, usedforsecurity=False).hexdigest() == stored.etag:
             return True
         return self.read_sha256(key) == hashlib.sha256(jpeg).hexdigest()
 
     def put(self, key: str, jpeg: bytes, marks: Mapping[str, str] | None = None) -> str | None:
-        """Put a JPEG under a key, with its SHA-256 and the marks as metadata; return the version that this makes.
+        """Put a JPEG under a key, with its SHA-256 and the marks as metadata; return the id of the new version.
 
-        None is returned for a bucket that keeps no versions.
+        Return None for a bucket without versions.
         """
         metadata = {**(marks or {}), _SHA256: hashlib.sha256(jpeg).hexdigest()}
         with self._translated(f"upload {key} to"):
@@ -129,7 +129,7 @@ class Bucket:
             self._client.copy_object(Bucket=self.name, Key=key, CopySource={"Bucket": source, "Key": key})
 
     def withdraw(self, key: str, version: str | None) -> None:
-        """Take one put back: what the key had before stays, with its versions."""
+        """Undo one put: the earlier object under the key and its versions stay."""
         with self._translated(f"delete {key} of"):
             which: Any = {"VersionId": version} if version else {}
             self._client.delete_object(Bucket=self.name, Key=key, **which)
@@ -140,11 +140,11 @@ class Bucket:
             return self._client.head_object(Bucket=self.name, Key=key)["Metadata"]
 
     def read_sha256(self, key: str) -> str:
-        """Return the SHA-256 of an object: the one in its metadata, or that of its bytes; read-only."""
+        """Return the SHA-256 of an object from its metadata, or computed from its bytes; read-only."""
         return self.read_metadata(key).get(_SHA256) or hashlib.sha256(self.download(key)).hexdigest()
 
     def read(self, key: str) -> Content:
-        """Return an object with what is kept about it; read-only."""
+        """Return an object with its type and recorded hash; read-only."""
         with self._translated(f"read {key} of"):
             answer = self._client.get_object(Bucket=self.name, Key=key)
             content = answer["Body"].read()
@@ -153,13 +153,13 @@ class Bucket:
         )
 
     def delete(self, keys: Sequence[str]) -> None:
-        """Delete objects, and every earlier version of them where the bucket keeps versions."""
+        """Delete objects, including their earlier versions if the bucket keeps versions."""
         for key in keys:
             with self._translated(f"delete {key} of"):
                 for version in self._versions(key):
                     self._client.delete_object(Bucket=self.name, Key=key, VersionId=version)
                 self._client.delete_object(Bucket=self.name, Key=key)
-                for version in self._versions(key):  # the marker that the line before leaves in a bucket with versions
+                for version in self._versions(key):  # includes the delete marker that the line above leaves
                     self._client.delete_object(Bucket=self.name, Key=key, VersionId=version)
 
     def _versions(self, key: str) -> list[str]:
@@ -174,15 +174,15 @@ class Bucket:
                 if item["Key"] == key
             ]
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") in _NOT_OFFERED:  # R2 keeps no versions
+            if error.response.get("Error", {}).get("Code") in _NOT_OFFERED:  # R2 has no versions
                 return []
             raise
 
     def check_private(self) -> str | None:
-        """Return None for a private bucket, or a note if the endpoint implements no call that tells it; read-only.
+        """Return None for a private bucket, or a note if the endpoint has no call to find out; read-only.
 
         Raises:
-            EduguardError: when the public can read the bucket, or when it may not be asked.
+            EduguardError: when the public can read the bucket, or when the role may not check that.
         """
         with self._translated("check the privacy of"):
             blocks = self._ask(self._client.get_public_access_block, "PublicAccessBlockConfiguration")
@@ -245,7 +245,7 @@ class Bucket:
 def open_bucket(
     name: str, *, region: str, endpoint: str | None, credentials: dict[str, str] | None, profile: str | None = None
 ) -> Bucket:
-    """Return a bucket of AWS, or of the endpoint given (R2); nothing is sent yet."""
+    """Return a bucket of AWS, or of the given endpoint (R2); nothing is sent yet."""
     # R2 refuses the checksum trailers that boto3 sends by default since 1.36.
     checksums = "when_required" if endpoint else "when_supported"
     client = open_client(

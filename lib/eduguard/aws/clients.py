@@ -1,4 +1,4 @@
-"""Clients of AWS, or of an endpoint that speaks its language, and whose credentials they use."""
+"""Clients of AWS or of an endpoint with the same API, and the credentials they use."""
 
 import threading
 import time
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 RENEW = "Renew them: `aws sso login`, or `aws configure`, or a new session token."
 PROVIDE = "Run `aws configure`, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
-# What AWS calls credentials that were good once; a listing that takes minutes can outlive them.
+# AWS's error codes for credentials that have expired; a listing can take longer than they are valid.
 EXPIRED = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"}
-_MODELS = Path(__file__).parent / "models"  # what is changed in AWS's service models, and why: its README.md
-MOST_AT_ONCE = 50  # requests of one client; Rekognition's largest quota for most operations, in a second
+_MODELS = Path(__file__).parent / "models"  # changes of AWS's service models; README.md there says why
+MOST_AT_ONCE = 50  # concurrent requests of one client; Rekognition's largest quota per second for most operations
 _FILES = ("profile", "config_file", "credentials_file")
-# A session of boto3 must not be used by two threads at once; its clients may (boto3's guide).
+# Two threads must not use one boto3 session at once; clients may be shared (boto3's guide).
 _opening = threading.Lock()
 
 
@@ -41,26 +41,25 @@ def open_client(
     """Return a boto3 client; nothing is sent yet.
 
     Args:
-        service: as boto3 names it.
-        region: of what the client works on.
-        endpoint: a URL in place of AWS's own.
-        credentials: for an endpoint of ours, to which no proxy leads and of which AWS's files say nothing; None takes
-            AWS's own chain.
-        profile: of AWS's files, in place of the chain: keys in variables of the environment are not asked then.
-        pace: every request waits for it, the retries too.
-        config: more of botocore's Config.
+        service: boto3's name of the service.
+        region: the region that the client works in.
+        endpoint: a URL that replaces AWS's own.
+        credentials: for an endpoint of ours; proxies and AWS's files are ignored then. None: AWS's own chain.
+        profile: a profile in AWS's files that replaces the chain: keys in environment variables are ignored then.
+        pace: every request waits for it, including retries.
+        config: further parameters of botocore's Config.
 
     Raises:
-        EduguardError: when AWS's files or variables hold what boto3 does not take.
+        EduguardError: when AWS's files or variables hold a value that boto3 does not accept.
     """
     from botocore.config import Config
 
     if credentials:
-        config |= {"proxies": {}}  # not None, which would take those of the environment
+        config |= {"proxies": {}}  # not None, which would use the environment's proxies
     with _opening, _translated():
         create: Callable[..., Any] = _session(
             is_own=bool(credentials), profile=profile
-        ).client  # its overloads name each service
+        ).client  # its overloads need literal service names
         client = create(
             service,
             region_name=region,
@@ -81,7 +80,7 @@ def identify(
     """Ask AWS (STS GetCallerIdentity, which needs no permission) whose credentials these are; read-only.
 
     Raises:
-        EduguardError: without credentials, or when AWS does not take them.
+        EduguardError: when there are no credentials, or AWS does not accept them.
     """
     from email.utils import parsedate_to_datetime
 
@@ -108,8 +107,8 @@ def _session(*, is_own: bool, profile: str | None = None) -> "Session":
     import boto3
     import botocore.session
 
-    # An endpoint of ours is reached even if a profile is gone or a file cannot be read. A session variable is a key of
-    # the file, a variable of the environment, a default and a type (botocore's session.py).
+    # An endpoint of ours is reached even if a profile is missing or a file cannot be read. A session variable consists
+    # of a key in the file, an environment variable, a default and a type (botocore's session.py).
     unset = (None, None, None, None)
     core = botocore.session.get_session(dict.fromkeys(_FILES, unset) if is_own else None)
     loader = core.get_component("data_loader")
@@ -124,7 +123,7 @@ def _translated() -> Iterator[None]:
 
     try:
         yield
-    except (BotoCoreError, ValueError) as error:  # ValueError for a number or a URL that is not one
+    except (BotoCoreError, ValueError) as error:  # ValueError for an invalid number or URL
         raise EduguardError(
             f"boto3 cannot make a client: {error}",
             hint="It reads aws_profile and bucket_profile of the target, AWS_PROFILE and other AWS_ variables, "

@@ -1,4 +1,4 @@
-"""Collections and buckets of the local cloud that are copied for a test, and deleted after it."""
+"""Copies of collections and buckets in the local cloud that are made for a test and deleted after it."""
 
 import http.client
 import json
@@ -14,7 +14,7 @@ _TIMEOUT = 60.0  # seconds
 
 
 class Copies:
-    """Makes and deletes them in one local cloud."""
+    """Makes and deletes copies in one local cloud."""
 
     def __init__(self, cloud: LocalCloud, *, region: str, bucket_region: str) -> None:
         self._cloud = cloud
@@ -22,7 +22,7 @@ class Copies:
         self._clients: dict[str, Any] = {}
 
     def client(self, service: str) -> Any:
-        """Return the client of boto3 for `rekognition` or `s3`; it is opened when it is asked for first."""
+        """Return the boto3 client for `rekognition` or `s3`; it is opened at the first call."""
         if service not in self._clients:
             region, cloud = self._regions[service], self._cloud
             self._clients[service] = open_client(
@@ -40,24 +40,24 @@ class Copies:
         return {bucket["Name"] for bucket in self.client("s3").list_buckets()["Buckets"]}
 
     def copy_collection(self, source: str, target: str) -> None:
-        """Make a collection with the faces and users of another, in one transaction; their FaceIds are kept.
+        """Make a collection with the faces and users of another, in one transaction; FaceIds stay the same.
 
         Raises:
-            EduguardError: the local cloud refuses.
+            EduguardError: when the local cloud refuses.
         """
         self._post("clone", {"source": source, "target": target, "region": self._regions["rekognition"]})
 
     def copy_bucket(self, source: str, target: str) -> None:
-        """Make a bucket with the objects of another, their metadata included, in one transaction.
+        """Make a bucket with the objects of another, including metadata, in one transaction.
 
         Raises:
-            EduguardError: the local cloud refuses.
+            EduguardError: when the local cloud refuses.
         """
         self.client("s3").create_bucket(Bucket=target)
         self._post("copy-objects", {"source": source, "target": target})
 
     def delete_collections(self, names: Iterable[str]) -> None:
-        """Delete collections with their faces; one that is gone already is no failure."""
+        """Delete collections with their faces; a missing collection is not an error."""
         client = self.client("rekognition")
         for name in names:
             try:
@@ -66,7 +66,7 @@ class Copies:
                 continue
 
     def delete_bucket(self, name: str) -> None:
-        """Delete a bucket with every version of its objects; one that is gone already is no failure."""
+        """Delete a bucket with every version of its objects; a missing bucket is not an error."""
         client = self.client("s3")
         try:
             for page in client.get_paginator("list_object_versions").paginate(Bucket=name):

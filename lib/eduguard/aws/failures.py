@@ -1,4 +1,4 @@
-"""What AWS answers when it does not do what was asked, and what boto3 raises, in our words."""
+"""Turn errors that AWS answers or boto3 raises into ours."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from types_boto3_rekognition import RekognitionClient
 
 _HINTS = {"AccessDeniedException": "`inv doctor --iam` prints the policy that each job needs."}
-# What is read inside raises these, and botocore's parser, which expects that the service model holds.
+# Raised by the code that reads answers, and by botocore's parser if an answer does not match the service model.
 _UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RuntimeError)
 
 
 @contextmanager
 def translated(client: "RekognitionClient", collection: str, action: str) -> Iterator[None]:
-    """Raise what AWS or boto3 say of a request in our words.
+    """Turn errors of AWS or boto3 within the block into ours.
 
     Args:
-        client: that sends it.
-        collection: its name.
-        action: what is done with the collection, as words that stand before `collection NAME`.
+        client: the client that sends the request.
+        collection: the collection's name.
+        action: what is done with the collection, as words that precede `collection NAME`.
 
     Raises:
         ListingLostError: when a listing cannot go on.
@@ -73,7 +73,7 @@ def translated(client: "RekognitionClient", collection: str, action: str) -> Ite
 
 @contextmanager
 def refusing(client: "RekognitionClient", external_image_id: str) -> Iterator[None]:
-    """Raise a FaceRefusedError where Rekognition does not take the picture (error codes of IndexFaces)."""
+    """Raise a FaceRefusedError if Rekognition does not accept the picture (error codes of IndexFaces)."""
     codes = client.exceptions
     try:
         yield
@@ -86,7 +86,7 @@ def refusing(client: "RekognitionClient", external_image_id: str) -> Iterator[No
 
 
 def describe(client: "RekognitionClient", collection: str) -> str:
-    """Return where a collection is, as words of a message."""
+    """Return the location of a collection, as words of a message."""
     return f"collection {collection} in {client.meta.region_name}"
 
 

@@ -1,4 +1,4 @@
-"""List every face of a collection, to the last page, whatever happens to the listing on the way."""
+"""List every face of a collection, to the last page, even if a listing is lost on the way."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -14,20 +14,21 @@ Pages = Iterable[list[Face]]
 
 
 def begin_listing(collection: Collection) -> Iterator[list[Face]]:
-    """Ask for the first page of faces at once, and for the next one while a page is taken; read-only."""
+    """Request the first page of faces at once, and the next page while a page is processed; read-only."""
     return one_ahead(collection.list_faces())
 
 
 def read_listing(
     collection: Collection, take: Callable[[Pages], T], *, pages: Pages | None = None, step: Step | None = None
 ) -> T:
-    """Return what is made of the faces of a collection; a listing that is lost on the way is begun again, once.
+    """Return the result of a function of a collection's faces; if the listing is lost, begin it again, once.
 
     Args:
-        collection: what is listed; read-only.
-        take: is given all pages. If the listing is lost, the pages raise the error through it, and it is called again.
-        pages: the listing, where it was begun before.
-        step: is told how far it is.
+        collection: the collection to list; read-only.
+        take: the function; it gets all pages. If the listing is lost, the pages raise an error in it, and it is called
+            again.
+        pages: the listing, if it was begun before.
+        step: counts the progress.
 
     Raises:
         ListingLostError: when the listing is lost twice.
@@ -47,7 +48,7 @@ def read_faces(collection: Collection) -> list[Face]:
 
 
 def one_ahead(items: Iterator[T]) -> Iterator[T]:
-    """Begin to get the first item at once; yield each item while the next one is being got."""
+    """Begin to fetch the first item at once; yield each item while the next one is fetched."""
     first = _begin(items)
 
     def follow() -> Iterator[T]:
@@ -60,7 +61,7 @@ def one_ahead(items: Iterator[T]) -> Iterator[T]:
 
 
 def _begin(items: Iterator[T]) -> Future[T | None]:
-    """Begin to get the next item in a thread; its result is None after the last one.
+    """Begin to fetch the next item in a thread; the result is None after the last item.
 
     The thread ends with the process: Ctrl-C does not wait for the retries of a request.
     """

@@ -1,7 +1,7 @@
-"""The local cloud as a process: started when a task needs it, found again by the next one, stopped by `inv down`.
+"""The local cloud as a process: a task starts it, later tasks find it, and `inv down` stops it.
 
-It is another program, met only over its command line, its state folder and HTTP. Its folder says where it answers and
-with which key; before anything else is sent there, the server proves that it has that key too.
+It is a separate program that we use only through its command line, its state folder and HTTP. The folder contains its
+address and its key. Before anything else is sent to that address, the server proves that it has the same key.
 """
 
 import hmac
@@ -20,8 +20,8 @@ from eduguard.state_folder import make_state_folder, server_environment
 _HEALTH = "/localcloud/health"
 _LARGEST_ANSWER = 10_000  # bytes
 _HEALTH_TIMEOUT = 2.0  # seconds; a healthy server answers within milliseconds
-_START_TIMEOUT = 60.0  # seconds; covers a first start on a cold disk
-# Python's own, how its output is encoded, and the measuring of what the tests run.
+_START_TIMEOUT = 60.0  # seconds; enough for a first start on a cold disk
+# Python's own variables, the encoding of its output, and the measuring of test coverage.
 _ENVIRONMENT = ("PYTHON", "LANG", "LC_", "COVERAGE_")
 
 
@@ -44,15 +44,15 @@ class LocalCloud:
 
     @property
     def credentials(self) -> dict[str, str]:
-        """The key, as boto3 takes it."""
+        """The key as boto3's parameters."""
         return {"aws_access_key_id": self.access_key_id, "aws_secret_access_key": self.secret_access_key}
 
 
 def ensure_running(folder: Path, *, models: Path | None = None) -> LocalCloud:
-    """Return the local cloud that keeps its state in folder, started if it does not answer.
+    """Return the local cloud that keeps its state in folder; start it if it does not answer.
 
     Raises:
-        EduguardError: with the server's own words when it does not start.
+        EduguardError: with the server's own message when it does not start.
     """
     if running := find(folder):
         return running
@@ -75,7 +75,7 @@ def read_status(folder: Path) -> CloudStatus:
 
 
 def find(folder: Path) -> LocalCloud | None:
-    """Return the local cloud of this folder if it answers, and proves that it is this one; read-only."""
+    """Return the local cloud of this folder if it answers and proves its identity; read-only."""
     try:
         endpoint = str(json.loads((folder / "endpoint.json").read_text())["endpoint"])
         key = json.loads((folder / "key.json").read_text())
@@ -88,8 +88,8 @@ def find(folder: Path) -> LocalCloud | None:
 
 
 def _is_proven(cloud: LocalCloud, folder: Path) -> bool:
-    # The port may meanwhile belong to another program, which must not get a photo: only who has the key can answer the
-    # nonce, for this address and this folder.
+    # The port may now belong to another program, which must not get a photo: only a server with the key can answer the
+    # nonce for this address and this folder.
     address, nonce = urlsplit(cloud.endpoint), secrets.token_hex(16)
     message = "\n".join(("localcloud", nonce, address.netloc, str(folder.resolve())))
     expected = hmac.new(cloud.secret_access_key.encode(), message.encode(), "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""Keep the requests to a service below its quotas, whatever thread and client they come from."""
+"""Keep the requests of all threads and clients to a service below its quotas."""
 
 import threading
 import time
@@ -6,7 +6,7 @@ from collections import defaultdict
 
 
 class Pace:
-    """Lets so many requests of each operation begin in a second, evenly spaced: each operation has its own quota."""
+    """Limits the requests per second of each operation, evenly spaced: each operation has its own quota."""
 
     def __init__(self, per_second: float) -> None:
         self._interval, self._next = 1 / per_second, defaultdict[str, float](float)

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 PAGE_SIZE = 4096  # the largest MaxResults of ListFaces (API reference)
 _MOST_LISTED = 100_000_000  # faces; a collection holds 20 million (Rekognition quotas)
-_MOST_EMPTY = 100  # pages without a face, one after the other
-_NO_FACE = "no faces in the image"  # what AWS says of a picture without one
-_MOST_FACES_OF_USER = 100  # in a request and of a user (AssociateFaces)
-MOST_MATCHES = 4096  # that a search returns (Rekognition quotas); AWS names no default of MaxFaces
+_MOST_EMPTY = 100  # consecutive pages without a face
+_NO_FACE = "no faces in the image"  # AWS's message for a picture without a face
+_MOST_FACES_OF_USER = 100  # per request and per user (AssociateFaces)
+MOST_MATCHES = 4096  # in the result of a search (Rekognition quotas); AWS documents no default of MaxFaces
 
 
 class Collection:
@@ -42,11 +42,11 @@ class Collection:
         self.name = name
 
     def named(self, name: str) -> "Collection":
-        """Return another collection of the same region, asked by the same client."""
+        """Return another collection of the same region with the same client."""
         return Collection(self._client, name)
 
     def describe(self) -> CollectionState | None:
-        """Return the collection's state, or None where it does not exist; read-only."""
+        """Return the collection's state, or None if it does not exist; read-only."""
         with self._translated("describe"):
             try:
                 answer = self._client.describe_collection(CollectionId=self.name)
@@ -66,9 +66,9 @@ class Collection:
         return state
 
     def create(self, school: str | None = None) -> bool:
-        """Create the collection, tagged with a school, unless somebody else just has; return False if it has no tag.
+        """Create the collection, tagged with a school, unless it exists already; return False if it was not tagged.
 
-        Tags need the right to TagResource as well (CreateCollection API reference); without it there is none.
+        Tagging also needs the right to TagResource (CreateCollection API reference); without it no tag is set.
         """
         tags = {"Tags": {SCHOOL_TAG: school}} if school else {}
         with self._translated("create"), suppress(self._client.exceptions.ResourceAlreadyExistsException):
@@ -82,7 +82,7 @@ class Collection:
         return True
 
     def read_school(self, arn: str) -> str | None:
-        """Return the school that the collection is tagged with, None where the role may not ask; read-only."""
+        """Return the school that the collection is tagged with, None if the role may not read tags; read-only."""
         with self._translated("list the tags of"):
             try:
                 answer = self._client.list_tags_for_resource(ResourceArn=arn)
@@ -91,7 +91,7 @@ class Collection:
             return read_text(answer["Tags"].get(SCHOOL_TAG, ""))
 
     def tag_school(self, arn: str, school: str) -> bool:
-        """Tag the collection with a school; return False where the role may not do so."""
+        """Tag the collection with a school; return False if the role may not."""
         with self._translated("tag"):
             try:
                 self._client.tag_resource(ResourceArn=arn, Tags={SCHOOL_TAG: school})
@@ -103,8 +103,8 @@ class Collection:
         """Yield every face, page by page, to the last page; read-only.
 
         Raises:
-            ListingLostError: when AWS no longer takes the token of the next page, or an answer broke off.
-            EduguardError: when what answers is not Rekognition.
+            ListingLostError: when AWS no longer accepts the token of the next page, or an answer was cut off.
+            EduguardError: when the answer cannot be Rekognition's.
         """
         where, seen = self._where(), set[str]()
         following: dict[str, str] = {}
@@ -112,7 +112,7 @@ class Collection:
         with self._translated("list the faces of"):
             while True:
                 page = self._client.list_faces(CollectionId=self.name, MaxResults=PAGE_SIZE, **following)
-                if "Faces" not in page:  # botocore takes JSON that is cut for an empty object
+                if "Faces" not in page:  # botocore reads truncated JSON as an empty object
                     raise ListingLostError(f"the listing of {where} broke off", hint="Run this again.")
                 faces = read_page(page, where)
                 yield faces
@@ -126,7 +126,7 @@ class Collection:
                 following = {"NextToken": token}
 
     def find_faces(self, face_ids: list[str]) -> list[Face]:
-        """Return those of at most 4,096 faces that are still there; read-only."""
+        """Return the faces among at most 4,096 that still exist; read-only."""
         where = self._where()
         pages = self._client.get_paginator("list_faces").paginate(CollectionId=self.name, FaceIds=face_ids)
         with self._translated("list faces of"):
@@ -137,7 +137,7 @@ class Collection:
 
         Raises:
             FaceRefusedError: when the picture has no face, several, or one that Rekognition would not index, or when
-                Rekognition does not take it; nothing of it stays in the collection.
+                Rekognition does not accept the picture; nothing of it stays in the collection.
         """
         with self._translated(f"index {external_image_id} in"), refusing(self._client, external_image_id):
             answer = self._client.index_faces(
@@ -157,16 +157,16 @@ class Collection:
         )
 
     def delete_faces(self, face_ids: list[str]) -> None:
-        """Delete faces by FaceId, in batches as large as the API takes; those that are gone already are passed over.
+        """Delete faces by FaceId, in batches as large as the API allows; missing faces are ignored.
 
         Raises:
-            EduguardError: naming each face that Rekognition kept.
+            EduguardError: naming each face that Rekognition did not delete.
         """
         kept: list[str] = []
         with self._translated("delete faces of"):
             for start in range(0, len(face_ids), PAGE_SIZE):
                 answer = self._client.delete_faces(CollectionId=self.name, FaceIds=face_ids[start : start + PAGE_SIZE])
-                for face_id in answer["DeletedFaces"]:  # an answer that does not say so does not prove a deletion
+                for face_id in answer["DeletedFaces"]:  # without it in the answer, a deletion is not proven
                     read_text(face_id)
                 kept += [
                     f"{read_text(face['FaceId'])} ({', '.join(map(read_text, face['Reasons']))})"
@@ -179,7 +179,7 @@ class Collection:
             )
 
     def detect_faces(self, picture: bytes) -> list[Box]:
-        """Return where the faces of a picture are; read-only."""
+        """Return the boxes of the faces in a picture; read-only."""
         with self._translated("detect faces beside"):
             answer = self._client.detect_faces(Image=as_image(picture))
             return [read_box(face["BoundingBox"]) for face in answer["FaceDetails"]]
@@ -187,7 +187,7 @@ class Collection:
     def search_by_image(self, picture: bytes, *, threshold: float) -> list[Match]:
         """Return the faces that resemble the largest face of a picture, the most similar first; read-only.
 
-        None resembles a picture without a face.
+        For a picture without a face, return an empty list.
         """
         with self._translated("search"):
             try:
@@ -201,12 +201,12 @@ class Collection:
             return [read_match(match) for match in answer["FaceMatches"]]
 
     def search_by_face(self, face_id: str, *, threshold: float, most: int | None = None) -> list[Match]:
-        """Return the faces that resemble one of the collection, the most similar first; read-only.
+        """Return the faces that resemble a face of the collection, the most similar first; read-only.
 
         Args:
-            face_id: of the face, which is not among them.
-            threshold: the least similarity, from 0 to 100.
-            most: how many are returned at most, up to MOST_MATCHES; None: as many as AWS returns by itself.
+            face_id: of the face, which is not in the result.
+            threshold: the lowest similarity, from 0 to 100.
+            most: the maximal number of results, up to MOST_MATCHES; None: AWS's default.
         """
         limit = {} if most is None else {"MaxFaces": most}
         with self._translated(f"search for {face_id} in"):
@@ -222,17 +222,17 @@ class Collection:
             return {read_text(user["UserId"]) for page in pages for user in page["Users"]}
 
     def create_user(self, user: str) -> None:
-        """Create a user, unless it is there."""
+        """Create a user unless it exists."""
         with self._translated(f"create user {user} in"), suppress(self._client.exceptions.ConflictException):
             self._client.create_user(CollectionId=self.name, UserId=user)
 
     def delete_user(self, user: str) -> None:
-        """Delete a user; its faces stay, and belong to nobody."""
+        """Delete a user; its faces stay in the collection without a user."""
         with self._translated(f"delete user {user} of"):
             self._client.delete_user(CollectionId=self.name, UserId=user)
 
     def associate_faces(self, user: str, face_ids: list[str]) -> dict[str, str]:
-        """Give faces to a user; return the FaceId of each that Rekognition refused, and why."""
+        """Assign faces to a user; return the FaceId of each face that Rekognition refused, and why."""
         refused: dict[str, str] = {}
         with self._translated(f"associate faces with user {user} of"):
             for start in range(0, len(face_ids), _MOST_FACES_OF_USER):
@@ -244,7 +244,7 @@ class Collection:
         return refused
 
     def search_users_by_image(self, picture: bytes, *, threshold: float) -> list[tuple[str, float]]:
-        """Return the users that resemble the largest face of a picture, with their similarity; read-only."""
+        """Return the users who resemble the largest face of a picture, with their similarity; read-only."""
         with self._translated("search the users of"):
             answer = self._client.search_users_by_image(
                 CollectionId=self.name, Image=as_image(picture), UserMatchThreshold=threshold
@@ -271,16 +271,16 @@ def open_collection(
     pace: Pace | None = None,
     read_timeout: float = 30,
 ) -> Collection:
-    """Return a collection of AWS, or of the endpoint given; nothing is sent yet.
+    """Return a collection of AWS, or of the given endpoint; nothing is sent yet.
 
     Args:
         name: the CollectionId.
         region: the collection's region.
-        endpoint: a URL in place of AWS's own.
-        credentials: for an endpoint of ours; None takes AWS's own chain.
-        profile: of AWS's files, in place of the chain.
+        endpoint: a URL that replaces AWS's own.
+        credentials: for an endpoint of ours; None: AWS's own chain.
+        profile: a profile in AWS's files that replaces the chain.
         pace: shared by everything that sends requests to one region.
-        read_timeout: seconds in which nothing comes of an answer until it is asked for again.
+        read_timeout: seconds without data after which a request is sent again.
     """
     client = open_client(
         "rekognition",

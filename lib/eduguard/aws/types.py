@@ -22,7 +22,7 @@ class Face(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Box:
-    """Where a face is in a picture: ratios of its width and height, which may reach over its edges."""
+    """The place of a face in a picture, as ratios of its width and height; it may extend beyond the edges."""
 
     left: float
     top: float
@@ -31,16 +31,16 @@ class Box:
 
 
 class ListingLostError(EduguardError):
-    """A listing that cannot go on, because its token expired or an answer broke off: it has to be started again."""
+    """A listing that cannot continue, because its token expired or an answer was cut off: it must be started again."""
 
 
 class AnswerLostError(EduguardError):
-    """An answer that cannot be read: it is not known whether what was asked for was done."""
+    """An answer that cannot be read: it is not known whether the request was carried out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectionState:
-    """What DescribeCollection says."""
+    """The result of DescribeCollection."""
 
     face_count: int
     arn: str
@@ -77,7 +77,7 @@ class S3Object:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Whose credentials these are, and how many seconds this machine's clock is ahead of AWS's."""
+    """The owner of the credentials, and how many seconds this machine's clock is ahead of AWS's."""
 
     account: str
     arn: str
@@ -90,10 +90,10 @@ class Identity:
 
 
 def as_image(picture: bytes | S3Object) -> "ImageTypeDef":
-    """Return a picture as a request names it.
+    """Return a picture as a request parameter.
 
     Raises:
-        EduguardError: for one that is too large for a request.
+        EduguardError: when the picture is too large for a request.
     """
     if isinstance(picture, S3Object):
         return {"S3Object": {"Bucket": picture.bucket, "Name": picture.key}}

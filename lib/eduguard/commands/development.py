@@ -66,7 +66,13 @@ def test_all(c: Context, options: str = "") -> None:
 
 
 def _check(c: Context, options: str) -> None:
-    commands = ("ruff format --check", "ruff check", "lint-imports", "mypy", f"pytest --numprocesses=4 {options}")
+    commands = (
+        "ruff format --check",
+        "ruff check",
+        "lint-imports",
+        "mypy",
+        f"pytest --numprocesses=4 --dist=worksteal {options}",
+    )
     folder = Path(sys.executable).parent
     for command in commands:
         # `c.cd` would quote only spaces, not the other characters that are special to the shell.

@@ -1,4 +1,4 @@
-"""What is said of a statement that PostgreSQL refused: where it is, why, and what can be done about it."""
+"""The error for a statement that PostgreSQL refused: where it is, why it failed, and what can be done."""
 
 import re
 from collections.abc import Iterator
@@ -37,10 +37,10 @@ _WAYS_OUT = (
 
 @contextmanager
 def explained(file: Path, *, is_whole: bool) -> Iterator[None]:
-    """Turn what PostgreSQL says of a file's statement into one error.
+    """Turn PostgreSQL's error about a file's statement into one of ours.
 
     Raises:
-        EduguardError: with file, line, column, PostgreSQL's message, the statement, and the way out.
+        EduguardError: with file, line, column, PostgreSQL's message, the statement, and what to do.
     """
     import psycopg
 
@@ -52,7 +52,7 @@ def explained(file: Path, *, is_whole: bool) -> Iterator[None]:
         raise _explain(file, failed.text, failed.statement, failed.error, is_whole=is_whole) from failed
     except psycopg.Error as last:
         error = last
-        while isinstance(error.__context__, psycopg.Error):  # where the server is gone, yoyo's rollback fails as well
+        while isinstance(error.__context__, psycopg.Error):  # if the server is gone, yoyo's rollback fails as well
             error = error.__context__
         cause = error.__context__
         if isinstance(cause, StatementError):

@@ -1,4 +1,4 @@
-"""The files of a folder of migrations: their names, what is in them, and what must not be, found before any runs."""
+"""The migration files of a folder: their names and content, checked before any of them runs."""
 
 import hashlib
 import os
@@ -14,8 +14,8 @@ from eduguard.migrations.statements import Statement, split_statements
 
 _NAME = re.compile(r"[0-9]{4}_[a-z0-9_]+\.sql\Z")
 _DIRECTIVE = re.compile(r"^[ \t]*--[ \t]*(transactional|depends)[ \t]*:[ \t]*(.*?)[ \t]*$", re.MULTILINE)
-# By how a statement begins. A file runs in one transaction with its record; savepoints are its own business. The
-# database has another name while it is made beside the one it replaces.
+# Statements that are refused, by how they begin. A file and its record run in one transaction; savepoints are allowed.
+# The database has another name while it is made beside the one it replaces.
 _REFUSED = {
     re.compile(r"(BEGIN|START|COMMIT|END|ABORT|PREPARE TRANSACTION|ROLLBACK)\b(?! (?:(?:WORK|TRANSACTION) )?TO\b)"): (
         "a migration runs in one transaction already"
@@ -37,7 +37,7 @@ _BY_NAME = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Directives:
-    """What the comments at the beginning of a file say of it."""
+    """The directives in the comments at the beginning of a file."""
 
     is_transactional: bool
     depends: tuple[str, ...]
@@ -65,8 +65,8 @@ def check_folder(folder: Path) -> tuple[Path, ...]:
     """Return the migrations of a folder in their order; read-only, and no database is asked.
 
     Raises:
-        EduguardError: naming the place in every file that has a bad name, no rollback file, no migration that it rolls
-            back, another's number, or a statement that cannot be in a migration.
+        EduguardError: naming the place in every file that has a bad name, no rollback file, no migration to roll back,
+            the number of another migration, or a statement that is not allowed in a migration.
     """
     every = sorted(folder.glob("*.sql")) if folder.is_dir() else []
     files = [path for path in every if not path.name.endswith(".rollback.sql")]
@@ -88,17 +88,17 @@ def check_folder(folder: Path) -> tuple[Path, ...]:
 
 
 def read_sql(file: Path) -> str:
-    """Return the text of an SQL file with plain new lines, whatever the checkout made of them.
+    """Return the text of an SQL file with plain newlines, whatever the checkout made of it.
 
     Raises:
-        OSError: when it cannot be read.
-        UnicodeDecodeError: when it is not UTF-8.
+        OSError: when the file cannot be read.
+        UnicodeDecodeError: when the file is not UTF-8.
     """
     return file.read_text(encoding="utf-8")
 
 
 def read_directives(file: Path) -> Directives:
-    """Return what the comments at the beginning of a file say of it; read-only."""
+    """Return the directives in the comments at the beginning of a file; read-only."""
     found = dict[str, str]()
     for each in _find_directives(read_sql(file)):
         found[each[1]] = f"{found.get(each[1], '')} {each[2]}".strip()
@@ -114,7 +114,7 @@ def digest(file: Path) -> str:
 
 
 def digests(file: Path) -> set[str]:
-    """Return the hashes that stand for a file's text: with either kind of new line, for one may have been recorded."""
+    """Return the hashes of a file's text with either kind of line ending, because either may have been recorded."""
     text = read_sql(file)
     return {_hash_text(text), _hash_text(text.replace("\n", "\r\n"))}
 

@@ -1,6 +1,6 @@
 """SQL migrations, applied in order by yoyo: each with its record and the hash of its file in one transaction.
 
-A migration that was edited after it was applied is refused by name: yoyo itself knows a file by its name only.
+A migration that was edited after it was applied is refused by name; yoyo itself checks only the file's name.
 """
 
 import hashlib
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 APPLIED, PENDING = "applied", "pending"
 EDITED, GONE = "applied, and edited since", "applied, but no longer in the folder"
 LATE = "pending, but older than what is applied"
-_LOCK = 0x65647567  # "edug": one run of migrations in a database at a time
+_LOCK = 0x65647567  # "edug"; allows one run of migrations in a database at a time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MigrationPlan:
-    """The migrations by what is to be done with them; ids are file names without `.sql`, in order."""
+    """The applied and the pending migrations; ids are file names without `.sql`, in order."""
 
     applied: tuple[str, ...]
     pending: tuple[str, ...]
 
 
 def check_number(folder: Path, to: str) -> None:
-    """Refuse a number, or the beginning of a name, that is not that of one migration; nothing is all of them."""
+    """Refuse a number, or the beginning of a name, that does not match one migration; empty text means all of them."""
     _last(check_folder(folder), to)
 
 
@@ -50,7 +50,7 @@ def plan(database: Database, folder: Path) -> MigrationPlan:
 
 
 def list_states(database: Database, folder: Path) -> dict[str, str]:
-    """Return the state of each migration of the folder or the database, also where `plan` fails; read-only.
+    """Return the state of each migration of the folder or the database, even if `plan` fails; read-only.
 
     Raises:
         EduguardError: as `check_folder` does.
@@ -69,13 +69,13 @@ def hash_folder(folder: Path) -> str:
 
 
 def hash_applied(database: Database) -> str:
-    """Return the same hash of what is applied to a database; read-only."""
+    """Return the same hash for the migrations applied to a database; read-only."""
     with connect(database, purpose="migrations") as conn:
         return _hash(read_applied(conn))
 
 
 def list_strange(folder: Path, applied: Mapping[str, str]) -> list[str]:
-    """Return which of the migrations applied elsewhere are not in a folder, or not with the same content; read-only."""
+    """Return the migrations applied elsewhere that the folder lacks or has with other content; read-only."""
     by_id = {file.stem: file for file in check_folder(folder)}
     return [name for name, sha256 in applied.items() if name not in by_id or sha256 not in digests(by_id[name])]
 
@@ -83,7 +83,8 @@ def list_strange(folder: Path, applied: Mapping[str, str]) -> list[str]:
 def apply(database: Database, folder: Path, *, to: str = "") -> tuple[str, ...]:
     """Apply the pending migrations in order, up to the one whose id begins with `to`; return their ids.
 
-    Each is one transaction with its record: after a failure those before it stay, and nothing of it does.
+    Each migration and its record are one transaction: after a failure, the earlier migrations stay applied and the
+    failed one leaves nothing.
 
     Raises:
         EduguardError: as `plan` does, or with file, line and statement of an SQL error.
@@ -93,11 +94,11 @@ def apply(database: Database, folder: Path, *, to: str = "") -> tuple[str, ...]:
     with _prepared(database, files) as known:
         pending = tuple(name for name in _compare(files, known).pending if name <= last)
         if pending:
-            # Slow to import, and a clone has nothing pending.
+            # Imported here because it is slow, and a clone has nothing pending.
             from eduguard.migrations.yoyo_backend import open_backend, read_migrations
 
             with open_backend(database.url) as backend:
-                backend.break_lock()  # the advisory lock is ours: a row in yoyo's own was left by a run that was killed
+                backend.break_lock()  # we hold the advisory lock, so a killed run left the row in yoyo's own
                 for migration in backend.to_apply(read_migrations(folder)):
                     if migration.id not in pending:
                         continue
@@ -111,7 +112,7 @@ def roll_back(database: Database, folder: Path, *, count: int = 1) -> tuple[str,
     """Undo the newest applied migrations by their rollback files; return their ids, the newest first.
 
     Raises:
-        EduguardError: as `apply` does, or for a count below 1 or above what is applied.
+        EduguardError: as `apply` does, or for a count below 1 or above the number of applied migrations.
     """
     from eduguard.migrations.yoyo_backend import open_backend, read_migrations
 
@@ -126,7 +127,7 @@ def roll_back(database: Database, folder: Path, *, count: int = 1) -> tuple[str,
 
 
 def check_count(database: Database, applied: int, count: int) -> None:
-    """Refuse to roll back fewer migrations than one, or more than are applied."""
+    """Refuse to roll back fewer than one migration, or more than are applied."""
     if not 1 <= count <= applied:
         raise EduguardError(
             f"--count {count}: {applied} migrations are applied to {database.name}",
@@ -146,7 +147,7 @@ def _prepared(database: Database, files: Sequence[Path]) -> Iterator[dict[str, s
 
 
 def read_applied(conn: "psycopg.Connection") -> dict[str, str]:
-    """Return the SHA-256 of each migration's file as it was applied, by its id; read-only."""
+    """Return the SHA-256 of each applied migration's file, by the migration's id; read-only."""
     if read_value(conn, "SELECT to_regclass('eduguard.migration')") is None:
         return {}
     return dict(conn.execute("SELECT id, sha256 FROM eduguard.migration ORDER BY id").fetchall())

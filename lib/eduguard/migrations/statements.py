@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-# What can hide a semicolon, and the semicolon; the lookahead is there for speed only. A quote that is never closed
-# reaches to the end of the file.
+# Constructs that can hide a semicolon, and the semicolon itself; the lookahead is only for speed. A quote that is never
+# closed reaches to the end of the file.
 _GAP = r"(?:\s|--[^\n]*(?:\n|\Z)|/\*(?:[^*/]|\*(?!/)|/(?!\*))*\*/)"
 _MARK = re.compile(
     rf"""(?=[;'"$/\-bceBCE])(?:(?P<end>;)
@@ -20,19 +20,19 @@ _MARK = re.compile(
 )
 _COMMENT_MARK = re.compile(r"/\*|\*/")
 _SPACE = re.compile(r"(?:[\s;]+|--[^\n]*)*")
-_HEAD = 4_000  # characters of a statement that say what it is
+_HEAD = 4_000  # characters that are enough to tell the kind of a statement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """One statement without its semicolon and the comments before it, and where it begins in its file."""
+    """One statement without its semicolon and preceding comments, and its position in the file."""
 
     text: str
     start: int
 
     @property
     def head(self) -> str:
-        """Return how the statement begins, in capitals, its comments and what is quoted left out."""
+        """Return the beginning of the statement in capitals, without comments and quoted text."""
         kept, position, text = [], 0, self.text[:_HEAD]
         while found := _MARK.search(text, position):
             end = _end_of_comment(text, found.end()) if found["block"] else found.end()
@@ -42,12 +42,12 @@ class Statement:
         return " ".join("".join([*kept, text[position:]]).upper().split())
 
 
-@cache  # every step of a reset looks through the same files
+@cache  # every step of a reset reads the same files
 def split_statements(text: str) -> tuple[Statement, ...]:
     """Return the statements of an SQL file in their order."""
     statements: list[Statement] = []
     start = position = _skip_gap(text, 0)
-    # As psql does: no semicolon ends a statement within parentheses or the body of an SQL-standard function.
+    # As in psql, a semicolon within parentheses or the body of an SQL-standard function does not end a statement.
     depth = parentheses = 0
     while start < len(text):
         found = _MARK.search(text, position)
@@ -70,7 +70,7 @@ def split_statements(text: str) -> tuple[Statement, ...]:
 def _skip_gap(text: str, position: int) -> int:
     """Return where the next statement begins, after semicolons, blanks and comments."""
     while True:
-        position = _SPACE.match(text, position).end()  # type: ignore[union-attr]  # it matches nothing as well
+        position = _SPACE.match(text, position).end()  # type: ignore[union-attr]  # it also matches an empty text
         if not text.startswith("/*", position):
             return position
         position = _end_of_comment(text, position + 2)

@@ -1,4 +1,4 @@
-"""yoyo's PostgreSQL backend, with apply and record in one transaction, over one connection, and quiet."""
+"""yoyo's PostgreSQL backend: it applies and records in one transaction, over one connection, without log noise."""
 
 import glob
 import os
@@ -41,7 +41,7 @@ _INVALID: LiteralString = (
 
 
 class StatementError(Exception):
-    """A statement that PostgreSQL refused, with the error it refused it with, and its file's text."""
+    """A statement that PostgreSQL refused, with PostgreSQL's error and the text of the file."""
 
     def __init__(self, error: psycopg.Error, statement: Statement, text: str) -> None:
         super().__init__(str(error))
@@ -56,29 +56,29 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no ty
     _is_used = False
 
     def connect(self, dburi: Any) -> Any:
-        """Connect, with the settings that all our sessions have."""
+        """Connect with the settings of all our sessions."""
         connection = super().connect(dburi)
         set_up(connection)
         watch(connection, read_value(connection, "SELECT pg_backend_pid()"))
         return connection
 
     def begin_session(self) -> None:
-        """Give the next file a session that no file before it has set anything in."""
+        """Give the next file a session without settings of earlier files."""
         if self._is_used:
             self.connection.close()
             self._connection: Any = self.connect(self.uri)
         self._is_used = True
 
     def _check_transactional_ddl(self) -> bool:
-        return True  # PostgreSQL has it: no table is made to find out
+        return True  # PostgreSQL has it; yoyo would make a table to find out
 
     def create_lock_table(self) -> None:
-        """Create yoyo's own lock without an error in the server's log when it is there."""
+        """Create yoyo's own lock table; if it exists, no error appears in the server's log."""
         self.execute(_LOCK_TABLE)
 
     def get_log_data(self, migration: Any = None, operation: str = "apply") -> dict[str, Any]:
         """Return the values of a line of yoyo's log."""
-        # Without looking the host's full name up, which can take a DNS timeout, and without needing an entry in
+        # yoyo's own method looks up the host's full name, which can take a DNS timeout, and needs an entry in
         # /etc/passwd.
         return {
             "id": str(uuid4()),
@@ -91,7 +91,7 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no ty
         }
 
     def apply(self, migration: Any, sha256: str) -> None:
-        """Run a migration and record it with the hash of its file; one without a transaction just before the record.
+        """Run a migration and record it with the file's hash; one without a transaction runs just before the record.
 
         Raises:
             StatementError: for a statement that PostgreSQL refuses.
@@ -104,7 +104,7 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no ty
             self.execute_values(_RECORD, migration.id, sha256)
 
     def roll_back(self, migration: Any) -> None:
-        """Run a migration's rollback file and forget that it was applied.
+        """Run a migration's rollback file and delete the record of the migration.
 
         Raises:
             StatementError: for a statement that PostgreSQL refuses.
@@ -115,7 +115,7 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no ty
 
     @contextmanager
     def _ran(self, migration: Any, file: Path) -> Iterator[None]:
-        """Run a file in a session of its own, and go on in a transaction: the file's, unless it asks for none."""
+        """Run a file in its own session and enter a transaction: the file's, unless the file asks for none."""
         self.begin_session()
         self.ensure_internal_schema_updated()
         if not migration.use_transactions:
@@ -135,7 +135,7 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no ty
                 raise StatementError(error, statement, text) from error
 
     def _refuse_invalid_index(self, migration: Any) -> None:
-        # IF NOT EXISTS is content with what a CREATE INDEX CONCURRENTLY has left that was broken off.
+        # IF NOT EXISTS accepts the invalid index that an interrupted CREATE INDEX CONCURRENTLY leaves.
         text = read_sql(Path(migration.path))
         for name, index in self.connection.execute(_INVALID).fetchall():
             if name in text:
@@ -150,15 +150,15 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no ty
 
 
 def read_migrations(folder: Path) -> Any:
-    """Return the migrations of a folder as yoyo lists them, with what their files say of them."""
-    # yoyo would split the files to find out, which takes seconds for one that is large; we run them ourselves.
+    """Return the migrations of a folder as yoyo lists them, with the directives of their files."""
+    # yoyo would split the files to find the directives, which takes seconds for a large file; we run them ourselves.
     migrations = find_migrations(glob.escape(str(folder)))
     by_id = {migration.id: migration for migration in migrations}
     for migration in migrations:
         directives = read_directives(Path(migration.path))
         migration.steps = []
         migration.use_transactions = directives.is_transactional
-        migration._depends = {by_id[name] for name in directives.depends}  # noqa: SLF001 -- what load() would set
+        migration._depends = {by_id[name] for name in directives.depends}  # noqa: SLF001 -- load() would set it
     return migrations
 
 

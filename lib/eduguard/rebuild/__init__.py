@@ -1,1 +1,1 @@
-"""Make a database beside the live one, publish it, undo; templates, snapshots, lock and protection."""
+"""Build a database beside the live one, publish it, undo; templates, snapshots, lock and protection."""

@@ -1,10 +1,10 @@
-"""Databases kept aside to be cloned: nobody can connect to them, and a comment says, as the last step, what they are.
+"""Databases kept aside to be cloned: nobody can connect to them, and a comment, written last, describes them.
 
-A copy is made under a name of its own. It gets its final name and its comment in one transaction, so that an unfinished
-copy is never taken for a finished one, nor one whose comment somebody has changed for an unfinished one.
+A copy is made under a temporary name. It gets its final name and its comment in one transaction. So an unfinished copy
+is never mistaken for a finished one, and a copy whose comment somebody changed is never mistaken for an unfinished one.
 
-A database without its comment is never cloned. One that belongs to another role is never cloned either: what its owner
-has put into it would run with the rights of our role.
+A database without its comment is never cloned. A database that belongs to another role is not cloned either, because
+code that its owner put into it would run with the rights of our role.
 """
 
 import json
@@ -31,10 +31,10 @@ from eduguard.rebuild.properties import (
 if TYPE_CHECKING:
     from psycopg import Connection
 
-# Bytes from which copying files is faster than writing every page to the log, two checkpoints included (CREATE DATABASE
-# in PostgreSQL's manual, STRATEGY): measured on ext4 and XFS with 15, 525 and 2,125 MB.
+# From this size in bytes, copying files is faster than writing every page to the log, even with its two checkpoints
+# (PostgreSQL manual, CREATE DATABASE, STRATEGY): measured on ext4 and XFS with 15, 525 and 2,125 MB.
 _LARGE = 100_000_000
-_ASKED = 10_000_000_000  # bytes from which copying a database takes so much time and space that we ask first
+_ASKED = 10_000_000_000  # bytes; copying a larger database takes so much time and space that we ask first
 _STRATEGY_VERSION, _CLONE_VERSION = 150000, 180000
 
 Note = Callable[[str], None]
@@ -47,20 +47,20 @@ FROM pg_database WHERE starts_with(datname, %s) ORDER BY 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """A finished database that is kept aside, and what its comment says of it."""
+    """A finished database that is kept aside, and the facts in its comment."""
 
     database: Database
     facts: Mapping[str, Any]
 
     @property
     def is_snapshot(self) -> bool:
-        """Say whether a user had it made; a template was made of migrations and fixtures."""
+        """Say whether a user asked for it; otherwise it is a template, made from migrations and fixtures."""
         return "seeded" not in self.facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stranger:
-    """A database under the name of a kept one that we did not keep there, and why we know."""
+    """A database with the name of a kept one that is not ours, and how we know."""
 
     database: Database
     reason: str
@@ -71,7 +71,7 @@ class Stranger:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aside:
-    """The databases whose names begin alike: finished (the newest first), unfinished, and those that are not ours."""
+    """The databases with a common prefix: finished (newest first), unfinished, and those that are not ours."""
 
     kept: tuple[Kept, ...]
     unfinished: tuple[Database, ...]
@@ -79,7 +79,7 @@ class Aside:
 
 
 def list_aside(conn: "Connection", database: Database, prefix: str) -> Aside:
-    """Return the databases whose names begin so; read-only."""
+    """Return the databases whose names begin with a prefix; read-only."""
     kept, unfinished, strangers = list[Kept](), list[Database](), list[Stranger]()
     for name, comment, owner, is_own in conn.execute(_LIST, [prefix]).fetchall():
         aside, facts = database.aside(name), _read_facts(comment)
@@ -96,15 +96,15 @@ def list_aside(conn: "Connection", database: Database, prefix: str) -> Aside:
 
 
 def draft_of(live: Database) -> Database:
-    """Return the name under which a copy for this database is made, whose command holds the lock."""
+    """Return the temporary name for a copy for this database; only the command that holds its lock may use it."""
     return live.aside(f"eduguard_unfinished_{zlib.crc32(live.name.encode()):08x}")
 
 
 def drop_draft(conn: "Connection", draft: Database) -> None:
-    """Drop what a command that was killed has left under the name of a draft.
+    """Drop the draft that a killed command left behind.
 
     Raises:
-        EduguardError: when it is not ours.
+        EduguardError: when a database that is not ours has the draft's name.
     """
     found = list_aside(conn, draft, draft.name)
     if draft in found.unfinished:
@@ -113,7 +113,7 @@ def drop_draft(conn: "Connection", draft: Database) -> None:
 
 
 def finish_draft(conn: "Connection", draft: Database, name: Database, comment: str | None = None) -> None:
-    """Give a draft its final name; with a comment, nobody can connect to it from then on."""
+    """Give a draft its final name; if a comment is given, add it and close the database to connections."""
     with kept_out([draft], unheard), conn.transaction():  # our own session in it may take a moment to end
         if comment is not None:
             execute_for(conn, "ALTER DATABASE {} ALLOW_CONNECTIONS false", draft)
@@ -124,15 +124,15 @@ def finish_draft(conn: "Connection", draft: Database, name: Database, comment: s
 def keep(
     conn: "Connection", source: Database, draft: Database, aside: Database, facts: Mapping[str, Any], note: Note
 ) -> Kept:
-    """Copy a database under another name that nobody can connect to, with a comment that says what it is.
+    """Keep a copy of a database that nobody can connect to, with a comment that describes it.
 
     Args:
         conn: to another database.
-        source: what is copied.
-        draft: the name until the copy is finished.
-        aside: its final name.
+        source: the database to copy.
+        draft: the name of the copy until it is finished.
+        aside: the final name of the copy.
         facts: for the comment.
-        note: is told of the sessions that are ended.
+        note: is called for each session that is ended.
 
     Raises:
         EduguardError: when a database of that name is in the way.
@@ -148,28 +148,28 @@ def keep(
 
 
 def clone(conn: "Connection", kept: Kept, target: Database) -> None:
-    """Create a database as a copy of a kept one, with what was set on the one that was kept, its owner aside."""
+    """Create a database as a copy of a kept one, with the properties of its source except the owner."""
     _copy(conn, kept.database, target)
     if "properties" in kept.facts:
         _set(conn, target, load_properties(kept.facts["properties"]))
 
 
 def copy_live(conn: "Connection", live: Database, target: Database, made: Properties, note: Note) -> Written:
-    """Copy a live database, whose sessions are noted, then ended; return what had been written into it by then.
+    """Copy a live database after ending its sessions, each noted first; return the write counts of its tables.
 
     Args:
         conn: to another database.
-        live: what is copied.
+        live: the database to copy.
         target: the new database.
-        made: what was set on the live one as we made it: a publish carries over what was changed since.
-        note: is told of the sessions that are ended.
+        made: the properties of the live database when we made it: a publish carries over later changes.
+        note: is called for each session that is ended.
     """
     with connect(live, purpose="copy") as inside:
         spared = int(read_value(inside, "SELECT pg_backend_pid()"))
         with kept_out([live], note, spared=spared):
-            written = read_written(inside)  # nobody else is in it; who comes before the copy is made is reported
+            written = read_written(inside)  # nobody else is connected; sessions that come later are reported
             inside.close()
-            with kept_out([live], unheard):  # of our own session, too, which a pooler would keep
+            with kept_out([live], unheard):  # also our own session, which a pooler would keep open
                 _copy(conn, live, target)
     _set(conn, target, made)
     return written
@@ -180,9 +180,9 @@ def check_size(conn: "Connection", live: Database, *, confirm: str, ask: Callabl
 
     Args:
         conn: to the server.
-        live: what would be copied.
+        live: the database to copy.
         confirm: the database's name as passed by a flag, or empty.
-        ask: shows a question and returns the answer, None without a terminal.
+        ask: shows a question and returns the answer, or None without a terminal.
 
     Raises:
         EduguardError: naming the size, unless the database's name is passed or typed.
@@ -201,7 +201,7 @@ def read_size(conn: "Connection", database: Database) -> int:
 
 
 def disown(conn: "Connection", database: Database) -> None:
-    """Make a kept database an unfinished one, which is never cloned, even where dropping it is cut off."""
+    """Mark a kept database as unfinished, so that it is never cloned, even if dropping it is interrupted."""
     _comment(conn, database, None)
 
 
@@ -216,7 +216,7 @@ def _copy(conn: "Connection", source: Database, target: Database) -> None:
         create_as(conn, "CREATE DATABASE {} TEMPLATE {}", target, source)
         return
     if conn.info.server_version >= _CLONE_VERSION:
-        # A reflink where the file system has them, else a copy inside the kernel.
+        # A reflink if the file system supports it, otherwise a copy inside the kernel.
         conn.execute("SELECT set_config('file_copy_method', 'clone', false)")
     create_as(conn, "CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", target, source)
 

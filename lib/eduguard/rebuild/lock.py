@@ -25,10 +25,10 @@ FROM pg_locks l JOIN pg_stat_activity a USING (pid)
 WHERE l.locktype = 'advisory' AND l.granted AND l.classid = 0 AND l.objid::bigint = %s
 """
 _POLL = 0.1  # seconds between two attempts to take the lock
-_SHORT_POLL = 0.01  # while the server drops a database for a command that has ended
-_PATIENCE = 5.0  # seconds: as long as PostgreSQL itself waits for the sessions in a database that is to be copied
+_SHORT_POLL = 0.01  # seconds, while the server drops a database for a command that has ended
+_PATIENCE = 5.0  # seconds: as long as PostgreSQL itself waits for sessions to leave a database before it copies it
 _LONGEST_NAME = 63  # bytes of application_name that PostgreSQL keeps (NAMEDATALEN - 1)
-_TOKEN = secrets.token_hex(4)  # tells this process from one of the same number in another container
+_TOKEN = secrets.token_hex(4)  # distinguishes this process from one with the same pid in another container
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,20 +36,20 @@ class _Holder:
     session: Session
     since: datetime
     is_dropping: bool
-    """its command has ended; the server still drops what was discarded"""
+    """its command has ended, but the server is still dropping the discarded database"""
 
 
 @contextmanager
 def hold_lock(database: Database, *, patience: float = _PATIENCE) -> Iterator[None]:
-    """Hold the lock that lets one command at a time rebuild this database; it ends with the session, whatever happens.
+    """Hold the lock that lets one command at a time rebuild this database; it is released when the session ends.
 
-    A lock that is held is waited for, `patience` seconds at most: PostgreSQL ends the statement of a command that has
-    ended, or was killed, before it lets its lock go. It could be told to break such a statement off
-    (client_connection_check_interval), and is not: after a CREATE DATABASE that was broken off, a crash of the server
-    can leave it unable to recover. A process that holds the lock may ask for it again.
+    If another session holds the lock, wait for it, at most `patience` seconds: when a command ends or is killed,
+    PostgreSQL completes its statement before it releases the lock. The setting client_connection_check_interval could
+    cancel such a statement, but we do not use it: after a cancelled CREATE DATABASE, a crash can leave the server
+    unable to recover. A process that holds the lock may ask for it again.
 
-    A command that succeeds leaves it to the server to drop what was discarded. The lock is held until that is done,
-    and that is waited for however long it takes.
+    A command that succeeds lets the server drop the discarded database. The lock is held until this is done; another
+    command waits for that without a limit.
 
     Raises:
         EduguardError: naming the session that holds it.
@@ -58,14 +58,14 @@ def hold_lock(database: Database, *, patience: float = _PATIENCE) -> Iterator[No
         if _is_ours(_find_holder(conn, database)):
             yield
             return
-        conn.execute("SET idle_session_timeout = 0")  # it is idle while rows are loaded, however long that takes
+        conn.execute("SET idle_session_timeout = 0")  # this session is idle while rows are loaded, which can take long
         _lock(conn, database, patience)
         yield
         obstacles.leave_to_drop(conn, database)
 
 
 def is_being_made(database: Database) -> bool:
-    """Say whether this process holds the lock and has made the next database since; read-only."""
+    """Say whether this process holds the lock and has made the next database since it took it; read-only."""
     with connect(database.next, purpose="publish") as conn:
         holder = _find_holder(conn, database)
         if holder is None or not _is_ours(holder):
@@ -99,7 +99,7 @@ def _lock(conn: "Connection", database: Database, patience: float) -> None:
         is_dropping = holder is not None and holder.is_dropping
         time.sleep(_SHORT_POLL if is_dropping else _POLL)
         attempts += not is_dropping
-    if holder is None:  # it ended between the two questions
+    if holder is None:  # the holder ended between the two queries
         raise EduguardError(
             f"Another command was rebuilding {database.name} just now", hint="Run this again.", code="locked"
         )

@@ -1,7 +1,7 @@
-"""The mark inside a database that we made: what made it, for which target, and where it is.
+"""The mark inside a database that we made: which command made it, for which target, and on which server.
 
-A mark counts only where it was written: it names its server, the database's oid and the name of the live database. One
-that pg_dump, a template or a rename has carried elsewhere counts for nothing.
+A mark is valid only in the database where it was written: it names the server, the database's oid and the name of the
+live database. A mark that pg_dump, a template or a rename has carried elsewhere is ignored.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from eduguard.rebuild.properties import Properties, dump_properties, load_proper
 if TYPE_CHECKING:
     from psycopg import Connection
 
-# A clone holds the mark of what it was cloned from, which an earlier version may have made.
+# A clone contains the mark of its source, which an earlier version may have written.
 _MAKE = """
 CREATE SCHEMA IF NOT EXISTS eduguard;
 DROP TABLE IF EXISTS eduguard.origin;
@@ -44,27 +44,28 @@ Written = Mapping[str, tuple[int, int, int]]  # rows inserted, updated, deleted
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """What the mark says, and whether it was written in this very database of this server."""
+    """The content of the mark, and whether it was written in this very database of this server."""
 
     target: str
     command: str
     created_at: datetime
     inputs: str | None
-    """the hash of the files that a clone with the fixtures in it stands for"""
+    """the hash of the files that a clone with fixtures was made from"""
     live: str | None
-    """the live database that it was made for; None: an earlier version wrote the mark"""
+    """the live database that this one was made for; None: an earlier version wrote the mark"""
     replaces: int | None
-    """the oid of the live database that was looked at before it was made; None: there was none"""
+    """the oid of the live database that was inspected before this one was made; None: there was none"""
     written: Written
-    """what had been written into that live database, by table"""
+    """the write counts of that live database's tables"""
     properties: Properties | None
-    """what was set on the database when it was published; None: it was not, or by an earlier version"""
+    """the database's properties when it was published; None: not published, or by an earlier version"""
     is_in_place: bool
 
     def is_of(self, live: Database) -> bool:
         """Say whether we made the database for this live one, on this server and for this target.
 
-        A mark of an earlier version does not say so. It is believed on the embedded server alone, which is our own.
+        A mark of an earlier version does not name the live database. Such a mark is believed only on the embedded
+        server, which is our own.
         """
         if self.live is None:
             return live.is_embedded
@@ -82,16 +83,16 @@ def write_mark(
 
 
 def record_properties(conn: "Connection", properties: Properties) -> None:
-    """Keep in the mark what is set on the database before anything is carried over from the one it replaces."""
+    """Store the database's properties in the mark, before any are carried over from the database it replaces."""
     from psycopg.types.json import Jsonb
 
     conn.execute("UPDATE eduguard.origin SET properties = %s", [Jsonb(dump_properties(properties))])
 
 
 def read_written(conn: "Connection") -> Written:
-    """Return how many rows have been inserted, updated and deleted in each table since its statistics began; read-only.
+    """Return how many rows were inserted, updated and deleted in each table since its statistics began; read-only.
 
-    A session tells the statistics at its end, or within a second (PostgreSQL manual 27.2).
+    A session reports its statistics when it ends, or within a second (PostgreSQL manual 27.2).
     """
     rows = conn.execute(_WRITTEN).fetchall()
     return {table: (inserted, updated, deleted) for table, inserted, updated, deleted in rows}
@@ -119,9 +120,9 @@ def read_mark(conn: "Connection") -> Mark | None:
 
 
 def read_server(conn: "Connection") -> str | None:
-    """Return the server's system identifier, or None where the role may not read it; read-only.
+    """Return the server's system identifier, or None if the role may not read it; read-only.
 
-    initdb makes it, and a physical copy of the server keeps it (pg_control_system, PostgreSQL manual 9.28).
+    initdb creates it, and a physical copy of the server has the same one (pg_control_system, PostgreSQL manual 9.28).
     """
     from psycopg.errors import InsufficientPrivilege, UndefinedFunction
 

@@ -1,4 +1,4 @@
-"""What is in the way when a database is made or published: refused, or dropped where it is ours."""
+"""Obstacles to making or publishing a database: they are dropped if they are ours, otherwise refused."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -20,23 +20,23 @@ SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s AND NOT pg_ha
 def note_refused(
     conn: "Connection", database: Database, state: DatabaseState, made: Properties, note: Callable[[str], None]
 ) -> None:
-    """Note what is set on the live database and cannot be carried over."""
+    """Note the properties of the live database that cannot be carried over."""
     if state.exists:
         for statement in find_refused(conn, database, made):
             note(f"{conn.info.user} may not carry this over; an administrator can, after the publish: {statement}")
 
 
 def drop_unwanted(conn: "Connection", unwanted: Sequence[Database]) -> None:
-    """Drop what nobody needs, as far as it can be dropped."""
+    """Drop databases that nobody needs, if they can be dropped."""
     from psycopg import Error
 
     for each in unwanted:
-        with suppress(Error):  # somebody else's, or in use: who needs its name fails, and says so
+        with suppress(Error):  # somebody else's, or in use: the step that needs its name will fail and report it
             execute_for(conn, "DROP DATABASE IF EXISTS {} WITH (FORCE)", each)
 
 
 def require_owner(conn: "Connection", database: Database) -> None:
-    """Refuse a live database that our role may not rename, with the grant."""
+    """Refuse a live database that our role may not rename; the error shows the missing grant."""
     if owner := read_value(conn, _OWNER, database.name):
         raise EduguardError(
             f"{database.name} belongs to the role {owner}: {conn.info.user} may not rename it",
@@ -46,7 +46,7 @@ def require_owner(conn: "Connection", database: Database) -> None:
 
 def require_expendable(conn: "Connection", live: Database, beside: Database) -> None:
     """Refuse a database beside the live one that we did not make for it."""
-    # The last copy of a database that we replaced with its owner's consent, or somebody's own of the same name.
+    # It is the last copy of a database that we replaced with its owner's consent, or somebody's own database.
     if exists(conn, beside) and not is_expendable(conn, beside, live):
         raise EduguardError(
             f"The database {beside.name} is in the way, and EduGuard DB did not make it for {live.name}",
@@ -55,10 +55,10 @@ def require_expendable(conn: "Connection", live: Database, beside: Database) -> 
 
 
 def leave_to_drop(conn: "Connection", live: Database) -> None:
-    """Have the server drop what a publish has discarded, as the last statement of a session; nobody waits for it.
+    """Let the server drop the discarded database as the session's last statement, without waiting for it.
 
-    A DROP DATABASE waits for a checkpoint. What is not dropped, because the server stops meanwhile, the next rebuild
-    drops.
+    A DROP DATABASE waits for a checkpoint. If the server stops before the database is dropped, the next rebuild drops
+    it.
     """
     if exists(conn, live.discarded) and is_expendable(conn, live.discarded, live):
         send_for(conn, "DROP DATABASE IF EXISTS {} WITH (FORCE)", live.discarded)

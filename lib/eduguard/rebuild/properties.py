@@ -1,7 +1,7 @@
-"""What is set on a database itself, not in it: how it was created, settings, grants, limit, comment, owner.
+"""The properties of a database itself, not its content: creation options, settings, grants, limit, comment, owner.
 
-A new database has none of it, and CREATE DATABASE copies none of it from a template. What was changed on the old
-database since we made it is put on the new one, unless new migrations set the same differently.
+A new database has none of them, and CREATE DATABASE does not copy them from a template. Properties that were changed on
+the old database since we made it are set on the new one, unless new migrations set the same property differently.
 """
 
 from collections.abc import Iterable, Mapping
@@ -38,13 +38,13 @@ SELECT pg_encoding_to_char(encoding), datcollate, datctype, to_jsonb(d) ->> 'dat
 FROM pg_database d JOIN pg_tablespace t ON t.oid = dattablespace WHERE datname = %s
 """
 _PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin"}
-# What PostgreSQL keeps as a list of names already quoted (GUC_LIST_QUOTE).
+# Settings that PostgreSQL stores as a list of quoted names (GUC_LIST_QUOTE).
 _LISTS = {"search_path", "temp_tablespaces", "session_preload_libraries", "local_preload_libraries"}
 _PUBLIC = ""
 
 
 def read_properties(conn: "Connection", database: Database) -> Properties:
-    """Return what is set on a database; read-only."""
+    """Return the properties of a database; read-only."""
     rows = conn.execute(_SETTINGS, {"name": database.name}).fetchall()
     found: dict[Key, str] = {(kind, role, name): value for kind, role, name, value in rows}
     limit, comment, owner = conn.execute(_OTHERS, [database.name]).fetchone() or (None, None, None)
@@ -53,7 +53,7 @@ def read_properties(conn: "Connection", database: Database) -> Properties:
 
 
 def fresh_properties(conn: "Connection") -> Properties:
-    """Return what is set on a database that our role has just created."""
+    """Return the properties of a database that our role has just created."""
     user = str(read_value(conn, "SELECT current_user"))
     return {("grant", _PUBLIC, "CONNECT"): "", ("grant", _PUBLIC, "TEMPORARY"): "", ("owner",): user}
 
@@ -64,17 +64,17 @@ def dump_properties(properties: Properties) -> list[list[str]]:
 
 
 def load_properties(items: Iterable[list[str]]) -> Properties:
-    """Return what `dump_properties` was given."""
+    """Return the properties from the output of `dump_properties`."""
     return {tuple(item[:-1]): item[-1] for item in items}
 
 
 def find_changes(old: Properties, made: Properties, new: Properties) -> dict[Key, str | None]:
-    """Return what is to be set (None: taken away) on a new database; pure.
+    """Return the properties to set on a new database (None: to remove); a pure function.
 
     Args:
-        old: of the database that is replaced.
-        made: of the same one as we made it: what differs, somebody has changed since.
-        new: of the new one: what differs from made, its migrations have set, and that wins.
+        old: properties of the database that is replaced.
+        made: properties of the same database when we made it; differences from old were made by somebody since.
+        new: properties of the new database; differences from made were set by its migrations, and they win.
     """
     keys = sorted({*old, *made})
     return {
@@ -85,11 +85,11 @@ def find_changes(old: Properties, made: Properties, new: Properties) -> dict[Key
 
 
 def apply_changes(conn: "Connection", database: Database, changes: Mapping[Key, str | None]) -> list[str]:
-    """Set what is to be set, within a transaction; return the statements that the role may not execute."""
+    """Set the properties, within a transaction; return the statements that the role may not execute."""
     from psycopg import Error
 
     refused = list[str]()
-    # The owner comes last: what belongs to another role cannot be altered any more.
+    # The owner is set last: after that our role can no longer alter the database.
     for key, value in sorted(changes.items(), key=lambda item: (item[0] == ("owner",), item[0])):
         statement = _statement(database, key, value)
         try:
@@ -101,9 +101,9 @@ def apply_changes(conn: "Connection", database: Database, changes: Mapping[Key, 
 
 
 def find_refused(conn: "Connection", database: Database, made: Properties) -> list[str]:
-    """Return the statements that our role may not execute to set again what is set on a database; nothing is changed.
+    """Return the statements that our role may not execute to set a database's properties again; change nothing.
 
-    Each is tried on the database itself, which has it already, in a transaction that is rolled back.
+    Each statement is tried on the database itself, which has the property already, and is rolled back.
     """
     from psycopg import Rollback
 
@@ -120,15 +120,15 @@ def find_refused(conn: "Connection", database: Database, made: Properties) -> li
 
 
 def describe_creation(conn: "Connection", database: Database) -> list[Any] | None:
-    """Return how a database was created, or None where it does not exist; read-only."""
+    """Return the options that a database was created with, or None if it does not exist; read-only."""
     found = conn.execute(_CREATED, [database.name]).fetchone()
     return list(found) if found else None
 
 
 def create_like(conn: "Connection", database: Database) -> "sql.Composed":
-    """Return the options of CREATE DATABASE by which a new database sorts and encodes as this one, if it exists.
+    """Return the CREATE DATABASE options that give a new database the collation and encoding of this one, if it exists.
 
-    A database without an encoding (SQL_ASCII) is replaced by one with UTF8: psycopg reads no text of the former.
+    A database without an encoding (SQL_ASCII) is replaced by one in UTF8, because psycopg cannot read text from it.
 
     Raises:
         EduguardError: when the role may not create databases in its tablespace.
@@ -170,7 +170,7 @@ def _statement(database: Database, key: Key, value: str | None) -> "sql.Composed
         option = sql.SQL(" WITH GRANT OPTION" if value == "grantable" else "")
         given = sql.SQL("GRANT {} ON DATABASE {} TO {}{}")
         taken = sql.SQL("REVOKE {} ON DATABASE {} FROM {}")
-        privilege = sql.SQL(key[2])  # PostgreSQL's own word for it
+        privilege = sql.SQL(key[2])  # PostgreSQL's own name of the privilege
         return taken.format(privilege, name, role) if value is None else given.format(privilege, name, role, option)
     if key[0] == "limit":
         return sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}").format(name, int(value or -1))
@@ -187,5 +187,5 @@ def _setting(database: "sql.Identifier", role: str, name: str, value: str | None
     parts = sql.SQL(".").join(map(sql.Identifier, name.split(".")))
     if value is None:
         return sql.SQL("ALTER {} RESET {}").format(place, parts)
-    given = sql.SQL(value) if name in _LISTS else sql.Literal(value)  # quoted by PostgreSQL
+    given = sql.SQL(value) if name in _LISTS else sql.Literal(value)  # already quoted by PostgreSQL
     return sql.SQL("ALTER {} SET {} = {}").format(place, parts, given)

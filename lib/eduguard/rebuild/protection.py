@@ -1,4 +1,4 @@
-"""Whether a database may be replaced: what is known about it, and what consent that takes."""
+"""Whether a database may be replaced: what is known about it, and which consent is needed."""
 
 import ipaddress
 from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ WHERE c.relkind IN ('r', 'p', 'f', 'm') AND NOT c.relispartition
 AND c.relname !~ '^_?yoyo_' AND n.nspname NOT IN ('eduguard', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%'
 ORDER BY 1
 """
-# What somebody has made has an oid from 16384 on (FirstNormalObjectId), in whatever catalogue of the database it is.
+# Objects made by users have oids from 16384 on (FirstNormalObjectId), in every catalogue of the database.
 _CATALOGUES = (
     "pg_class", "pg_proc", "pg_type", "pg_namespace", "pg_extension", "pg_largeobject_metadata", "pg_event_trigger",
     "pg_foreign_data_wrapper", "pg_foreign_server", "pg_publication", "pg_cast", "pg_collation", "pg_conversion",
@@ -32,8 +32,8 @@ _CATALOGUES = (
 _HAS_OBJECT = "EXISTS (SELECT FROM pg_catalog.{} WHERE oid >= 16384)"
 _HAS_OBJECTS = f"SELECT {' OR '.join(map(_HAS_OBJECT.format, _CATALOGUES))}"
 _OID = "SELECT oid FROM pg_database WHERE datname = %s"
-_STARTED = "SELECT pg_postmaster_start_time()"  # to the microsecond: two servers hardly share it
-_INVALID = -2  # DATCONNLIMIT_INVALID_DB: what PostgreSQL marks a database with before it drops it
+_STARTED = "SELECT pg_postmaster_start_time()"  # to the microsecond: two servers are unlikely to share it
+_INVALID = -2  # DATCONNLIMIT_INVALID_DB: PostgreSQL sets it on a database before dropping it
 _TEMPLATES = ("template0", "template1")
 
 
@@ -44,14 +44,14 @@ class DatabaseState:
     server: str
     is_local: bool
     oid: int | None = None
-    """None: it does not exist"""
+    """None: the database does not exist"""
     mark: Mark | None = None
     is_ours: bool = False
     """we made it, here and for this target"""
     is_empty: bool = False
     written: Written = field(default_factory=dict)
     synced: Mapping[str, str] = field(default_factory=dict)
-    """which collections it was synced with: the database that replaces it knows it too"""
+    """the collections it was synced with; the database that replaces it records them too"""
 
     @property
     def exists(self) -> bool:
@@ -60,15 +60,15 @@ class DatabaseState:
 
     @property
     def is_expendable(self) -> bool:
-        """Say whether it may be dropped without asking: we made it, or nothing is in it, or it does not exist."""
+        """Say whether it may be dropped without asking: we made it, it is empty, or it does not exist."""
         return self.is_ours or self.is_empty or not self.exists
 
 
 def inspect(database: Database) -> DatabaseState:
-    """Look at a live database and at the server it is on; read-only.
+    """Inspect a live database and its server; read-only.
 
     Raises:
-        EduguardError: when the name leads to another database, or to one of another server, as that of a pooler may.
+        EduguardError: when the name leads to another database or another server, which is possible with a pooler.
     """
     with connect(database.maintenance, purpose="inspect") as conn:
         server, is_local, oid = _server(conn), _is_local(conn), read_value(conn, _OID, database.name)
@@ -93,12 +93,12 @@ def inspect(database: Database) -> DatabaseState:
 def is_expendable(conn: "Connection", beside: Database, live: Database) -> bool:
     """Say whether a database beside a live one may be dropped without asking: it is ours or empty; read-only.
 
-    One whose DROP DATABASE was cut off, by a server that was killed, can be dropped and nothing else.
+    If a DROP DATABASE was interrupted because the server was killed, the database can only be dropped.
 
     Args:
         conn: to another database of the server.
-        beside: what would be dropped.
-        live: what it is beside.
+        beside: the database to drop.
+        live: the live database.
     """
     if read_value(conn, "SELECT datconnlimit = %s FROM pg_database WHERE datname = %s", _INVALID, beside.name):
         return True
@@ -112,7 +112,7 @@ def _is_empty(conn: "Connection") -> bool:
 
 
 def count_rows(conn: "Connection") -> dict[str, int]:
-    """Return how many rows each table has, those of the schema `public` without their schema's name; read-only."""
+    """Return how many rows each table has; tables of the schema `public` are named without it; read-only."""
     from psycopg import sql
 
     tables = [name for (name,) in conn.execute(_TABLES)]
@@ -128,10 +128,10 @@ def count_rows(conn: "Connection") -> dict[str, int]:
 
 
 def check_not_refused(target: Target, command: str) -> None:
-    """Refuse a command that would change or replace what a target with the protection `refuse` holds; asks no server.
+    """Refuse a command that would change or replace a target with the protection `refuse`; asks no server.
 
     Raises:
-        EduguardError: naming the command, the target and what works on it.
+        EduguardError: naming the command, the target and the commands that work on it.
     """
     if target.protection == "refuse":
         raise EduguardError(
@@ -143,7 +143,7 @@ def check_not_refused(target: Target, command: str) -> None:
 
 
 def check_renameable(database: Database) -> None:
-    """Refuse a database that cannot be renamed: a template of PostgreSQL, or the one we are connected to meanwhile."""
+    """Refuse a database that cannot be renamed: a template of PostgreSQL, or the one we are connected to."""
     if database.name in (*_TEMPLATES, database.maintenance.name):
         raise EduguardError(
             f"{database.name} is never replaced: PostgreSQL makes databases of the templates, and other databases are "
@@ -153,9 +153,9 @@ def check_renameable(database: Database) -> None:
 
 
 def needs_no_consent(state: DatabaseState, protection: str, *, replacing: bool) -> bool:
-    """Say whether a database may be changed without asking: the target is open and it is local.
+    """Say whether a database may be changed without asking: the target is open and the database is local.
 
-    To be replaced, it is ours or empty, too.
+    To be replaced without asking, the database must also be ours or empty.
     """
     return protection == "open" and state.is_local and (state.is_expendable or not replacing)
 
@@ -170,19 +170,19 @@ def require_consent(
     replacing: bool = True,
     by: str = "",
 ) -> str:
-    """Return the database's name where it was passed or typed; fail where that is needed and was not done.
+    """Return the database's name if it was passed or typed; fail if consent is needed but was not given.
 
-    A local database is changed without asking where the target is `open`, and replaced if it is absent, empty or made
-    by us, too.
+    If the target is `open`, a local database is changed without asking. It is replaced without asking only if it is
+    also absent, empty or made by us.
 
     Args:
         state: what `inspect` found.
         database: the live database.
         protection: of the target: open or confirm.
         confirm: the name as passed by a flag or typed before, or empty.
-        ask: shows a question and returns the answer, None without a terminal.
+        ask: shows a question and returns the answer, or None without a terminal.
         replacing: whether the database is replaced or only changed.
-        by: the commands that do it, for messages.
+        by: the commands that change or replace it, for messages.
 
     Raises:
         EduguardError: naming host, database and row counts, and how to consent.
@@ -221,7 +221,7 @@ def _why(answer: str | None, database: Database) -> str:
 def _describe(state: DatabaseState, database: Database) -> str:
     if not state.exists:
         return f"database {database.name} on {state.server} (it does not exist yet)"
-    with connect(database, purpose="inspect") as conn:  # counting takes long in a large one: only who is asked needs it
+    with connect(database, purpose="inspect") as conn:  # counting is slow in a large database: done only for a question
         filled = {table: count for table, count in count_rows(conn).items() if count}
     largest = sorted(filled, key=lambda table: -filled[table])[:4]
     listed = ", ".join(f"{table} {filled[table]:,}" for table in largest) or "no rows"
@@ -245,8 +245,8 @@ def _check_reached(conn: "Connection", database: Database, *, same_server: bool)
 
 
 def _is_local(conn: "Connection") -> bool:
-    # What libpq connected to, after service files, PGHOST, aliases and lists of hosts; not what the URL says. An
-    # address beside a socket's path (hostaddr, PGHOSTADDR) is where it went.
+    # What libpq connected to, after service files, PGHOST, aliases and lists of hosts; not what the URL says. If there
+    # is an address in addition to a socket's path (hostaddr, PGHOSTADDR), libpq connected to the address.
     if conn.info.hostaddr:
         return ipaddress.ip_address(conn.info.hostaddr).is_loopback
     return conn.info.host.startswith(("/", "@"))

@@ -1,8 +1,8 @@
 """Make the next database beside the live one, put it in its place, and swap back.
 
 A publish is one transaction of renames, so a crash at any moment leaves the old or the new database in place. The
-database that was replaced is kept as `..._previous`; the one kept before is renamed to `..._discarded` in the same
-transaction; the server drops it after the command has ended, or the next rebuild does.
+replaced database is kept as `..._previous`. The previous database before it is renamed to `..._discarded` in the same
+transaction. The server drops the discarded database after the command has ended; if not, the next rebuild drops it.
 """
 
 import time
@@ -40,15 +40,15 @@ Note = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swap:
-    """What putting a database in another's place took."""
+    """The result of putting a database in another's place."""
 
     ended: tuple[Session, ...]
     pause: float  # seconds in which nobody could connect
     live: str
-    """the database that is live now: when and by what it was made, and its rows"""
+    """the database that is live now: when and by which command it was made, and its rows"""
 
     def summary(self) -> str:
-        """Return the pause, the sessions ended and what is live now as the end of a line."""
+        """Return the pause, the ended sessions and the live database as the end of a line."""
         ended = f", {amount(len(self.ended), 'session')} ended: {', '.join(map(str, self.ended))}" if self.ended else ""
         return f" ({self.live}; {1000 * self.pause:.1f} ms in which nobody could connect{ended})"
 
@@ -58,7 +58,7 @@ class Swap:
 
 
 def list_beside(database: Database) -> list[str]:
-    """Return the databases on the server that belong to this one, kept, made ahead or left behind; read-only."""
+    """Return the databases on the server that belong to this one: kept, being made or left behind; read-only."""
     with connect(database.maintenance, purpose="status") as conn:
         beside = [each.name for each in (database.next, database.previous, database.discarded) if exists(conn, each)]
         key = f"{zlib.crc32(database.name.encode()):08x}"
@@ -70,7 +70,7 @@ def list_beside(database: Database) -> list[str]:
 
 
 def describe_live(database: Database) -> str:
-    """Return which database is live, and which are beside it, as sentences; read-only."""
+    """Return sentences that say which database is live and which are beside it; read-only."""
     beside = list_beside(database)
     with connect(database.maintenance, purpose="status") as conn:
         live = f"{database.name} is live." if exists(conn, database) else f"There is no {database.name} yet."
@@ -78,14 +78,14 @@ def describe_live(database: Database) -> str:
 
 
 def is_seeded_clone(database: Database, inputs: str) -> bool:
-    """Say whether this process made the next database by cloning a template with just these fixtures; read-only.
+    """Say whether this process made the next database by cloning a template with exactly these fixtures; read-only.
 
     Args:
         database: the live one.
-        inputs: the hash of the fixtures and of all else that decides what is in a template.
+        inputs: the hash of the fixtures and of everything else that decides a template's content.
 
     Raises:
-        EduguardError: when it is the clone of a template with other fixtures.
+        EduguardError: when the next database is the clone of a template with other fixtures.
     """
     with connect(database.next, purpose="seed") as conn:
         mark = read_mark(conn)
@@ -110,21 +110,21 @@ def create_next(
 ) -> None:
     """Make a database beside this one, marked as ours: empty, the clone of a template, or a copy of the live one.
 
-    It gets its name when it has its mark: a command that is killed before leaves a draft, which the next one drops.
-    What an earlier run left there, what the last publish discarded, and retired templates are dropped before: a DROP
-    DATABASE waits for a checkpoint, which takes long after so much was written as a new database is made of.
+    The new database gets its name after its mark. A command that is killed before that leaves a draft, which the next
+    command drops. Databases left by an earlier run, the discarded database and retired templates are dropped first,
+    because a DROP DATABASE waits for a checkpoint, and a checkpoint takes long after a new database was written.
 
     Args:
         database: the live one.
-        state: what was seen of it: only the very database that was looked at is replaced by the publish.
+        state: the inspected state of the live database: the publish replaces only that very database.
         command: for the mark.
-        template: what is cloned.
-        of_live: the live one is copied, and the sessions in it are ended.
-        note: is told of what is set on the live database and cannot be carried over, and of sessions that are ended.
+        template: the template to clone, if any.
+        of_live: copy the live database, and end the sessions in it.
+        note: is called for each property that cannot be carried over and for each session that is ended.
 
     Raises:
-        EduguardError: when a database that we did not make is in the way, now or of the publish, or when the role may
-            not create databases or not rename the live one.
+        EduguardError: when a database that we did not make is in the way, now or when publishing, or when the role may
+            not create databases or may not rename the live one.
     """
     from psycopg import errors
 
@@ -148,7 +148,7 @@ def create_next(
         with connect(draft, purpose="rebuild") as inside, inside.transaction():
             inputs = template.facts.get("inputs") if template else None
             write_mark(inside, database, command=command, inputs=inputs, replaces=state.oid, written=written)
-            if not (template and template.is_snapshot):  # its FaceIds are of the collections that it was synced with
+            if not (template and template.is_snapshot):  # its FaceIds belong to its own collections
                 carry_over(inside, state.synced)
         clones.finish_draft(conn, draft, database.next)
 
@@ -164,13 +164,13 @@ def _make_room(conn: "Connection", database: Database, state: DatabaseState, mad
 
 
 def publish(database: Database, note: Note = unheard) -> Swap:
-    """Put the next database in this one's place, which is kept as the previous; sessions are noted, then ended.
+    """Put the next database in this one's place and keep this one as the previous; sessions are noted, then ended.
 
-    The one that was the previous is discarded.
+    The database that was the previous one is discarded.
 
     Raises:
-        EduguardError: when there is no next database, when the live one is not the one that was looked at before the
-            next one was made, or when the previous one, which is discarded, was not made by us.
+        EduguardError: when there is no next database, when the live database is not the one that was inspected before
+            the next one was made, or when the previous one, which would be discarded, was not made by us.
     """
     with connect(database.maintenance, purpose="publish") as conn:
         if not exists(conn, database.next):
@@ -222,7 +222,7 @@ def _describe(conn: "Connection", mark: Mark | None) -> str:
 
 
 def _note_written(previous: Database, before: Written, note: Note) -> None:
-    """Name the tables that somebody has written to since the database was looked at: what is live lacks these rows."""
+    """Name the tables that were written to since the database was inspected: the new live database lacks these rows."""
     with connect(previous, purpose="publish") as conn:
         now = read_written(conn)
     for table, counts in now.items():
@@ -236,7 +236,7 @@ def _note_written(previous: Database, before: Written, note: Note) -> None:
 
 
 def _require_replaced(conn: "Connection", database: Database, mark: Mark) -> None:
-    # Asked within the transaction of the renames: nobody can give the name to another database any more.
+    # Checked within the transaction of the renames, so nobody can give the name to another database any more.
     found = read_value(conn, "SELECT oid FROM pg_database WHERE datname = %s", database.previous.name)
     if mark.live is not None and found != mark.replaces:
         raise EduguardError(

@@ -1,4 +1,4 @@
-"""Snapshots: copies of the database under names of your own, kept until deleted, and put back like any publish."""
+"""Snapshots: copies of the database under names you choose, kept until deleted, and restored by a publish."""
 
 import re
 import zlib
@@ -20,7 +20,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,29}\Z")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """A copy of a database under a name, and what was known when it was made; size in bytes."""
+    """A named copy of a database, and the facts recorded when it was made; size in bytes."""
 
     name: str
     kept: Kept
@@ -40,13 +40,13 @@ def save(live: Database, name: str, facts: Mapping[str, Any], note: Callable[[st
     """Copy the database; sessions in it are noted, then ended.
 
     Args:
-        live: what is copied.
+        live: the database to copy.
         name: of the snapshot.
-        facts: plain values that the snapshot remembers.
-        note: is told of each session.
+        facts: plain values that are stored with the snapshot.
+        note: is called for each session that is ended.
 
     Raises:
-        EduguardError: for a bad name, one that is taken, or without a database.
+        EduguardError: when the name is bad or taken, or the database does not exist.
     """
     aside = _aside(live, name)
     with connect(live.maintenance, purpose="snapshot") as conn:
@@ -68,7 +68,7 @@ def find(live: Database, name: str) -> Snapshot:
     """Return the snapshot of this name; read-only.
 
     Raises:
-        EduguardError: without such a snapshot, naming those that exist.
+        EduguardError: when there is no such snapshot, naming those that exist.
     """
     aside = _aside(live, name)
     with connect(live.maintenance, purpose="snapshot") as conn:
@@ -88,7 +88,7 @@ def delete(live: Database, snapshot: Snapshot) -> None:
 
 
 def _refuse_changed(conn: "Connection", aside: Database, name: str) -> None:
-    # Somebody has changed its comment or its owner, and perhaps what is in it: it is theirs.
+    # Somebody has changed its comment or its owner, and perhaps its content, so it is not ours any more.
     if exists(conn, aside):
         raise EduguardError(
             f"{aside.name} is in the way: its comment no longer says that it is the snapshot {name}",

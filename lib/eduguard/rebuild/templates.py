@@ -1,7 +1,7 @@
-"""Templates: finished databases under the hash of everything that decided what is in them, cloned by the next rebuild.
+"""Templates: finished databases, named by the hash of everything that decided their content, cloned by rebuilds.
 
-There are two kinds: with the migrations only, and with the fixtures as well. A template's name is its hash, so one that
-does not fit is not found; none is ever changed.
+There are two kinds: with migrations only, and with fixtures as well. A template's name is its hash, so a template that
+does not fit is not found. Templates are never changed.
 """
 
 import hashlib
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 _KEPT = 3
-_PACKAGE = Path(__file__).parents[1]  # every module of ours may decide what is in a template
-# Clones that versions before this one made in advance; nothing uses them any more.
+_PACKAGE = Path(__file__).parents[1]  # any of our modules may affect the content of a template
+# Clones that earlier versions made in advance; nothing uses them any more.
 _SPARES = """
 SELECT datname FROM pg_database
 WHERE starts_with(datname, %s) AND datdba = (SELECT oid FROM pg_roles WHERE rolname = current_user)
@@ -34,23 +34,23 @@ WHERE starts_with(datname, %s) AND datdba = (SELECT oid FROM pg_roles WHERE roln
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """The template that fits best, if one does, and the databases under such names that are not ours."""
+    """The template that fits best, if any, and the databases with such names that are not ours."""
 
     template: Kept | None
     is_seeded: bool
-    """the fixtures are in it"""
+    """whether the template has the fixtures"""
     strangers: tuple[clones.Stranger, ...]
 
 
 def prefix(database: Database) -> str:
-    """Return how the names of this database's templates begin."""
+    """Return the prefix of the names of this database's templates."""
     return f"eduguard_template_{_key(database)}_"
 
 
 def hash_inputs(settings: Settings, *, seeded: bool) -> str:
-    """Return the hash of every file that can change what a rebuild makes; read-only, and no database is asked.
+    """Return the hash of every file that can change the result of a rebuild; read-only, and no database is asked.
 
-    The SQL files, the fixtures where they count, every module of ours, and the installed packages by version.
+    These are the SQL files, the fixtures if seeded, all our modules, and the versions of the installed packages.
     """
     seeds = [*settings.seed_folder.glob("*.y*ml"), *settings.seed_folder.glob("*.csv")]
     fixtures = sorted(seeds) if seeded else []
@@ -58,13 +58,13 @@ def hash_inputs(settings: Settings, *, seeded: bool) -> str:
 
 
 def find(conn: "Connection", database: Database, settings: Settings, *, seeded: bool) -> Found:
-    """Return the finished template that holds most of what a rebuild would make; read-only.
+    """Return the finished template that contains most of what a rebuild would make; read-only.
 
     Args:
         conn: to the server.
         database: the live one.
         settings: name the files.
-        seeded: whether the fixtures are wanted in it.
+        seeded: whether the template should have the fixtures.
     """
     aside = clones.list_aside(conn, database, prefix(database))
     kept = {each.database.name: each for each in aside.kept}
@@ -80,8 +80,8 @@ def keep_own(database: Database, settings: Settings, inputs: str, *, seeded: boo
     Args:
         database: the live one.
         settings: name the files.
-        inputs: their hash before they were read; empty where no template is wanted.
-        seeded: the fixtures are in it.
+        inputs: the hash of the files before they were read; empty if no template is wanted.
+        seeded: whether the database has the fixtures.
     """
     if not inputs or inputs != hash_inputs(settings, seeded=seeded) or not lock.is_being_made(database):
         return ""
@@ -89,9 +89,9 @@ def keep_own(database: Database, settings: Settings, inputs: str, *, seeded: boo
 
 
 def keep(database: Database, inputs: str, *, seeded: bool) -> str:
-    """Make a template of the next database, which is finished so far; return a line's end.
+    """Make a template of the next database in its present state; return the end of a line that reports it.
 
-    A template only saves time: if it cannot be made, that is said and nothing fails.
+    A template only saves time: if it cannot be made, the line says so and nothing fails.
     """
     from psycopg import Error
 
@@ -102,7 +102,7 @@ def keep(database: Database, inputs: str, *, seeded: bool) -> str:
             aside = database.aside(name)
             if aside in clones.list_aside(conn, database, name).unfinished:  # retired
                 clones.drop(conn, aside)
-            # Only our own sessions are in a database that is not published.
+            # Only our own sessions can be in a database that is not published.
             clones.keep(conn, database.next, clones.draft_of(database), aside, facts, unheard)
             retire(conn, database)
         except EduguardError as error:
@@ -113,13 +113,13 @@ def keep(database: Database, inputs: str, *, seeded: bool) -> str:
 
 
 def retire(conn: "Connection", database: Database, *, kept: int = _KEPT) -> None:
-    """Declare all templates of a database but the newest unfinished: the next rebuild drops them."""
+    """Mark all templates of a database except the newest as unfinished: the next rebuild drops them."""
     for old in clones.list_aside(conn, database, prefix(database)).kept[kept:]:
         clones.disown(conn, old.database)
 
 
 def list_unwanted(conn: "Connection", database: Database) -> list[Database]:
-    """Return what is retired or was left unfinished by a crash; read-only."""
+    """Return the templates that are retired or that a crash left unfinished; read-only."""
     spares = conn.execute(_SPARES, [f"eduguard_spare_{_key(database)}_"]).fetchall()
     unfinished = clones.list_aside(conn, database, prefix(database)).unfinished
     return [*unfinished, *(database.aside(name) for (name,) in spares)]
@@ -130,7 +130,7 @@ def _key(database: Database) -> str:
 
 
 def _name(conn: "Connection", database: Database, inputs: str) -> str:
-    # With the server's version, the role that would own the tables, and how the live database was created.
+    # The server's version, the role that would own the tables, and the options of the live database count as well.
     server = read_value(conn, "SELECT version() || current_user")
     created = describe_creation(conn, database) or describe_creation(conn, database.aside("template0"))
     return prefix(database) + hashlib.sha256(f"{inputs} {server} {created}".encode()).hexdigest()[:24]

@@ -1,4 +1,4 @@
-"""Students' photos and faces: enrolled, copied, removed, and found in class photos; attendance."""
+"""Students' photos and faces: enrol, copy and remove them, find them in class photos; attendance."""
 
 from eduguard.students.annotation import annotate_photos, name_outputs
 from eduguard.students.attendance import read_held, read_roster, report_session, summarise_attendance, take

@@ -14,10 +14,10 @@ _SURE, _UNSURE = "#2ecc71", "#f5a623"  # green, amber
 
 
 def name_outputs(name: str, photos: Sequence[Path]) -> list[Path]:
-    """Return the file of each copy: the name itself for one photo, numbered names for several; none without a name.
+    """Return the file name of each copy: the name itself for one photo, numbered for several; empty without a name.
 
     Raises:
-        EduguardError: when the name is not that of a JPEG file, or when a copy would overwrite a photo.
+        EduguardError: when the name does not end like a JPEG's, or when a copy would overwrite a photo.
     """
     if not name:
         return []

@@ -1,4 +1,4 @@
-"""Attendance of a class: who is on its roster, who was seen, and the rows that say so."""
+"""Attendance of a class: its roster, the students who were seen, and the rows that record it."""
 
 import hashlib
 from collections import Counter
@@ -16,12 +16,12 @@ from eduguard.students.pictures import Picture
 if TYPE_CHECKING:
     from psycopg import Connection
 
-UNKNOWN = "unknown"  # of a face: it resembles nobody enough
+UNKNOWN = "unknown"  # for a face that does not resemble anybody enough
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Roster:
-    """The students enrolled in a class, by id, and what the rows of the whole school hold."""
+    """The students enrolled in a class, by id, and the FaceIds in the rows of the whole school."""
 
     class_id: str
     names: Mapping[str, str]
@@ -53,7 +53,7 @@ def read_roster(conn: "Connection", class_id: str) -> Roster:
     """Return the students enrolled in a class; read-only.
 
     Raises:
-        EduguardError: when there is no such class, nobody is enrolled in it, or no face of the school is known yet.
+        EduguardError: when the class does not exist, has no students, or no face of the school is known yet.
     """
     known = conn.execute("SELECT id FROM classes ORDER BY id").fetchall()
     if (class_id,) not in known:
@@ -76,14 +76,14 @@ def read_roster(conn: "Connection", class_id: str) -> Roster:
 
 
 def read_held(conn: "Connection") -> Held:
-    """Return what the rows of the school hold; read-only."""
+    """Return the FaceIds in the rows of the school; read-only."""
     rows = conn.execute("SELECT external_image_id, face_id, student_id FROM student_faces").fetchall()
     owners = {face_id: student for _, face_id, student in rows if face_id != PLACEHOLDER}
     return Held(owners=owners, rows={external: face_id for external, face_id, _ in rows})
 
 
 def present_students(sightings: Iterable[Sighting], roster: Roster) -> dict[str, Likeness]:
-    """Return the best likeness of each student of the class who was surely seen; a pure function."""
+    """Return the best likeness of each student of the class with a sure sighting; a pure function."""
     present: dict[str, Likeness] = {}
     for likeness in (each.likeness for each in sightings if each.is_sure):
         if isinstance(likeness, Likeness) and likeness.student_id in roster.names:
@@ -94,7 +94,7 @@ def present_students(sightings: Iterable[Sighting], roster: Roster) -> dict[str,
 
 
 def name_session(class_id: str, at: datetime | None, photos: Iterable[str], *, now: datetime) -> Session:
-    """Name a session by its time, or where none is given by the hashes of its photos; a pure function."""
+    """Name a session by its time, or by the hashes of its photos if no time is given; a pure function."""
     if at is not None:
         starts_at = at.astimezone(UTC)
         return Session(id=f"{class_id}-{starts_at:%Y%m%dT%H%M%SZ}", class_id=class_id, starts_at=starts_at)
@@ -103,9 +103,9 @@ def name_session(class_id: str, at: datetime | None, photos: Iterable[str], *, n
 
 
 def record(conn: "Connection", session: Session, roster: Roster, present: Mapping[str, Likeness]) -> tuple[str, int]:
-    """Write the session and one row a student, in one transaction; return the session's id and how many rows changed.
+    """Write the session and one row per student, in one transaction; return the session's id and the number of changes.
 
-    More photos of the same session only add to it: present never becomes absent again, and what a person entered stays.
+    More photos of the same session only add to it: present never becomes absent, and rows that a person entered stay.
     """
     with conn.transaction():
         found = conn.execute(
@@ -144,7 +144,7 @@ def record(conn: "Connection", session: Session, roster: Roster, present: Mappin
 
 
 def read_session(conn: "Connection", session_id: str) -> tuple[Session, list[Entry]]:
-    """Return a session and its attendance, by name; read-only."""
+    """Return a session and its attendance, ordered by name; read-only."""
     row = conn.execute("SELECT id, class_id, starts_at FROM sessions WHERE id = %s", [session_id]).fetchone()
     if row is None:
         recent = conn.execute("SELECT id FROM sessions ORDER BY starts_at DESC LIMIT 5").fetchall()
@@ -165,7 +165,7 @@ def read_session(conn: "Connection", session_id: str) -> tuple[Session, list[Ent
 
 
 def describe_rest(sightings: Sequence[Sighting], roster: Roster) -> list[dict[str, object]]:
-    """Return the faces that count for nobody in the class, each with what it resembles most: a student, or a face."""
+    """Return the faces that do not count for the class, each with the student or face that it resembles most."""
     return [
         {
             "photo": each.photo + 1,
@@ -195,9 +195,9 @@ def take(
     Args:
         conn: to the live database.
         roster: of the class.
-        pictures: of the class; they name the session where no time is given.
+        pictures: of the class; they name the session if no time is given.
         sightings: of all pictures.
-        at: when the class began, if that is known.
+        at: the time when the class began, if known.
     """
     session = name_session(roster.class_id, at, (picture.sha256 for picture in pictures), now=datetime.now(UTC))
     session_id, changed = record(conn, session, roster, present_students(sightings, roster))

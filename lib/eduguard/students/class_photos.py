@@ -1,4 +1,4 @@
-"""Who is in a class photo: its faces are found, cut out and searched for side by side; none is ever indexed."""
+"""Who is in a class photo: its faces are found, cut out and searched for in parallel; they are never indexed."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,10 +28,10 @@ class Likeness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stranger:
-    """What a face resembles most in the collection, where no row holds it: it counts for nobody.
+    """The most similar face of the collection, if no row holds it: it does not count for any student.
 
-    student_id is the student that it names, or None where it names none; has_row says that a row has its external image
-    id, so that a sync writes its FaceId there; holder is the other student whose row holds its FaceId.
+    student_id is the student that the face names, or None. has_row says that a row has its external image id, so a
+    sync would write its FaceId there. holder is another student whose row holds its FaceId.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Stranger:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
-    """One face of a photo: where it is, which student it resembles most, and whether it counts for that student."""
+    """One face of a photo: its place, the student that it resembles most, and whether it counts for that student."""
 
     photo: int
     box: Box
@@ -53,7 +53,7 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """What the rows of the school hold: whose each FaceId is, and the FaceId of each external image id."""
+    """The FaceIds in the rows of the school: the student of each, and the FaceId of each external image id."""
 
     owners: Mapping[str, str]
     rows: Mapping[str, str]
@@ -72,11 +72,11 @@ def search_by_faces(collection: Collection, held: Held, *, threshold: float) -> 
 
 
 def judge_matches(matches: Sequence[Match], held: Held, *, threshold: float) -> Likeness | Stranger | None:
-    """Say what a face is by its matches, the most similar first; a pure function.
+    """Identify a face by its matches, which are ordered by falling similarity; a pure function.
 
-    A match that is not held by a row of the student it names ends the search where it is similar enough: no less
-    similar face counts. Only a duplicate counts for the row of its external image id, and only where the row's own face
-    is among the matches too.
+    If a match is similar enough but no row of the student it names holds it, the search ends: less similar faces do
+    not count. The exception is a duplicate: it counts for the row of its external image id if the row's own face is
+    among the matches too.
     """
     found = {match.face_id for match in matches}
     for match in matches:
@@ -98,13 +98,13 @@ def judge_matches(matches: Sequence[Match], held: Held, *, threshold: float) -> 
 
 
 def search_by_users(collection: Collection, held: Held, faces: Sequence[Face], *, threshold: float) -> Search:
-    """Return a search by all faces of a student together: by Rekognition's users, whose ids are the students'.
+    """Return a search by all faces of a student together: by Rekognition's users, whose ids are the students' ids.
 
     Args:
-        collection: of the users, each of whose faces carry its id.
-        held: what the rows hold.
-        faces: those that the collection lists.
-        threshold: the similarity from which a user that no row holds ends the search.
+        collection: of the users; a user's faces carry the user's id.
+        held: the FaceIds in the rows.
+        faces: the faces that the collection lists.
+        threshold: the similarity from which a user without a row ends the search.
     """
     first: dict[str, str] = {}
     for face in sorted(faces, reverse=True):
@@ -123,7 +123,7 @@ def search_by_users(collection: Collection, held: Held, faces: Sequence[Face], *
 
 
 def check_users(roster: Iterable[str], held: Held, faces: Iterable[Face]) -> None:
-    """Refuse a search by users that some students of a class do not have yet, by name; a pure function."""
+    """Refuse a search by users if some students of a class have no user yet, and name them; a pure function."""
     users: dict[str, set[str | None]] = {}
     for face in faces:
         if student := held.owners.get(face.face_id):
@@ -135,10 +135,10 @@ def check_users(roster: Iterable[str], held: Held, faces: Iterable[Face]) -> Non
 
 
 def check_strangers(conn: "Connection", sightings: Iterable[Sighting]) -> None:
-    """Stop where a face resembles a face most that names a student of this database and that no row holds; read-only.
+    """Stop if a face's best match names a student of this database but no row holds that match; read-only.
 
     Raises:
-        EduguardError: naming each: the rows are stale, so nobody may be recorded absent.
+        EduguardError: naming each match: the rows are stale, so nobody may be recorded absent.
     """
     found = {each.likeness for each in sightings if isinstance(each.likeness, Stranger)}
     named = [each.student_id for each in found if each.student_id]
@@ -158,7 +158,7 @@ def name_empty(pictures: Sequence[Picture], sightings: Iterable[Sighting]) -> li
     """Return the files in which no face was found; a pure function.
 
     Raises:
-        EduguardError: when there is a face in none of them: then nobody is recorded absent.
+        EduguardError: when no photo has a face: then nobody is recorded absent.
     """
     seen = {each.photo for each in sightings}
     empty = [str(picture.file) for number, picture in enumerate(pictures) if number not in seen]
@@ -170,7 +170,7 @@ def name_empty(pictures: Sequence[Picture], sightings: Iterable[Sighting]) -> li
 
 
 def search_all(searches: Sequence[Search]) -> Search:
-    """Return a search that makes each of these and takes the likeness that is the most similar."""
+    """Return a search that runs each of these and takes the most similar likeness."""
 
     def search(cut: bytes) -> Likeness | Stranger | None:
         found = [likeness for each in searches if (likeness := each(cut))]
@@ -203,12 +203,12 @@ def find_sightings(
         advance()
         return sorted(found, key=lambda each: (each.box.left, each.box.top))
 
-    # One photo after the other: each is decoded in memory, and its faces alone keep the threads busy.
+    # Photos are searched one by one: each is decoded in memory, and its faces are enough to keep the threads busy.
     return decide([each for number in range(len(pictures)) for each in sight(number)], threshold=threshold)
 
 
 def decide(sightings: Sequence[Sighting], *, threshold: float) -> list[Sighting]:
-    """Say which sightings are sure: similar enough, and the best of a student in its photo; a pure function."""
+    """Mark sightings as sure: similar enough, and the student's best one in the photo; a pure function."""
     best: dict[tuple[int, str], float] = {}
     for each in sightings:
         if isinstance(each.likeness, Likeness):

@@ -1,7 +1,7 @@
-"""Decide from row, photo and face what is missing of one enrolled photo, and make it: a lost one is made again.
+"""Decide which of row, photo and face is missing for one enrolled photo, and make it.
 
-Enrolment of a new photo is the case in which all three are missing. Every command that enrols comes through `complete`,
-and `index_stored` is its part that makes the face of a photo that is in the bucket.
+Enrolment of a new photo is the case in which all three are missing. Every command that enrols calls `complete`. Its
+part `index_stored` makes the face of a photo that is already in the bucket.
 """
 
 from collections import Counter
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 Tell = Callable[[str], None]
 Faces = Mapping[str, Mapping[int, tuple[str, ...]]]
-"""the FaceIds that the collection lists, by student and photo number; the surest face first"""
+"""the FaceIds that the collection lists, by student and photo number; highest confidence first"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """One photo of a student: whether the bucket has it, the FaceId in the collection, and the one in the row."""
+    """One photo of a student: whether the bucket has it, its FaceId in the collection, and the FaceId in its row."""
 
     student_id: str
     number: int
@@ -36,7 +36,7 @@ class Place:
     row: str | None = None
     needs_row: bool = True
     named_key: str | None = None
-    """its key in the bucket, where its row names it"""
+    """its key in the bucket, if its row names it"""
 
     @property
     def name(self) -> str:
@@ -50,7 +50,7 @@ class Place:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Return what is missing: photo, face, row, or link, where the row holds another FaceId."""
+        """Return what is missing: photo, face, row, or link if the row holds another FaceId."""
         is_unlinked = self.row is not None and (self.face_id is None or self.row != self.face_id)
         missing = {
             "photo": not self.has_photo,
@@ -68,9 +68,9 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caution:
-    """When a face is refused: similar enough (0 to 100) to one of another student, unless they are twins.
+    """When a face is refused: if it is this similar (0 to 100) to a face of another student, unless they are twins.
 
-    is_drawn_trusted spares the search for a picture that our own code drew.
+    is_drawn_trusted skips the search for a picture that our own code drew.
     """
 
     threshold: float
@@ -79,13 +79,13 @@ class Caution:
 
 
 def choose_face(face_ids: Iterable[str], row: str | None) -> str | None:
-    """Return the face that a row should hold: the one that it holds, else the first; a pure function."""
+    """Return the FaceId that a row should hold: its present one if listed, otherwise the first; a pure function."""
     found = list(face_ids)
     return row if row in found else next(iter(found), None)
 
 
 def list_face_ids(collection: Collection) -> Faces:
-    """Return the FaceIds of every student's photos; none where there is no collection; read-only."""
+    """Return the FaceIds of every student's photos; empty if there is no collection; read-only."""
     if collection.describe() is None:
         return {}
     found: dict[str, dict[int, tuple[str, ...]]] = {}
@@ -97,7 +97,7 @@ def list_face_ids(collection: Collection) -> Faces:
 
 
 def summarise_work(places: Iterable[Place]) -> str:
-    """Return how much is missing of some photos, as one line; a pure function."""
+    """Return how much is missing for some photos, as one line; a pure function."""
     found = list(places)
     counts = Counter(what for place in found for what in place.missing)
     searches = sum(place.is_searched for place in found)
@@ -118,20 +118,20 @@ def complete(
 ) -> None:
     """Make what is missing: the photo, then its face, then its row.
 
-    A crash leaves what the next run finds by the photo's hash: the object is used, and the face, for Rekognition does
-    not index the same picture twice under one external image id (IndexFaces reference).
+    After a crash, the next run finds the photo by its hash and uses the stored object. It also gets the same face,
+    because Rekognition does not index the same picture twice under one external image id (IndexFaces reference).
 
     Args:
-        place: what there is.
+        place: what exists.
         picture: the photo.
         storage: its bucket and its collection.
         caution: which faces are refused.
-        conn: in a transaction that has the student's row locked; needed where the place needs a row.
-        tell: is told of each step.
+        conn: in a transaction that has the student's row locked; needed if the place needs a row.
+        tell: is called for each step.
 
     Raises:
         FaceRefusedError: for a picture without exactly one face, a face of another student, or one unlike the face that
-            is enrolled under its number; nothing that this call made stays, and nothing that was there before goes.
+            is enrolled under its number; what this call made is removed, and what existed before is kept.
     """
     missing, face = place.missing, None
     if place.is_searched and not (caution.is_drawn_trusted and picture.is_drawn):
@@ -154,9 +154,10 @@ def complete(
 
 
 def index_stored(place: Place, *, size: int, storage: Storage) -> IndexedFace:
-    """Make the missing face of a photo that is in the bucket; nothing is searched for, and no row is written.
+    """Make the missing face of a photo that is in the bucket; no face is searched for, and no row is written.
 
-    Twice is once: Rekognition does not index the same picture twice under one external image id (IndexFaces reference).
+    It can be repeated: Rekognition does not index the same picture twice under one external image id (IndexFaces
+    reference).
 
     Raises:
         FaceRefusedError: for a photo without exactly one face, or one that is damaged.
@@ -179,7 +180,7 @@ def _index(place: Place, storage: Storage, *, size: int, read: Callable[[], byte
     content = read()
     try:
         shown = fit_picture(content, limit=LARGEST_IMAGE)
-    except EduguardError as error:  # it cannot be decoded
+    except EduguardError as error:  # the photo cannot be decoded
         raise FaceRefusedError(f"{place.name}: {place.key}: {error.message}", hint=error.hint) from error
     return storage.collection.index_face(shown, place.name)
 

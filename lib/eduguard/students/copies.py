@@ -9,18 +9,18 @@ from eduguard.postgres import Database, connect, execute_for, read_value
 if TYPE_CHECKING:
     from psycopg import Connection
 
-_TEMPLATE = "eduguard_template_"  # templates hold what the fixtures hold, and no FaceId
+_TEMPLATE = "eduguard_template_"  # templates hold only the fixtures, without FaceIds
 
 
 def choose_copies(names: Iterable[str]) -> list[str]:
-    """Return the databases that may hold rows of an enrolled student, of those kept beside the live one; pure."""
+    """Return the databases beside the live one that may hold rows of an enrolled student; a pure function."""
     return [name for name in names if not name.startswith(_TEMPLATE)]
 
 
 def remove_from_copy(copy: Database, student: str) -> int:
-    """Delete a student's rows of student_faces inside a database that is kept aside; return how many there were.
+    """Delete a student's rows of student_faces in a database that is kept aside; return how many there were.
 
-    Nobody can connect to a snapshot: it is opened meanwhile.
+    Snapshots allow no connections, so a snapshot is opened for this and closed again.
     """
     with _opened(copy) as conn:
         if read_value(conn, "SELECT to_regclass('student_faces')") is None:

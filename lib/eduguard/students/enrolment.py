@@ -1,4 +1,4 @@
-"""Enrol a student's own photos: bucket, then face, then row; and again after a crash, from wherever it stopped."""
+"""Enrol a student's own photos: bucket, then face, then row; after a crash, a new run continues where it stopped."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +26,7 @@ _SHOWN = 10  # names in a summary line
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A photo to be enrolled; without a number it gets the student's next one."""
+    """A photo to enrol; without a number it gets the student's next one."""
 
     student_id: str
     file: Path
@@ -35,7 +35,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enrolment:
-    """What became of one photo: where it is and what was missing there, or why it was refused."""
+    """The result for one photo: its place and what was missing there, or why it was refused."""
 
     request: Request
     place: Place | None = None
@@ -43,7 +43,7 @@ class Enrolment:
 
     @property
     def outcome(self) -> str:
-        """Return refused, known, enrolled (it has a row now) or completed (what was lost of it is made again)."""
+        """Return refused, known, enrolled (it has a row now) or completed (lost parts were made again)."""
         if self.place is None:
             return "refused"
         if not self.place.missing:
@@ -75,12 +75,12 @@ def find_number(
 
     Args:
         wanted: the number it must have, if any.
-        rows: the numbers that rows of the student have.
+        rows: the numbers of the student's rows.
         stored: the numbers of the student's photos in the bucket, and whether each is this very photo.
-        faces: the numbers that faces of the student have in the collection.
+        faces: the numbers of the student's faces in the collection.
 
     Returns:
-        None where the bucket has another photo under the wanted number.
+        None if the bucket has another photo under the wanted number.
     """
     with_row = set(rows)
     if same := sorted((number not in with_row, number) for number, is_same in stored.items() if is_same):
@@ -93,7 +93,7 @@ def find_number(
 def plan_enrolments(
     conn: "Connection", requests: Sequence[Request], *, storages: Mapping[str, Storage]
 ) -> list[Enrolment]:
-    """Say of each photo what is missing, as far as is known now; read-only.
+    """Say what is missing for each photo, as far as it is known now; read-only.
 
     Args:
         conn: to the database.
@@ -105,7 +105,7 @@ def plan_enrolments(
     """
     check_keys(photo_key(request.student_id, 1) for request in requests)
     listed = _list_faces(storages)
-    has_bucket = any(storage.bucket.exists() for storage in list(storages.values())[:1])  # one for all students
+    has_bucket = any(storage.bucket.exists() for storage in list(storages.values())[:1])  # all students share one
 
     def plan(request: Request) -> Enrolment:
         picture, storage = read_picture(request.file), storages[request.student_id]
@@ -134,20 +134,20 @@ def enrol_students(
     note: Note,
     advance: Callable[[], None],
 ) -> list[Enrolment]:
-    """Enrol photos of many students side by side, the photos of one student in order.
+    """Enrol photos of many students in parallel, the photos of one student in order.
 
-    A photo that is refused stops no other. Run again after a crash, this goes on where it stopped.
+    A refused photo does not stop the others. After a crash, a new run continues where this one stopped.
 
     Args:
         requests: the photos, which `plan_enrolments` has checked.
         connect: opens a connection to the database, one for each student.
         storages: of each student; bucket and collections are created if they do not exist.
         caution: which faces are refused.
-        note: prints what cannot be known of the bucket.
+        note: prints what cannot be determined about the bucket.
         advance: is called after each photo.
 
     Raises:
-        EduguardError: for a bucket that is not private: nothing was sent.
+        EduguardError: for a bucket that is not private; then nothing was sent.
     """
     for storage in {storage.collection.name: storage for storage in storages.values()}.values():
         prepare_storage(storage, note)
@@ -188,10 +188,10 @@ def enrol_photo(
     caution: Caution,
     tell: Tell = lambda _: None,
 ) -> Enrolment:
-    """Make what is missing of one photo and commit, with the student's row locked: two never take one number.
+    """Make what is missing for one photo and commit, with the student's row locked so that numbers are unique.
 
     Raises:
-        FaceRefusedError: as `complete`; or where the bucket has another photo under the wanted number.
+        FaceRefusedError: as `complete` does; or when the bucket has another photo under the wanted number.
     """
     picture = read_picture(request.file)
     with conn.transaction():
@@ -228,7 +228,7 @@ def _find_stored(bucket: Bucket, student: str, picture: Picture) -> dict[int, bo
 
 
 def lock_student(conn: "Connection", student: str) -> None:
-    """Lock the student's row until the transaction ends; attendance can be written meanwhile."""
+    """Lock the student's row until the transaction ends; attendance can still be written."""
     if not conn.execute("SELECT FROM students WHERE id = %s FOR NO KEY UPDATE", [student]).rowcount:
         raise EduguardError(f"No such student: {student}", hint="The table students has a row for each.")
 

@@ -1,4 +1,4 @@
-"""Rows against the bucket, and a folder against the bucket: what is missing, what differs, and the copying of it."""
+"""Compare rows or a folder with the bucket: what is missing, what differs; and copy photos."""
 
 import os
 import re
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 _AT_ONCE = 8
 _SHOWN = 20  # names in an error
 # Letters, digits and the few signs of student ids, in segments that do not begin with a dot: no `..`, no absolute path,
-# no backslash, no control character, nothing that two file systems would write differently; file systems take names of
-# 255 bytes, and five or six are ours while a photo is written.
+# no backslash, no control character, nothing that two file systems would store differently. File systems allow names
+# of 255 bytes; we add five or six bytes while a photo is written.
 _SEGMENT = "[a-zA-Z0-9_:-][a-zA-Z0-9_.:-]{0,239}"
 _SAFE_KEY = re.compile(rf"(?=.{{1,1024}}\Z)({_SEGMENT}/)*(?=[^/]{{5,245}}\Z){_SEGMENT}\.jpe?g\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhotoReport:
-    """How rows and bucket agree; every tuple holds sorted keys."""
+    """How rows and bucket differ; every tuple holds sorted keys."""
 
     photos: int
     missing: tuple[str, ...]
-    """Photos of rows that are not in the bucket."""
+    """Photos that rows name but the bucket does not have."""
     extra: tuple[str, ...]
-    """Photos of students in the bucket that no row has."""
+    """Photos of students in the bucket that no row names."""
     wrong_type: tuple[str, ...]
     too_small: tuple[str, ...]
     damaged: tuple[str, ...]
-    """Photos whose bytes do not have the SHA-256 that was kept when they were put."""
+    """Photos whose bytes do not have the SHA-256 that was recorded when they were put."""
 
     def summary(self) -> str:
         """Return the counts as one line."""
@@ -63,13 +63,13 @@ class PhotoReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyPlan:
-    """The keys to copy, sorted, those of them that replace another photo, and how many are the same on both sides."""
+    """The sorted keys to copy, the keys that replace another photo, and how many are the same on both sides."""
 
     keys: tuple[str, ...]
     replaced: tuple[str, ...]
     unchanged: int
     passed_over: tuple[str, ...] = ()
-    """what is not a student's photo; it is not copied"""
+    """objects or files that are not a student's photo; they are not copied"""
 
     def summary(self, *, done: str) -> str:
         """Return the counts as one line."""
@@ -112,12 +112,12 @@ def judge_photo(found: Content) -> str | None:
 
 
 def is_photo_key(key: str) -> bool:
-    """Say whether a key is a student's photo's and the safe path of a file."""
+    """Say whether a key is that of a student's photo and is a safe file path."""
     return split_photo_key(key) is not None and is_safe_key(key)
 
 
 def is_safe_key(key: str) -> bool:
-    """Say whether a key is the safe path of a JPEG file."""
+    """Say whether a key is a safe path of a JPEG file."""
     return _SAFE_KEY.match(key) is not None
 
 
@@ -133,7 +133,7 @@ def check_keys(keys: Iterable[str]) -> None:
 
 
 def plan_pull(folder: Path, bucket: Bucket) -> CopyPlan:
-    """Say which students' photos of the bucket are missing from the folder or different there; read-only."""
+    """Say which students' photos in the bucket are missing or different in the folder; read-only."""
     _check_folder(folder)
     stored = bucket.list_objects()
     keys = list(filter(is_photo_key, stored))
@@ -149,10 +149,10 @@ def plan_pull(folder: Path, bucket: Bucket) -> CopyPlan:
 
 
 def find_files(folder: Path) -> dict[str, Path]:
-    """Return the files of a folder by the key that each would have in the bucket, hidden ones aside; read-only.
+    """Return the files of a folder, except hidden ones, by the key that each would have in the bucket; read-only.
 
     Raises:
-        EduguardError: when there is no such folder or no student's photo in it, or naming each that is not a JPEG.
+        EduguardError: when the folder does not exist or has no student's photo, or naming each file that is not a JPEG.
     """
     _check_folder(folder)
     if not folder.is_dir():
@@ -169,7 +169,7 @@ def find_files(folder: Path) -> dict[str, Path]:
 
 
 def plan_push(files: Mapping[str, Path], bucket: Bucket) -> CopyPlan:
-    """Say which students' photos are missing from the bucket or different there; read-only."""
+    """Say which students' photos are missing or different in the bucket; read-only."""
     stored = bucket.list_objects(PHOTOS)
 
     def compare(key: str) -> bool | None:
@@ -179,10 +179,11 @@ def plan_push(files: Mapping[str, Path], bucket: Bucket) -> CopyPlan:
 
 
 def pull(plan: CopyPlan, folder: Path, bucket: Bucket, *, advance: Callable[[], None]) -> None:
-    """Copy photos into the folder; each appears whole or not at all, so that a run can go on where one ended.
+    """Copy photos into the folder; each file is written whole or not at all, so a new run can continue after a crash.
 
     Raises:
-        EduguardError: when a file cannot be written; after all others, naming each photo that is damaged in the bucket.
+        EduguardError: when a file cannot be written; and, after the other photos are copied, naming each photo that is
+            damaged in the bucket.
     """
 
     def copy(key: str) -> bool:
@@ -202,7 +203,7 @@ def pull(plan: CopyPlan, folder: Path, bucket: Bucket, *, advance: Callable[[], 
 
 
 def push(plan: CopyPlan, files: Mapping[str, Path], bucket: Bucket, *, advance: Callable[[], None]) -> None:
-    """Copy photos into the bucket; a run can go on where one ended."""
+    """Copy photos into the bucket; a new run can continue where one stopped."""
 
     def copy(key: str) -> None:
         content = files[key].read_bytes()
@@ -214,7 +215,7 @@ def push(plan: CopyPlan, files: Mapping[str, Path], bucket: Bucket, *, advance: 
 
 
 def _plan(keys: Iterable[str], compare: Callable[[str], bool | None], *, passed_over: Iterable[str]) -> CopyPlan:
-    """Make a plan; compare says whether the photo is the same on the other side, or None where there is none."""
+    """Make a plan; compare says whether the other side has the same photo, or returns None if it has none."""
     ordered = sorted(keys)
     with ThreadPoolExecutor(_AT_ONCE) as threads:
         same = dict(zip(ordered, threads.map(compare, ordered), strict=True))
@@ -229,11 +230,11 @@ def _plan(keys: Iterable[str], compare: Callable[[str], bool | None], *, passed_
 def _check_folder(folder: Path) -> None:
     try:
         folder.exists()
-    except OSError as error:  # a name that is too long, or a folder that may not be searched
+    except OSError as error:  # the name is too long, or the folder may not be searched
         raise EduguardError(f"Cannot use {folder}: {error.strerror}") from error
 
 
 def _check_inside(folder: Path, file: Path) -> None:
-    # realpath, for resolve fails on links that lead round in circles.
+    # realpath, because resolve fails on links that form a loop.
     if not Path(os.path.realpath(file)).is_relative_to(os.path.realpath(folder)):
         raise EduguardError(f"{file} leads out of {folder}", hint="Remove the symbolic link on the way.")

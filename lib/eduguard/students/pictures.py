@@ -1,4 +1,4 @@
-"""Photos as files, checked; faces cut out of them, and names drawn on them; nothing is kept and nothing is printed."""
+"""Read and check photo files, cut faces out of them and draw names on them; nothing is stored or printed."""
 
 import hashlib
 import unicodedata
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageFont import FreeTypeFont, ImageFont
 
-SMALLEST_SIDE = 80  # pixels; Rekognition takes nothing smaller (guidelines and quotas)
-LARGEST_OBJECT = 15 * 1024 * 1024  # bytes; Rekognition takes no larger picture from a bucket
+SMALLEST_SIDE = 80  # pixels; Rekognition's minimum (guidelines and quotas)
+LARGEST_OBJECT = 15 * 1024 * 1024  # bytes; Rekognition's maximum for a picture in a bucket
 DRAWN = {"origin": "drawn"}
-"""the metadata in the bucket of a photo that our own code drew"""
+"""the bucket's metadata for a photo that our own code drew"""
 DRAWN_COMMENT = b"drawn by EduGuard DB"
 """the comment in the file of such a photo; seed_data/draw_photos.py writes it too"""
-_LARGEST_FILE = 64 * 1024 * 1024  # bytes; no photo, whatever it says
-_MARGIN = 0.4  # of a face's own width and height, on each side of it: recognisers want the whole head
-_FONT = "DejaVuSans.ttf"  # there on most Linux machines
-_LEAST_CUT = 240  # pixels of the shorter side of what is cut out
+_LARGEST_FILE = 64 * 1024 * 1024  # bytes; a larger file is not a photo, whatever its name is
+_MARGIN = 0.4  # share of the face's width and height added on each side: recognisers need the whole head
+_FONT = "DejaVuSans.ttf"  # installed on most Linux machines
+_LEAST_CUT = 240  # pixels; the shorter side of a cut-out face
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,33 +37,33 @@ class Picture:
 
     @property
     def sha256(self) -> str:
-        """Return the hash by which the same photo is recognised."""
+        """Return the hash that identifies the photo."""
         return hashlib.sha256(self.content).hexdigest()
 
     @property
     def is_drawn(self) -> bool:
-        """Say whether our own code drew it: nobody is on it."""
+        """Say whether our own code drew it, so that it shows no real person."""
         return bool(marks_of(self.content))
 
     @property
     def marks(self) -> Mapping[str, str]:
-        """Return what the bucket keeps about it as metadata."""
+        """Return the metadata that the bucket stores for it."""
         return marks_of(self.content)
 
 
 def marks_of(jpeg: bytes) -> Mapping[str, str]:
-    """Return what the bucket keeps about a JPEG as metadata."""
+    """Return the metadata that the bucket stores for a JPEG."""
     return DRAWN if read_comment(jpeg) == DRAWN_COMMENT else {}
 
 
 def read_picture(file: Path) -> Picture:
-    """Return a JPEG file, decoded once to know that it can be; read-only.
+    """Return a JPEG file after decoding it once as a check; read-only.
 
     Raises:
         EduguardError: for a file that cannot be read, is not a JPEG, is damaged, too small or too large.
     """
     try:
-        if file.exists() and not file.is_file():  # a pipe or a device may never end
+        if file.exists() and not file.is_file():  # reading a pipe or a device may never end
             raise EduguardError(f"{file} is not a file")
         if file.stat().st_size > _LARGEST_FILE:
             raise EduguardError(f"{file} has more than {_LARGEST_FILE:,} bytes", hint="Export it smaller.")
@@ -78,7 +78,7 @@ def read_picture(file: Path) -> Picture:
 
 
 def cut_face(image: "Image", boxes: Sequence[Box], number: int) -> bytes:
-    """Return one face of a picture with some of its surroundings, in which no other face is left."""
+    """Return one face of a picture with some surroundings, in which all other faces are removed."""
     from PIL import Image, ImageDraw
 
     left, top, right, bottom = _corners(image, boxes[number])
@@ -99,7 +99,7 @@ def cut_face(image: "Image", boxes: Sequence[Box], number: int) -> bytes:
 
 
 def draw_names(image: "Image", names: Sequence[tuple[Box, str, str]]) -> bytes:
-    """Return the picture with a frame round each face, and under it the name on a tab of the colour given."""
+    """Return the picture with a frame round each face and a tab with the name below it, in the given colour."""
     from PIL import ImageDraw
 
     drawn = image.copy()
@@ -120,7 +120,7 @@ def draw_names(image: "Image", names: Sequence[tuple[Box, str, str]]) -> bytes:
 
 
 def _load_font(height: int) -> "tuple[FreeTypeFont | ImageFont, bool]":
-    """Return a font, and whether it has letters with accents: the one inside Pillow has none."""
+    """Return a font, and whether it has letters with accents: Pillow's built-in font has none."""
     from PIL import ImageFont
 
     try:
@@ -130,7 +130,7 @@ def _load_font(height: int) -> "tuple[FreeTypeFont | ImageFont, bool]":
 
 
 def _suggest_file(file: Path) -> str | None:
-    """Return the files beside one that is missing that have a name like its own, if any has."""
+    """Return the files in the same folder with names similar to a missing file's, if there are any."""
     with suppress(OSError):
         beside = [] if file.exists() else [each.name for each in file.parent.iterdir()]
         return suggest(file.name, beside) or None

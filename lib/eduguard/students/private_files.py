@@ -21,15 +21,15 @@ def write_private(file: Path, content: bytes) -> None:
 
 
 def write_inside(folder: Path, key: str, content: bytes) -> None:
-    """Write a file of mode 0600 below a folder, whole or not at all; no link on the way is followed.
+    """Write a file of mode 0600 below a folder, whole or not at all; links on the path are not followed.
 
     Args:
-        folder: where the key begins; made if it does not exist, and may be a link itself.
+        folder: where the key begins; created if it does not exist, and may be a link itself.
         key: names of folders and of the file, separated by slashes.
         content: of the file.
 
     Raises:
-        EduguardError: when it cannot be written, or a folder on the way is a link.
+        EduguardError: when the file cannot be written, or a folder on the path is a link.
     """
     *parents, name = key.split("/")
     part = f".{name}.part"
@@ -37,7 +37,7 @@ def write_inside(folder: Path, key: str, content: bytes) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _entered(folder, parents) as place:
             with suppress(FileNotFoundError):
-                os.unlink(part, dir_fd=place)  # left by a kill, or planted: a link is removed, not followed
+                os.unlink(part, dir_fd=place)  # left by a killed run, or planted: a link is removed, not followed
             with os.fdopen(os.open(part, _NEW, _MODE, dir_fd=place), "wb") as file:
                 os.fchmod(file.fileno(), _MODE)
                 file.write(content)

@@ -1,4 +1,4 @@
-"""Propose a row for each photo in the bucket that none names: one whose photo is missing, or a new one."""
+"""Propose a row for each photo in the bucket that no row names: a row whose photo is missing, or a new row."""
 
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -17,7 +17,7 @@ _NUMBER = re.compile(r"0*([1-9][0-9]{0,8})\.jpe?g\Z")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """A photo in the bucket and the row that should name it; replaces: the key that the row names now."""
+    """A photo in the bucket and the row that should name it; `replaces` is the key that the row names now."""
 
     student_id: str
     external_image_id: str
@@ -26,7 +26,7 @@ class Proposal:
 
     @property
     def change(self) -> str:
-        """Return what becomes of the row, in words."""
+        """Return the change of the row in words."""
         return f"in place of {self.replaces}, which is missing" if self.replaces else "a new row"
 
 
@@ -38,15 +38,16 @@ def read_proposals(conn: "Connection", bucket: Bucket) -> list[Proposal]:
 
 
 def propose(rows: Mapping[str, str], keys: Collection[str], students: Collection[str]) -> list[Proposal]:
-    """Return a row for each photo that none names; a pure function.
+    """Return a row for each photo that no row names; a pure function.
 
-    A key of the usual form gets the row of its own number. Any other JPEG below the student's prefix goes to a row of
-    the student whose photo is missing, that of the number in the key's name first; if there is none, to a new row.
+    A key of the usual form gets the row of its own number. Any other JPEG below the student's prefix gets a row of the
+    student whose photo is missing, if possible the row of the number in the key's name. If there is no such row, it
+    gets a new one.
 
     Args:
         rows: the key that each row names, by external image id.
-        keys: those in the bucket.
-        students: the ids of those that have a row of their own.
+        keys: the keys in the bucket.
+        students: the ids in the table of students.
     """
     named, free = set(rows.values()), dict[str, list[str]]()
     for key in sorted(keys):
@@ -62,7 +63,7 @@ def _propose_for(
     parts = ((split_external_image_id(external), url) for external, url in rows.items())
     known = {found[1]: url for found, url in parts if found and found[0] == student}
     lost, taken = {number for number, url in known.items() if url not in keys}, set(known)
-    # Photos whose number can only be one come first.
+    # Photos with only one possible number come first.
     for key in sorted(free, key=lambda key: (split_photo_key(key) is None, _number_in(key) not in lost, key)):
         own, number = split_photo_key(key), _number_in(key)
         if own and own[1] not in known:
@@ -82,7 +83,7 @@ def _propose_for(
 
 
 def accept_proposals(conn: "Connection", proposals: Iterable[Proposal]) -> int:
-    """Write the rows in one transaction; return how many; a row that has changed meanwhile is left alone."""
+    """Write the rows in one transaction; return how many were written; skip rows that have changed in the meantime."""
     written = 0
     with conn.transaction():
         for each in proposals:

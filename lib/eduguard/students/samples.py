@@ -38,7 +38,7 @@ class FolderPhoto:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamplesReport:
-    """How many photos were uploaded and faces indexed; the others were there."""
+    """How many photos were uploaded and faces indexed; the others existed already."""
 
     photos: int
     uploaded: int
@@ -64,7 +64,7 @@ def find_photos(folder: Path) -> tuple[FolderPhoto, ...]:
     """Return the photos of the students in a folder, sorted by key; read-only.
 
     Raises:
-        EduguardError: when there are none, or naming each file that is not named like a key of the bucket.
+        EduguardError: when there are no photos, or naming each file whose name does not have the form of a key.
     """
     files = sorted(path for path in folder.glob(f"{PHOTOS}**/*") if path.is_file() and not path.name.startswith("."))
     photos = [_photo(folder, file) for file in files]
@@ -95,15 +95,15 @@ def enrol_samples(
     """Upload and index what is missing; a second run changes nothing.
 
     Args:
-        photos: what should be in the bucket and in the collection.
+        photos: the photos that should be in the bucket and in the collection.
         storage: its bucket and its collection are created if they do not exist.
         caution: which faces are refused.
-        note: prints what cannot be known of the bucket.
+        note: prints what cannot be determined about the bucket.
         advance: is called after each photo.
 
     Raises:
-        EduguardError: for a bucket that is not private. After all others are enrolled: naming each photo that was
-            refused, and each under whose key the bucket has another one, which stays.
+        EduguardError: for a bucket that is not private. Also, after all other photos are enrolled: naming each refused
+            photo, and each photo whose key has another photo in the bucket, which is kept.
     """
     prepare_storage(storage, note)
     stored, faces = storage.bucket.list_objects(PHOTOS), list_face_ids(storage.collection)

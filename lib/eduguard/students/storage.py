@@ -1,4 +1,4 @@
-"""Where photos and faces are kept: a bucket and a collection, and what must hold before anything goes there."""
+"""The storage of photos and faces: a bucket and a collection, and the checks before anything is stored there."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,41 +16,41 @@ UNTAGGED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storage:
-    """Where photos and faces go; by_reference lets Rekognition read the bucket itself.
+    """Where photos and faces are stored; by_reference lets Rekognition read the bucket itself.
 
-    by_reference needs a bucket of AWS in the collection's region; else the picture itself is sent.
+    by_reference needs a bucket of AWS in the collection's region; otherwise the picture itself is sent.
     """
 
     collection: Collection
     bucket: Bucket
     by_reference: bool
     school: str | None = None
-    """whose collection it is; None: that of single students only"""
+    """the school that owns the collection; None: the collection serves single students only"""
 
 
 def prepare_storage(storage: Storage, note: Note) -> None:
-    """Create collection and bucket where they do not exist, tag the collection, refuse a bucket that is not private.
+    """Create collection and bucket if they do not exist, tag the collection, refuse a bucket that is not private.
 
     Args:
-        storage: where photos and faces go.
-        note: prints that the role may not tag, or the bucket's endpoint cannot say whether the bucket is public.
+        storage: where photos and faces are stored.
+        note: prints that the role may not tag, or that the bucket's endpoint cannot tell whether the bucket is public.
 
     Raises:
-        EduguardError: when the collection is another school's by its tag, when the public can read the bucket, or when
-            it may not be asked.
+        EduguardError: when the collection's tag names another school, when the public can read the bucket, or when the
+            role may not check that.
     """
     prepare_collection(storage, note)
     prepare_bucket(storage.bucket, note)
 
 
 def prepare_collection(storage: Storage, note: Note) -> None:
-    """Create the collection where it does not exist, and tag it; note and errors as above."""
+    """Create the collection if it does not exist, and tag it; note and errors as in `prepare_storage`."""
     if not _prepare_collection(storage.collection, storage.school):
         note(UNTAGGED)
 
 
 def _prepare_collection(collection: Collection, school: str | None) -> bool:
-    """Create or tag a collection; return False where the role may not tag it."""
+    """Create or tag a collection; return False if the role may not tag it."""
     state = collection.describe()
     if state is None:
         return collection.create(school)
@@ -66,12 +66,12 @@ def _prepare_collection(collection: Collection, school: str | None) -> bool:
 
 
 def prepare_bucket(bucket: Bucket, note: Note) -> None:
-    """Create the bucket where it does not exist, and refuse one that is not private; note and errors as above."""
+    """Create the bucket if needed, refuse one that is not private; note and errors as in `prepare_storage`."""
     bucket.ensure_exists()
     check_private(bucket, note)
 
 
 def check_private(bucket: Bucket, note: Note) -> None:
-    """Refuse a bucket that is not private; read-only, note and errors as above."""
+    """Refuse a bucket that is not private; note and errors as in `prepare_storage`; read-only."""
     if text := bucket.check_private():
         note(text)

@@ -1,4 +1,4 @@
-"""Remove what is kept of a student's face: faces, photos, rows; a family's right."""
+"""Remove all data about a student's face: faces, photos, rows; families have the right to this."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traces:
-    """What is kept of a student's face, wherever it is; every tuple is sorted."""
+    """All stored data about a student's face; every tuple is sorted."""
 
     student_id: str
     faces: tuple[str, ...]
@@ -44,12 +44,12 @@ class Traces:
 
 
 def find_traces(conn: "Connection", student: str, storage: Storage) -> Traces:
-    """Find a student's faces, photos and rows, each by itself: none needs another to be found; read-only."""
+    """Find a student's faces, photos and rows, each independently of the others; read-only."""
     query = "SELECT id, face_id FROM student_faces WHERE student_id = %s ORDER BY id"
     rows = conn.execute(query, [student]).fetchall()
     exists = storage.collection.describe() is not None
     owners = _owners(storage.collection) if exists else {}
-    # A face that was just indexed may not be listed yet; one with another student's id is not this student's.
+    # A face that was just indexed may not be listed yet; a face with another student's id does not belong to this one.
     unlisted = {face for _, face in rows if exists and face != PLACEHOLDER} - owners.keys()
     faces = unlisted | {face for face, owner in owners.items() if owner == student}
     return Traces(
@@ -67,16 +67,16 @@ def _owners(collection: Collection) -> dict[str, str]:
 
 
 def remove_traces(conn: "Connection", student: str, storage: Storage, *, tell: Tell = lambda _: None) -> Traces:
-    """Remove what is there of a student's face and return it.
+    """Remove all data about a student's face and return what was removed.
 
-    The student is not recognised any more from the first step on, and rows, which say what else there is, go last: run
-    again after a crash, this removes the rest. The student's row is locked, so that nothing is enrolled meanwhile.
+    After the first step the student is no longer recognised. Rows say what else exists, so they are deleted last: after
+    a crash, a new run removes the rest. The student's row is locked, so that nothing is enrolled at the same time.
     """
     with conn.transaction():
         conn.execute("SELECT FROM students WHERE id = %s FOR NO KEY UPDATE", [student])
         traces = find_traces(conn, student, storage)
         if traces.user:
-            storage.collection.delete_user(traces.user)  # Rekognition deletes no face that belongs to a user
+            storage.collection.delete_user(traces.user)  # Rekognition does not delete a face that belongs to a user
         tell("user")
         storage.collection.delete_faces(list(traces.faces))
         tell("faces")

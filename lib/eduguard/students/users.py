@@ -1,4 +1,4 @@
-"""Rekognition's users: one for each student, with all the faces that have the student's external image ids."""
+"""Rekognition's users: one for each student, with all faces under the student's external image ids."""
 
 import time
 from collections.abc import Iterable
@@ -9,22 +9,22 @@ from eduguard.errors import EduguardError
 from eduguard.identifiers import PLACEHOLDER, split_external_image_id
 from eduguard.plurals import amount
 
-_NOT_FOUND = "FACE_NOT_FOUND"  # also said of a face that was indexed some hundred milliseconds ago
+_NOT_FOUND = "FACE_NOT_FOUND"  # also returned for a face that was indexed some hundred milliseconds ago
 _LONGEST_USER = 128  # characters (Rekognition API reference, CreateUser)
 _PAUSES = (0.5, 1.0, 2.0)  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserPlan:
-    """The faces that each student's user lacks, by student; both sorted. Users in mixed get none."""
+    """The faces that each student's user lacks, by student; both sorted. Users in `mixed` get no faces."""
 
     missing: tuple[tuple[str, tuple[str, ...]], ...]
     unchanged: int
     mixed: tuple[Face, ...] = ()
-    """faces that belong to a user whose id they do not carry"""
+    """faces that belong to a user but carry another student's id"""
 
     def counts(self) -> dict[str, int]:
-        """Return how many students' users lack faces, how many faces, and how many have what they need."""
+        """Return how many users lack faces, how many faces they lack, and how many users are complete."""
         faces = sum(len(face_ids) for _, face_ids in self.missing)
         return {"users": len(self.missing), "faces": faces, "unchanged": self.unchanged, "mixed": len(self.mixed)}
 
@@ -36,7 +36,7 @@ class UserPlan:
 
 
 def find_mixed(faces: Iterable[Face]) -> list[Face]:
-    """Return the faces that belong to a user whose id they do not carry, sorted; a pure function."""
+    """Return the sorted faces that belong to a user but carry another student's id; a pure function."""
     mixed = []
     for face in faces:
         if face.user_id is not None:
@@ -50,12 +50,12 @@ def plan_users(rows: Iterable[tuple[str, str]], faces: Iterable[Face]) -> UserPl
     """Compare the faces of rows with the users they belong to; a pure function.
 
     Args:
-        rows: external image id and FaceId of each.
+        rows: external image id and FaceId of each row.
         faces: as they were listed.
     """
     listed = list(faces)
     users, mixed = {face.face_id: face.user_id for face in listed}, find_mixed(listed)
-    closed = {face.user_id for face in mixed}  # Rekognition would compare the student's photos with another's
+    closed = {face.user_id for face in mixed}  # Rekognition would compare them with another student's photos
     missing: dict[str, list[str]] = {}
     unchanged = 0
     for external, face_id in rows:
@@ -75,10 +75,10 @@ def plan_users(rows: Iterable[tuple[str, str]], faces: Iterable[Face]) -> UserPl
 
 
 def apply_users(collection: Collection, plan: UserPlan) -> str:
-    """Create the users that are missing and give them their faces; return the counts as one line.
+    """Create missing users and assign them their faces; return the counts as one line.
 
     Raises:
-        EduguardError: naming each face that Rekognition would not give to its user, or that belongs to the user of
+        EduguardError: naming each face that Rekognition refused to assign to its user, or that belongs to the user of
             another student.
     """
     refused: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Write what was planned and nothing else, in one transaction."""
+"""Write exactly what was planned, in one transaction."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -18,7 +18,7 @@ _PLANNED = """
 CREATE TEMP TABLE IF NOT EXISTS planned (external_image_id text, before text, after text);
 DELETE FROM planned
 """
-_BULK = 1_000  # rows to be written, and their share of the table, from which it is faster to make the index again
+_BULK = 1_000  # rows to write, and their share of the table; from both on, recreating the index is faster
 _BULK_SHARE = 0.5
 _ROWS_AND_INDEX = "SELECT count(*), pg_get_indexdef(to_regclass(%s)) FROM student_faces"
 _LET_GO = """
@@ -30,8 +30,8 @@ WITH freed AS (
 )
 UPDATE planned p SET before = %(placeholder)s FROM freed WHERE freed.external_image_id = p.external_image_id
 """
-# The rows are planned in the order of external image ids, in which they mostly lie: written in the order in which the
-# faces were listed, it takes twice as long (benchmarks/sync.py).
+# The rows are planned in the order of external image ids, which is mostly their order on disk: writing them in the
+# order in which the faces were listed takes twice as long (benchmarks/sync.py).
 _UPDATE = """
 UPDATE student_faces f SET face_id = p.after,
     indexed_at = CASE WHEN p.after = %(placeholder)s THEN NULL ELSE coalesce(f.indexed_at, now()) END
@@ -55,7 +55,7 @@ def apply_plan(conn: "Connection", plan: Plan) -> None:
     """Write the plan's FaceIds in one transaction.
 
     Raises:
-        EduguardError: when a row no longer holds what the plan saw; then nothing was written.
+        EduguardError: when a row has changed since the plan was made; then nothing was written.
     """
     from psycopg.errors import UniqueViolation
 
@@ -84,7 +84,7 @@ def _write(conn: "Connection", plan: Plan) -> int:
             copy.write_row(change)
     definition = _drop_index_for(conn, plan)
     if definition is None and (plan.relink or plan.unlink):
-        # A FaceId that passes from one row to another is let go first: the unique index allows no moment of sharing.
+        # A FaceId that moves from one row to another is removed first: two rows may not share it, even for a moment.
         conn.execute(_LET_GO, {"placeholder": PLACEHOLDER})
     written = conn.execute(_UPDATE, {"placeholder": PLACEHOLDER}).rowcount
     if definition is not None:
@@ -93,11 +93,11 @@ def _write(conn: "Connection", plan: Plan) -> int:
 
 
 def _drop_index_for(conn: "Connection", plan: Plan) -> bytes | None:
-    """Drop the unique index of FaceIds if that pays; return the statement that makes it again, else None.
+    """Drop the unique index of FaceIds if that is faster; return the statement that recreates it, or None.
 
-    Without it a rewritten row stays on its page and no other index is touched (heap-only tuples, PostgreSQL manual
-    66.7), and the index is sorted once instead of being filled in random order: three to four times as fast. It takes
-    a lock that nobody may hold up or wait for long, so it is done only while nobody uses the table.
+    Without the index, a rewritten row stays on its page and no other index is touched (heap-only tuples, PostgreSQL
+    manual 66.7). The new index is sorted once instead of being filled in random order: three to four times as fast.
+    Dropping it takes an exclusive lock, so it is done only while nobody else uses the table.
     """
     from psycopg.errors import InsufficientPrivilege, LockNotAvailable
 
@@ -115,7 +115,7 @@ def _drop_index_for(conn: "Connection", plan: Plan) -> bytes | None:
 
 
 def adopt_orphans(conn: "Connection", plan: Plan) -> list[str]:
-    """Make a row for each face without one whose external image id names a known student; return these ids."""
+    """Insert a row for each face without a row whose external image id names a known student; return these ids."""
     adopted = []
     with conn.transaction():
         for external, faces in groupby(plan.orphan, key=lambda face: face.external_image_id or ""):
@@ -129,17 +129,17 @@ def adopt_orphans(conn: "Connection", plan: Plan) -> list[str]:
 
 
 def keep_unused(conn: "Connection", faces: Sequence[Face]) -> list[Face]:
-    """Return the faces that no row holds, whatever its collection, and that no row waits for; read-only."""
+    """Return the faces that no row of any collection holds or waits for; read-only."""
     found = conn.execute(_UNUSED, [[face.face_id for face in faces], [face.external_image_id for face in faces]])
     unused = {face_id for (face_id,) in found}
     return sorted({face for face in faces if face.face_id in unused})
 
 
 def delete_unused(conn: "Connection", collection: Collection, faces: Sequence[Face]) -> int:
-    """Delete faces that are still unused, and return how many; `faces` are as they were listed.
+    """Delete the listed faces that are still unused, and return how many were deleted.
 
-    The rows of their students are locked meanwhile, as enrolment locks them, and rows and faces are read again: what
-    somebody has enrolled, synced or adopted since the listing stays.
+    The rows of their students are locked, as enrolment locks them, and rows and faces are read again. So faces that
+    somebody has enrolled, synced or adopted since the listing are kept.
     """
     deleted = 0
     for start in range(0, len(faces), PAGE_SIZE):

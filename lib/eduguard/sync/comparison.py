@@ -1,4 +1,4 @@
-"""Compare the rows of a scope with the faces that were listed, in PostgreSQL: only what differs leaves it."""
+"""Compare the rows of a scope with the listed faces in PostgreSQL, which returns only the differences."""
 
 from collections.abc import Container, Iterable
 from typing import TYPE_CHECKING
@@ -15,8 +15,8 @@ _AT_ONCE = 4096  # pairs fetched together
 _ROWS = f"""
 SELECT f.external_image_id, f.face_id FROM student_faces f JOIN students s ON s.id = f.student_id WHERE {OF_SCOPE}
 """  # noqa: S608 -- no value of a user is in it
-# The lengths are Rekognition's. A table whose rows are certainly short needs no second table for long values, so it is
-# made in half the time.
+# The lengths are Rekognition's. A table whose rows are certainly short needs no second table for long values, so
+# creating it takes half the time.
 _PREPARE = f"""
 CREATE TEMP TABLE IF NOT EXISTS listed (
     external_image_id varchar(255), face_id varchar(36) NOT NULL, confidence float8 NOT NULL
@@ -24,12 +24,12 @@ CREATE TEMP TABLE IF NOT EXISTS listed (
 CREATE TEMP TABLE IF NOT EXISTS pairs (of_row text, of_face text, held text, face_id text, confidence float8);
 SELECT FROM ({_ROWS}) r LIMIT 1
 """
-# All queries of a comparison see the same rows; there is one join and one sort of up to millions of them.
+# All queries of a comparison see the same rows; up to millions of rows are joined and sorted once.
 _BEGIN = """
 SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SET LOCAL work_mem = '64MB'; SET LOCAL jit = off;
 DELETE FROM pairs
 """
-# One pass over the rows counts them and keeps the pairs that do not agree, or all of them where all are to be named.
+# One pass over the rows counts them and keeps the pairs that do not agree, or all pairs if all are to be named.
 _PAIR_UP = f"""
 WITH r AS MATERIALIZED ({_ROWS}), kept AS (
     INSERT INTO pairs
@@ -40,7 +40,7 @@ WITH r AS MATERIALIZED ({_ROWS}), kept AS (
 )
 SELECT (SELECT count(*) FROM r), (SELECT count(*) FROM kept)
 """  # noqa: S608 -- no value of a user is in it
-# Beside another face of a row, the row's own face is needed too, if it is listed: then the other one is a duplicate.
+# If a row has another face, its own face is needed too, if listed: the other one is then a duplicate.
 _PAIRS = f"""
 WITH p AS (
     SELECT * FROM pairs
@@ -78,13 +78,13 @@ def read_rows(conn: "Connection", scope: Scope) -> list[FaceRow]:
 
 
 def count_place(conn: "Connection", place: Place) -> tuple[int, int]:
-    """Return how many rows of faces a place has, and how many of those wait for a sync; read-only."""
+    """Return how many rows of faces a place has, and how many of them wait for a sync; read-only."""
     query = f"SELECT count(*), count(*) FILTER (WHERE face_id = '{PLACEHOLDER}') FROM ({_ROWS}) r"  # noqa: S608
     return conn.execute(query.encode(), Scope(place=place).parameters()).fetchone() or (0, 0)
 
 
 def prepare(conn: "Connection", scope: Scope) -> None:
-    """Make the temporary tables and read one row: a role that may not do so learns it before the faces are listed."""
+    """Make the temporary tables and read one row, so that a missing right is reported before the faces are listed."""
     from psycopg import ClientCursor
 
     ClientCursor(conn).execute(_PREPARE, scope.parameters())
@@ -93,11 +93,11 @@ def prepare(conn: "Connection", scope: Scope) -> None:
 def copy_faces(conn: "Connection", pages: Iterable[list[Face]], *, students: Container[str] | None = None) -> int:
     """Copy faces, page by page, for the next comparisons in this session; return how many were listed.
 
-    The server takes a page in while the next one is on its way. The faces copied before are forgotten; after an error
-    there are none. Where students are named, only their faces are copied.
+    The server stores a page while the next one is being fetched. Faces that were copied before are removed; after an
+    error there are none. If students are named, only their faces are copied.
     """
     listed = 0
-    conn.execute("TRUNCATE listed, pairs")  # not DELETE: a session syncs many collections, and would read dead rows
+    conn.execute("TRUNCATE listed, pairs")  # not DELETE: a session that syncs many collections would read dead rows
     with conn.cursor().copy("COPY listed FROM STDIN (FORMAT BINARY)") as copy:
         copy.set_types(["varchar", "varchar", "float8"])
         for page in pages:
@@ -110,10 +110,10 @@ def copy_faces(conn: "Connection", pages: Iterable[list[Face]], *, students: Con
 
 
 def compare(conn: "Connection", scope: Scope, *, unlink_missing: bool, in_full: bool = False) -> Plan:
-    """Return the plan for the rows of a scope, as they are now, and the faces that were copied.
+    """Return the plan for the current rows of a scope and the copied faces.
 
-    Only the pairs that do not agree leave the database, as a stream: memory stays flat. A FaceId that passes to a row
-    out of the scope in the same moment is found when it is to be written.
+    The database returns only the pairs that do not agree, as a stream, so memory use stays constant. If a FaceId moves
+    to a row outside the scope at the same moment, that is found when the FaceId is written.
     """
     parameters = {**scope.parameters(), "in_full": in_full}
     with conn.transaction():

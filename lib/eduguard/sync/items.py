@@ -1,4 +1,4 @@
-"""What a plan says of one row or face: a line for people, plain values for programs."""
+"""The result for one row or face in a plan: a line for people, plain values for programs."""
 
 from typing import NamedTuple
 
@@ -10,14 +10,14 @@ class Item(NamedTuple):
     """unchanged, link, relink, missing, conflict, orphan, duplicate, temporary or foreign, as `Plan.counts` has them"""
     external_image_id: str | None
     before: str | None
-    """what the row holds; None without a row"""
+    """the FaceId in the row; None without a row"""
     after: str | None
-    """what the row will hold, or the FaceId of a face without a row"""
+    """the FaceId that the row will hold, or that of a face without a row"""
     holder: str | None = None
-    """of a conflict: the external image id of the row that holds the FaceId"""
+    """for a conflict: the external image id of the row that holds the FaceId"""
 
     def __str__(self) -> str:
-        """Return a line: = unchanged, + link, * relink, - missing or unlink, ! what asks for a look."""
+        """Return a line: = unchanged, + link, * relink, - missing or unlink, ! for a person to check."""
         match self.kind:
             case "unchanged":
                 return f"= {self.external_image_id}: {self.after}"

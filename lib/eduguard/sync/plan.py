@@ -1,4 +1,4 @@
-"""Pair rows with faces by external image id, and plan what makes the rows agree with the faces; all of it pure."""
+"""Pair rows with faces by external image id, and plan changes that make the rows agree with them; pure functions."""
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,28 +12,28 @@ from eduguard.identifiers import PLACEHOLDER, TEMPORARY, split_external_image_id
 from eduguard.sync.items import Item
 from eduguard.sync.spool import Spool
 
-# What becomes of a FaceId that another row holds:
-SETTLED = "settled"  # that row keeps it: it is out of the scope, or the face is listed for it too
+# The state of a FaceId that another row holds:
+SETTLED = "settled"  # that row keeps it: the row is outside the scope, or the face is listed for it too
 MISSING = "missing"  # no face is listed for that row
 MOVING = "moving"  # only other faces are listed for that row
 _FEW = 10  # linked rows; fewer than these are never a mass change
-_MASS_CHANGE = 30  # per cent of the linked rows, or of the faces that are to be deleted
+_MASS_CHANGE = 30  # per cent of the linked rows, or of the listed faces when faces are deleted
 
 
 class FaceRow(NamedTuple):
-    """One row of student_faces, as far as sync is concerned."""
+    """One row of student_faces, with the columns that sync needs."""
 
     external_image_id: str
     face_id: str
 
 
 class Pair(NamedTuple):
-    """A row beside a face with its external image id; or a row without a face, or a face without a row."""
+    """A row and a face with the same external image id; or a row without a face, or a face without a row."""
 
     external_image_id: str
-    """empty for a face that has none"""
+    """empty for a face without an external image id"""
     held: str
-    """what the row holds, a FaceId or the placeholder; empty without a row"""
+    """the row's FaceId or placeholder; empty without a row"""
     face_id: str
     """empty without a face"""
     confidence: float
@@ -42,7 +42,7 @@ class Pair(NamedTuple):
     holder_state: str | None = None
     """SETTLED, MISSING or MOVING"""
     claimant: str | None = None
-    """where the face is listed for several rows: the lowest of their external image ids"""
+    """if the face is listed for several rows: the lowest of their external image ids"""
 
     @property
     def face(self) -> Face:
@@ -51,7 +51,7 @@ class Pair(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A row whose FaceId is to be written: from what it holds to what it is to hold."""
+    """A row whose FaceId will be written: its present and its new value."""
 
     external_image_id: str
     before: str
@@ -59,7 +59,7 @@ class Change(NamedTuple):
 
 
 class Conflict(NamedTuple):
-    """A row that cannot get its face, because a row that keeps its FaceId holds that very one."""
+    """A row that cannot get its face's FaceId, because another row holds and keeps that FaceId."""
 
     external_image_id: str
     before: str
@@ -69,43 +69,43 @@ class Conflict(NamedTuple):
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Plan:
-    """What sync would do and what it found; every spool is in the order of external image ids."""
+    """The changes that sync would make and its findings; every spool is in the order of external image ids."""
 
     link: Spool[Change] = field(default_factory=lambda: Spool(Change._make))
     """rows that hold the placeholder and have a face"""
     relink: Spool[Change] = field(default_factory=lambda: Spool(Change._make))
-    """rows whose face has another FaceId than they hold"""
+    """rows that hold another FaceId than their face has"""
     unlink: Spool[Change] = field(default_factory=lambda: Spool(Change._make))
-    """rows without a face that go back to the placeholder, where that was asked for"""
+    """rows without a face that are reset to the placeholder, if that was asked for"""
     unchanged: int = 0
     unchanged_rows: Spool[FaceRow] = field(default_factory=lambda: Spool(FaceRow._make))
-    """which these are, where that was asked for"""
+    """the rows that agree with their faces, if they were asked for"""
     missing: Spool[FaceRow] = field(default_factory=lambda: Spool(FaceRow._make))
     """rows without a face"""
     missing_linked: int = 0
-    """those of them that hold a FaceId"""
+    """the rows without a face that hold a FaceId"""
     conflict: Spool[Conflict] = field(default_factory=lambda: Spool(Conflict._make))
     orphan: Spool[Face] = field(default_factory=lambda: Spool(Face._make))
-    """faces of our form without a row"""
+    """faces without a row whose external image id has our form"""
     duplicate: Spool[Face] = field(default_factory=lambda: Spool(Face._make))
-    """faces that lost against another one of the same external image id"""
+    """faces for which another face with the same external image id was chosen"""
     foreign: Spool[Face] = field(default_factory=lambda: Spool(Face._make))
-    """faces whose external image id is not of our form, or that have none"""
+    """faces whose external image id is missing or does not have our form"""
     temporary: Spool[Face] = field(default_factory=lambda: Spool(Face._make))
     """faces that an attendance run left behind"""
 
     def changes(self) -> Iterator[Change]:
-        """Yield every row to be written, in the order of external image ids."""
+        """Yield every row to write, in the order of external image ids."""
         return heapq.merge(self.link, self.relink, self.unlink)
 
     @property
     def changed(self) -> int:
-        """Return how many rows are to be written."""
+        """Return how many rows will be written."""
         return len(self.link) + len(self.relink) + len(self.unlink)
 
     @property
     def has_drift(self) -> bool:
-        """Say whether rows and collection disagree; faces that are not of our form are none of our business."""
+        """Say whether rows and collection disagree; faces whose ids do not have our form are ignored."""
         found = (self.missing, self.conflict, self.orphan, self.duplicate, self.temporary)
         return bool(self.changed or any(found))
 
@@ -116,7 +116,7 @@ class Plan:
 
     @property
     def lost(self) -> int:
-        """Return how many rows that hold a FaceId would lose it, or find it gone."""
+        """Return how many rows that hold a FaceId would lose it, or hold one that is gone."""
         return len(self.relink) + self.missing_linked
 
     @property
@@ -126,7 +126,7 @@ class Plan:
 
     @property
     def is_mass_change(self) -> bool:
-        """Say whether so many rows would lose their FaceId that it is probably the wrong collection."""
+        """Say whether so many rows would lose their FaceId that the collection is probably the wrong one."""
         return self.linked >= _FEW and is_mass_share(self.lost, self.linked)
 
     def counts(self) -> dict[str, int]:
@@ -138,7 +138,7 @@ class Plan:
     @property
     def shown(self) -> int:
         """Return how many items there are to show."""
-        counts = self.counts()  # unlinked rows are missing ones
+        counts = self.counts()  # unlinked rows are counted as missing too
         return sum(counts.values()) - counts["unchanged"] - counts["unlink"] + len(self.unchanged_rows)
 
     def summary(self, *, applied: bool) -> str:
@@ -151,7 +151,7 @@ class Plan:
         )
 
     def items(self) -> Iterator[Item]:
-        """Yield what becomes of each row and face, the rows that stay as they are first, if they are known."""
+        """Yield the result for each row and face, unchanged rows first, if they are known."""
         for row in self.unchanged_rows:
             yield Item("unchanged", row.external_image_id, row.face_id, row.face_id)
         for kind, changes in (("link", self.link), ("relink", self.relink)):
@@ -168,16 +168,16 @@ class Plan:
 
 
 def is_mass_share(part: int, whole: int) -> bool:
-    """Say whether a change of so many is probably made in the wrong place."""
+    """Say whether a change is so large that it is probably made in the wrong place."""
     return 100 * part > _MASS_CHANGE * whole
 
 
 def pair_up(
     rows: Iterable[FaceRow], faces: Iterable[Face], *, holders: Mapping[str, str] | None = None
 ) -> Iterator[Pair]:
-    """Pair rows with faces by external image id, in the order of these ids, faces without one last.
+    """Pair rows with faces by external image id, in the order of these ids; faces without an id come last.
 
-    `holders` are the FaceIds that rows out of the scope hold, with the external image ids of these rows.
+    `holders` are the FaceIds that rows outside the scope hold, with the external image ids of these rows.
     """
     held, outside = {row.external_image_id: row.face_id for row in rows}, holders or {}
     listed: dict[str, list[Face]] = {}
@@ -185,7 +185,7 @@ def pair_up(
         listed.setdefault(face.external_image_id or "", []).append(face)
     holding = {face_id: external for external, face_id in held.items()} | dict(outside)
     claims = ((face.face_id, external) for external in sorted(held, reverse=True) for face in listed.get(external, ()))
-    claimants = dict(claims)  # the last one, that is the lowest external image id, is kept
+    claimants = dict(claims)  # the last claim, with the lowest external image id, is kept
     for external in sorted({*held, *listed}, key=lambda external: (not external, external)):
         row = held.get(external, "")
         for face_id, _, confidence, _ in listed.get(external, ()):
@@ -205,16 +205,16 @@ def plan_sync(
 ) -> Plan:
     """Make the plan from pairs; it does not depend on the order in which faces were listed.
 
-    Where several faces carry one external image id, the one the row already has stays; without it the face with the
-    highest confidence is taken, then the one with the lowest FaceId; the others are duplicates. A face that is listed
-    twice, because the collection changed between two pages, counts once. One that is listed under the external image
-    ids of several rows stays with the row that has it; without it the lowest of these ids has a claim to it.
+    If several faces have the same external image id, the row keeps the face it already has. If it has none of them, the
+    face with the highest confidence is taken, then the one with the lowest FaceId. The others are duplicates. A face
+    that is listed twice, because the collection changed between two pages, counts once. A face that is listed under
+    the external image ids of several rows stays with the row that has it; if none has it, the lowest id gets it.
 
     Args:
         pairs: in the order of external image ids; each is read once.
-        rows: how many there are, where some that agree with their faces are left out of the pairs.
-        unlink_missing: rows without a face go back to the placeholder.
-        in_full: the plan names the rows that stay as they are; then the pairs have all of them.
+        rows: the number of rows, if the pairs omit some that agree with their faces.
+        unlink_missing: reset rows without a face to the placeholder.
+        in_full: the plan names unchanged rows; the pairs must then include all rows.
     """
     plan = Plan()
     for external, group in groupby(pairs, itemgetter(0)):
@@ -274,7 +274,7 @@ def _owner(pair: Pair, *, unlink_missing: bool) -> str | None:
 
 
 def _spread_conflicts(plan: Plan) -> None:
-    """Turn changes into conflicts where they wait for a row in conflict: that row keeps its FaceId too."""
+    """Turn changes that wait for a row in conflict into conflicts, because that row keeps its FaceId too."""
     conflicts: Iterable[Conflict] = plan.conflict
     while kept := {each.before: each.external_image_id for each in conflicts if each.before != PLACEHOLDER}:
         changes = heapq.merge(plan.link, plan.relink)

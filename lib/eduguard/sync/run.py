@@ -18,26 +18,26 @@ from eduguard.synced import FORGETFUL, Trust, judge_trust, remember
 if TYPE_CHECKING:
     from psycopg import Connection
 
-Ask = Callable[[str], str | None]  # shows a question and returns the answer; None without a terminal
+Ask = Callable[[str], str | None]  # shows a question and returns the answer, or None without a terminal
 PRUNABLE = {"duplicates": "duplicate", "orphans": "orphan", "temporary": "temporary"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What a sync is asked to do, beside writing the FaceIds of the rows in its scope."""
+    """What a sync should do in addition to writing the FaceIds of the rows in its scope."""
 
     students: frozenset[str] | None = None
-    """the only ones whose rows are written; None: all"""
+    """the only students whose rows are written; None: all"""
     dry_run: bool = False
     unlink_missing: bool = False
     in_full: bool = False
-    """the plan names the rows that stay as they are, too"""
+    """the plan also names unchanged rows"""
     adopt: bool = False
     prune: str = ""
     confirm: str = ""
-    """names of collections, with commas between them"""
+    """names of collections, separated by commas"""
     trusts_memory: bool = False
-    """do not ask for the tag of a collection that the database was synced with before"""
+    """do not read the tag of a collection that the database was synced with before"""
 
     def __post_init__(self) -> None:
         if self.prune and self.prune not in PRUNABLE:
@@ -46,7 +46,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a sync of one collection found and did."""
+    """The findings and the effect of syncing one collection."""
 
     place: Place
     plan: Plan
@@ -54,9 +54,9 @@ class Outcome:
     adopted: int = 0
     pruned: int = 0
     miscounted: int = 0
-    """faces listed more (or fewer, if negative) than the collection counts"""
+    """how many more faces were listed than the collection counts; negative: fewer"""
     notes: tuple[str, ...] = ()
-    """what was trusted, and what could not be known or remembered"""
+    """what was trusted, and what could not be read or recorded"""
 
     def summary(self) -> str:
         """Return what was done as one line."""
@@ -87,14 +87,14 @@ def run(
 ) -> Outcome:
     """Sync one collection with its rows; a second run changes nothing.
 
-    `show` is given the plan before anything is written; `ask` asks for consent to a mass change and to deleting faces.
-    DescribeCollection is not called where the ARN is given: many collections would take long (5 a second, AWS's quota).
+    `show` gets the plan before anything is written; `ask` asks for consent to a mass change and to deleting faces.
+    If the ARN is given, DescribeCollection is not called: AWS's quota is 5 a second, so many collections take long.
 
     Raises:
         EduguardError: when the collection does not exist, the plan is implausible or stale, or consent is refused.
     """
     scope = Scope(place=place, students=options.students)
-    pages = begin_listing(collection)  # the first one is on its way while the tables are made and the tag is read
+    pages = begin_listing(collection)  # the first page is fetched while the tables are made and the tag is read
     prepare(conn, scope)
     state = None if arn else collection.require()
     arn = state.arn if state else arn
@@ -141,7 +141,7 @@ def _require_name(ask: Ask, name: str, options: Options, problem: str, hint: str
 
 
 def _confirm_prune(count: int, listed: int, name: str, options: Options, ask: Ask) -> None:
-    """Ask before faces are deleted: for the collection's name where they are so many that rows are probably missing."""
+    """Ask before faces are deleted; for the collection's name if they are so many that rows are probably missing."""
     problem = f"{count} {options.prune} were not deleted from {name}: {count} of its {amount(listed, 'face')}"
     if is_mass_share(count, listed):
         hint = f"The FaceIds are written. If all rows are in this database, pass --confirm-collection {name}"

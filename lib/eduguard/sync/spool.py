@@ -1,4 +1,4 @@
-"""A list that stays small in memory: beyond the last few thousand items it is kept in an unnamed temporary file."""
+"""A list that needs little memory: all but the last few thousand items are in an unnamed temporary file."""
 
 import json
 import tempfile
@@ -10,9 +10,9 @@ _AT_ONCE = 4096  # items held in memory, read and written together
 
 
 class Spool(Generic[Item]):
-    """Named tuples of plain values, appended one after the other and read as often as wanted.
+    """Named tuples of plain values that are appended one by one and can be read several times.
 
-    The file has no name, so nothing is left of it whatever happens to the process.
+    The file has no name, so nothing is left of it, whatever happens to the process.
     """
 
     def __init__(self, make: Callable[[Iterable[Any]], Item], items: Iterable[Item] = ()) -> None:

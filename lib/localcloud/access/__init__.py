@@ -1,1 +1,1 @@
-"""Who may use the local cloud: whoever signs with its key, in any of the ways in which AWS lets a request be signed."""
+"""Access to the local cloud: requests must be signed with its key, in any way that AWS allows."""

@@ -1,4 +1,4 @@
-"""Bodies in signed or unsigned chunks (aws-chunked): taken apart, and each chunk's signature checked.
+"""Decode bodies in signed or unsigned chunks (aws-chunked), and check each chunk's signature.
 
 Source: Signature Calculations for the Authorization Header: Transferring Payload in Multiple Chunks, S3 reference.
 """
@@ -23,7 +23,7 @@ _TRAILER_SIGNATURE: Final = "x-amz-trailer-signature"
 
 
 class Chain:
-    """The signatures of the chunks, each of which signs the one before."""
+    """The signatures of the chunks; each includes the signature of the chunk before."""
 
     def __init__(self, credentials: Credentials, claim: Claim) -> None:
         self._credentials = credentials
@@ -34,7 +34,7 @@ class Chain:
         """Check the next chunk.
 
         Raises:
-            RefusedError: its signature is another one.
+            RefusedError: when the signature differs.
         """
         self._check("AWS4-HMAC-SHA256-PAYLOAD", [_NOTHING, hashlib.sha256(chunk).hexdigest()], signature)
 
@@ -42,7 +42,7 @@ class Chain:
         """Check the headers after the last chunk.
 
         Raises:
-            RefusedError: their signature is another one.
+            RefusedError: when their signature differs.
         """
         self._check("AWS4-HMAC-SHA256-TRAILER", [hashlib.sha256(trailer).hexdigest()], signature)
 
@@ -61,11 +61,11 @@ def decode(body: bytes, length: str, chain: Chain | None) -> tuple[bytes, dict[s
 
     Args:
         body: as it was sent.
-        length: what x-amz-decoded-content-length said, empty if it was not sent.
-        chain: checks the signatures; None where the chunks are not signed.
+        length: the value of x-amz-decoded-content-length, empty if it was not sent.
+        chain: checks the signatures; None if the chunks are not signed.
 
     Raises:
-        RefusedError: it breaks off, has another length or another signature.
+        RefusedError: when the body is cut off, or its length or a signature differs.
     """
     chunks, position = [], 0
     while True:

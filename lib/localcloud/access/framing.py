@@ -1,4 +1,4 @@
-"""The body of a request: as long as it says, or refused."""
+"""Read the body of a request; refuse it if its length is not the announced one."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from localcloud.access.refusal import RefusedError
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
-WAS_READ: Final = "localcloud.was_read"  # in the environment: the connection can take another request
+WAS_READ: Final = "localcloud.was_read"  # key in the WSGI environment: the connection can accept another request
 _LARGEST: Final = 5 * 1024**3  # bytes of one PUT (S3 guide, Uploading objects)
-_PIECE: Final = 1024 * 1024  # bytes; nothing is set aside for a length that is only claimed
+_PIECE: Final = 1024 * 1024  # bytes; no memory is reserved for a length that is only claimed
 _LENGTH: Final = re.compile(r"[0-9]{1,18}")
 
 
@@ -22,7 +22,7 @@ def read_body(environ: WSGIEnvironment) -> bytes:
     """Read the whole body.
 
     Raises:
-        RefusedError: its length is not a number, or not what comes, or more than S3 takes.
+        RefusedError: when its length is not a number, differs from what arrives, or is more than S3 accepts.
     """
     stream, length = environ["wsgi.input"], environ.get("CONTENT_LENGTH", "").strip()
     if environ.get("wsgi.input_terminated"):
@@ -44,7 +44,7 @@ def read_body(environ: WSGIEnvironment) -> bytes:
 
 
 def replace_body(environ: WSGIEnvironment, body: bytes) -> None:
-    """Let a body be read again by whoever answers."""
+    """Make a body readable again for the application that answers."""
     environ["wsgi.input"] = io.BytesIO(body)
     environ["wsgi.input_terminated"] = True
     environ["CONTENT_LENGTH"] = str(len(body))
@@ -57,6 +57,6 @@ def _read(stream: io.BufferedIOBase, size: int) -> bytes:
         while left and (piece := stream.read(min(left, _PIECE))):
             pieces.append(piece)
             left -= len(piece)
-    except OSError as error:  # the connection, or a chunk of it, broke off
+    except OSError as error:  # the connection or a chunk was cut off
         raise RefusedError(refusal.INCOMPLETE) from error
     return b"".join(pieces)

@@ -1,4 +1,4 @@
-"""The one door: reads a request whole, and lets it in if the local cloud's key signed it and it has not expired."""
+"""The only entrance: read a whole request, and admit it if it is signed with our key and has not expired."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ if TYPE_CHECKING:
     from localcloud.access.version4 import Claim
     from localcloud.credentials import Credentials
 
-SERVICE: Final = "localcloud.service"  # of the credential that signed, in the environment of an admitted request
-_LARGEST_FORM: Final = 100 * 1024 * 1024  # bytes; a form shows its key only when it has been read
-# What of a body in chunks must not reach who reads it taken apart.
+SERVICE: Final = "localcloud.service"  # key in an admitted request's environment: the service in its credential
+_LARGEST_FORM: Final = 100 * 1024 * 1024  # bytes; a form's key is known only after the form has been read
+# Headers about chunks that must not reach the application, which gets the decoded body.
 _CHUNK_HEADERS: Final = ("HTTP_X_AMZ_TRAILER", "HTTP_X_AMZ_DECODED_CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING")
 
 
 class Gate:
-    """Checks every request before anybody else sees it."""
+    """Checks every request before any application sees it."""
 
     def __init__(self, credentials: Credentials, bucket_of: Callable[[WSGIEnvironment], tuple[str, bool]]) -> None:
-        """Name the key.
+        """Set the key.
 
         Args:
             credentials: the key.
-            bucket_of: the bucket that a request to S3 names, and whether its host does.
+            bucket_of: returns the bucket that a request to S3 names, and whether the host names it.
         """
         self._credentials = credentials
         self._bucket_of = bucket_of
 
     def admit(self, environ: WSGIEnvironment) -> None:
-        """Check a request; leave its body, taken out of its chunks, to be read again.
+        """Check a request, and make its decoded body readable again.
 
         Raises:
-            RefusedError: it is not signed, not by this key, not in time, or it breaks off.
+            RefusedError: when it is not signed, signed by another key, expired or cut off.
         """
         self._refuse_strangers(Seen(environ, b""))
         seen = Seen(environ, read_body(environ))
@@ -52,7 +52,7 @@ class Gate:
             self._take_apart(seen, claim)
 
     def _refuse_strangers(self, seen: Seen) -> None:
-        """Refuse what cannot be signed by this key before its body is read."""
+        """Refuse requests that cannot be signed by this key before reading their body."""
         if policy.is_form(seen) and not seen.header("authorization"):
             length = seen.header("content-length")
             if not length.isdecimal() or len(length) > len(str(_LARGEST_FORM)) or int(length) > _LARGEST_FORM:
@@ -63,7 +63,7 @@ class Gate:
             raise RefusedError(refusal.UNKNOWN_KEY)
 
     def _check(self, seen: Seen, now: dt.datetime) -> Claim | None:
-        """Check the signature by its kind; return what it claims where it is of version 4."""
+        """Check the signature by its kind; return its claim if it is of version 4."""
         authorization = seen.header("authorization")
         if authorization.startswith(version2.PREFIX):
             version2.check_header(seen, self._credentials, now, self._bucket_of_host(seen))
@@ -103,6 +103,6 @@ class Gate:
 
 
 def is_signed(environ: WSGIEnvironment) -> bool:
-    """Say whether a request carries a signature, be it good or not; a form carries it in its body."""
+    """Say whether a request has a signature, valid or not; a form has it in its body."""
     seen = Seen(environ, b"")
     return bool(seen.header("authorization") or {"x-amz-signature", "signature"} & set(seen.named))

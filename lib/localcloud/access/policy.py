@@ -1,4 +1,4 @@
-"""The policy of a form that a browser posts to S3: signed, not expired, and kept by every field.
+"""The policy of a form that a browser posts to S3: it must be signed and not expired, and every field must match it.
 
 Source: Browser-Based Uploads Using POST, S3 guide.
 """
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from localcloud.access.seen import Seen
     from localcloud.credentials import Credentials
 
-# Fields that no condition has to name.
+# Fields that need no condition.
 _FREE: Final = frozenset({"x-amz-signature", "signature", "awsaccesskeyid", "file", "policy"})
 
 
 def is_form(seen: Seen) -> bool:
-    """Say whether a request is such a form."""
+    """Say whether a request is a form with a policy."""
     return seen.method == "POST" and seen.header("content-type").startswith("multipart/form-data")
 
 
@@ -38,10 +38,10 @@ def check(seen: Seen, credentials: Credentials, now: dt.datetime, bucket: str) -
         seen: the request.
         credentials: the key of the server.
         now: the time.
-        bucket: that the form is posted to.
+        bucket: the bucket that the form is posted to.
 
     Raises:
-        RefusedError: it has no policy, or its signature, its expiration or one of its conditions does not hold.
+        RefusedError: when it has no policy, a wrong signature, has expired, or a condition is not met.
     """
     fields, size = _read(seen)
     if "policy" not in fields:

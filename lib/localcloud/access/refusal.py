@@ -1,4 +1,4 @@
-"""Why a request is refused, in the words and the shape of the service that was asked."""
+"""Refusals of requests, with the text and format of the service that was called."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _BAD_REQUEST: Final = int(HTTPStatus.BAD_REQUEST)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """One reason, as S3, the JSON services and the query services name it (their pages on common errors).
+    """One reason with its codes in S3, the JSON services and the query services (their pages on common errors).
 
     Attributes:
-        status: of S3; the query services answer 403.
-        json_status: of the JSON services.
+        status: S3's status; the query services answer 403.
+        json_status: the status of the JSON services.
     """
 
     s3: str
@@ -138,7 +138,7 @@ TOO_LARGE: Final = Reason(
 
 
 class RefusedError(Exception):
-    """A request is refused before any service sees it."""
+    """A request was refused before any service saw it."""
 
     def __init__(self, reason: Reason, detail: str = "") -> None:
         super().__init__(reason.message)

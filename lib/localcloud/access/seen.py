@@ -17,11 +17,11 @@ _PLAIN: Final = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENG
 
 @dataclass(frozen=True)
 class Seen:
-    """What of a request takes part in signatures.
+    """The parts of a request that signatures cover.
 
     Attributes:
-        environ: of WSGI.
-        body: whole, as it was sent.
+        environ: the WSGI environment.
+        body: the whole body as it was sent.
     """
 
     environ: WSGIEnvironment
@@ -34,7 +34,7 @@ class Seen:
 
     @functools.cached_property
     def path(self) -> str:
-        """The path as it was sent, still quoted; a client that speaks to a proxy sends a whole URL."""
+        """The path as it was sent, still quoted; a client of a proxy sends a whole URL."""
         raw = str(self.environ.get("RAW_URI") or self.environ["PATH_INFO"])
         return (urlsplit(raw).path if "://" in raw.split("?", maxsplit=1)[0] else raw.split("?", maxsplit=1)[0]) or "/"
 
@@ -50,7 +50,7 @@ class Seen:
 
     @functools.cached_property
     def named(self) -> dict[str, str]:
-        """The query by name in small letters."""
+        """The query by lower-case name."""
         return {name.lower(): value for name, value in self.query}
 
     def header(self, name: str) -> str:
@@ -58,13 +58,13 @@ class Seen:
         key = name.upper().replace("-", "_")
         value: Any = self.environ.get(_PLAIN.get(name.lower(), f"HTTP_{key}"), "")
         try:
-            # WSGI reads bytes as Latin-1; clients sign UTF-8.
+            # WSGI decodes bytes as Latin-1; clients sign UTF-8.
             return str(value).encode("latin-1").decode()
         except UnicodeError:
             return str(value)
 
     def headers(self, names: list[str]) -> HTTPHeaders:
-        """Return headers as botocore's signers take them."""
+        """Return headers in the form that botocore's signers need."""
         found = HTTPHeaders()
         for name in names:
             found[name] = self.header(name)
@@ -72,6 +72,6 @@ class Seen:
 
     @property
     def header_names(self) -> list[str]:
-        """The names of all headers, in small letters with dashes."""
+        """The names of all headers, in lower case with dashes."""
         named = [name[5:].lower().replace("_", "-") for name in self.environ if name.startswith("HTTP_")]
         return named + [name for name, variable in _PLAIN.items() if variable in self.environ]

@@ -26,7 +26,7 @@ _SKEW: Final = dt.timedelta(minutes=15)
 
 
 class _Recomputed(HmacV1Auth):
-    """A signer that takes the date it is given."""
+    """A signer that uses a given date."""
 
     date = ""
 
@@ -44,7 +44,7 @@ def check_query(seen: Seen, credentials: Credentials, now: dt.datetime, bucket: 
         bucket: named by the host, empty if it is in the path.
 
     Raises:
-        RefusedError: it is malformed, expired, of another key, or the signature is not that of the request.
+        RefusedError: when it is malformed, expired, of another key, or the signature does not match the request.
     """
     named = dict(seen.query)
     expires = named.get("Expires", "")
@@ -60,7 +60,7 @@ def check_header(seen: Seen, credentials: Credentials, now: dt.datetime, bucket:
     """Check a request signed in its Authorization header.
 
     Raises:
-        RefusedError: it is malformed, too old, of another key, or the signature is not that of the request.
+        RefusedError: when it is malformed, too old, of another key, or the signature does not match the request.
     """
     key, _, signature = seen.header("authorization").removeprefix(PREFIX).partition(":")
     try:
@@ -92,7 +92,7 @@ def _check(
         headers[name] = value
     path = f"/{bucket}{seen.path}" if bucket else seen.path
     url = urlsplit(f"http://localcloud/?{seen.raw_query}")
-    # boto3 ends the path of a bucket with a slash when it signs, and leaves the slash out when it sends.
+    # boto3 adds a slash to the path of a bucket when it signs, and omits it when it sends.
     for signed in {path, f"{path.rstrip('/')}/"} if path.count("/") == 1 else {path}:
         expected = signer.get_signature(seen.method, url, headers, auth_path=signed)  # type: ignore[arg-type]
         if hmac.compare_digest(str(expected).encode(), signature.encode()):

@@ -1,4 +1,4 @@
-"""Signature version 4: in the Authorization header, in the query, and of the chunks of a body.
+"""Signature version 4: in the Authorization header, in the query, and for the chunks of a body.
 
 botocore's own signer computes what the signature should be (Signature Version 4, AWS General Reference).
 """
@@ -30,13 +30,13 @@ ALGORITHM: Final = "AWS4-HMAC-SHA256"
 UNSIGNED_PAYLOAD: Final = "UNSIGNED-PAYLOAD"
 STREAMING: Final = "STREAMING-"
 _SKEW: Final = dt.timedelta(minutes=15)
-_MOST_SECONDS: Final = 604_800  # seven days, of a presigned URL
+_MOST_SECONDS: Final = 604_800  # seven days, the longest validity of a presigned URL
 _TIMESTAMP: Final = "%Y%m%dT%H%M%SZ"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """What a request says of its own signature."""
+    """The claims of a request about its own signature."""
 
     access_key_id: str
     date: str
@@ -48,12 +48,12 @@ class Claim:
 
     @property
     def is_s3(self) -> bool:
-        """Say whether S3's rules hold, which neither normalise a path nor quote it twice."""
+        """Say whether S3's rules apply, which neither normalise a path nor quote it twice."""
         return self.service in {"s3", "s3-object-lambda", "s3express"}
 
 
 class _Recomputed:
-    """A signer that takes the headers it is given, and the digest of the body it is given."""
+    """A signer that uses given headers and a given digest of the body."""
 
     payload_digest = ""
 
@@ -77,7 +77,7 @@ def check_header(seen: Seen, credentials: Credentials, now: dt.datetime) -> Clai
     """Check a request signed in its Authorization header.
 
     Raises:
-        RefusedError: it is malformed, too old, of another key, or the signature is not that of the request.
+        RefusedError: when it is malformed, too old, of another key, or the signature does not match the request.
     """
     claim = _claim_of_header(seen)
     _check_key(claim, credentials)
@@ -91,7 +91,7 @@ def check_query(seen: Seen, credentials: Credentials, now: dt.datetime) -> Claim
     """Check a presigned URL.
 
     Raises:
-        RefusedError: it is malformed, expired, of another key, or the signature is not that of the request.
+        RefusedError: when it is malformed, expired, of another key, or the signature does not match the request.
     """
     claim = _claim_of_query(seen)
     _check_key(claim, credentials)
@@ -108,7 +108,7 @@ def check_query(seen: Seen, credentials: Credentials, now: dt.datetime) -> Claim
 
 
 def sign(credentials: Credentials, claim: Claim, text: str) -> str:
-    """Sign a text with the key of a day, region and service."""
+    """Sign a text with the key for a day, region and service."""
     signer = _signer(credentials, claim)
     request = AWSRequest()
     request.context["timestamp"] = claim.timestamp
@@ -119,7 +119,7 @@ def claimed_scope(credential: str) -> tuple[str, str, str, str]:
     """Split a credential into key id, date, region and service.
 
     Raises:
-        RefusedError: it has another form.
+        RefusedError: when it has another form.
     """
     parts = credential.split("/")
     if len(parts) != 5 or parts[4] != "aws4_request" or not all(parts):  # noqa: PLR2004
@@ -168,7 +168,7 @@ def _check_key(claim: Claim, credentials: Credentials) -> None:
 def _check(seen: Seen, claim: Claim, credentials: Credentials, query: list[tuple[str, str]]) -> None:
     if "host" not in claim.signed_headers or claim.date != claim.timestamp[:8]:
         raise RefusedError(refusal.MALFORMED, "the host must be signed, and the date that of the credential")
-    signed = {name.replace("_", "-") for name in claim.signed_headers}  # WSGI cannot tell an underscore in a name
+    signed = {name.replace("_", "-") for name in claim.signed_headers}  # WSGI loses the difference between _ and -
     unsigned = {name for name in seen.header_names if name.startswith("x-amz-")} - signed
     if claim.is_s3 and unsigned - {"x-amz-content-sha256"}:
         raise RefusedError(refusal.UNSIGNED_HEADERS, ", ".join(sorted(unsigned)))
@@ -188,10 +188,10 @@ def _check(seen: Seen, claim: Claim, credentials: Credentials, query: list[tuple
 
 
 def _payload_digest(seen: Seen, claim: Claim) -> str:
-    """Return what stands for the body in the signature, after checking that it is the body's.
+    """Return the body's digest in the signature, after checking that it matches the body.
 
     Raises:
-        RefusedError: the body is another one.
+        RefusedError: when it does not match the body.
     """
     claimed = seen.header("x-amz-content-sha256") or seen.named.get("x-amz-content-sha256", "")
     is_query = "x-amz-signature" in seen.named
@@ -209,12 +209,12 @@ def _signer(credentials: Credentials, claim: Claim) -> Any:
 
 
 def _requoted(path: str) -> str:
-    """Quote a path as S3 does before it compares, whatever the client left unquoted."""
+    """Quote a path as S3 does before comparing, whatever the client left unquoted."""
     return quote(unquote_to_bytes(path), safe="/~")
 
 
 def _basic(date: str) -> str:
-    """Write a Date header, which stands in for X-Amz-Date, in the form that is signed."""
+    """Write a Date header, which replaces X-Amz-Date, in the form that is signed."""
     try:
         return parsedate_to_datetime(date).astimezone(dt.UTC).strftime(_TIMESTAMP)
     except ValueError:

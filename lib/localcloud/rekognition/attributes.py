@@ -1,8 +1,8 @@
-"""What Rekognition tells of a face and nothing here measures: age, smile, emotions, ... and 25 more landmarks.
+"""Attributes of a face that Rekognition returns but this engine does not measure: age, smile, ..., 25 more landmarks.
 
-A caller that asks for them finds every key, in AWS's order and shape. The values are constants, at a confidence that
-says so: half for what is true or false, an eighth for each of eight emotions. The landmarks are those of an average
-head, laid over the five that are found.
+A caller that asks for them gets every key, in AWS's order and format. The values are constants, and their confidence
+shows it: one half for true or false, one eighth for each of eight emotions. The landmarks are those of an average head,
+fitted to the five that are found.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ CONSTANTS: Final[Mapping[str, Any]] = {
     "FaceOccluded": _guess(False),
     "EyeDirection": {"Yaw": 0.0, "Pitch": 0.0, "Confidence": _HALF},
 }
-# By which value of Attributes each is asked for, beside ALL.
+# The value of Attributes that requests each one, in addition to ALL.
 REQUESTED: Final[Mapping[str, str]] = {
     "AgeRange": "AGE_RANGE",
     "Smile": "SMILE",
@@ -70,7 +70,7 @@ ORDER: Final = (
     "FaceOccluded",
     "EyeDirection",
 )
-# An average head in widths between the pupils: x to the right of the picture, y down, the middle between the eyes at 0.
+# An average head; the unit is the distance between the pupils: x to the right, y down, the middle of the eyes at 0.
 _FOUND: Final = (complex(-0.5, 0), complex(0.5, 0), complex(0, 0.62), complex(-0.42, 1.08), complex(0.42, 1.08))
 _ADDED: Final[Mapping[str, complex]] = {
     "leftEyeBrowLeft": complex(-0.85, -0.25),
@@ -102,7 +102,7 @@ _ADDED: Final[Mapping[str, complex]] = {
 
 
 def place_landmarks(found: Sequence[tuple[float, float]]) -> dict[str, tuple[float, float]]:
-    """Lay the landmarks of an average head over the five that were found, in pixels; the pupils are the eyes."""
+    """Fit the landmarks of an average head to the five that were found, in pixels; the pupils are the eyes."""
     # With points as complex numbers, turning, scaling and shifting is z -> a z + b.
     head, seen = np.array(_FOUND), np.array([complex(*point) for point in found])
     centred = head - head.mean()

@@ -1,4 +1,4 @@
-"""Answers that break off: what a client sees of a connection that is lost."""
+"""Answers that are cut off, as a client sees them when a connection is lost."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from flask import request
 
 
 def break_off(text: str) -> str:
-    """Send the first half of an answer, or nothing of an empty one, and close the connection; return what is lost."""
+    """Send the first half of an answer, or nothing if it is empty, and close the connection; return the other half."""
     connection: socket.socket = request.environ["werkzeug.socket"]
     body = text.encode()
     if body:

@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
     Json: TypeAlias = dict[str, Any]
 
-FACE_MODEL: Final = "7.0"  # of new collections, as AWS answered in 2024 and 2025
+FACE_MODEL: Final = "7.0"  # for new collections, as AWS answered in 2024 and 2025
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """The checked parameters of a request, and what answering it may need.
+    """The checked parameters of a request, and what is needed to answer it.
 
     Attributes:
         parameters: as the client sent them, with blobs as bytes.
         engine: returns the networks, loading them on first use.
-        visibility_delay: seconds for which a new face is not yet found or listed; a fault on demand.
+        visibility_delay: seconds during which a new face is not yet found or listed; a fault on demand.
     """
 
     parameters: Json
@@ -45,8 +45,8 @@ class Call:
 
     @property
     def newest_visible(self) -> float:
-        """The moment of indexing, in seconds since 1970, after which faces are not seen yet."""
-        # Without a delay no clock is asked: one that is set back must not hide faces.
+        """The time in seconds since 1970; faces indexed after it are not visible yet."""
+        # Without a delay the clock is not used: if it is set back, it must not hide faces.
         return time.time() - self.visibility_delay if self.visibility_delay else math.inf
 
     @property
@@ -62,7 +62,7 @@ class Call:
         """Return the collection that the request names.
 
         Raises:
-            RekognitionError: there is none.
+            RekognitionError: when it does not exist.
         """
         found = find_collection(connection, self.collection_name)
         if found is None:

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def clone_collection(store: Store, source: str, target: str) -> None:
-    """Make a new collection with the faces and users of another; FaceIds are kept, for they are of one collection.
+    """Make a new collection with the faces and users of another; FaceIds stay the same, as they are per collection.
 
     Raises:
-        RekognitionError: there is no source, or there is a target.
+        RekognitionError: when the source does not exist, or the target does.
     """
     with store.writing() as connection:
         found = find_collection(connection, source)

@@ -26,7 +26,7 @@ def create_collection(call: Call) -> Json:
             "INSERT INTO collection (name, created, face_model, tags) VALUES (?, ?, ?, ?)",
             (name, time.time(), FACE_MODEL, json.dumps(call.parameters.get("Tags", {}))),
         )
-    # Here, and only here, AWS leaves out the prefix.
+    # Only here does AWS omit the prefix.
     arn = call.collection_arn(name).removeprefix("arn:")
     return {"StatusCode": 200, "CollectionArn": arn, "FaceModelVersion": FACE_MODEL}
 
@@ -37,7 +37,7 @@ def describe_collection(call: Call) -> Json:
     with call.store.reading() as connection:
         found = find_collection(connection, name)
         if found is None:
-            # AWS words it otherwise than its other operations.
+            # AWS uses other words here than in its other operations.
             raise RekognitionError("ResourceNotFoundException", f"Collection:{name} not found!")
         faces, users = (
             connection.execute(f"SELECT count(*) FROM {table} WHERE collection = ?", (found["id"],)).fetchone()[0]  # noqa: S608 -- two fixed names

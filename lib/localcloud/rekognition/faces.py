@@ -1,4 +1,4 @@
-"""A face in a picture: its box, its landmarks, and how they are laid where the recogniser wants them."""
+"""A face in a picture: its box, its landmarks, and their alignment for the recogniser."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     Image: TypeAlias = NDArray[np.uint8]
     """Pixels in OpenCV's order: shape (height, width, 3), blue first."""
 
-COVERED: Final = 0.5  # of the smaller box: two that share more are one face
-# Where SFace was trained to see the landmarks, in a square of this side.
+COVERED: Final = 0.5  # share of the smaller box: two boxes that overlap more are one face
+# The positions of the landmarks in SFace's training, in a square of this side.
 ALIGNED_SIDE: Final = 112
 _ALIGNED_LANDMARKS: Final = (
     (38.2946, 51.6963),
@@ -31,10 +31,10 @@ class Face:
     """One face of a picture, in pixels of that picture.
 
     Attributes:
-        box: left, top, width, height; may reach over the edges.
+        box: left, top, width, height; may extend beyond the edges.
         landmarks: the person's right eye, left eye, nose tip, right and left corner of the mouth.
-        score: how sure the detector is, 0 to 1.
-        feature: the vector that the recogniser has made of it, if it was asked already.
+        score: the detector's confidence, 0 to 1.
+        feature: the recogniser's vector, if it was computed already.
     """
 
     box: tuple[float, float, float, float]
@@ -49,7 +49,7 @@ class Face:
 
 
 def without_repeats(faces: list[Face]) -> list[Face]:
-    """Keep the surest of faces that mostly cover each other."""
+    """Of faces that mostly cover each other, keep the one with the highest score."""
     kept: list[Face] = []
     for face in sorted(faces, key=lambda face: face.score, reverse=True):
         if not any(cover_each_other(face, other) for other in kept):
@@ -58,7 +58,7 @@ def without_repeats(faces: list[Face]) -> list[Face]:
 
 
 def cover_each_other(one: Face, other: Face, limit: float = COVERED) -> bool:
-    """Say whether two boxes share at least this part of the smaller one."""
+    """Say whether two boxes overlap by at least this share of the smaller one."""
     return _shared(one, other) >= limit * min(one.area, other.area)
 
 
@@ -73,7 +73,7 @@ def _shared(one: Face, other: Face) -> float:
 
 
 def alignment(face: Face) -> NDArray[np.float64]:
-    """Find the rotation, scale and shift (2 by 3) that puts the landmarks where SFace wants them, by least squares."""
+    """Find the rotation, scale and shift (2 by 3) that fits the landmarks to SFace's positions, by least squares."""
     # With points as complex numbers such a transform is z -> a z + b, and the best a is one quotient.
     source = np.array([complex(*point) for point in face.landmarks])
     target = np.array([complex(*point) for point in _ALIGNED_LANDMARKS])

@@ -1,4 +1,4 @@
-"""Faults on demand: what AWS does now and then, done when a test asks for it. All are off by default."""
+"""Faults on demand: failures that AWS sometimes shows, produced when a test asks for them; all off by default."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _AWS: Final = "aws"
-# The codes, texts and statuses with which AWS throttles (Rekognition guide, error handling).
+# AWS's codes, texts and statuses for throttling (Rekognition guide, error handling).
 _SLOW_DOWN: Final = "Slow down; sudden increase in rate of requests."
 _THROTTLING: Final[Mapping[str, tuple[str, str, int]]] = {
     "ThrottlingException": ("ThrottlingException", _SLOW_DOWN, HTTPStatus.BAD_REQUEST),
@@ -32,7 +32,7 @@ _THROTTLING: Final[Mapping[str, tuple[str, str, int]]] = {
 
 
 class Breakage(Enum):
-    """How an answer is broken off; the value is the name of its fault."""
+    """How an answer is cut off; the value is the name of its fault."""
 
     DROP = "drop"
     CUT = "cut"
@@ -40,22 +40,22 @@ class Breakage(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Faults:
-    """The faults in force.
+    """The active faults.
 
     Attributes:
-        tps: requests a second for each operation, `aws` for the published quotas, 0 for no limit.
-        throttle: so many requests to come are throttled.
-        throttle_as: the code of that answer, and its status where it is not 400.
-        fail: so many requests to come are answered InternalServerError.
-        expire: so many requests to come find the credentials expired.
-        deny: so many requests to come find the operation not permitted.
-        drop: so many requests to come are not answered: the connection is closed.
-        cut: so many answers to come break off in the middle: the connection is closed.
-        latency: seconds that every request takes longer.
+        tps: requests per second for each operation, `aws` for the published quotas, 0 for no limit.
+        throttle: the number of next requests that are throttled.
+        throttle_as: the code of that answer, and its status if it is not 400.
+        fail: the number of next requests that are answered with InternalServerError.
+        expire: the number of next requests that are answered as if the credentials had expired.
+        deny: the number of next requests that are answered as if the operation were not permitted.
+        drop: the number of next requests that are not answered: the connection is closed.
+        cut: the number of next answers that are cut off in the middle: the connection is closed.
+        latency: seconds that are added to every request.
         visibility_delay: seconds until a new face is found and listed.
-        token_lifetime: seconds after which a NextToken has expired; 0 for never.
-        operation: the only operation that all but the two lines above concern; empty for all.
-        after: so many requests are let through before.
+        token_lifetime: seconds after which a NextToken expires; 0 for never.
+        operation: the only operation that the faults above concern, except the last two; empty for all.
+        after: the number of requests that are served normally before.
     """
 
     tps: float | str = 0.0
@@ -101,10 +101,10 @@ _READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
 
 
 def read_faults(values: Mapping[str, Any]) -> Faults:
-    """Make faults of names and values as a flag or a JSON object has them.
+    """Make faults from the names and values of a flag or a JSON object.
 
     Raises:
-        LocalCloudError: a name is unknown or a value is of the wrong kind.
+        LocalCloudError: when a name is unknown or a value is of the wrong kind.
     """
     unknown = sorted(set(values) - set(_READERS))
     if unknown:
@@ -116,7 +116,7 @@ def read_faults(values: Mapping[str, Any]) -> Faults:
 
 
 class FaultSwitch:
-    """Holds the faults in force and commits them; safe to share between threads."""
+    """Holds the active faults and applies them; safe to share between threads."""
 
     def __init__(self, faults: Faults) -> None:
         self._lock = threading.Lock()
@@ -125,20 +125,20 @@ class FaultSwitch:
 
     @property
     def faults(self) -> Faults:
-        """What is in force, with the counts that are left."""
+        """The active faults with their remaining counts."""
         return self._faults
 
     def replace(self, faults: Faults) -> None:
-        """Put other faults in force; allowances of the rate limit start full."""
+        """Activate other faults; the allowances of the rate limit start full."""
         with self._lock:
             self._faults = faults
             self._allowances.clear()
 
     def strike(self, operation: str, account: str, region: str) -> Breakage | None:
-        """Do to one request what is in force; return how its answer is to break off, if it is.
+        """Apply the active faults to one request; return how its answer will be cut off, if at all.
 
         Raises:
-            RekognitionError: it is throttled, fails or is refused.
+            RekognitionError: when the request is throttled, fails or is refused.
         """
         faults = self._faults
         if faults.operation not in {"", operation}:
@@ -156,7 +156,7 @@ class FaultSwitch:
         return next((breakage for breakage in Breakage if self._is_spent(breakage.value)), None)
 
     def _is_spent(self, name: str) -> bool:
-        """Count one down of what is left of a fault, and say whether there was one."""
+        """Reduce the remaining count of a fault by one, and say whether any was left."""
         with self._lock:
             left = int(getattr(self._faults, name))
             if left > 0:
@@ -165,7 +165,7 @@ class FaultSwitch:
             return left > 0
 
     def _is_allowed(self, operation: str, account: str, region: str) -> bool:
-        """Take one from the allowance of a second, which refills steadily."""
+        """Take one request from the allowance of a second, which refills steadily."""
         tps = self._faults.tps
         rate = float(requests_per_second(operation, region) if isinstance(tps, str) else tps)
         key, now = (account, region, operation), time.monotonic()

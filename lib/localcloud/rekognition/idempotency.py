@@ -1,4 +1,4 @@
-"""ClientRequestToken: a request that comes again is answered again, not done again."""
+"""ClientRequestToken: a repeated request gets the same answer and is not carried out again."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ TOKEN_LIFETIME: Final = 8 * 3600.0  # seconds; unknown for AWS
 
 
 def answer_once(call: Call, operation: str, work: Callable[[sqlite3.Connection], Json]) -> Json:
-    """Do the work in a transaction, unless its token was seen: then return what it answered.
+    """Do the work in a transaction; if the token was seen before, return the earlier answer instead.
 
     Raises:
-        RekognitionError: the token came before with other parameters.
+        RekognitionError: when the token was used before with other parameters.
     """
     token = call.parameters.get("ClientRequestToken")
     with call.store.removing() as connection:
@@ -46,5 +46,5 @@ def answer_once(call: Call, operation: str, work: Callable[[sqlite3.Connection],
 
 
 def forget_users(connection: sqlite3.Connection) -> None:
-    """Forget the answers that name a user, for one is being deleted."""
+    """Delete the stored answers that name a user, because a user is being deleted."""
     connection.execute("DELETE FROM request WHERE answer LIKE '%\"UserId\":%'")

@@ -1,4 +1,4 @@
-"""Pictures as a request names them: bytes or an S3 object, checked as Rekognition checks them, upright."""
+"""The pictures of a request: bytes or an S3 object, checked as Rekognition does, and turned upright."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _LARGEST_OBJECT: Final = 15 * 1024 * 1024  # bytes; the limit of 5 MB for bytes 
 _SMALLEST_SIDE: Final = 80  # pixels
 _LONGEST_SIDE: Final = 10_000  # pixels
 MOST_PIXELS: Final = _LONGEST_SIDE**2
-# Of all pictures that are looked at in one moment: a small file can hold a large picture.
+# The limit for all pictures that are processed at one moment: a small file can hold a large picture.
 PIXELS_AT_ONCE: Final = MOST_PIXELS
 _JPEG: Final = b"\xff\xd8\xff"
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 
 
 class Buckets(Protocol):
-    """Where S3 objects are read from."""
+    """The source of S3 objects."""
 
     def read_object(self, bucket: str, name: str, version: str | None) -> bytes | None:
         """Return the content, None if there is no such object in a bucket of this region."""
@@ -39,7 +39,7 @@ def read_bytes(image: dict[str, Any], buckets: Buckets) -> bytes:
     """Return the encoded picture of an Image parameter.
 
     Raises:
-        RekognitionError: neither or both sources are named, the object cannot be had, or it is too large.
+        RekognitionError: when neither or both sources are named, or the object cannot be read or is too large.
     """
     if ("Bytes" in image) == ("S3Object" in image):
         raise invalid_parameter()
@@ -47,7 +47,7 @@ def read_bytes(image: dict[str, Any], buckets: Buckets) -> bytes:
 
 
 class _Budget:
-    """The pixels that all requests together may hold; whoever needs more than is left waits for the others."""
+    """The pixels that all requests together may hold; a request that needs more than is left waits for the others."""
 
     def __init__(self, pixels: int) -> None:
         self._left = pixels
@@ -66,16 +66,16 @@ class _Budget:
                 self._changed.notify_all()
 
 
-Picture.MAX_IMAGE_PIXELS = None  # of a picture that is too large only the head is read
+Picture.MAX_IMAGE_PIXELS = None  # only the head of a picture that is too large is read
 _budget: Final = _Budget(PIXELS_AT_ONCE)
 
 
 @contextmanager
 def opened(image: dict[str, Any], buckets: Buckets) -> Iterator[Image]:
-    """Give the pixels of an Image parameter for as long as they are looked at; a request holds one picture at a time.
+    """Provide the pixels of an Image parameter within the block; a request holds one picture at a time.
 
     Raises:
-        RekognitionError: it cannot be had, or is not a picture that Rekognition takes.
+        RekognitionError: when it cannot be read, or Rekognition would not accept the picture.
     """
     with decoded(read_bytes(image, buckets)) as pixels:
         yield pixels
@@ -83,10 +83,10 @@ def opened(image: dict[str, Any], buckets: Buckets) -> Iterator[Image]:
 
 @contextmanager
 def decoded(encoded: bytes) -> Iterator[Image]:
-    """Give the pixels of an encoded picture for as long as they are looked at.
+    """Provide the pixels of an encoded picture within the block.
 
     Raises:
-        RekognitionError: it is not a picture that Rekognition takes.
+        RekognitionError: when Rekognition would not accept the picture.
     """
     columns, rows = measure(encoded)
     with _budget.hold(columns * rows):
@@ -94,10 +94,10 @@ def decoded(encoded: bytes) -> Iterator[Image]:
 
 
 def check(image: dict[str, Any], buckets: Buckets) -> None:
-    """Refuse an Image parameter that Rekognition does not take.
+    """Refuse an Image parameter that Rekognition would not accept.
 
     Raises:
-        RekognitionError: it cannot be had, or is not a picture that Rekognition takes.
+        RekognitionError: when it cannot be read, or Rekognition would not accept the picture.
     """
     with opened(image, buckets):
         return
@@ -107,7 +107,7 @@ def measure(encoded: bytes) -> tuple[int, int]:
     """Read width and height from the head of a picture, before anything is decoded.
 
     Raises:
-        RekognitionError: it is not a JPEG or PNG whatever its name says, or too large or too small a one.
+        RekognitionError: when the content is not a JPEG or PNG, or the picture is too large or too small.
     """
     if not encoded.startswith((_JPEG, _PNG)):
         raise _bad_format()
@@ -125,14 +125,14 @@ def measure(encoded: bytes) -> tuple[int, int]:
 
 
 def decode(encoded: bytes) -> Image:
-    """Turn an encoded picture into pixels, rotated as its EXIF orientation says.
+    """Decode a picture into pixels, rotated by its EXIF orientation.
 
     Raises:
-        RekognitionError: it is broken.
+        RekognitionError: when it is damaged.
     """
     import cv2
 
-    # Rekognition applies the orientation of a JPEG; a PNG has none for it.
+    # Rekognition applies the orientation of a JPEG and ignores that of a PNG.
     flags = cv2.IMREAD_COLOR if encoded.startswith(_JPEG) else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         pixels = cv2.imdecode(np.frombuffer(encoded, np.uint8), flags)

@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from localcloud.rekognition.faces import Image
 
 DEFAULT_FILTER: Final = "AUTO"
-UNNAMED_REPEATS_ARE_NEW: Final = True  # reports differ for a picture that comes again without an ExternalImageId
+UNNAMED_REPEATS_ARE_NEW: Final = True  # reports differ for a picture that is repeated without an ExternalImageId
 _IMAGE_NAMESPACE: Final = UUID("5fc40b3a-9b0a-4c1c-9f0e-8c6f3f0f5d11")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Newcomer:
-    """A face to be indexed: what the answer shows, what the store keeps."""
+    """A face to index: its part of the answer, and the values to store."""
 
     portrait: Portrait
     embedding: NDArray[np.float32]
@@ -71,7 +71,7 @@ def index_faces(call: Call) -> Json:
 
 
 def _newcomers(call: Call, encoded: bytes, wanted: Collection[str]) -> tuple[list[_Newcomer], list[Json]]:
-    """Look at a picture: return the faces to index, and the UnindexedFaces."""
+    """Return the faces of a picture to index, and the UnindexedFaces."""
     named = call.parameters.get("ExternalImageId")
     image_id = _image_id(encoded, named)
     with images.decoded(encoded) as pixels:
@@ -90,7 +90,7 @@ def _newcomers(call: Call, encoded: bytes, wanted: Collection[str]) -> tuple[lis
 
 
 def delete_faces(call: Call) -> Json:
-    """Delete faces by id; say which were not there or belong to a user."""
+    """Delete faces by id; say which do not exist or belong to a user."""
     wanted = list(dict.fromkeys(call.parameters["FaceIds"]))
     with call.store.removing() as connection:
         collection = call.collection_row(connection)
@@ -145,10 +145,10 @@ def _image_id(encoded: bytes, external_image_id: str | None) -> str:
 
 
 def _store(call: Call, newcomers: Sequence[_Newcomer]) -> list[str]:
-    """Add faces to the collection in one transaction; return their ids, of old faces where a picture came again."""
+    """Add faces to the collection in one transaction; return their ids, the old ones if a picture is repeated."""
     with call.store.writing() as connection:
         collection = find_collection(connection, call.collection_name)
-        if collection is None:  # deleted while the picture was looked at
+        if collection is None:  # deleted while the picture was processed
             raise collection_missing(call.collection_name)
         known = _known_faces(connection, collection["id"], newcomers)
         face_ids, row_ids, vectors = [], [], []

@@ -1,4 +1,4 @@
-"""ListFaces: ascending FaceId, written as text without parsing what the store keeps as text."""
+"""ListFaces: ascending FaceId; the stored JSON texts are joined without parsing them."""
 
 from __future__ import annotations
 

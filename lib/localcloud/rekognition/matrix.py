@@ -1,6 +1,6 @@
 """Embeddings in memory, searched by matrix products.
 
-The rows lie in blocks of fixed size, so that growing copies nothing and memory stays near 4 bytes a number.
+The rows are in blocks of fixed size, so growing does not copy them and memory stays near 4 bytes per number.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _BLOCK_ROWS: Final = 65_536  # 32 MiB of float32
 
 
 class Matrix:
-    """Unit vectors by row id; not safe for several threads at once, its store takes turns."""
+    """Unit vectors by row id; not thread-safe: the store lets one thread use it at a time."""
 
     def __init__(self) -> None:
         self._blocks: list[NDArray[np.float32]] = []
@@ -44,14 +44,14 @@ class Matrix:
             done += count
 
     def remove(self, row_ids: Iterable[int]) -> None:
-        """Take rows out; the last row moves into each gap."""
+        """Remove rows; the last row moves into each gap."""
         for row_id in row_ids:
             gap, last = self._rows.pop(row_id), len(self._rows)
             if gap != last:
                 self._move(last, gap)
 
     def search(self, query: NDArray[np.float32], count: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Return row ids and cosines of the count nearest rows, nearest first; equal ones in order of row id."""
+        """Return row ids and cosines of the `count` nearest rows, nearest first; equal ones in the order of row ids."""
         if not self._rows:
             return np.empty(0, np.int64), np.empty(0, np.float32)
         cosines = np.concatenate([block @ query for block in self._filled()])

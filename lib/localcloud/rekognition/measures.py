@@ -1,4 +1,4 @@
-"""What is measured on a face: pose, brightness, sharpness."""
+"""Measurements of a face: pose, brightness, sharpness."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SHARP_VARIANCE: Final = 500.0  # variance of the Laplacian at which sharpness i
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pose:
-    """Degrees the head is turned: clockwise, to the right of the picture, and up."""
+    """The head's rotation in degrees: clockwise, to the right of the picture, and up."""
 
     roll: float
     yaw: float
@@ -38,10 +38,10 @@ class Quality:
 
 
 def measure_pose(face: Face) -> Pose:
-    """Work out how the head is turned from the five landmarks."""
+    """Compute the head's rotation from the five landmarks."""
     points = np.array(face.landmarks, np.float64)
     head, seen = _HEAD - _HEAD.mean(axis=0), points - points.mean(axis=0)
-    # Weak perspective: the picture is a scaled projection, so two rows of a rotation come out of least squares.
+    # Weak perspective: the picture is a scaled projection, so least squares gives two rows of a rotation.
     across, down = np.linalg.lstsq(head, seen, rcond=None)[0].T
     right = across / max(float(np.linalg.norm(across)), 1e-9)
     below = down - right * float(down @ right)
@@ -61,7 +61,7 @@ def measure_quality(image: Image, face: Face) -> Quality:
     grey = cv2.cvtColor(_crop(image, face), cv2.COLOR_BGR2GRAY)
     small = cv2.resize(grey, (_CROP_SIDE, _CROP_SIDE), interpolation=cv2.INTER_AREA)
     mean = float(small.mean())
-    # At one mean brightness: a dark picture is not a blurred one.
+    # Normalised to one mean brightness, because a dark picture is not a blurred one.
     variance = float(cv2.Laplacian(small, cv2.CV_64F).var()) * (_MEDIUM_GREY / max(mean, 1.0)) ** 2
     return Quality(
         brightness=mean / 2.55,

@@ -1,7 +1,7 @@
-"""Rekognition with face collections, put into moto through its own seam.
+"""Rekognition with face collections, added to moto at its own extension point.
 
-moto builds the backend of an account and region from `rekognition_backends.backend`, and takes the urls, and so the
-response class, from the module named `urls` beside the one named `models` that defines the backend. Nothing is patched.
+moto builds the backend of an account and region from `rekognition_backends.backend`. It takes the urls, and with them
+the response class, from the module `urls` beside the module `models` that defines the backend. Nothing is patched.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 class CollectionsBackend(RekognitionBackend):
-    """One account and region; keeps nothing itself, so that moto may throw it away and make another."""
+    """One account and region; it has no state of its own, so moto may discard it and make another."""
 
     def __init__(self, region_name: str, account_id: str, service: Service) -> None:
         super().__init__(region_name, account_id)
         self.service = service
 
     def reset(self) -> None:
-        """Keep everything: what is on disk outlives moto's own reset."""
+        """Keep everything: data on disk survives moto's own reset."""
 
     @property
     def store(self) -> Store:
@@ -34,7 +34,7 @@ class CollectionsBackend(RekognitionBackend):
         return self.service.store(self.account_id, self.region_name)
 
     def read_object(self, bucket: str, name: str, version: str | None) -> bytes | None:
-        """Return the content of an S3 object; None if it is not there, or not in this region."""
+        """Return the content of an S3 object; None if it does not exist in this region."""
         try:
             with self.service.buckets_turn():
                 return self._read_object(bucket, name, version)
@@ -50,8 +50,8 @@ class CollectionsBackend(RekognitionBackend):
 
 
 def install(service: Service) -> None:
-    """Make moto's Rekognition keep face collections; to be called before the first request."""
-    # moto only ever calls it with region and account, as it would call the class.
+    """Add face collections to moto's Rekognition; must be called before the first request."""
+    # moto calls it only with region and account, as it would call the class.
     rekognition_backends.backend = functools.partial(CollectionsBackend, service=service)  # type: ignore[assignment]
     for account in rekognition_backends.values():
         account.backend = rekognition_backends.backend

@@ -1,6 +1,6 @@
-"""Rekognition's numbers: float32 everywhere, and rounded once more when they are stored.
+"""Rekognition's numbers: float32 everywhere, and rounded again when they are stored.
 
-What IndexFaces returns and what ListFaces returns later are not equal; documented examples and recorded answers agree.
+So IndexFaces and a later ListFaces return different numbers, as documented examples and recorded answers do.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def write_json(value: Any) -> str:
 
 
 def _java(number: float) -> str:
-    """Write a number as Double.toString does: with an exponent below a thousandth and from ten million on."""
+    """Write a number as Double.toString does: with an exponent if it is below 1e-3, or 1e7 or more."""
     if number == 0 or 1e-3 <= abs(number) < 1e7:  # noqa: PLR2004 -- the limits of Double.toString
         return repr(number)
     sign, digits, exponent = Decimal(repr(number)).normalize().as_tuple()

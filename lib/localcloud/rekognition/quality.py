@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """The least a face must reach.
+    """The minimum that a face must reach.
 
     Attributes:
         confidence: of the detector, 0 to 100.
-        angle: most degrees of yaw or pitch.
+        angle: the largest yaw or pitch in degrees.
         brightness: 0 to 100.
         sharpness: 0 to 100.
         side: shortest side of the box in pixels.
@@ -39,15 +39,15 @@ class Bar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """A face and why it is not good enough; its feature only if there was need to look at it."""
+    """A face and the reason why it is not good enough, if any; its feature is computed only if needed."""
 
     portrait: Portrait
     reasons: list[str]
     feature: NDArray[np.float32] | None
 
 
-# The levels of AWS are not published. Ours stand where degraded portraits stopped matching themselves: at LOW their
-# cosine with the good picture falls to about 0.5, near where different people begin.
+# AWS's levels are not published. Ours are where degraded portraits stopped matching their originals: at LOW, their
+# cosine with the good picture falls to about 0.5, near the values of different people.
 BARS: Final = {
     "LOW": Bar(confidence=75, angle=60, brightness=4, sharpness=2, side=16, length=7.0),
     "MEDIUM": Bar(confidence=82, angle=45, brightness=12, sharpness=8, side=32, length=9.0),
@@ -57,7 +57,7 @@ AUTO_LEVEL: Final = "LOW"  # unknown: AWS chooses the bar of AUTO itself
 
 
 def judge(call: Call, pixels: Image, level: str) -> list[Judged]:
-    """Find the faces of a picture and hold each against a level of QualityFilter; the largest first."""
+    """Find the faces of a picture and compare each with a level of QualityFilter; the largest first."""
     bar = BARS.get(AUTO_LEVEL if level == "AUTO" else level)
     return [_judge(call, pixels, portrait, bar) for portrait in portraits(call, pixels)]
 

@@ -1,4 +1,4 @@
-"""Requests a second that AWS grants an account in a region (AWS General Reference, Rekognition quotas)."""
+"""Requests per second that AWS allows an account in a region (AWS General Reference, Rekognition quotas)."""
 
 from __future__ import annotations
 

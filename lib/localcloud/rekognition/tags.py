@@ -28,7 +28,7 @@ def tag_resource(call: Call) -> Json:
 
 
 def untag_resource(call: Call) -> Json:
-    """Remove tags from a collection; those it does not have are passed over."""
+    """Remove tags from a collection; tags it does not have are ignored."""
     with call.store.removing() as connection:
         collection = _tagged(call, connection)
         tags = json.loads(collection["tags"])
@@ -45,7 +45,7 @@ def list_tags_for_resource(call: Call) -> Json:
 def _tagged(call: Call, connection: sqlite3.Connection) -> sqlite3.Row:
     arn = call.parameters["ResourceArn"]
     collection = find_collection(connection, arn.rpartition("/")[2])
-    # CreateCollection answers an ARN without its prefix, and who passes that on means the same.
+    # CreateCollection returns an ARN without its prefix, and clients may pass that form on.
     if collection is None or arn.removeprefix("arn:") != call.collection_arn(collection["name"]).removeprefix("arn:"):
         raise RekognitionError("ResourceNotFoundException", f"The resource {arn} does not exist")
     return collection

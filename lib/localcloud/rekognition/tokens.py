@@ -1,4 +1,4 @@
-"""NextToken: opaque, signed, and good only for the listing it came from."""
+"""NextToken: opaque, signed, and valid only for the listing that it came from."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class TokenMaker:
         """Return the token that continues a listing after position.
 
         Args:
-            listing: what is listed: the operation, the collection, the filters.
+            listing: identifies the listing: the operation, the collection, the filters.
             position: the last key of the page.
         """
         payload = json.dumps([self._digest(listing), position, time.time()]).encode()
@@ -38,7 +38,7 @@ class TokenMaker:
         """Return the position inside a token.
 
         Raises:
-            RekognitionError: it was not made for this listing, or it is too old.
+            RekognitionError: when it was not made for this listing, or is too old.
         """
         try:
             raw = base64.b64decode(token, validate=True)

@@ -1,9 +1,10 @@
-"""Faces that are turned in the picture: which way is up, found out by turning the picture until a face looks right.
+"""Rotated faces: find which way is up by turning the picture until a face looks right.
 
-The detector was trained on upright faces. It finds others up to about 45 degrees with landmarks that are off, finds
-eyes and mouths where there are none in faces upside down, and does not find those that lie. A vector made of such
-landmarks means nothing. So a face is believed when its score is high and it is upright; else the picture is turned by
-what its landmarks say, and by quarter turns, and the orientation is kept in which the recogniser sees most of a face.
+The detector was trained on upright faces. Up to about 45 degrees it finds faces, but with wrong landmarks. In faces
+that are upside down it finds eyes and mouths in wrong places. It does not find faces that lie on their side. A vector
+made from wrong landmarks is meaningless. So a face is trusted if its score is high and it is upright. Otherwise the
+picture is turned by the angle of the landmarks, and by quarter turns. The orientation in which the recogniser sees a
+face most clearly is kept.
 """
 
 from __future__ import annotations
@@ -27,21 +28,21 @@ if TYPE_CHECKING:
     Feature = Callable[[Image, Face], NDArray[np.float32]]
     Matrix = NDArray[np.float64]
 
-# Measured on public-domain portraits in every quarter turn: upright 0.94 and more, in other orientations 0.90 at most.
+# Measured on public-domain portraits in every quarter turn: 0.94 or more if upright, otherwise 0.90 at most.
 _SURE: Final = 0.92
-# Length of the recogniser's vector there: upright 11.9 and more, in other orientations 8.4 at most.
+# Length of the recogniser's vector for them: 11.9 or more if upright, otherwise 8.4 at most.
 _SEEN: Final = 9.5
-_NOTHING: Final = 4.0  # of what is not a face; one so blurred that it is hardly found had 4.6
+_NOTHING: Final = 4.0  # below this it is not a face; a face so blurred that it was barely found had 4.6
 _UPRIGHT: Final = 12.0  # degrees within which landmarks are good
-_STRAIGHT: Final = 5.0  # degrees; a face that is looked at again is turned until no more is left
+_STRAIGHT: Final = 5.0  # degrees; a face is turned again until less than this is left
 _TOUCHED: Final = 0.1  # of the smaller box
-_TURNS: Final = 3  # how often a face is looked at again, each time turned by what is left
-_CANVAS: Final = 400  # pixels, in which a face is looked at again
-_FACE: Final = 180  # pixels of it there
+_TURNS: Final = 3  # how often a face is examined again, each time turned by the remaining angle
+_CANVAS: Final = 400  # pixels; the side of the canvas in which a face is examined again
+_FACE: Final = 180  # pixels; the size of the face on the canvas
 
 
 def find_in_every_orientation(image: Image, find: Find, feature: Feature) -> list[Face]:
-    """Find the faces of a picture, however they are turned.
+    """Find the faces of a picture in any orientation.
 
     Args:
         image: the picture.
@@ -73,9 +74,9 @@ def _find_turned(image: Image, quarter: int, find: Find, feature: Feature) -> li
 
 
 def _best_of_each_place(candidates: Sequence[Face], upright: Sequence[Face]) -> list[Face]:
-    """Keep of candidates for one place the one of which most is seen.
+    """Of the candidates for one place, keep the one that is seen most clearly.
 
-    One of which little is seen must have been found upright, and lie apart from those that are clear.
+    A candidate that is not clear must have been found upright, and must not overlap the clear ones.
     """
     kept: list[Face] = []
     for face in sorted(candidates, key=_length, reverse=True):
@@ -91,7 +92,7 @@ def _best_of_each_place(candidates: Sequence[Face], upright: Sequence[Face]) -> 
 
 
 def _straighten(image: Image, face: Face, find: Find) -> Face:
-    """Look at a face again, turned by what its landmarks say, until it is upright there."""
+    """Examine a face again, turned by the angle of its landmarks, until it is upright."""
     import cv2
 
     for turn in range(_TURNS):
@@ -120,13 +121,13 @@ def _length(face: Face) -> float:
 
 
 def _roll(face: Face) -> float:
-    """Return by how many degrees a face is turned clockwise, by all five landmarks."""
+    """Return the clockwise rotation of a face in degrees, from all five landmarks."""
     matrix = alignment(face)
     return -math.degrees(math.atan2(matrix[1, 0], matrix[0, 0]))
 
 
 def _onto_canvas(face: Face, roll: float) -> Matrix:
-    """Return the turn, scale and shift (2 by 3) that puts a face upright into the middle of the canvas."""
+    """Return the rotation, scale and shift (2 by 3) that puts a face upright into the middle of the canvas."""
     left, top, width, height = face.box
     scale = _FACE / max(width, height, 1.0)
     turn = scale * np.exp(-1j * math.radians(roll))
@@ -140,7 +141,7 @@ def _is_in_the_middle(face: Face) -> bool:
 
 
 def _quarter_back(quarter: int, width: int, height: int) -> Matrix:
-    """Return the map (2 by 3) from a picture that was turned by quarters, counter-clockwise, to the picture itself."""
+    """Return the map (2 by 3) from a picture turned counter-clockwise by quarters back to the original picture."""
     maps = {
         1: [[0, -1, width], [1, 0, 0]],
         2: [[-1, 0, width], [0, -1, height]],
@@ -150,7 +151,7 @@ def _quarter_back(quarter: int, width: int, height: int) -> Matrix:
 
 
 def _mapped(face: Face, matrix: Matrix) -> Face:
-    """Return a face in another frame; its box is the upright one around it."""
+    """Return a face in other coordinates; its box is the upright one around it."""
     left, top, width, height = face.box
     corners = [(left, top), (left + width, top), (left, top + height), (left + width, top + height)]
     moved = _moved(corners, matrix)

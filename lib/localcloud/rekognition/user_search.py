@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from localcloud.rekognition.quality import Judged
 
 DEFAULT_THRESHOLD: Final = 80.0
-MOST_MATCHES: Final = 500  # also what is returned without MaxUsers, for which AWS names no default
+MOST_MATCHES: Final = 500  # also used without MaxUsers, for which AWS documents no default
 _DEFAULT_FILTER: Final = "NONE"
 
 
@@ -44,7 +44,7 @@ def search_users(call: Call) -> Json:
 
 
 def search_users_by_image(call: Call) -> Json:
-    """Find the users that look like the largest face of a picture; a picture without a face matches nobody."""
+    """Find the users that look like the largest face of a picture; a picture without a face has no matches."""
     with call.store.reading() as connection:
         collection = call.collection_row(connection)
     level = call.parameters.get("QualityFilter", _DEFAULT_FILTER)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from localcloud.rekognition.call import Call, Json
 
-DEFAULT_PAGE: Final = 500  # unknown for AWS; also the most that one page may hold
-MOST_FACES: Final = 100  # of one user
+DEFAULT_PAGE: Final = 500  # unknown for AWS; also the maximum of one page
+MOST_FACES: Final = 100  # per user
 DEFAULT_THRESHOLD: Final = 75.0
 
 
@@ -43,7 +43,7 @@ def create_user(call: Call) -> Json:
 
 
 def delete_user(call: Call) -> Json:
-    """Delete a user; its faces stay and belong to nobody."""
+    """Delete a user; its faces stay without a user."""
 
     def work(connection: sqlite3.Connection) -> Json:
         collection, user = _existing(call, connection)
@@ -56,7 +56,7 @@ def delete_user(call: Call) -> Json:
 
 
 def list_users(call: Call) -> Json:
-    """List the users of a collection in the order of a key of ours, page by page."""
+    """List the users of a collection in the order of an internal key, page by page."""
     listing = ["ListUsers", call.collection_name]
     count = call.parameters.get("MaxResults", DEFAULT_PAGE)
     token = call.parameters.get("NextToken")
@@ -76,12 +76,12 @@ def list_users(call: Call) -> Json:
 
 
 def associate_faces(call: Call) -> Json:
-    """Give faces to a user, if they look like those it has."""
+    """Assign faces to a user, if they resemble the user's other faces."""
     return answer_once(call, "AssociateFaces", lambda connection: _associate(call, connection))
 
 
 def disassociate_faces(call: Call) -> Json:
-    """Take faces from a user."""
+    """Remove faces from a user."""
     return answer_once(call, "DisassociateFaces", lambda connection: _disassociate(call, connection))
 
 
@@ -128,7 +128,7 @@ def _associate(call: Call, connection: sqlite3.Connection) -> Json:
 
 
 def _refusal(call: Call, face_id: str, face: sqlite3.Row | None, own: dict[str, list[bytes]]) -> Json | None:
-    """Return why a face cannot be given to a user, None if it can."""
+    """Return why a face cannot be assigned to a user, None if it can."""
     if face is None:
         return {"FaceId": face_id, "Reasons": ["FACE_NOT_FOUND"]}
     if face["user"] is not None:
@@ -170,7 +170,7 @@ def _disassociate(call: Call, connection: sqlite3.Connection) -> Json:
 
 
 def _status(user: sqlite3.Row, *, has_changed: bool) -> str:
-    """Return the status after a change: AWS works on, though here everything is done already."""
+    """Return the status after a change: AWS continues to work, while here everything is finished."""
     if has_changed:
         return "UPDATING"
     return "ACTIVE" if user["has_faces"] else "CREATED"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Json: TypeAlias = dict[str, Any]
 
-# Unknown: what AWS answers to a JSON value of the wrong type, since no client sends one.
+# AWS's answer to a JSON value of the wrong type is unknown, because no client sends one.
 WRONG_TYPE_CODE: Final = "ValidationException"
 _UNREADABLE: Final = "SerializationException"
 _TYPES: Final[dict[str, tuple[type, ...]]] = {
@@ -38,19 +38,22 @@ _TYPES: Final[dict[str, tuple[type, ...]]] = {
     "map": (dict,),
     "structure": (dict,),
 }
-# The only classes of characters in the model that Python's expressions lack.
+# The only character classes in the model that Python's regular expressions lack.
 _UNICODE_CLASSES: Final = {r"\p{L}": r"\w", r"\p{N}": r"\d", r"\p{Z}": r"\s"}
 
 
 def read_request(body: bytes, shape: Shape | None) -> Json:
-    """Turn the body of a request into its parameters, blobs decoded and nulls left out.
+    """Turn the body of a request into its parameters: blobs are decoded and nulls are omitted.
 
     Raises:
-        FrameworkError: the body is not JSON, a blob is not base64, or a constraint of the model is broken.
+        FrameworkError: when the body is not JSON, a blob is not base64, or a constraint of the model is broken.
     """
     try:
         value = json.loads(body or b"{}")
-    except (ValueError, RecursionError) as error:  # not only of JSON: a number can have too many digits for Python
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # not only for invalid JSON: a number can have too many digits for Python
         raise FrameworkError(_UNREADABLE, "The request body is not JSON") from error
     if not isinstance(value, dict):
         raise FrameworkError(_UNREADABLE, "Start of structure or map was expected")
@@ -69,7 +72,7 @@ def _refuse_violations(violations: list[str]) -> None:
 
 
 def _decode(value: Any, shape: Shape) -> Any:
-    """Decode blobs, drop nulls and members that the model does not know; leave wrong types for the check."""
+    """Decode blobs, drop nulls and members unknown to the model; leave wrong types to the check."""
     if shape.type_name == "structure" and isinstance(value, dict):
         return {name: _decode(value[name], member) for name, member in _present(value, shape)}
     if shape.type_name == "list" and isinstance(value, list):
@@ -139,7 +142,7 @@ def _map_violations(value: Json, shape: Shape, path: str) -> Iterator[str]:
 
 
 def _broken(value: Any, shape: Shape) -> list[str]:
-    """Return the texts of the constraints of shape itself that value breaks."""
+    """Return the texts of the shape's own constraints that the value breaks."""
     is_number = shape.type_name in {"integer", "long", "float", "double"}
     if not is_number and not hasattr(value, "__len__"):
         return []

@@ -1,1 +1,1 @@
-"""S3: moto's backend with every bucket and object kept on disk, and a guard that keeps what moto answered."""
+"""S3: moto's backend with all buckets and objects on disk, and a guard that saves each change before the answer."""

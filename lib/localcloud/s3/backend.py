@@ -1,8 +1,8 @@
 """moto's S3 with buckets and objects kept on disk.
 
-moto keeps everything in memory. Our backend notes which objects a request touches; when the request is answered, and
-before the client hears of it, those are written in one transaction. What configures a bucket (its creation, versioning,
-policy, ...) is a request that replaces the former one whole, so the request itself is kept and replayed.
+moto keeps everything in memory. Our backend records which objects a request touches. After moto has answered, and
+before the client gets the answer, these objects are written in one transaction. A request that configures a bucket
+(its creation, versioning, policy, ...) completely replaces the earlier one, so the request itself is kept and replayed.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Touched:
-    """What the current request has looked at; requests to S3 take turns.
+    """The objects that the current request has touched; requests to S3 take turns.
 
     Attributes:
-        needs_loading: moto's memory is empty, because the server has just started or moto was reset.
+        needs_loading: whether moto's memory is empty, because the server has just started or moto was reset.
     """
 
     needs_loading: bool = True
@@ -56,14 +56,14 @@ class Touched:
 
 
 class DurableS3Backend(S3Backend):
-    """moto's backend, noting what is touched."""
+    """moto's backend that records which objects are touched."""
 
     def __init__(self, region_name: str, account_id: str, touched: Touched) -> None:
         super().__init__(region_name, account_id)
         self._touched = touched
 
     def reset(self) -> None:
-        """Have everything loaded again: what is on disk outlives moto's own reset."""
+        """Let everything be loaded again: data on disk survives moto's own reset."""
         forget(self._touched)
 
     def put_object(self, bucket_name: str, key_name: str, *args: Any, **kwargs: Any) -> FakeKey:
@@ -72,7 +72,7 @@ class DurableS3Backend(S3Backend):
         return super().put_object(bucket_name, key_name, *args, **kwargs)
 
     def get_object(self, bucket_name: str, key_name: str, *args: Any, **kwargs: Any) -> FakeKey | None:
-        """Note the object: whoever changes tags, ACL or retention gets it first."""
+        """Note the object: a change of tags, ACL or retention gets it first."""
         self._touched.objects.add((bucket_name, key_name))
         return super().get_object(bucket_name, key_name, *args, **kwargs)
 
@@ -116,8 +116,8 @@ class DurableS3Backend(S3Backend):
 
 
 def install(touched: Touched) -> None:
-    """Make moto's S3 note what it touches; to be called before the first request."""
-    # moto only ever calls it with region and account, as it would call the class.
+    """Make moto's S3 record what it touches; must be called before the first request."""
+    # moto calls it only with region and account, as it would call the class.
     s3_backends.backend = functools.partial(DurableS3Backend, touched=touched)  # type: ignore[assignment]
     for account in s3_backends.values():
         account.backend = s3_backends.backend
@@ -133,14 +133,14 @@ def forget(touched: Touched) -> None:
 
 
 def save(store: ObjectStore, connection: sqlite3.Connection, touched: Touched) -> bool:
-    """Write what a request touched, as it is now; say whether a content was removed."""
+    """Write the present state of what a request touched; say whether a content was removed."""
     removed = [_save_object(store, connection, bucket, name) for bucket, name in touched.objects]
     removed += [_save_upload(store, connection, bucket, upload_id) for bucket, upload_id in touched.uploads]
     return any(removed)
 
 
 def restore(store: ObjectStore, touched: Touched) -> None:
-    """Make what a request touched in memory as it is on disk."""
+    """Reset what a request touched in memory to the state on disk."""
     for bucket, name in touched.objects:
         backend = _backend_of(bucket)
         if backend is not None:
@@ -156,7 +156,7 @@ def restore(store: ObjectStore, touched: Touched) -> None:
 
 
 def load(store: ObjectStore) -> None:
-    """Put all objects and unfinished uploads into their buckets; those of a bucket that is not there stay on disk."""
+    """Load all objects and unfinished uploads into their buckets; those of a missing bucket stay on disk."""
     for row in store.rows("SELECT * FROM object ORDER BY bucket, name, position"):
         _load_version(store, row)
     for row in store.rows("SELECT * FROM upload"):
@@ -164,10 +164,10 @@ def load(store: ObjectStore) -> None:
 
 
 def copy_objects(source: str, target: str) -> None:
-    """Put the newest version of every object of a bucket into another one.
+    """Copy the newest version of every object of a bucket into another one.
 
     Raises:
-        LocalCloudError: there is no such bucket.
+        LocalCloudError: when a bucket does not exist.
     """
     for name in (source, target):
         if _backend_of(name) is None:
@@ -213,7 +213,7 @@ def _save_content(store: ObjectStore, connection: sqlite3.Connection, key: FakeK
     stored = stored_content(key)
     if stored is not None:
         return stored.content
-    # Drawn, not counted: a number that was given out by a transaction that failed must never be given out again.
+    # Random, not counted: a number used by a failed transaction must never be used again.
     content = secrets.randbits(62) + 1
     connection.execute("INSERT INTO content (id, value) VALUES (?, ?)", (content, key.value))
     use_content(key, StoredContent(store, content))
@@ -257,6 +257,6 @@ def _load_upload(store: ObjectStore, row: sqlite3.Row) -> None:
 
 
 def _backend_of(bucket: str) -> S3Backend | None:
-    """Return the backend that holds a bucket, None if there is no such bucket."""
+    """Return the backend that holds a bucket, None if the bucket does not exist."""
     place = s3_backends.bucket_accounts.get(bucket)
     return None if place is None else s3_backends[place[1]][place[0]]

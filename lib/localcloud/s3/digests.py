@@ -1,4 +1,4 @@
-"""Digests that a client sends with a body: compared before anything is kept (Checking object integrity, S3 guide)."""
+"""Compare the digests that a client sends with its body before storing it (Checking object integrity, S3 guide)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CRC64NVME: Final = (64, 0x9A6C9329AC4BC9B5)
 
 
 def refuse(environ: WSGIEnvironment, body: bytes) -> Response | None:
-    """Return the error for a body that is not the one that its digests are of, None if there is no such digest."""
+    """Return the error for a body that does not match its digests, None if there is no mismatch."""
     if not _carries_content(environ):
         return None
     sent = environ.get("HTTP_CONTENT_MD5")
@@ -45,7 +45,7 @@ def refuse(environ: WSGIEnvironment, body: bytes) -> Response | None:
 def _carries_content(environ: WSGIEnvironment) -> bool:
     if environ["REQUEST_METHOD"] == "PUT":
         return "HTTP_X_AMZ_COPY_SOURCE" not in environ
-    # Of the other posts the checksum is that of a whole object, made of parts sent before.
+    # In other POST requests the checksum is that of a whole object, whose parts were sent before.
     return environ["REQUEST_METHOD"] == "POST" and "delete" in parse_qs(environ["QUERY_STRING"], keep_blank_values=True)
 
 

@@ -1,4 +1,4 @@
-"""Stands before moto's S3 application: one request at a time, on disk before it is answered."""
+"""A wrapper around moto's S3 application: one request at a time, on disk before it is answered."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Answer = tuple[list[bytes], str, list[tuple[str, str]]]
 
 _CHANGES: Final = frozenset({"PUT", "POST", "DELETE"})
-# With these moto refuses a bucket before it has done anything.
+# With these codes moto refuses a bucket before it has changed anything.
 _HARMLESS: Final = frozenset({int(HTTPStatus.NOT_FOUND), int(HTTPStatus.CONFLICT)})
 _FAILURE: Final = (
     b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>InternalError</Code>'
@@ -40,7 +40,7 @@ _FAILURE: Final = (
 
 
 class _S3Request(BackendRequest):
-    """A request whose body is a form only where S3 takes one; every other body is kept as it is."""
+    """A request whose body is parsed as a form only where S3 accepts one; every other body is left unchanged."""
 
     @property
     def want_form_data_parsed(self) -> bool:
@@ -48,7 +48,7 @@ class _S3Request(BackendRequest):
 
 
 class BucketGuard:
-    """Keeps what moto's S3 holds in memory and the file the same."""
+    """Keeps moto's memory and the file in agreement."""
 
     def __init__(self, folder: Path) -> None:
         self._lock = threading.RLock()
@@ -72,7 +72,7 @@ class BucketGuard:
         return guarded
 
     def take_turns(self, application: WSGIApplication) -> WSGIApplication:
-        """Return an application that serves while no request to S3 is under way."""
+        """Return an application that serves only while no request to S3 is being processed."""
 
         def waiting(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
             with self._lock:
@@ -82,7 +82,7 @@ class BucketGuard:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Wait for the turn to use moto's buckets, which the first turn makes again."""
+        """Wait for the turn to use moto's buckets; the first turn recreates them."""
         with self._lock:
             if self._touched.needs_loading and self._application is not None:
                 settings.replay(self._store, self._application)
@@ -91,10 +91,10 @@ class BucketGuard:
             yield
 
     def copy_objects(self, source: str, target: str) -> None:
-        """Put the objects of a bucket into another one, in one transaction; both are there.
+        """Copy the objects of a bucket into another existing one, in one transaction.
 
         Raises:
-            LocalCloudError: one of them is not.
+            LocalCloudError: when one of the buckets does not exist.
         """
         with self.turn():
             self._touched.clear()
@@ -111,7 +111,7 @@ class BucketGuard:
         self._store.close()
 
     def _answer(self, application: WSGIApplication, environ: WSGIEnvironment) -> Answer:
-        """Answer one request; what is on disk, not what moto has done in memory, is what happened."""
+        """Answer one request; the answer depends on what was written to disk, not on moto's memory."""
         with self._lock:
             try:
                 with self.turn():
@@ -144,7 +144,7 @@ class BucketGuard:
             self._store.scrub()
 
     def _undo(self, environ: WSGIEnvironment, code: int) -> None:
-        """Put back in memory what a request that was refused may have changed there before."""
+        """Restore in memory what a refused request may have changed."""
         is_in_doubt = not key_of(environ) and code not in _HARMLESS
         if code >= HTTPStatus.INTERNAL_SERVER_ERROR or (is_in_doubt and environ["REQUEST_METHOD"] != "POST"):
             backend.forget(self._touched)
@@ -158,17 +158,17 @@ def _run(application: WSGIApplication | Response, environ: WSGIEnvironment) -> A
 
 
 def _has_succeeded(environ: WSGIEnvironment, code: int) -> bool:
-    # A form that is posted may be answered by the way to another page.
+    # The answer to a posted form may be a redirect.
     return 200 <= code < 300 or (code == HTTPStatus.SEE_OTHER and environ["REQUEST_METHOD"] == "POST")  # noqa: PLR2004
 
 
 def _is_version_of_none(header: tuple[str, str]) -> bool:
-    """Say whether a header names the version of an object in a bucket without versions, which AWS does not."""
+    """Say whether a header names an object's version in a bucket without versions; AWS does not send it."""
     return header[0].lower() == "x-amz-version-id" and header[1] == "null"
 
 
 def _answer_unreadable(error: Exception) -> Response:
-    """Answer that XML or a number cannot be read: moto finds that out by stumbling over what is missing or odd."""
+    """Answer that XML or a number cannot be read: moto itself raises unrelated errors for such input."""
     has_xml = request.method in _CHANGES and request.args and isinstance(request.environ["wsgi.input"], io.BytesIO)
     if isinstance(error, ExpatError) or (has_xml and request.environ["wsgi.input"].getbuffer().nbytes):
         message = "The XML you provided was not well-formed or did not validate against our published schema"

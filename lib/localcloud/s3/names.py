@@ -1,4 +1,4 @@
-"""Which bucket and key a request names, by moto's own reading of it."""
+"""The bucket and key of a request, as moto reads them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def bucket_of(environ: WSGIEnvironment) -> tuple[str, bool]:
 
 
 def key_of(environ: WSGIEnvironment) -> str:
-    """Return the key, empty where a request is about a bucket."""
+    """Return the key, empty if the request is about a bucket."""
     request = Request(environ)
     path = unquote(request.raw_path)
     key = parse_key_name(path) if S3Response.subdomain_based_buckets(request) else in_path.parse_key_name(path)

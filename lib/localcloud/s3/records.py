@@ -40,7 +40,7 @@ def key_record(key: FakeKey | FakeDeleteMarker, tags: dict[str, str]) -> str:
     moment = {"last_modified": key.last_modified.isoformat()}
     if isinstance(key, FakeDeleteMarker):
         return json.dumps(moment | {"marker": key.version_id})
-    expiry = key._expiry and key._expiry.isoformat()  # noqa: SLF001 -- moto offers no other way to it
+    expiry = key._expiry and key._expiry.isoformat()  # noqa: SLF001 -- moto offers no other access
     special = {"etag": key.etag.strip('"'), "metadata": dict(key.metadata), "acl": _acl_record(key.acl)}
     plain = {name: getattr(key, name) for name in _PLAIN}
     return json.dumps(
@@ -49,7 +49,7 @@ def key_record(key: FakeKey | FakeDeleteMarker, tags: dict[str, str]) -> str:
 
 
 def restore_key(name: Any, record: str, content: StoredContent, bucket: str, backend: S3Backend) -> FakeKey:
-    """Make the key of a record; its tags are the caller's business."""
+    """Make the key from a record; the caller sets its tags."""
     fields = json.loads(record)
     key = FakeKey(name, b"", backend.account_id, backend.region_name, etag=fields["etag"], bucket_name=bucket)
     for plain in _PLAIN:
@@ -64,11 +64,11 @@ def restore_key(name: Any, record: str, content: StoredContent, bucket: str, bac
 
 
 def restore_marker(record: str, key: FakeKey) -> FakeDeleteMarker:
-    """Make the delete marker of a record, laid over an older version."""
+    """Make the delete marker from a record, over an older version."""
     fields = json.loads(record)
     marker = FakeDeleteMarker(key)
     marker.last_modified = dt.datetime.fromisoformat(fields["last_modified"])
-    marker._version_id = fields["marker"]  # noqa: SLF001 -- moto draws it at random
+    marker._version_id = fields["marker"]  # noqa: SLF001 -- moto would choose it at random
     return marker
 
 
@@ -88,7 +88,7 @@ def upload_record(upload: FakeMultipart) -> str:
 
 
 def restore_upload(upload_id: str, record: str, backend: S3Backend) -> FakeMultipart:
-    """Make the unfinished upload of a record, still without parts."""
+    """Make the unfinished upload from a record, without parts."""
     fields = json.loads(record)
     fields |= {"metadata": CaseInsensitiveDict(fields["metadata"]), "acl": _restore_acl(fields["acl"])}
     upload = FakeMultipart(account_id=backend.account_id, region_name=backend.region_name, **fields)
@@ -97,26 +97,26 @@ def restore_upload(upload_id: str, record: str, backend: S3Backend) -> FakeMulti
 
 
 def stored_content(key: FakeKey) -> StoredContent | None:
-    """Return where the content of a key is stored, None if it is not yet."""
+    """Return the stored content of a key, None if it is not stored yet."""
     buffer = key._value_buffer  # noqa: SLF001 -- the only place moto keeps it
     return buffer if isinstance(buffer, StoredContent) else None
 
 
 def use_content(key: FakeKey, content: StoredContent) -> None:
-    """Let a key read its content from the store and free its own buffer."""
+    """Let a key read its content from the store, and free its own buffer."""
     key._value_buffer.close()  # noqa: SLF001
     key._value_buffer = content  # type: ignore[assignment]  # noqa: SLF001
 
 
 def forget_parts(key: FakeKey) -> None:
-    """Free the contents of the parts that an object was made of; their sizes and digests stay."""
+    """Free the contents of an object's parts; their sizes and digests are kept."""
     for part in key.multipart.parts.values() if key.multipart else ():
         part._value_buffer.close()  # noqa: SLF001
         part._value_buffer = tempfile.SpooledTemporaryFile()  # noqa: SLF001, SIM115 -- moto closes it
 
 
 def _parts_record(upload: FakeMultipart | None) -> dict[str, Any] | None:
-    """Describe of which parts an object was made: their contents are in the object."""
+    """Describe the parts that an object was made from; their contents are in the object."""
     if upload is None:
         return None
     parts = [[number, part.contentsize, part.etag.strip('"')] for number, part in upload.parts.items()]

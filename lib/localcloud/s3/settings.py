@@ -1,4 +1,4 @@
-"""What makes a bucket what it is: the requests that made and configured it, kept and replayed when a server starts."""
+"""The requests that created and configured each bucket; they are kept and replayed when a server starts."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
     from localcloud.s3.store import ObjectStore
 
-# What moto reads of a request that configures a bucket.
+# The headers that moto reads from a request that configures a bucket.
 _KEPT_VARIABLES: Final = ("REQUEST_METHOD", "PATH_INFO", "QUERY_STRING", "RAW_URI", "REQUEST_URI", "CONTENT_TYPE")
-_SIGNATURE: Final = re.compile(r"(Signature=)[0-9a-f]+")  # not kept: it was checked, and it is nobody's business
+_SIGNATURE: Final = re.compile(r"(Signature=)[0-9a-f]+")  # not kept: it was checked already and is a secret
 
 
 def replay(store: ObjectStore, application: WSGIApplication) -> None:
-    """Make the buckets again; one that cannot be made is named in the log and stops no other."""
+    """Recreate the buckets; one that cannot be made is named in the log and does not stop the others."""
     for row in store.rows("SELECT * FROM setting ORDER BY id"):
         environ = json.loads(row["request"]) | _wsgi_variables(row["body"])
         answer, status, _ = run_wsgi_app(application, environ)
@@ -43,7 +43,7 @@ def replay(store: ObjectStore, application: WSGIApplication) -> None:
 
 
 def save(connection: sqlite3.Connection, bucket: str, environ: WSGIEnvironment, body: bytes) -> None:
-    """Keep a request that succeeded; what comes again keeps its place: a bucket is made before it is configured."""
+    """Keep a successful request; a repeated one keeps its position, so a bucket is created before it is configured."""
     subresource = _subresource(environ)
     if bucket not in s3_backends.bucket_accounts:
         connection.execute("DELETE FROM setting WHERE bucket = ?", (bucket,))
@@ -65,7 +65,7 @@ def save(connection: sqlite3.Connection, bucket: str, environ: WSGIEnvironment, 
 
 
 def _correct_name(store: ObjectStore, row: sqlite3.Row, bucket: str) -> None:
-    """Put a row under the name that moto reads, which older versions did not find out."""
+    """Correct the bucket's name of a row to the one that moto reads; older versions did not determine it."""
     if bucket != row["bucket"]:
         with store.writing() as connection:
             connection.execute("UPDATE OR REPLACE setting SET bucket = ? WHERE id = ?", (bucket, row["id"]))
@@ -82,13 +82,13 @@ def _bucket(name: str) -> FakeBucket:
 
 
 def _subresource(environ: WSGIEnvironment) -> str:
-    """Return what of a bucket a request is about, however the client spells its query."""
+    """Return the subresource of a bucket that a request is about, however the client spells its query."""
     query = parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True)
     return "&".join(sorted(f"{name}={value}" for name, value in query if not name.lower().startswith("x-")))
 
 
 def _wsgi_variables(body: bytes) -> dict[str, Any]:
-    """Return the variables of a request that comes from no connection."""
+    """Return the WSGI variables of a request without a connection."""
     return {
         "wsgi.input": io.BytesIO(body),
         "wsgi.input_terminated": True,

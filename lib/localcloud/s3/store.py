@@ -1,4 +1,4 @@
-"""The SQLite file that keeps buckets, objects and the parts of unfinished uploads."""
+"""The SQLite file of buckets, objects and the parts of unfinished uploads."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class ObjectStore:
         self._connection = open_database(path, schema)
 
     def close(self) -> None:
-        """Fold the log into the file and close it."""
+        """Move the log into the file and close it."""
         with self._lock:
             self._connection.close()
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """Take the turn for one transaction, on disk when the block ends."""
+        """Take the turn for one transaction, which is on disk when the block ends."""
         with self._lock, transaction(self._connection):
             yield self._connection
 
@@ -41,7 +41,7 @@ class ObjectStore:
             return self._connection.execute(query, values).fetchall()
 
     def scrub(self) -> None:
-        """Let nothing of what was removed stay in the log of the file."""
+        """Remove deleted data from the log of the file."""
         with self._lock:
             scrub(self._connection)
 
@@ -49,7 +49,7 @@ class ObjectStore:
         """Return one content.
 
         Raises:
-            LocalCloudError: it is not there.
+            LocalCloudError: when it does not exist.
         """
         found = self.rows("SELECT value FROM content WHERE id = ?", content)
         if not found:
@@ -58,7 +58,7 @@ class ObjectStore:
 
 
 class StoredContent:
-    """A file as moto reads the value of a key from, whose bytes are fetched when they are wanted."""
+    """A file object from which moto reads the value of a key; its bytes are fetched when they are read."""
 
     def __init__(self, store: ObjectStore, content: int) -> None:
         self.content = content
@@ -70,11 +70,11 @@ class StoredContent:
         self._position = position
 
     def read(self, size: int | None = None) -> bytes:
-        """Return the bytes from the position on."""
+        """Return the bytes from the current position on."""
         value = self._store.read(self.content)[self._position :]
         value = value if size is None else value[:size]
         self._position += len(value)
         return value
 
     def close(self) -> None:
-        """Hold nothing, so release nothing."""
+        """Do nothing, because there is nothing to release."""
