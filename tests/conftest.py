@@ -10,7 +10,7 @@ import tempfile
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
@@ -311,12 +311,12 @@ def relay(cloud_endpoint: str) -> Iterator[Callable[[Answer], str]]:
                 if ours := answer(self, body):
                     self.reply(ours[0], {}, ours[1])
                     return
-                upstream = http.client.HTTPConnection(cloud_endpoint.removeprefix("http://"))
                 kept = {name: value for name, value in self.headers.items() if name.lower() not in own}
-                upstream.request(self.command, self.path, body, kept)
-                with upstream.getresponse() as said:
-                    self.reply(said.status, dict(said.headers), said.read())
-                upstream.close()
+                with closing(http.client.HTTPConnection(cloud_endpoint.removeprefix("http://"))) as upstream:
+                    upstream.request(self.command, self.path, body, kept)
+                    with upstream.getresponse() as said:
+                        status, headers, content = said.status, dict(said.headers), said.read()
+                self.reply(status, headers, content)
 
             def reply(self, status: int, headers: dict[str, str], body: bytes) -> None:
                 self.send_response(status)

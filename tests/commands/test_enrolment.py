@@ -313,6 +313,11 @@ def test_a_large_sample_photo_is_made_smaller_where_the_picture_itself_is_sent(s
     assert "24 photos: 24 uploaded, 24 faces indexed" in school.inv("enrol", **own).stdout
 
 
+def test_a_failure_that_all_collections_share_is_told_once(inv: Callable[..., Any]) -> None:
+    done = inv("enrol", "--yes", check=False, INVOKE_TARGETS_LOCAL_BUCKET="no")
+    assert (done.returncode, done.stderr.count("Could not create bucket no: ")) == (1, 1)
+
+
 def test_a_student_whose_id_makes_no_key_is_refused(school: School, photo: Path) -> None:
     with connect(school.database, purpose="tests") as conn:
         conn.execute("DELETE FROM student_faces WHERE student_id = 'student-006'")

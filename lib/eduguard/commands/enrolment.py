@@ -186,7 +186,8 @@ def _send_samples(settings: Settings, photos: "Mapping[Place, Sequence[FolderPho
             except EduguardError as error:
                 failures.append(error)
     if failures:
-        raise EduguardError("\n".join(each.message for each in failures), hint=failures[0].hint)
+        messages = dict.fromkeys(each.message for each in failures)  # of their bucket, all say the same
+        raise EduguardError("\n".join(messages), hint=failures[0].hint)
     record({"samples": asdict(report)})
     return report.summary()
 
