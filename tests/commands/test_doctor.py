@@ -131,7 +131,7 @@ def test_pending_migrations_are_drift(inv: Inv, empty_database: Database, cloud_
     assert ("inv migrate") in [remedy for _, remedy in found(examine(inv)[1], "drift")]
 
 
-def test_the_policies_name_the_collection_and_nothing_wider(inv: Inv, full: Database) -> None:
+def test_the_policies_name_the_collection_and_only_into_another_one_all(inv: Inv, full: Database) -> None:
     policies = json.loads(inv("doctor", "--iam").stdout)
     assert {name.partition(" --")[0] for name in policies} < set(TABLE)
     wide = [
@@ -147,6 +147,8 @@ def test_the_policies_name_the_collection_and_nothing_wider(inv: Inv, full: Data
     assert statement["Resource"] == [
         f"arn:aws:rekognition:us-east-1:123456789012:collection/{name}" for name in ("tests", "tests-2")
     ]
+    every = "arn:aws:rekognition:us-east-1:123456789012:collection/*"
+    assert {name for name, each in policies.items() if every in json.dumps(each)} == {"reindex --into"}
     tags = "rekognition:ListTagsForResource"
     assert statement["Action"] == ["rekognition:DescribeCollection", "rekognition:ListFaces", tags]
     assert {tags, "rekognition:TagResource"} < set(policies["enrol"]["Statement"][0]["Action"])

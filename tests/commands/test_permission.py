@@ -241,6 +241,7 @@ CASES = [
     Case("publish", CHANGE, Town.make_next),
     Case("rebuild", REPLACE),
     Case("reindex", OWN, Town.enrol, is_own=True),
+    Case("reindex --into NEW", OWN, Town.enrol, is_own=True),
     Case("reindex --dry-run", READ),
     Case("report PAGE", READ),
     Case("reset", REPLACE),

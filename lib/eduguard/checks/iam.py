@@ -36,6 +36,8 @@ def iam_policies(settings: Settings, account: str) -> dict[str, Any]:
     writes = [objects("GetObject", "PutObject"), private]
     verify = [rekognition("SearchFacesByImage"), *reads]
     reindex = [listing, rekognition("IndexFaces", "DeleteFaces"), tags, make, *reads]
+    # The new collection may have any name.
+    into = [each | {"Resource": f"{prefix}*"} if each["Resource"] == collections else each for each in reindex]
     enrol = [
         *(listing, rekognition("SearchFacesByImage", "IndexFaces", "DeleteFaces"), tags, make, *writes),
         objects("DeleteObject", "DeleteObjectVersion"),
@@ -60,6 +62,7 @@ def iam_policies(settings: Settings, account: str) -> dict[str, Any]:
         "photos push": writes,
         "port": [*writes, *reindex, *sync, *verify],
         "reindex": reindex,
+        "reindex --into": into,
         "report": [listing, rekognition("SearchFaces"), *reads],
         "seed-full": sync,
         "snapshot list": [rekognition("DescribeCollection")],
