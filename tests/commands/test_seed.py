@@ -72,6 +72,10 @@ def test_a_dry_run_shows_what_seed_would_do_and_does_nothing(run: Inv, fixtures:
 
 def test_full_works_with_fixtures_that_have_no_student_yet(inv: Inv, database: Database, tmp_path: Path) -> None:
     (tmp_path / "01_stages.yaml").write_text("- {id: first, name: First, position: 1}\n")
-    own = {"INVOKE_TARGETS_LOCAL_COLLECTION": f"{database.name}-empty", "INVOKE_SEED_FOLDER": str(tmp_path)}
+    own = {
+        "INVOKE_TARGETS_LOCAL_COLLECTION": f"{database.name}-empty",
+        "INVOKE_TARGETS_LOCAL_COLLECTIONS_SCHOOL_002": f"{database.name}-empty-2",
+        "INVOKE_SEED_FOLDER": str(tmp_path),
+    }
     for _ in range(2):
         assert f"{database.name} is ready: 0 students, 0 faces, 0 placeholders" in inv("full", **own).stdout

@@ -213,8 +213,8 @@ def _sort_samples(settings: Settings, collections: "Collection[str]") -> "dict[P
     is_expected = folder.exists() or has_fixture(settings.seed_folder, "student_faces")
     photos = find_photos(folder) if is_expected else ()
     of_student = places.of_rows(read_students(settings.seed_folder))
-    # In the local cloud a school's collection is made even if it has no photo yet, or the fixtures have no student.
-    made = (of_student.values() or places.configured()[:1]) if settings.target.has_local_cloud else ()
+    # In the local cloud a school's collection is made even if it has no photo yet; all are if there is no student.
+    made = (of_student.values() or places.configured()) if settings.target.has_local_cloud else ()
     sorted_photos: dict[Place, list[FolderPhoto]] = {place: [] for place in made if place.collection in collections}
     for photo in photos:
         place = of_student.get(photo.student_id) or Place(collection=places.collection)
