@@ -80,6 +80,7 @@ def test_of_many_schools_those_that_are_not_right_are_named() -> None:
     assert lines["school-bad"] == "3 rows, 0 not linked; 2 faces in faces"
 
 
+@pytest.mark.slow
 def test_a_missing_database_and_stopped_servers_are_said(inv: Inv, database: Database) -> None:
     assert f"{database.name} does not exist: `inv full` makes it\n" in inv("status").stdout
     with tempfile.TemporaryDirectory(prefix="eg-") as folder:
@@ -88,6 +89,7 @@ def test_a_missing_database_and_stopped_servers_are_said(inv: Inv, database: Dat
     assert "the server is stopped: `inv up` starts it\n" in said
 
 
+@pytest.mark.slow
 def test_status_answers_after_an_applied_migration_was_edited(inv: Inv, full: Database, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "migrations", tmp_path / "migrations")
     own = {"INVOKE_MIGRATIONS_FOLDER": str(tmp_path / "migrations")}
@@ -102,6 +104,7 @@ def test_status_answers_after_an_applied_migration_was_edited(inv: Inv, full: Da
     )
 
 
+@pytest.mark.slow
 def test_verbose_shows_every_value(inv: Inv, full: Database) -> None:
     assert len(inv("status").stdout.splitlines()) <= 10
     said = inv("status", "--verbose").stdout

@@ -133,6 +133,7 @@ def test_between_two_clouds_the_photos_pass_through_and_the_source_is_only_read(
     assert asked <= {"GET", "HEAD"}
 
 
+@pytest.mark.slow
 def test_a_damaged_photo_is_not_carried_on(
     school: School, source: Bucket, relay: Any, cloud_variables: dict[str, str]
 ) -> None:

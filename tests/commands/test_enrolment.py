@@ -197,6 +197,7 @@ def client(cloud_client: Callable[[str], Any]) -> Any:
     return cloud_client("s3")
 
 
+@pytest.mark.slow
 def test_a_photo_of_another_student_is_refused_with_both_ids_until_they_are_said_to_be_twins(
     school: School, new_photo: NewPhoto, photo: Path, tmp_path: Path
 ) -> None:
@@ -445,6 +446,7 @@ def test_unenrol_shows_what_it_removes_and_removes_it_everywhere(
     assert "nothing to remove" in school.inv("unenrol", "student-001", "--yes").stdout
 
 
+@pytest.mark.slow
 def test_unenrol_removes_every_version_of_a_photo(school: School, photo: Path, client: Any) -> None:
     client.create_bucket(Bucket=school.name)
     client.put_bucket_versioning(Bucket=school.name, VersioningConfiguration={"Status": "Enabled"})

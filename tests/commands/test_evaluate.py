@@ -51,6 +51,7 @@ def test_the_sample_photos_are_told_apart_and_are_too_few_to_prove_one_in_a_thou
     assert first["one"].rpartition("-photo-")[0] != first["other"].rpartition("-photo-")[0]
 
 
+@pytest.mark.slow
 def test_a_goal_that_the_pairs_can_show_has_a_threshold(inv: Inv, full: Database) -> None:
     report = evaluate(inv, "--false-accepts", "0.05")
     threshold = report["suggestion"]["match_threshold"]
@@ -122,6 +123,7 @@ def test_a_face_that_no_row_holds_is_left_out(inv: Inv, full: Database) -> None:
     assert (report["photos"], report["students"]) == (21, 7)
 
 
+@pytest.mark.slow
 def test_rows_without_faces_are_an_error_that_says_the_way_out(inv: Inv, school: Any, cloud_endpoint: str) -> None:
     done = school.inv("evaluate", check=False)
     assert done.returncode == 1
@@ -133,6 +135,7 @@ def test_rows_without_faces_are_an_error_that_says_the_way_out(inv: Inv, school:
     assert "inv sync-faces" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("goal", ["0", "1", "-0.1", "nan"])
 def test_a_rate_that_is_none_is_refused(inv: Inv, goal: str) -> None:
     done = inv("evaluate", "--false-accepts", goal, check=False)

@@ -272,6 +272,7 @@ def test_a_kill_after_any_step(survival: Survival, state_folder: Path, step: str
     survival.check(published=step in {"publish", "verify"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", steps(WAITS))
 def test_a_kill_inside_a_step(survival: Survival, state_folder: Path, project: dict[str, str], step: str) -> None:
     add_migration(project, WAITS[step])

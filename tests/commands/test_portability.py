@@ -115,6 +115,7 @@ def hashes(folder: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*.csv")}
 
 
+@pytest.mark.slow
 def test_a_school_goes_to_another_database_without_its_people(source: Source, target: tuple[Inv, Database]) -> None:
     folder = source.export("out")
     everything = "\n".join(path.read_text() for path in folder.iterdir())

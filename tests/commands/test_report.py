@@ -153,6 +153,7 @@ def test_searches_that_fail_leave_the_rest(inv: Inv, full: Database, file: Path,
     assert "school-001 tests 18 0 18" in section(read(file), "schools")
 
 
+@pytest.mark.slow
 def test_on_aws_the_searches_are_asked_about_and_only_lists_are_read_without_consent(
     inv: Inv, full: Database, file: Path, relay: Any, cloud_variables: dict[str, str]
 ) -> None:

@@ -66,6 +66,7 @@ def test_a_rollback_that_fails_leaves_the_database_serving(
     assert "rolled back" in inv("rollback").stdout
 
 
+@pytest.mark.slow
 def test_what_is_set_on_the_database_and_by_whom_is_carried_through_a_rollback(inv: Inv, full: Database) -> None:
     inv("reset", "--confirm", full.name)
     with connect(full.maintenance, purpose="tests") as conn:

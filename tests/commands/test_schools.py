@@ -131,6 +131,7 @@ def test_enrolment_tags_the_collections_with_their_schools(school: School, clien
     school.inv("enrol", "student-001", str(photo))
 
 
+@pytest.mark.slow
 def test_a_role_that_may_not_tag_goes_on_with_one_note(school: School, faults: Any, client: Any) -> None:
     client.create_collection(CollectionId=school.name)
     client.create_collection(CollectionId=f"{school.name}-2")

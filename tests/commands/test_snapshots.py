@@ -39,6 +39,7 @@ def test_a_snapshot_comes_back_and_undo_takes_it_away_again(inv: Inv, full: Data
     assert value(full, "SELECT count(*) FROM students") == 8
 
 
+@pytest.mark.slow
 def test_a_snapshot_says_that_the_collection_is_another(inv: Inv, full: Database) -> None:
     inv("snapshot", "save", "one")
     assert "moved" not in inv("snapshot", "list").stdout
@@ -55,6 +56,7 @@ def test_a_snapshot_says_that_the_collection_moved_on(inv: Inv, full: Database) 
     assert "moving, tests-2 moved on from 6 faces to 24 faces" in inv("snapshot", "list", **own).stdout
 
 
+@pytest.mark.slow
 def test_snapshots_are_refused_by_name(inv: Inv, full: Database) -> None:
     inv("snapshot", "save", "one")
     for arguments, message in (
@@ -69,6 +71,7 @@ def test_snapshots_are_refused_by_name(inv: Inv, full: Database) -> None:
     assert inv("snapshot", "list").stdout == ""
 
 
+@pytest.mark.slow
 @pytest.mark.sampled
 @pytest.mark.parametrize(
     "change",
@@ -159,6 +162,7 @@ def test_a_new_migration_has_the_next_number_and_can_be_applied(inv: Inv, full: 
     assert "is not a migration's name" in refused.stderr
 
 
+@pytest.mark.slow
 def test_a_reset_to_an_older_version_keeps_its_rows_when_migrated_over(
     inv: Inv, database: Database, value: Any
 ) -> None:

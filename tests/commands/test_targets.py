@@ -63,6 +63,7 @@ def test_nothing_of_a_password_that_is_not_percent_encoded_is_printed(inv: Inv, 
         assert "Percent-encode" in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("debug", [("-d",), ()], ids=["flag", "variable"])
 def test_the_log_of_invoke_shows_nothing_secret(
     inv: Inv, database: Database, cloud_endpoint: str, cloud_variables: dict[str, str], debug: tuple[str, ...]
@@ -90,6 +91,7 @@ def test_the_log_of_invoke_shows_nothing_secret(
     assert not re.search(r"[A-Za-z0-9+/]{200}|/9j/|\\xff\\xd8", said), "a picture"
 
 
+@pytest.mark.slow
 def test_an_env_file_and_a_profile_lead_to_the_target_and_doctor_says_so(
     inv: Inv, full: Database, cloud_endpoint: str, cloud_variables: dict[str, str], tmp_path: Path
 ) -> None:
@@ -113,6 +115,7 @@ def test_an_env_file_and_a_profile_lead_to_the_target_and_doctor_says_so(
     assert "Unable to locate credentials" in refused.stderr
 
 
+@pytest.mark.slow
 def test_a_bucket_with_keys_of_its_own_is_asked_with_its_own_profile(
     inv: Inv, full: Database, cloud_endpoint: str, cloud_variables: dict[str, str], tmp_path: Path
 ) -> None:

@@ -80,6 +80,7 @@ def test_the_same_faces_come_back_after_a_reset(inv: Inv, full: Database, value:
     assert value(full, CHECKSUM) == before
 
 
+@pytest.mark.slow
 def test_every_task_run_again_changes_nothing_and_says_so(inv: Inv, full: Database, value: Any) -> None:
     before = value(full, CHECKSUM)
     assert "nothing is pending" in inv("migrate").stdout
@@ -95,6 +96,7 @@ def test_seed_full_reaches_sync_with_the_collection_named(inv: Inv, full: Databa
     assert "No school has its faces in collection nowhere, but in: tests, tests-2" in done.stderr
 
 
+@pytest.mark.slow
 def test_full_hands_its_flags_to_the_steps(inv: Inv, full: Database) -> None:
     own = {"INVOKE_TARGETS_LOCAL_COLLECTIONS_SCHOOL_002": "handed-on"}
     flags = ("--school", "school-002", "--yes", "--confirm-collection", "handed-on")
@@ -116,6 +118,7 @@ def test_a_dry_run_shows_the_sync_and_writes_nothing(inv: Inv, full: Database, v
     assert value(full, "SELECT count(*) FROM student_faces WHERE face_id = 'placeholder'") == 24
 
 
+@pytest.mark.slow
 def test_a_check_tells_drift_from_order_by_its_exit_status(inv: Inv, full: Database, value: Any) -> None:
     assert inv("sync-faces", "--check").returncode == 0
     inv("reset", "seed")
@@ -124,6 +127,7 @@ def test_a_check_tells_drift_from_order_by_its_exit_status(inv: Inv, full: Datab
     assert value(full, "SELECT count(*) FROM student_faces WHERE face_id = 'placeholder'") == 24
 
 
+@pytest.mark.slow
 def test_the_plan_is_shown_before_it_is_applied_as_many_items_as_fit(inv: Inv, full: Database) -> None:
     inv("reset", "seed")
     first = ("sync-faces", "--school", "school-001")
@@ -289,6 +293,7 @@ def test_a_database_we_did_not_make_is_not_replaced_without_its_name(
     assert value(empty_database, "SELECT count(*) FROM pupils") == 1
 
 
+@pytest.mark.slow
 def test_a_second_full_and_reset_clone_templates_and_end_the_same(inv: Inv, full: Database, value: Any) -> None:
     before = value(full, CHECKSUM)
     inv("full")

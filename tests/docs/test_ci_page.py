@@ -78,6 +78,7 @@ def test_each_command_of_the_workflow_has_its_flags() -> None:
         assert [flag for flag in flags if not re.search(rf"{flag}\b", told)] == []
 
 
+@pytest.mark.slow
 def test_drift_is_a_warning_and_status_2_and_a_failure_an_error_and_status_1(shell, full: Database) -> None:
     assert (done := shell(CHECK, "eduguard-db")).returncode == 0, done.stderr
     assert done.stdout == ""

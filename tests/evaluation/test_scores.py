@@ -108,6 +108,7 @@ def test_a_student_is_named_exactly_where_no_threshold_separates(school: tuple[l
         assert (student in named) is not bool(separates)
 
 
+@pytest.mark.slow
 @given(schools(), st.floats(0.01, 0.9))
 def test_the_suggestion_is_the_lowest_threshold_that_keeps_to_the_goal(
     school: tuple[list[Photo], School], goal: float

@@ -46,6 +46,7 @@ def test_a_bucket_made_again_keeps_its_settings(own_state: Path, launch: Any, co
     assert s3.get_bucket_tagging(Bucket="photos")["TagSet"] == [{"Key": "a", "Value": "b"}]
 
 
+@pytest.mark.slow
 def test_resetting_moto_keeps_what_is_on_disk(own_state: Path, launch: Any):
     server = launch(own_state)
     s3, rekognition = server.client("s3"), server.client("rekognition")

@@ -188,6 +188,7 @@ def test_a_file_of_a_newer_version_is_refused(own_state: Path, launch: Launch, c
     assert "buckets.sqlite is of version 2, this package reads up to 1" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_deleted_face_leaves_nothing_behind(own_state: Path, launch: Launch, photo: Photo, command: Any):
     client = launch(own_state).client("rekognition")
     client.create_collection(CollectionId="c")

@@ -21,6 +21,7 @@ def engine() -> Engine:
     return Engine.load()
 
 
+@pytest.mark.slow
 def test_every_same_pair_scores_95_and_every_different_pair_20_at_most(
     engine: Engine, labelled: dict[str, list[str]], portrait: Portrait
 ):
@@ -113,7 +114,7 @@ def turned(pixels: Any, degrees: int) -> Any:
     return cv2.warpAffine(pixels, matrix, size, borderValue=(110, 110, 110))
 
 
-@pytest.mark.sampled("0", "45", "90")
+@pytest.mark.sampled("45")
 @pytest.mark.parametrize("degrees", range(0, 360, 15))
 def test_a_portrait_however_it_is_turned_is_its_own_person_or_is_not_found(
     engine: Engine, labelled: dict[str, list[str]], portrait: Portrait, degrees: int

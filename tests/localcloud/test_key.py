@@ -98,6 +98,7 @@ def test_a_damaged_key_is_named(own_state: Path, launch: Any, command: Any):
     (own_state / "key.json").unlink()
 
 
+@pytest.mark.slow
 def test_the_environment_leads_boto3_to_the_server(own_state: Path, launch: Any, command: Any, monkeypatch: Any):
     done = command("env", "--state", str(own_state), check=False)
     assert (done.returncode, "`python -m localcloud start --state" in done.stderr) == (1, True)

@@ -47,6 +47,7 @@ def small(width: int) -> Change:
     return change
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("level", "reason", "change"),
     [

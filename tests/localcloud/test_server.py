@@ -28,6 +28,7 @@ def target(operation: str, region: str = "us-east-1", **headers: str) -> dict[st
     return named | {"Content_Type": "application/x-amz-json-1.1"} | headers
 
 
+@pytest.mark.slow
 def test_several_starts_at_once_make_one_server(own_state: Path, launch: Callable[[Path], Any]):
     with ThreadPoolExecutor(4) as pool:
         servers = set(pool.map(lambda _: launch(own_state), range(4)))

@@ -38,6 +38,7 @@ def basis(*numbers: int) -> np.ndarray:
     return np.eye(engine.DIMENSIONS, dtype=np.float32)[list(numbers)]
 
 
+@pytest.mark.slow
 def test_more_faces_than_a_page_are_listed_to_the_last(own_state: Path, launch: Launch):
     store = Store(own_state / REGION_FILE)
     face_ids = fill(store, "many", np.tile(basis(0), (9_000, 1)))

@@ -31,6 +31,7 @@ def test_three_lines_are_enough(monkeypatch: pytest.MonkeyPatch):
         socket.create_connection((host, int(port)))
 
 
+@pytest.mark.slow
 def test_a_named_folder_is_kept_and_a_server_that_runs_already_is_left_running(tmp_path: Path):
     with localcloud.running(tmp_path / "cloud") as cloud:
         cloud.client("rekognition").create_collection(CollectionId="kept")
@@ -41,6 +42,7 @@ def test_a_named_folder_is_kept_and_a_server_that_runs_already_is_left_running(t
         assert later.client("rekognition").list_collections()["CollectionIds"] == ["kept"]
 
 
+@pytest.mark.slow
 def test_a_collection_is_cloned_in_one_call_with_faces_and_users(photo: Photo):
     with localcloud.running() as cloud:
         client = cloud.client("rekognition")
@@ -67,6 +69,7 @@ def test_a_collection_is_cloned_in_one_call_with_faces_and_users(photo: Photo):
         cloud.faults()
 
 
+@pytest.mark.slow
 def test_the_objects_of_a_bucket_are_copied_in_one_call_and_stay(tmp_path: Path):
     with localcloud.running(tmp_path / "cloud") as cloud:
         client = cloud.client("s3")

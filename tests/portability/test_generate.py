@@ -77,6 +77,7 @@ def test_the_bytes_are_those_of_every_other_machine(tmp_path: Path) -> None:
 counts = st.integers(1, 4).flatmap(lambda schools: st.tuples(st.integers(schools, 60), st.just(schools)))
 
 
+@pytest.mark.slow
 @settings(max_examples=10)
 @given(counts, counts)
 @example((20, 1), (90, 1))
@@ -89,6 +90,7 @@ def test_a_row_is_the_same_in_every_world_of_the_seed(one: tuple[int, int], othe
     assert first["schools"].keys() <= second["schools"].keys() or one[1] > other[1]
 
 
+@pytest.mark.slow
 @settings(max_examples=10)
 @given(counts, st.integers(0, 60))
 def test_more_students_only_add_rows(small: tuple[int, int], more: int) -> None:

@@ -176,6 +176,7 @@ def test_an_address_beside_a_host_decides_and_is_named(
     assert f"{host}:{forwarder} at {address}" in refused(database)
 
 
+@pytest.mark.slow
 @pytest.mark.sampled("PGHOSTADDR", "PGSERVICE")
 @pytest.mark.parametrize("name", ["PGHOSTADDR", "PGSERVICE", "PGOPTIONS", "PGREQUIREAUTH", "PGTZ", "PGGSSENCMODE"])
 def test_no_variable_of_another_server_is_meant_for_the_embedded_one(state_folder: Path, name: str) -> None:
@@ -246,6 +247,7 @@ def test_consent_comes_from_no_variable_and_no_pipe(filled: Database, state_fold
         assert conn.execute("SELECT count(*) FROM pupils").fetchone() == (10,)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("typed", "status"), [("right", 0), ("wrong", 1)])
 def test_a_name_typed_on_a_terminal_decides(filled: Database, state_folder: Path, typed: str, status: int) -> None:
     ours, theirs = os.openpty()

@@ -204,6 +204,7 @@ def test_a_refusal_is_the_message_of_each_test_and_no_traceback(suite: Suite, tm
     assert "handling of" not in done.stdout
 
 
+@pytest.mark.slow
 def test_markers_that_say_two_things_or_nothing_are_refused_by_name(suite: Suite, tmp_path: Path) -> None:
     (tmp_path / "test_markers.py").write_text(
         """
