@@ -32,6 +32,7 @@ from eduguard.migrations import runner
 from eduguard.postgres import Database, connect, embedded, execute_for
 from eduguard.rebuild import mark, snapshots, templates
 from eduguard.settings import Settings, load_settings
+from forked_inv import Forks, forks
 
 ROOT = Path(__file__).parents[1]
 INV = Path(sys.executable).parent / "inv"
@@ -59,6 +60,11 @@ Answer = Callable[[BaseHTTPRequestHandler, bytes], tuple[int, bytes] | None]
 hypothesis.settings.register_profile("suite", max_examples=50, deadline=None)
 hypothesis.settings.register_profile("deep", max_examples=5000, deadline=None)
 hypothesis.settings.load_profile("suite")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let `make test-all` start each command as a user does; `make test` forks them."""
+    parser.addoption("--cold", action="store_true", help="start a new Python for each command")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -202,7 +208,13 @@ def seeded(server_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture(scope="session")
-def run_inv(state_folder: Path) -> Callable[[Database], Inv]:
+def inv_forks(state_folder: Path, pytestconfig: pytest.Config) -> Iterator[Forks]:
+    with forks(state_folder, is_cold=pytestconfig.getoption("--cold")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def run_inv(state_folder: Path, inv_forks: Forks) -> Callable[[Database], Inv]:
     """Run the tasks as a user does, on a database, with the collection and the bucket that all tests share."""
 
     def on(database: Database) -> Inv:
@@ -217,17 +229,11 @@ def run_inv(state_folder: Path) -> Callable[[Database], Inv]:
                 "INVOKE_TARGETS_LOCAL_BUCKET": COLLECTION,
                 "INVOKE_ANONYMISE_KEY": str(state_folder / "anonymise.key"),
             }
-            done = subprocess.run(
-                [INV, *arguments],
-                cwd=ROOT,
-                env=os.environ | settings | environment,
+            done = inv_forks.run(
+                [str(INV), *map(str, arguments)],
+                folder=ROOT,
+                environment=os.environ | settings | environment,
                 stdout=stdout,
-                stderr=subprocess.PIPE,
-                text=True,
-                encoding=environment.get("PYTHONIOENCODING"),
-                check=False,
-                stdin=subprocess.DEVNULL,
-                timeout=120,
             )
             assert not check or done.returncode == 0, f"{done.args}: {done.returncode}\n{done.stdout}{done.stderr}"
             return done

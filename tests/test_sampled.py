@@ -23,7 +23,6 @@ def sampled(path: Path) -> Iterator[tuple[str, int]]:
                 yield f"{path.relative_to(ROOT)}::{node.name}", named
 
 
-@pytest.mark.slow
 def test_each_quick_case_of_a_sampled_test_exists() -> None:
     expected = dict(each for path in ROOT.glob("tests/**/test_*.py") for each in sampled(path))
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "sampled and not slow", "tests"]

@@ -138,7 +138,6 @@ def test_a_face_that_is_not_of_the_class_is_counted_with_whom_it_resembles(inv: 
 
 
 @pytest.mark.slow
-@pytest.mark.sampled("one student is not synced")
 @pytest.mark.parametrize(
     ("stale", "command"),
     [

@@ -302,7 +302,6 @@ def test_a_command_that_fails_is_told_and_the_others_run(inv: Inv, full: Databas
 
 
 @pytest.mark.slow
-@pytest.mark.sampled("of another branch")
 @pytest.mark.parametrize("change", ["edited", "of another branch", "gone database"])
 def test_status_plan_and_doctor_answer_where_they_are_needed_most(
     inv: Inv, database: Database, full: Database, change: str, tmp_path: Path

@@ -59,7 +59,7 @@ def test_a_picture_without_exactly_one_face_is_refused_and_nothing_of_it_stays(
     assert (school.faces(), school.keys(), school.rows()) == ([], [], [])
 
 
-@pytest.mark.sampled("truncated-is no JPEG picture")
+@pytest.mark.sampled("truncated-is not a JPEG picture")
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -257,7 +257,6 @@ def unlink(school: School) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.sampled("lose_object", "lose_all_but_the_photo")
 @pytest.mark.parametrize(
     "lose",
     [lose_face, lose_collection, lose_object, lose_bucket, lose_row, lose_all_but_the_row, lose_all_but_the_face,
@@ -458,7 +457,6 @@ def test_unenrol_removes_every_version_of_a_photo(school: School, photo: Path, c
 
 
 @pytest.mark.slow
-@pytest.mark.sampled("photos")
 @pytest.mark.fault
 @pytest.mark.parametrize("step", ["user", "faces", "photos", "rows", "committed"])
 def test_unenrol_killed_at_any_step_is_finished_by_the_next_run(school: School, photo: Path, step: str) -> None:

@@ -144,7 +144,6 @@ def test_a_photo_that_is_damaged_in_the_bucket_is_not_pulled(school: School, tmp
 
 
 @pytest.mark.slow
-@pytest.mark.sampled("students/student-001")
 @pytest.mark.parametrize("link", ["students", "students/student-001", "students/student-001/photo-1.jpg"])
 def test_a_symbolic_link_does_not_lead_a_pull_out_of_the_folder(
     school: School, samples: Path, tmp_path: Path, link: str

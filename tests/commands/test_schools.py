@@ -145,7 +145,6 @@ def test_a_role_that_may_not_tag_goes_on_with_one_note(school: School, faults: A
 
 
 @pytest.mark.slow
-@pytest.mark.sampled
 @pytest.mark.parametrize("rows", [18, 3], ids=["placeholders", "few rows"])
 def test_a_collection_of_another_school_is_asked_for_by_name(school: School, value: Any, rows: int) -> None:
     school.inv("enrol")

@@ -72,7 +72,6 @@ def test_snapshots_are_refused_by_name(inv: Inv, full: Database) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.sampled
 @pytest.mark.parametrize(
     "change",
     [

@@ -10,7 +10,6 @@ ROWS = "SELECT FROM students s JOIN student_faces f ON f.student_id = s.id FOR U
 
 
 @pytest.mark.slow
-@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("command", "held"),
     [

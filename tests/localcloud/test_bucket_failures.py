@@ -118,7 +118,6 @@ def test_a_length_and_chunks_at_once_are_refused(cloud: Any, bucket: str):
 
 
 @pytest.mark.slow
-@pytest.mark.sampled
 @pytest.mark.parametrize("host", ["photos.s3.localhost", "photos.localhost", "photos.s3.us-east-1.amazonaws.com"])
 def test_a_bucket_named_by_its_host_survives_a_restart(own_state: Path, launch: Launch, host: str):
     server = launch(own_state)

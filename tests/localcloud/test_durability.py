@@ -103,7 +103,6 @@ def test_an_unfinished_upload_goes_on_after_a_kill(own_state: Path, launch: Laun
 
 
 @pytest.mark.slow
-@pytest.mark.sampled("0.3")
 @pytest.mark.fault
 @pytest.mark.parametrize("after", [0.05, 0.3, 0.7])
 def test_no_acknowledged_face_or_object_is_lost_by_a_kill_under_load(

@@ -177,7 +177,6 @@ def test_an_address_beside_a_host_decides_and_is_named(
 
 
 @pytest.mark.slow
-@pytest.mark.sampled("PGHOSTADDR", "PGSERVICE")
 @pytest.mark.parametrize("name", ["PGHOSTADDR", "PGSERVICE", "PGOPTIONS", "PGREQUIREAUTH", "PGTZ", "PGGSSENCMODE"])
 def test_no_variable_of_another_server_is_meant_for_the_embedded_one(state_folder: Path, name: str) -> None:
     values = {"PGHOSTADDR": "127.0.0.1", "PGOPTIONS": "-c search_path=elsewhere", "PGGSSENCMODE": "require"}
