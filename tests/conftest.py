@@ -51,7 +51,8 @@ _SURROUNDINGS = {
     "PYTHONDONTWRITEBYTECODE",  # each of some thousand commands would compile the modules again
 }
 _NUMBERS = count(1)
-_FIRST_CASES = pytest.StashKey[dict[str, tuple[str, ...]]]()
+_QUICK_CASES = pytest.StashKey[dict[str, tuple[str, ...]]]()
+_CASES = pytest.StashKey[dict[str, set[str]]]()
 
 Inv = Callable[..., subprocess.CompletedProcess[str]]
 Answer = Callable[[BaseHTTPRequestHandler, bytes], tuple[int, bytes] | None]
@@ -73,9 +74,19 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     if marker is None or case is None:
         return
     function = item.nodeid.partition("[")[0]
-    quick = item.session.stash.setdefault(_FIRST_CASES, {}).setdefault(function, marker.args or (case.id,))
+    quick = item.session.stash.setdefault(_QUICK_CASES, {}).setdefault(function, marker.args or (case.id,))
+    item.session.stash.setdefault(_CASES, {}).setdefault(function, set()).add(case.id)
     if case.id not in quick:
         item.add_marker("slow")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Refuse a sampled test whose marker names a case that it has not: nothing of it would be quick."""
+    if any("::" in argument for argument in session.config.args):
+        return  # perhaps not all cases were collected
+    cases, quick = session.stash.get(_CASES, {}), session.stash.get(_QUICK_CASES, {})
+    if wrong := [f"{name}: {case}" for name in quick for case in quick[name] if case not in cases[name]]:
+        raise pytest.UsageError("No such case of a sampled test: " + "; ".join(wrong))
 
 
 @pytest.fixture(scope="session", autouse=True)

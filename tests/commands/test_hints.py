@@ -43,8 +43,9 @@ def tasks(suite: Collection) -> dict[str, Task]:
 
 def texts(tree: ast.Module) -> Iterator[str]:
     """Yield the strings of a module that it may print: all but its docstrings."""
-    statements = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
+    nodes = list(ast.walk(tree))
+    statements = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
         if id(node) in statements:
             continue
         if isinstance(node, ast.Constant) and isinstance(node.value, str):

@@ -78,7 +78,7 @@ def test_a_stream_that_is_closed_is_no_failure(full: Database, state_folder: Pat
     assert value(full, "SELECT count(*) FROM students") == 0
 
 
-@pytest.mark.sampled
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 def test_an_output_that_lacks_a_character_shows_its_escape(full: Database, inv: Inv, encoding: str) -> None:
     with connect(full, purpose="tests") as conn:

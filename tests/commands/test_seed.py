@@ -70,6 +70,7 @@ def test_a_dry_run_shows_what_seed_would_do_and_does_nothing(run: Inv, fixtures:
     assert "1 updated" in run("seed").stdout
 
 
+@pytest.mark.slow
 def test_full_works_with_fixtures_that_have_no_student_yet(inv: Inv, database: Database, tmp_path: Path) -> None:
     (tmp_path / "01_stages.yaml").write_text("- {id: first, name: First, position: 1}\n")
     own = {

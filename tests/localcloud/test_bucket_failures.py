@@ -161,7 +161,7 @@ def test_a_bucket_that_cannot_be_made_again_stops_no_other(own_state: Path, laun
         assert database.execute("SELECT count(*) FROM setting WHERE bucket = 'x.s3'").fetchone() == (0,)
 
 
-@pytest.mark.sampled
+@pytest.mark.slow
 @pytest.mark.parametrize("body", [b"", b"<", b"<Tagging/>", b"<Other/>", b"<Tagging><TagSet>"])
 def test_xml_that_cannot_be_read_is_refused_and_the_kept_setting_stays(own_state: Path, launch: Launch, body: bytes):
     server = launch(own_state)

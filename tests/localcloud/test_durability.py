@@ -212,7 +212,7 @@ REMOVALS: dict[str, Callable[[Any], None]] = {
 ARN = "arn:aws:rekognition:us-east-1:123456789012:collection/c"
 
 
-@pytest.mark.sampled("value of a tag")
+@pytest.mark.slow
 @pytest.mark.parametrize("what", REMOVALS)
 def test_what_is_removed_is_in_no_file_while_the_server_runs(own_state: Path, launch: Launch, photo: Photo, what: str):
     client = launch(own_state).client("rekognition")

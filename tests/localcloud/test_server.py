@@ -73,6 +73,7 @@ def test_a_server_that_is_ending_is_waited_for(own_state: Path, launch: Callable
     assert second.pid != first.pid
 
 
+@pytest.mark.slow
 def test_a_port_that_was_asked_for_and_is_taken_is_an_error(own_state: Path, command: Command):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
@@ -82,6 +83,7 @@ def test_a_port_that_was_asked_for_and_is_taken_is_an_error(own_state: Path, com
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_stale_endpoint_of_another_program_is_no_server(own_state: Path, cloud: Any, launch: Callable[[Path], Any]):
     own_state.mkdir()
     (own_state / "start.lock").touch()

@@ -56,6 +56,7 @@ def test_more_faces_than_a_page_are_listed_to_the_last(own_state: Path, launch: 
     assert len(client.search_faces(CollectionId="many", FaceId=face_ids[-1], MaxFaces=4096)["FaceMatches"]) == 4096
 
 
+@pytest.mark.slow
 def test_embeddings_of_two_engines_are_never_compared(own_state: Path, launch: Launch, photo: Any):
     store = Store(own_state / REGION_FILE)
     face_ids = fill(store, "old", basis(0, 0), version="another engine")
@@ -71,6 +72,7 @@ def test_embeddings_of_two_engines_are_never_compared(own_state: Path, launch: L
     assert [match["Face"]["FaceId"] for match in by_face] == face_ids[1:]
 
 
+@pytest.mark.slow
 def test_a_user_has_at_most_100_faces(own_state: Path, launch: Launch):
     store = Store(own_state / REGION_FILE)
     face_ids = fill(store, "c", np.tile(basis(0), (102, 1)))

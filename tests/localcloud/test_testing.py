@@ -97,6 +97,7 @@ def test_the_objects_of_a_bucket_are_copied_in_one_call_and_stay(tmp_path: Path)
         assert [item["Key"] for item in client.list_objects_v2(Bucket="copy")["Contents"]] == ["a/1.jpg", "b"]
 
 
+@pytest.mark.slow
 def test_a_suite_that_is_killed_leaves_no_server(tmp_path: Path):
     script = (
         "import sys, time, localcloud; from pathlib import Path\n"

@@ -310,6 +310,7 @@ def test_binaries_of_another_version_are_named(base: Path) -> None:
     assert not (base / "none" / "data").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_an_ordinary_user_has_a_server_of_their_own(base: Path) -> None:
     home = base / "home"

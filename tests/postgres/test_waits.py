@@ -41,6 +41,7 @@ def test_the_limit_ends_a_wait_with_the_session_that_holds_the_row(
     assert f"waits for session {holder.info.backend_pid} (school app" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_statement_that_takes_long_and_waits_for_nobody_is_not_ended(
     school: Database, limit: Callable[[float], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -80,6 +81,7 @@ def test_a_limit_that_is_no_time_is_refused(limit: Callable[[float], None], seco
         limit(seconds)
 
 
+@pytest.mark.slow
 def test_the_connections_of_migrations_are_watched_too(
     school: Database, tmp_path: Path, limit: Callable[[float], None], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -143,6 +143,7 @@ def test_nobody_can_change_a_template(database: Database, settings: Settings) ->
         pytest.fail("a template must not be open")
 
 
+@pytest.mark.slow
 def test_the_newest_three_are_kept(database: Database, settings: Settings) -> None:
     migration = next(settings.migrations_folder.glob("0001*[a-z].sql"))
     for number in range(5):

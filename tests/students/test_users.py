@@ -96,6 +96,7 @@ def test_a_face_that_was_just_indexed_is_given_to_its_user_as_soon_as_it_is_foun
     assert owners(collection) == {face_id: "ana"}
 
 
+@pytest.mark.slow
 def test_refused_faces_are_counted_and_only_those_that_were_not_found_are_tried_again(
     collection: Collection, relay: Callable[..., str], cloud_access: dict[str, Any]
 ) -> None:

@@ -190,6 +190,7 @@ def test_throttling_and_server_errors_lose_no_face(
     assert counts(run(whole)) == {"link": 18}
 
 
+@pytest.mark.slow
 def test_a_service_that_keeps_failing_leaves_the_rows_alone(
     run: Sync,
     client: Any,

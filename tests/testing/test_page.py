@@ -20,13 +20,14 @@ django.setup()
 Suite = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "library"),
     [
         ("test_plain.py", "psycopg"),
-        pytest.param("test_markers.py", "psycopg", marks=pytest.mark.slow),
-        pytest.param("test_sqlalchemy.py", "sqlalchemy", marks=pytest.mark.slow),
-        pytest.param("test_django.py", "django", marks=pytest.mark.slow),
+        ("test_markers.py", "psycopg"),
+        ("test_sqlalchemy.py", "sqlalchemy"),
+        ("test_django.py", "django"),
     ],
 )
 def test_the_examples_of_the_page_pass(suite: Suite, tmp_path: Path, name: str, library: str) -> None:
