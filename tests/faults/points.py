@@ -14,7 +14,7 @@ from wires import MESSAGE, REQUEST, WAYS, Fault
 
 LONGEST = 60  # points per command; more are thinned out by a stride, so that all commands take less than two hours
 _KILLED = -9
-_COMMAND = re.compile(r"inv ((?:[a-z-]+ ?)+(?:FOLDER|--[a-z-]+ \w+)?)")
+_COMMAND = re.compile(r"inv ((?:[a-z-]+ ?)+(?:FOLDER|--[a-z-]+ [\w-]+)?)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
