@@ -6,6 +6,7 @@ runs as it does from a shell, except for what Python and the libraries do when t
 
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -77,15 +78,12 @@ def forks(folder: Path, *, is_cold: bool) -> Iterator[Forks]:
         yield Forks(None)
         return
     address = folder / "forks"
-    process = subprocess.Popen([sys.executable, __file__, address], stdin=subprocess.DEVNULL)
-    try:
+    # It ends when its input does, so also when the tests are killed.
+    with subprocess.Popen([sys.executable, __file__, address], stdin=subprocess.PIPE) as process:
         while not address.exists():
             assert process.poll() is None
             time.sleep(_SECONDS)
         yield Forks(address)
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def _is_read_at_start(environment: Mapping[str, str]) -> bool:
@@ -107,11 +105,13 @@ def _serve(address: str) -> None:
         listening.listen(16)
         Path(f"{address}.new").rename(address)
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that wait
-        while True:
+        while listening in select.select([listening, sys.stdin], [], [])[0]:
             connection, _ = listening.accept()
             if os.fork() == 0:
                 break
             connection.close()
+        else:
+            return
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     request, streams, _, _ = socket.recv_fds(connection, _LARGEST, 3)
     if child := os.fork():
