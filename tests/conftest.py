@@ -37,7 +37,7 @@ from forked_inv import Forks, forks
 ROOT = Path(__file__).parents[1]
 INV = Path(sys.executable).parent / "inv"
 COLLECTION = "tests"
-# Variables of a CI, a terminal or Python: pytest and our commands read them too, and would print other lines.
+# Variables of a CI, a terminal or Python: pytest and our commands also read them, and would print other lines.
 _SURROUNDINGS = {
     "BUILD_NUMBER",
     "CI",
@@ -57,7 +57,7 @@ _CASES = pytest.StashKey[dict[str, set[str]]]()
 Inv = Callable[..., subprocess.CompletedProcess[str]]
 Answer = Callable[[BaseHTTPRequestHandler, bytes], tuple[int, bytes] | None]
 
-# `pytest --hypothesis-profile deep tests/inputs` tries inputs for hours; the suite tries a sample of them.
+# `pytest --hypothesis-profile deep tests/inputs` tries inputs for hours; the suite tries only a sample.
 hypothesis.settings.register_profile("suite", max_examples=50, deadline=None)
 hypothesis.settings.register_profile("deep", max_examples=5000, deadline=None)
 hypothesis.settings.load_profile("suite")
@@ -81,9 +81,9 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Refuse a sampled test whose marker names a case that it has not: nothing of it would be quick."""
+    """Refuse a sampled test whose marker names an unknown case: all its cases would be slow."""
     if any("::" in argument for argument in session.config.args):
-        return  # perhaps not all cases were collected
+        return  # not all cases may have been collected
     cases, quick = session.stash.get(_CASES, {}), session.stash.get(_QUICK_CASES, {})
     if wrong := [f"{name}: {case}" for name in quick for case in quick[name] if case not in cases[name]]:
         raise pytest.UsageError("No such case of a sampled test: " + "; ".join(wrong))
@@ -168,7 +168,7 @@ def cloud_variables(local_cloud: LocalCloud) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def tell_cloud(local_cloud: LocalCloud) -> Callable[..., None]:
-    """Activate faults in the local cloud, and no others."""
+    """Replace all active faults in the local cloud by these."""
 
     def put(**faults: Any) -> None:
         url, body = f"{local_cloud.endpoint}/localcloud/faults", json.dumps(faults).encode()
@@ -302,7 +302,7 @@ def school(database: Database, seeded: Database) -> Database:
 
 @pytest.fixture
 def faults(tell_cloud: Callable[..., None]) -> Iterator[Callable[..., None]]:
-    """Activate faults, and no others; they end with the test."""
+    """Replace all active faults by these; they end with the test."""
     yield tell_cloud
     tell_cloud()
 
@@ -317,7 +317,7 @@ def relay(cloud_endpoint: str) -> Iterator[Callable[[Answer], str]]:
         "expect",
         "server",
         "transfer-encoding",
-    }  # not the host: it is signed
+    }  # the host is not changed, because it is signed
 
     def serve(servers: ExitStack, answer: Answer) -> str:
         class Handler(BaseHTTPRequestHandler):
@@ -347,7 +347,7 @@ def relay(cloud_endpoint: str) -> Iterator[Callable[[Answer], str]]:
             do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = do  # noqa: N815
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Print no request log."""
 
         server = servers.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
         thread = threading.Thread(target=server.serve_forever)

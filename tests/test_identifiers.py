@@ -1,4 +1,4 @@
-"""External image ids and photo keys are spelled in one place, and read back as they were spelled."""
+"""External image ids and photo keys are spelled in one place, and can be read back."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A room does not import slow modules at once that many commands never need."""
+"""Slow modules that many commands do not need are not imported at the start."""
 
 import subprocess
 import sys

@@ -27,7 +27,7 @@ def colour_at(image: Image.Image, corner: str) -> str:
     return min(COLOURS, key=lambda name: sum(abs(a - b) for a, b in zip(COLOURS[name], pixel, strict=True)))
 
 
-# Where the first row and the first column of what is stored are in the picture (EXIF 2.32, tag 0x0112).
+# Where the first stored row and column belong in the picture (EXIF 2.32, tag 0x0112).
 @pytest.mark.parametrize(
     ("orientation", "first_row", "first_column"),
     [

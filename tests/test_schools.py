@@ -1,4 +1,4 @@
-"""A school has one collection on a target; a wrong name is refused by name."""
+"""A school has one collection on a target; a wrong name is an error that names it."""
 
 import pytest
 

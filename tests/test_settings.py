@@ -87,7 +87,7 @@ def test_a_missing_key_is_named(values: dict[str, Any]) -> None:
 
 
 def merged(values: dict[str, Any], variables: dict[str, str]) -> dict[str, Any]:
-    """What the files say, with what the variables say above it, as Invoke merges them."""
+    """The settings of the files, overridden by the variables, as Invoke merges them."""
     found = read_variables(list_settings(values), variables)
     for name, target in found.pop("targets", {}).items():
         values["targets"][name].update(target)
@@ -144,7 +144,7 @@ def test_null_by_a_variable_is_the_null_of_the_file(values: dict[str, Any], path
 @pytest.mark.parametrize("text", ["", "1e3", "-5", "nan", "inf", " 5", "5%", "\u0665", "1_0", "0x1"])
 def test_what_is_not_a_plain_number_is_refused(values: dict[str, Any], text: str) -> None:
     for variable in ("INVOKE_MATCH_THRESHOLD", "INVOKE_TARGETS_LOCAL_REQUESTS_PER_SECOND"):
-        if text or variable == "INVOKE_MATCH_THRESHOLD":  # nothing is null: no limit
+        if text or variable == "INVOKE_MATCH_THRESHOLD":  # an empty value is null: no limit
             with pytest.raises(EduguardError, match="match_threshold is|requests_per_second of target local is"):
                 load_settings(merged(deepcopy(values), {variable: text}), root=ROOT, environment={})
 

@@ -66,7 +66,7 @@ def test_settings_are_narrowed_to_a_school_or_a_collection(values: dict[str, Any
 
 
 @pytest.mark.parametrize("targets", [None, "text", {"local": "text"}])
-def test_targets_that_are_no_mapping_are_refused(values: dict[str, Any], targets: object) -> None:
+def test_targets_that_are_not_a_mapping_are_refused(values: dict[str, Any], targets: object) -> None:
     with pytest.raises(EduguardError) as raised:
         load_settings(values | {"targets": targets}, root=ROOT, environment={})
     assert raised.value.message == "There is no target 'local' in invoke.yaml, but: none"

@@ -13,7 +13,7 @@ from eduguard.errors import EduguardError
 
 @pytest.fixture
 def open_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder that every account can pass through."""
+    """A folder that every account can enter."""
     with tempfile.TemporaryDirectory(prefix="eg-") as name:
         Path(name).chmod(0o755)
         monkeypatch.setenv("XDG_STATE_HOME", name + "/xdg")

@@ -1,4 +1,4 @@
-"""A collection is doubted where the database remembers another one, or where a tag names another school."""
+"""A collection is doubted if the database remembers another one, or if a tag names another school."""
 
 import pytest
 

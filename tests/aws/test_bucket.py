@@ -1,4 +1,4 @@
-"""A bucket is looked for and made with the least rights."""
+"""Finding and creating a bucket needs the fewest possible rights."""
 
 from typing import Any
 

@@ -15,7 +15,7 @@ def test_the_next_item_is_got_while_one_is_in_use() -> None:
             yield number
 
     coming = one_ahead(items())
-    assert got[0].wait(5)  # before anybody asks
+    assert got[0].wait(5)  # before anybody asks for it
     assert not got[1].is_set()
     assert next(coming) == 0
     assert got[1].wait(5)

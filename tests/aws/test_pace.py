@@ -37,7 +37,7 @@ def test_turns_are_evenly_spaced_between_threads() -> None:
     began = time.monotonic()
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(work, range(20)))
-    # A turn may be taken late, never early: the n-th not before n - 1 intervals have passed.
+    # A turn may be taken late but never early: the n-th comes after at least n - 1 intervals.
     assert all(turn - began >= number / 200 - 0.001 for number, turn in enumerate(sorted(turns)))
     assert all(later >= earlier for earlier, later in pairwise(turns))
 

@@ -1,4 +1,4 @@
-"""A target's profile says which credentials are used, whatever keys are in the environment."""
+"""A target's profile decides which credentials are used, whatever keys are in the environment."""
 
 from pathlib import Path
 

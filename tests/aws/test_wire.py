@@ -37,7 +37,7 @@ def bucket(received: Received) -> Iterator[Bucket]:
         do_GET = do_PUT = answer  # noqa: N815
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Print no request log."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)

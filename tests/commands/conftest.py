@@ -43,7 +43,7 @@ class School:
         return self._inv(*arguments, **own | options)
 
     def rows(self) -> list[tuple[str, str]]:
-        """The rows that enrolment has written: those of the seeds hold the placeholder."""
+        """The rows that enrolment has written; the rows of the seeds still hold the placeholder."""
         query = (
             "SELECT external_image_id, face_id FROM student_faces WHERE face_id <> 'placeholder'"
             " AND indexed_at IS NOT NULL ORDER BY 1"

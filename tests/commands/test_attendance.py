@@ -1,4 +1,4 @@
-"""Photos of a class become attendance: the right students present, nobody else, and twice equals once."""
+"""Photos of a class become attendance: only the right students are present, and a second run changes nothing."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def samples(seeded: Database, cloud_access: dict[str, Any]) -> Collection:
 
 @pytest.fixture
 def full(samples: Collection, seeded: Database, database: Database) -> Database:
-    """A seeded and synced database of one test, over the faces that all share."""
+    """A seeded and synced database for one test; all tests share the faces."""
     with connect(database.maintenance, purpose="tests") as conn:
         execute_for(conn, "CREATE DATABASE {} TEMPLATE {}", database, seeded)
     with connect(database, purpose="tests") as conn:
@@ -228,7 +228,7 @@ def test_what_a_person_entered_stays_and_a_cancelled_session_is_refused(inv: Inv
 
 
 @pytest.mark.slow
-def test_the_annotated_photo_shows_frames_and_is_no_photo_that_was_read(
+def test_the_annotated_photo_shows_frames_and_is_not_a_photo_that_was_read(
     inv: Inv, full: Database, tmp_path: Path
 ) -> None:
     out = tmp_path / "out.jpg"

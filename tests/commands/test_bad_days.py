@@ -1,4 +1,4 @@
-"""AWS throttles, fails and shows new faces late: photos and faces still arrive once, and are still removed."""
+"""If AWS throttles, fails or shows new faces late, photos and faces still arrive once, and can still be removed."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -14,7 +14,7 @@ NewPhoto = Callable[..., Path]
 
 @pytest.fixture
 def faults(tell_cloud: Callable[..., None]) -> Callable[..., AbstractContextManager[None]]:
-    """Tell the local cloud to have a bad day."""
+    """Switch on faults in the local cloud."""
 
     @contextmanager
     def bad_day(**faults: Any) -> Iterator[None]:
@@ -51,7 +51,7 @@ def test_a_photo_that_aws_failed_to_index_is_finished_later(school: School, phot
 
 
 @pytest.mark.slow
-def test_a_face_that_is_not_listed_yet_is_removed_all_the_same(school: School, photo: Path, faults: Any) -> None:
+def test_a_face_that_is_not_listed_yet_is_still_removed(school: School, photo: Path, faults: Any) -> None:
     with faults(visibility_delay=600):
         school.inv("enrol", "student-001", str(photo), "--users")
         assert school.faces() == []

@@ -19,7 +19,7 @@ inv=$1; shift
 COMP_WORDS=("$inv" "$@"); COMP_CWORD=$#
 _eduguard "$inv"; printf '%s\\n' "${COMPREPLY[@]}"
 """
-# What zsh's own completion adds is written to a file, and Ctrl-T says that a Tab before it has been answered.
+# What zsh's own completion adds is written to a file. Ctrl-T shows that the Tab before it has been answered.
 ZSHRC = """cd -q "$CHECKOUT"
 autoload -Uz compinit; compinit -u -D
 eval "$(inv completion zsh)"

@@ -41,7 +41,7 @@ SELECT md5(string_agg(r, E'\\n' ORDER BY r)) FROM (
 
 
 class Side:
-    """A database on which the commands run in one of the two ways."""
+    """A database on which the commands run, on one line or on several."""
 
     def __init__(self, inv: Inv, database: Database, original: Database) -> None:
         self._inv, self.database, self._original = inv, replace(database, target="local"), original
@@ -52,7 +52,7 @@ class Side:
         return [live, live.next, live.previous, live.discarded]
 
     def begin(self) -> None:
-        """Have a full database of ours, and none beside it but templates, which make the next runs short."""
+        """Make a full database of ours, and keep only the templates beside it, which make the next runs short."""
         with connect(self.database.maintenance, purpose="tests") as conn:
             for each in self._all:
                 execute_for(conn, "DROP DATABASE IF EXISTS {} WITH (FORCE)", each)

@@ -1,4 +1,4 @@
-"""Photos for a copy of a school: portraits that we draw, or the photos of another target's bucket."""
+"""Photos for a copied school: portraits that we draw, or the photos in another target's bucket."""
 
 import json
 from pathlib import Path
@@ -66,7 +66,7 @@ def test_a_photo_of_somebody_is_replaced_only_after_the_buckets_name(school: Sch
 
 @pytest.fixture
 def source(school: School) -> Bucket:
-    """The bucket of another target, with the sample photos, one that no row names, and a mark of its own."""
+    """The bucket of another target: the sample photos, a photo that no row names, and metadata to recognise it by."""
     bucket = open_bucket(f"{school.name}-source", **school.access)
     bucket.ensure_exists()
     for file in (PHOTOS / "students").rglob("*.jpg"):

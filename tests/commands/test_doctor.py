@@ -1,4 +1,4 @@
-"""The doctor finds what is wrong between credentials and photos, and names the command that mends it."""
+"""The doctor finds what is wrong, from credentials to photos, and names the command that repairs it."""
 
 import json
 import shutil
@@ -35,7 +35,7 @@ def test_all_is_well_after_full(inv: Inv, full: Database) -> None:
 
 
 @pytest.mark.slow
-def test_placeholders_left_are_drift_that_sync_mends(inv: Inv, full: Database) -> None:
+def test_remaining_placeholders_are_drift_that_sync_repairs(inv: Inv, full: Database) -> None:
     inv("reset", "seed")
     status, report = examine(inv)
     assert status == 2
@@ -85,7 +85,7 @@ def test_missing_credentials_are_told_first(inv: Inv, full: Database, cloud_endp
 
 @pytest.fixture
 def deny(tell_cloud: Callable[..., None]) -> Iterator[Callable[[str], None]]:
-    """Have the local cloud refuse an operation of Rekognition."""
+    """Make the local cloud refuse an operation of Rekognition."""
     yield lambda operation: tell_cloud(deny=1000, operation=operation)
     tell_cloud()
 
@@ -105,7 +105,7 @@ def test_a_missing_permission_is_named_with_the_way_to_it(
     assert remedy == "`inv doctor --iam` prints the policy that each job needs."
 
 
-def test_a_bucket_that_is_not_there_is_broken_and_the_faces_are_judged_all_the_same(inv: Inv, full: Database) -> None:
+def test_a_missing_bucket_is_broken_and_the_faces_are_still_judged(inv: Inv, full: Database) -> None:
     status, report = examine(inv, INVOKE_TARGETS_LOCAL_BUCKET="nowhere")
     assert status == 1
     ((text, _),) = found(report, "broken")
@@ -141,7 +141,7 @@ def test_the_policies_name_the_collection_and_only_into_another_one_all(inv: Inv
         if each["Resource"] == "*"
         for action in each["Action"]
     ]
-    # Those that the service authorization reference lists without a resource.
+    # The actions that the service authorization reference lists without a resource.
     assert sorted(set(wide)) == ["rekognition:CreateCollection", "rekognition:DetectFaces"]
     (statement,) = policies["sync-faces"]["Statement"]
     assert statement["Resource"] == [
@@ -209,7 +209,7 @@ LOST: dict[str, tuple[Callable[[School], None], ...]] = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("text", LOST)
-def test_a_remedy_mends_the_situation_that_it_is_given_for(school: School, tmp_path: Path, text: str) -> None:
+def test_a_remedy_repairs_the_situation_that_it_is_given_for(school: School, tmp_path: Path, text: str) -> None:
     school.inv("enrol")
     school.inv("sync-faces")
     for lose in LOST[text]:
@@ -280,7 +280,7 @@ def test_fix_runs_nothing_that_the_protection_forbids(inv: Inv, database: Databa
     assert (done.returncode, f"{database.name} is ready" in done.stdout) == (0, True), done.stdout + done.stderr
 
 
-def test_fix_names_what_only_a_person_can_mend(inv: Inv, full: Database) -> None:
+def test_fix_names_what_only_a_person_can_repair(inv: Inv, full: Database) -> None:
     with connect(full, purpose="tests") as conn:
         conn.execute(
             "INSERT INTO student_faces (id, student_id, external_image_id, photo_url) "

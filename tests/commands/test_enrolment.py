@@ -1,4 +1,4 @@
-"""A student's photos go into bucket, collection and table together, whatever happens on the way."""
+"""A student's photos get into bucket, collection and table, whatever happens on the way."""
 
 import io
 import json
@@ -73,7 +73,7 @@ def test_a_picture_without_exactly_one_face_is_refused_and_nothing_of_it_stays(
         (None, "No such file"),
     ],
 )
-def test_a_file_that_is_no_photo_is_refused_before_anything_is_sent(
+def test_a_file_that_is_not_a_photo_is_refused_before_anything_is_sent(
     school: School, new_photo: NewPhoto, photo: Path, content: bytes | None, message: str
 ) -> None:
     out = io.BytesIO()
@@ -329,7 +329,7 @@ def test_a_student_whose_id_makes_no_key_is_refused(school: School, photo: Path)
 
 
 @pytest.mark.slow
-def test_a_sample_photo_that_was_drawn_anew_is_named_and_replaces_nothing(
+def test_a_sample_photo_that_was_drawn_again_is_named_and_replaces_nothing(
     school: School, new_photo: NewPhoto, tmp_path: Path
 ) -> None:
     seeds = tmp_path / "seeds"

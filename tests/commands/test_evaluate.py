@@ -1,4 +1,4 @@
-"""`inv evaluate` says how well the sample photos are told apart, and changes nothing."""
+"""`inv evaluate` measures how well the sample photos are told apart, and changes nothing."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ Inv = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def counted(relay: Any, cloud_variables: dict[str, str]) -> tuple[Counter[str], dict[str, str]]:
-    """Requests to Rekognition by operation, and the variables that lead there as if to AWS."""
+    """The counted requests to Rekognition by operation, and the variables that point there as if to AWS."""
     asked: Counter[str] = Counter()
 
     def count(handler: Any, body: bytes) -> None:
@@ -137,7 +137,7 @@ def test_rows_without_faces_are_an_error_that_says_the_way_out(inv: Inv, school:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("goal", ["0", "1", "-0.1", "nan"])
-def test_a_rate_that_is_none_is_refused(inv: Inv, goal: str) -> None:
+def test_an_invalid_rate_is_refused(inv: Inv, goal: str) -> None:
     done = inv("evaluate", "--false-accepts", goal, check=False)
     assert (done.returncode, "is not between 0 and 1" in done.stderr) == (1, True)
 

@@ -152,7 +152,7 @@ def test_the_exit_status_of_a_command_stops_the_line(run: Run) -> None:
     assert run("drift", "migrate") == (2, [], "")
 
 
-def test_an_interruption_has_the_exit_status_of_one(run: Run) -> None:
+def test_an_interruption_ends_with_its_own_exit_status(run: Run) -> None:
     status, lines, message = run("hold", "interrupt", "migrate")
     assert (status, lines) == (130, ["taken", "released"])
     assert message.startswith("Interrupted. ")

@@ -1,4 +1,4 @@
-"""Faults: whatever breaks, the old database serves the same rows, and the next `inv full` succeeds."""
+"""Faults: after any failure the old database serves the same rows, and the next `inv full` succeeds."""
 
 import json
 import os
@@ -33,7 +33,7 @@ COLLECTION = {
 }
 Inv = Callable[..., subprocess.CompletedProcess[str]]
 Record = Callable[[str, object], None]
-# What our programs and PostgreSQL's call a file until it is whole.
+# How our programs and PostgreSQL's name a file until it is complete.
 UNFINISHED = re.compile(r"unfinished|xlogtemp|pgsql_tmp.|\.(tmp|part)\Z")
 WHOLE_ROWS = """
 SELECT md5(string_agg(r, E'\\n' ORDER BY r)) FROM (
@@ -44,7 +44,7 @@ SELECT md5(string_agg(r, E'\\n' ORDER BY r)) FROM (
     UNION ALL SELECT t::text FROM legal_guardians t
 ) rows
 """
-# What a rebuild brings back the same: everything but the time at which a row was made or indexed.
+# What is the same after a rebuild: everything except the times at which a row was made or indexed.
 CHECKSUM = """
 SELECT md5(string_agg(r, E'\\n' ORDER BY r)) FROM (
     SELECT id || rut || first_name || last_name || birth_date || grade_id AS r FROM students
@@ -53,7 +53,7 @@ SELECT md5(string_agg(r, E'\\n' ORDER BY r)) FROM (
     UNION ALL SELECT t::text FROM class_enrollments t
 ) rows
 """
-# The statement at which a step waits until it is broken, by the step.
+# By step, the statement at which the step waits until it is interrupted.
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND wait_event = 'PgSleep'"
 SLEEP = "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM pg_sleep(60); RETURN NEW; END$$;"
 WAITS = {
@@ -120,7 +120,7 @@ class Survival:
 
 
 def temporary_folder(process: psutil.Process) -> str | None:
-    """Return where a process keeps its temporary files, by which those of a test are known; servers are not told."""
+    """Return the folder of a process's temporary files: it identifies the processes of a test. Servers do not get it."""
     with suppress(psutil.Error):
         return process.environ().get("TMPDIR")
     return None
@@ -208,7 +208,7 @@ def test_the_cloud_cannot_be_reached(survival: Survival) -> None:
 
 
 class Wire:
-    """A TCP port in front of the local cloud that is cut in the middle of an answer, for good."""
+    """A TCP port in front of the local cloud that closes for ever in the middle of an answer."""
 
     def __init__(self, endpoint: str, cut_at: bytes) -> None:
         host, _, port = endpoint.removeprefix("http://").partition(":")
@@ -374,7 +374,7 @@ LIMITED = (
 @pytest.mark.slow
 @pytest.mark.parametrize("step", ["migrate", "seed"])
 def test_the_disk_is_full(own: Survival, own_folder: Path, project: Any, step: str) -> None:
-    """No file of the server may grow beyond 16 MB: a write is refused as on a full disk, and it needs no mount."""
+    """No file of the server may grow beyond 16 MB: writes fail as on a full disk, and no mount is needed."""
     large = "CREATE TABLE large AS SELECT repeat('x', 1000) AS t FROM generate_series(1, 20000)"
     fill = f"CREATE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN {large}; RETURN NEW; END$$;"
     trigger = "CREATE TRIGGER fill BEFORE INSERT ON students EXECUTE FUNCTION fill();"
@@ -391,7 +391,7 @@ def test_the_disk_is_full(own: Survival, own_folder: Path, project: Any, step: s
 
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
-    """A state folder on a disk of its own with room for a server and its databases."""
+    """A state folder on its own disk, with room for a server and its databases."""
     folder = Path(tempfile.mkdtemp(prefix="eg-"))
     mount = ["mount", "-t", "tmpfs", "-o", "size=400m,mode=0711", "tmpfs", folder]
     done = subprocess.run(mount, capture_output=True, text=True, check=False)
@@ -408,14 +408,14 @@ def small_disk() -> Iterator[Path]:
 
 
 def fill_but(folder: Path, megabytes: int) -> Path:
-    """Fill the disk of a folder with one file, all but so much."""
+    """Fill the disk of a folder with one file, except for a number of bytes."""
     file = folder / "ballast"
     with file.open("wb") as ballast:
         os.posix_fallocate(ballast.fileno(), 0, shutil.disk_usage(folder).free - (megabytes << 20))
     return file
 
 
-# What fills 40 MB: a table that is not in the log, or the log.
+# Statements that fill the remaining 40 MB: with a table that is not logged, or with the log.
 FILLS = {
     "table": "CREATE UNLOGGED TABLE large AS SELECT repeat('x', 1000) AS t FROM generate_series(1, 80000);",
     "log": "SELECT pg_logical_emit_message(false, 'fill', repeat('x', 1000000)) FROM generate_series(1, 80);",
@@ -434,7 +434,7 @@ def test_a_small_disk_is_full(
     if filled == "table":
         assert "No space left on device" in done.stderr
         assert whole_rows(own.database) == own.untouched, "while the disk is full"
-    else:  # without its log PostgreSQL ends, and cannot start before there is room
+    else:  # without room for its log PostgreSQL stops, and cannot start until there is room
         refused = own.inv("up", check=False)
         assert (refused.returncode, "No space left on device" in refused.stderr) == (1, True), refused
         assert "Traceback" not in refused.stderr

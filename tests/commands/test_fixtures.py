@@ -1,4 +1,4 @@
-"""Enrolled students survive a `full`: `inv fixtures save` writes their rows into the fixtures, and nowhere near real data."""
+"""Enrolled students survive a `full`: `inv fixtures save` writes their rows into the fixtures, but never real data."""
 
 import difflib
 import json

@@ -1,4 +1,4 @@
-"""A target that has nothing yet: what is missing is named first, each with a command that makes it and works."""
+"""A target that has nothing yet: commands first name each missing part, with a command that makes it and works."""
 
 import re
 import shlex
@@ -16,7 +16,7 @@ Inv = Callable[..., subprocess.CompletedProcess[str]]
 
 
 class Staging:
-    """A target `staging` of a settings file, by URL: this test's database, and names that nobody else has."""
+    """A target `staging` of a settings file, by URL: this test's database, and names that no other test uses."""
 
     def __init__(self, inv: Inv, database: Database, access: dict[str, Any], file: Path) -> None:
         endpoint = access["endpoint"]

@@ -1,4 +1,4 @@
-"""What a message tells people to type is a command, with flags that it has; so is the example in each command's help."""
+"""Messages and the examples in the help name only commands and flags that exist."""
 
 import ast
 import re
@@ -28,7 +28,7 @@ from eduguard.sync import FaceRow, pair_up, plan_sync
 
 ROOT = Path(__file__).parents[2]
 INV = Path(sys.executable).parent / "inv"
-FILLED = "FILLED"  # a part of a message that is known only when it is raised
+FILLED = "FILLED"  # a part of a message that is known only at run time
 
 
 @pytest.fixture(scope="module")

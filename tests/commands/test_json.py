@@ -24,7 +24,7 @@ from eduguard.rebuild import mark
 ROOT = Path(__file__).parents[2]
 SCHEMAS = ROOT / "docs" / "schemas"
 PHOTO = ROOT / "seed_data" / "photos" / "students" / "student-001" / "photo-1.jpg"
-WITHOUT = {  # commands that print no result of ours
+WITHOUT = {  # commands that do not print a result of ours
     "bench": "prints the table of a program of its own",
     "psql": "is the program psql",
     "test": "prints what the checkers say",
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.usefixtures("cloud_endpoint")
 
 
 class Place:
-    """A school whose migrations may be changed, whose servers may be stopped, and beside which there is another target."""
+    """A school with another target beside it; tests may change its migrations and stop its servers."""
 
     def __init__(self, school: Any, folder: Path) -> None:
         self.school, self.folder, self.other = school, folder, f"{school.name}-other"
@@ -67,7 +67,7 @@ class Place:
             execute_for(conn, "DROP DATABASE IF EXISTS {} WITH (FORCE)", self.source)
 
     def run_alone(self, words: str) -> subprocess.CompletedProcess[str]:
-        """Run a command that stops servers, with a state folder of its own: those of the other tests go on."""
+        """Run a command that stops servers, with its own state folder, so that the servers of other tests keep running."""
         with tempfile.TemporaryDirectory(prefix="eg-") as folder:
             Path(folder).chmod(0o711)
             try:
@@ -100,7 +100,7 @@ def place(school: Any, tmp_path: Path) -> Iterator[Place]:
 
 @dataclass(frozen=True)
 class Case:
-    """A command in a situation, its exit status, and what its object has in it."""
+    """A command in a situation, its exit status, and the keys of its object."""
 
     words: str
     before: tuple[str, ...] = ()
@@ -203,7 +203,7 @@ def test_every_command_prints_json_is_tried_and_has_a_schema() -> None:
 
 
 @pytest.mark.parametrize("file", sorted(SCHEMAS.glob("*.json")), ids=lambda file: file.stem)
-def test_a_schema_is_one(file: Path) -> None:
+def test_every_schema_is_valid(file: Path) -> None:
     Draft202012Validator.check_schema(json.loads(file.read_text()))
     assert json.loads(file.read_text())["$id"] == file.name
 
@@ -235,7 +235,7 @@ def check_step(step: dict[str, Any]) -> None:
 
 @dataclass(frozen=True)
 class Failure:
-    """A command line that fails before or in a command, and what its object says."""
+    """A command line that fails before or during a command, and what its object says."""
 
     words: str
     code: str

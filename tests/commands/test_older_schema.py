@@ -19,7 +19,7 @@ Inv = Callable[..., subprocess.CompletedProcess[str]]
 def test_rows_seeded_at_an_older_version_are_migrated_and_synced(inv: Inv, full: Database, tmp_path: Path) -> None:
     older = tmp_path / "seed_data"
     shutil.copytree(ROOT / "seed_data", older)
-    (older / "00_schools.yaml").unlink()  # a table of 0005, and below its column
+    (older / "00_schools.yaml").unlink()  # a table of 0005; below, its column
     students = older / "09_students.yaml"
     students.write_text(re.sub(r"(?m)^  school_id: .*\n", "", students.read_text()))
     faces = older / "10_student_faces.yaml"

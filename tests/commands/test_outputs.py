@@ -1,4 +1,4 @@
-"""The output of a task arrives whole, or an error says so: pipes, full disks, closed streams, encodings."""
+"""The output of a task is complete, or there is an error: pipes, full disks, closed streams, encodings."""
 
 import json
 import os
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("cloud_endpoint")
     ],
 )
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_output_that_nobody_reads_is_no_failure_of_ours(
+def test_output_that_nobody_reads_is_not_our_failure(
     full: Database, state_folder: Path, command: str, code: int, unbuffered: str
 ) -> None:
     own = {"DATABASE_URL": full.shown_url, "INVOKE_STATE_FOLDER": str(state_folder), "PYTHONUNBUFFERED": unbuffered}
@@ -67,7 +67,7 @@ def test_output_that_a_full_disk_does_not_take_is_one_error(inv: Inv, full: Data
 
 @pytest.mark.sampled("<&- >&- 2>&-")
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-def test_a_stream_that_is_closed_is_no_failure(full: Database, state_folder: Path, closed: str, value: Any) -> None:
+def test_a_closed_stream_is_not_a_failure(full: Database, state_folder: Path, closed: str, value: Any) -> None:
     own = {"DATABASE_URL": full.shown_url, "INVOKE_STATE_FOLDER": str(state_folder)}
     for command in ("reset", "status --json"):
         done = subprocess.run(

@@ -129,7 +129,7 @@ class Town:
 
     @contextmanager
     def with_a_session(self) -> Iterator[None]:
-        """Be connected as the school's application is, and fail if the session has been ended."""
+        """Stay connected like the school's application, and fail if the session was ended."""
         with connect(self.database, purpose="tests") as conn:
             yield
             assert conn.execute("SELECT 1").fetchone() == (1,), "a session was ended"
@@ -151,7 +151,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def stock(run_inv: Callable[[Database], Inv], server_url: str, cloud_access: dict[str, Any], folder: Path) -> Town:
-    """The school that the others are copies of; its collection and bucket are for commands that leave them alone."""
+    """The school that the others are copied from; only commands that do not change them use its collection and bucket."""
     database = Database.from_url(server_url).named(f"stock_{os.getpid()}")
     town = Town(run_inv(database), database, cloud_access, folder, f"stock-{os.getpid()}")
     town.inv("full")
@@ -177,7 +177,7 @@ def town(stock: Town, inv: Inv, database: Database, cloud_access: dict[str, Any]
 def own_town(town: Town, inv: Inv, cloud_access: dict[str, Any]) -> Iterator[Town]:
     """A copy with a collection and a bucket of its own, both empty."""
     with connect(town.database, purpose="tests") as conn:
-        conn.execute("DELETE FROM eduguard.synced")  # it has not been synced with this one
+        conn.execute("DELETE FROM eduguard.synced")  # it has not been synced with this collection
     own = Town(inv, town.database, cloud_access, town.folder, f"own-{uuid4().hex[:12]}")
     yield own
     with connect(town.database.maintenance, purpose="tests") as conn:
@@ -190,7 +190,7 @@ def nothing(_: Town) -> None:
 
 @dataclass(frozen=True)
 class Case:
-    """A command as it is typed, and the state that it needs."""
+    """A command as users type it, and the state that it needs."""
 
     words: str
     kind: Kind
@@ -320,7 +320,7 @@ def run(town: Town, case: Case, protection: str, *more: str, attempt: int = 0) -
     words = arguments(town, case, attempt=attempt)
     if case.words != "down":
         return town.inv(*words, *more, protection=protection, check=False)
-    with tempfile.TemporaryDirectory(prefix="eg-") as folder:  # the servers of the other tests go on
+    with tempfile.TemporaryDirectory(prefix="eg-") as folder:  # the servers of the other tests keep running
         Path(folder).chmod(0o711)
         return town.inv(*words, protection=protection, check=False, INVOKE_STATE_FOLDER=folder)
 

@@ -1,4 +1,4 @@
-"""Rows against the bucket, and a folder against the bucket."""
+"""Rows are compared with the bucket, and a folder with the bucket."""
 
 import hashlib
 import json
@@ -199,7 +199,7 @@ def test_a_folder_that_begins_at_another_level_is_refused(school: School, sample
     assert not school.bucket.exists()
 
 
-def test_what_is_no_photo_is_not_pushed(school: School, samples: Path) -> None:
+def test_what_is_not_a_photo_is_not_pushed(school: School, samples: Path) -> None:
     (samples / "students" / "student-001" / "photo-4.jpg").write_text("no picture")
     done = school.inv("photos", "push", str(samples), check=False)
     assert (done.returncode, "No JPEG pictures: students/student-001/photo-4.jpg" in done.stderr) == (1, True)

@@ -1,4 +1,4 @@
-"""A school goes from one target to another, each with a database and a local cloud of its own."""
+"""A school is copied from one target to another; each has its own database and local cloud."""
 
 import re
 import subprocess
@@ -29,7 +29,7 @@ def elsewhere() -> Iterator[testing.RunningCloud]:
 
 
 class Road:
-    """From target production, which refuses every change, to target staging; requests to production are counted."""
+    """Copy from target production, which refuses every change, to target staging; count the requests to production."""
 
     def __init__(self, inv: Inv, source: Database, target: Database, environment: dict[str, str]) -> None:
         self.source, self.target, self.asked = source, target, Counter[str]()
@@ -136,7 +136,7 @@ def test_people_go_only_after_every_name_is_typed_and_production_is_only_read(ro
         pytest.param(
             {"INVOKE_TARGETS_PRODUCTION_S3_ENDPOINT": "NEAR", "INVOKE_TARGETS_PRODUCTION_BUCKET": "BUCKET"},
             "one bucket",
-            marks=pytest.mark.slow,  # test_copied_photos.py tries it, too
+            marks=pytest.mark.slow,  # test_copied_photos.py also tries it
         ),
         (
             {

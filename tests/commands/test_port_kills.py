@@ -69,7 +69,7 @@ class Killer:
     def kill_until_done(
         self, database: Database, *words: str, faults: Iterable[Fault], check: Callable[[], object], **more: str
     ) -> str:
-        """Run the command with each fault in turn, then without; return what the last run printed."""
+        """Run the command with each fault in turn, then without one; return what the last run printed."""
         struck = 0
         for fault in faults:
             turn, _ = self.run(database, *words, fault=fault, **more)

@@ -1,4 +1,4 @@
-"""Export and load: a school taken to another database without its people."""
+"""Export and load: a school is copied to another database without the data of real people."""
 
 import csv
 import hashlib
@@ -77,7 +77,7 @@ def source(inv: Inv, database: Database, filled: Database, tmp_path: Path) -> So
 def exported_once(
     run_inv: Callable[[Database], Inv], filled: Database, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """All rows of the school without its people."""
+    """An export of all rows of the school, without the data of real people."""
     folder = tmp_path_factory.mktemp("exports") / "out"
     run_inv(filled)("export", str(folder), ANONYMISE_KEY=KEY)
     return folder
@@ -85,7 +85,7 @@ def exported_once(
 
 @pytest.fixture
 def exported(exported_once: Path, tmp_path: Path) -> Path:
-    """A copy of it, which a test may change."""
+    """A copy of the export, which a test may change."""
     return Path(shutil.copytree(exported_once, tmp_path / "exported"))
 
 
@@ -141,7 +141,7 @@ def test_a_school_goes_to_another_database_without_its_people(source: Source, ta
 
 @pytest.mark.slow
 def test_a_load_asks_for_a_database_that_is_not_ours_and_is_undone(source: Source) -> None:
-    """Here the export is loaded over the database that it is of."""
+    """Here the export is loaded into the database that it came from."""
     live, inv = source.database, source.inv
     before, folder = read_counts(live), source.export("out", "--student", "student-001")
     asked = inv("load", str(folder), check=False)
@@ -234,7 +234,7 @@ def test_a_column_without_a_rule_stops_the_export(source: Source) -> None:
     [
         "RUT 24.567.890-7",
         *(
-            pytest.param(value, marks=pytest.mark.slow)  # test_leak_scan.py finds them, too
+            pytest.param(value, marks=pytest.mark.slow)  # test_leak_scan.py also finds them
             for value in ("Zoraida vino", "zoraida@correo.cl", "9 8765 1234", "QUINTREMAN LLANCAFIL")
         ),
     ],
@@ -291,7 +291,7 @@ def test_a_killed_export_leaves_no_folder_that_can_be_loaded(source: Source, mom
     time.sleep(moment)
     running.send_signal(signal.SIGKILL)
     running.wait()
-    if folder.exists():  # it had ended before
+    if folder.exists():  # it had already ended
         assert (folder / "manifest.json").exists()
         return
     done = source.inv("load", str(folder), check=False)

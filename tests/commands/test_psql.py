@@ -1,4 +1,4 @@
-"""`inv psql`: the target's database, with the rights that its protection leaves."""
+"""`inv psql` opens the target's database, with the rights that its protection allows."""
 
 import subprocess
 from collections.abc import Callable

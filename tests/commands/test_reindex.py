@@ -1,4 +1,4 @@
-"""The faces of a collection are made again from the photos, each once, whatever breaks on the way."""
+"""The faces of a collection are indexed again from the photos, each once, whatever fails on the way."""
 
 import json
 from collections import Counter
@@ -18,7 +18,7 @@ COLLECTION_CALLS = {"DescribeCollection", "ListFaces", "ListTagsForResource", "C
 
 @pytest.fixture
 def stored(school: School) -> School:
-    """A school whose photos are in the bucket; it has no collection."""
+    """A school whose photos are in the bucket, but without a collection."""
     school.bucket.ensure_exists()
     school.inv("photos", "push", str(PHOTOS))
     return school
@@ -26,7 +26,7 @@ def stored(school: School) -> School:
 
 @pytest.fixture
 def counted(relay: Any, cloud_variables: dict[str, str]) -> tuple[Counter[str], dict[str, str]]:
-    """Requests to Rekognition by operation, and the variables that lead there, with photos as bytes."""
+    """The counted requests to Rekognition by operation, and the variables that point there, with photos as bytes."""
     asked: Counter[str] = Counter()
 
     def count(handler: Any, body: bytes) -> None:
@@ -137,7 +137,7 @@ def test_at_the_pace_of_a_quota_no_request_is_refused(
         pytest.param({"cut": 3, "after": 2}, id="cut answers"),
     ],
 )
-def test_what_breaks_on_the_way_loses_no_face_and_makes_none_twice(
+def test_a_fault_on_the_way_loses_no_face_and_makes_none_twice(
     stored: School, faults: Any, fault: dict[str, Any]
 ) -> None:
     faults(**fault, operation="IndexFaces")

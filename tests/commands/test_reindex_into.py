@@ -1,4 +1,4 @@
-"""Another collection takes the place of one: made beside it, checked, and switched to all at once."""
+"""A new collection replaces an old one: it is made beside it and checked, and all rows switch together."""
 
 import json
 from pathlib import Path

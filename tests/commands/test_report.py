@@ -1,4 +1,4 @@
-"""`inv report` writes one page of what is there, reads only, and is worth having when half of it is missing."""
+"""`inv report` writes one page, changes nothing else, and is useful even if half of the data is missing."""
 
 import re
 import shutil
@@ -25,7 +25,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def section(html: str, heading: str) -> str:
-    """The text below a heading of the page, up to the next one of its kind."""
+    """The text below a heading of the page, up to the next heading of the same level."""
     found = re.search(rf'<h2 id="{heading}">(.*?)(?=<h2|</main>)', html, re.DOTALL)
     assert found
     return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", found[1])))
@@ -89,7 +89,7 @@ def test_drift_is_shown_by_kind_with_its_ids_and_a_command(school: Any, file: Pa
     assert html.count('<img src="data:image/jpeg;base64,') >= 2
     assert "This page shows names and pictures of students." in html
     assert file.stat().st_mode & 0o777 == 0o600
-    # What the page tells to run mends it.
+    # The command on the page repairs it.
     school.inv("sync-faces", "--prune", "duplicates", "--yes")
     school.inv("sync-faces", "--adopt")
     school.inv("report", str(file))
@@ -109,7 +109,7 @@ def test_without_a_database_photos_and_faces_are_compared(run_inv: Any, full: Da
     assert "24 pairs of own photos" in section(html, "similarities")
 
 
-def test_pending_migrations_are_shown_and_the_rest_all_the_same(inv: Inv, empty_database: Database, file: Path) -> None:
+def test_pending_migrations_are_shown_and_so_is_the_rest(inv: Inv, empty_database: Database, file: Path) -> None:
     change(empty_database, "CREATE TABLE students (id text)")
     inv("report", str(file), INVOKE_TARGETS_LOCAL_COLLECTION="nowhere")
     html = read(file)

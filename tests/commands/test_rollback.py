@@ -1,4 +1,4 @@
-"""A rollback works on a copy of the database that is then published: the database before comes back by undo."""
+"""A rollback works on a copy of the database and publishes it; undo brings the earlier database back."""
 
 import subprocess
 from collections.abc import Callable
@@ -73,7 +73,7 @@ def test_what_is_set_on_the_database_and_by_whom_is_carried_through_a_rollback(i
         execute_for(conn, "ALTER DATABASE {} SET work_mem = '5MB'", full)
         execute_for(conn, "ALTER DATABASE {} CONNECTION LIMIT 7", full)
         query = "SELECT datconnlimit, setconfig FROM pg_database JOIN pg_db_role_setting s ON setdatabase = oid WHERE datname = %s"
-        for command in ("rollback", "reset"):  # what a user has set stays the user's, not a migration's
+        for command in ("rollback", "reset"):  # a user's setting stays, because it is not a migration's
             inv(command)
             assert conn.execute(query, [full.name]).fetchall() == [(7, ["work_mem=5MB"])], command
 
@@ -85,7 +85,7 @@ def test_a_database_of_more_than_10_gb_is_copied_only_after_its_name_was_given(
         oid = read_value(conn, "SELECT oid FROM pg_database WHERE datname = %s", full.name)
         large = state_folder / "postgres" / "data" / "base" / str(oid) / "999999"
         with large.open("wb") as file:
-            file.truncate(11_000_000_000)  # a hole: it takes no space on disk
+            file.truncate(11_000_000_000)  # a sparse file: it takes no space on disk
         try:
             done = inv("rollback", check=False)
         finally:

@@ -18,7 +18,7 @@ PHOTOS = Path(__file__).parents[2] / "seed_data" / "photos" / "students"
 
 @pytest.fixture
 def enrolled(school: School, client: Any) -> School:
-    """A school beside a second one, with the sample photos of both, and a face without a row in each collection."""
+    """Two schools with their sample photos, and a face without a row in each collection."""
     school.inv("enrol")
     picture = (PHOTOS / "student-006" / "photo-1.jpg").read_bytes()
     for name in (school.name, f"{school.name}-2"):

@@ -1,4 +1,4 @@
-"""A name that is nearly right is answered with the right one, whatever it names."""
+"""For a misspelled name of any kind, the error suggests the right one."""
 
 import platform
 import re

@@ -1,4 +1,4 @@
-"""Missing parts of a target are reported; servers start and stop, and any server by URL works like ours."""
+"""Missing parts of a target are reported, servers start and stop, and any server works by URL."""
 
 import json
 import re
@@ -58,7 +58,7 @@ def test_a_database_server_that_is_down_is_named(inv: Inv) -> None:
 def test_nothing_of_a_password_that_is_not_percent_encoded_is_printed(inv: Inv, command: str, password: str) -> None:
     done = inv(command, check=False, DATABASE_URL=f"postgresql://school:{password}@127.0.0.1:9/school")
     assert not re.search("Secr3t|Pass", done.stdout + done.stderr)
-    if command != "up":  # it starts what is local, and needs no database by URL
+    if command != "up":  # it starts the local servers, and needs no database by URL
         assert done.returncode == 1
         assert "Percent-encode" in done.stdout + done.stderr
 

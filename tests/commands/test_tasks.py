@@ -218,7 +218,7 @@ def test_status_is_one_json_object_with_what_a_script_needs(inv: Inv, full: Data
     assert report["migrations"]["pending"] == []
 
 
-def test_status_of_a_database_that_does_not_exist_is_no_failure(inv: Inv, database: Database) -> None:
+def test_status_of_a_database_that_does_not_exist_is_not_a_failure(inv: Inv, database: Database) -> None:
     own = {"INVOKE_TARGETS_LOCAL_COLLECTION": "nowhere", "INVOKE_TARGETS_LOCAL_COLLECTIONS_SCHOOL_002": "nowhere-2"}
     report = json.loads(inv("status", "--json", **own).stdout)
     assert report["database"]["exists"] is False

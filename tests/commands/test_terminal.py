@@ -32,7 +32,7 @@ def on_terminal(*command: str, **environment: str) -> tuple[int, str]:
         try:
             while part := os.read(ours, 65536):
                 shown += part
-        except OSError:  # Linux raises it when the last process with the terminal open has gone
+        except OSError:  # Linux raises it when the last process that had the terminal open has ended
             pass
         os.close(ours)
     return process.returncode, shown.decode().replace("\r\n", "\n")

@@ -1,4 +1,4 @@
-"""What version 1749bac has left works after the update: its servers, its databases beside the live one, its marks."""
+"""Servers, marks and databases beside the live one that version 1749bac has left still work after the update."""
 
 import os
 import subprocess
@@ -46,7 +46,7 @@ def state(new_state_folder: Callable[[], AbstractContextManager[Path]]) -> Itera
 
 @pytest.fixture
 def inv(state: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run a command of one version on the state folder that both use; nobody is there to type a name."""
+    """Run a command of one version on the state folder that both use, without a terminal to type a name."""
 
     def run(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         environment = os.environ | {"INVOKE_STATE_FOLDER": str(state), "PYTHONPATH": str(checkout / "lib")}

@@ -1,4 +1,4 @@
-"""Commands of two words and words without flags become what Invoke parses; what is incomplete is named by its form."""
+"""Commands of two words and positional words become what Invoke parses; an incomplete command is refused with its form."""
 
 import subprocess
 import sys

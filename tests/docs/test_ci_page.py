@@ -1,4 +1,4 @@
-"""The workflow of docs/ci.md runs: each of its shell lines does, against the local cloud."""
+"""Each shell line of the workflow in docs/ci.md runs, against the local cloud."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def shell(full: Database, state_folder: Path, tmp_path: Path):
         "INVOKE_TARGETS_LOCAL_COLLECTION": "tests",
         "INVOKE_TARGETS_LOCAL_COLLECTIONS_SCHOOL_002": "tests-2",
         "INVOKE_TARGETS_LOCAL_BUCKET": "tests",
-        "PIP_DRY_RUN": "1",  # the set-up is looked at, and not done once more
+        "PIP_DRY_RUN": "1",  # the set-up is checked, but not done again
     }
 
     def run(lines: str, folder: str = ".") -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""The example of docs/evaluate.md is what the command prints; similarities are of the processor at hand."""
+"""The example of docs/evaluate.md is what the command prints; similarities depend on the processor."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""Labels of class photos are read strictly, and compared with what was seen."""
+"""Labels of class photos are read strictly, and compared with the recognised students."""
 
 from pathlib import Path
 

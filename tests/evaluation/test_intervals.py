@@ -62,5 +62,5 @@ def test_so_many_without_a_mistake_reach_the_goal_and_one_fewer_does_not(goal: f
 
 
 def test_one_in_a_thousand_needs_3838_pairs() -> None:
-    """The square of 1.96 is 3.84: of 3.84 times 999."""
+    """It is 3.84 (the square of 1.96) times 999, rounded up."""
     assert count_needed(0.001) == 3838

@@ -1,4 +1,4 @@
-"""The results of all searches, and the effect of each threshold: pure functions."""
+"""The combined results of all searches, and the effect of each threshold: pure functions."""
 
 from itertools import combinations, pairwise
 
@@ -21,7 +21,7 @@ def photo(name: str) -> Photo:
 
 
 def evaluate(photos: list[Photo], similar: School, keep_from: float = 100.0) -> Scores:
-    """Search for each photo as a collection does: all others, the most similar first."""
+    """Search for each photo as a collection does: return all others, the most similar first."""
     known = {each.face_id: each for each in photos}
 
     def search(probe: Photo) -> list[Match]:
@@ -123,7 +123,7 @@ def test_the_suggestion_is_the_lowest_threshold_that_keeps_to_the_goal(
         assert rate(scores, [suggestion.threshold - 0.01])[0].false_accepts.high > goal
 
 
-def test_too_few_pairs_are_no_suggestion_and_say_how_many_it_takes() -> None:
+def test_too_few_pairs_give_no_suggestion_and_say_how_many_are_needed() -> None:
     photos = [photo("a-photo-1"), photo("b-photo-1")]
     suggestion = suggest_threshold(evaluate(photos, {("a-photo-1", "b-photo-1"): 10.0}), 0.001)
     assert suggestion.threshold is None
@@ -133,7 +133,7 @@ def test_too_few_pairs_are_no_suggestion_and_say_how_many_it_takes() -> None:
     )
 
 
-def test_enough_pairs_that_are_all_alike_are_no_suggestion_either() -> None:
+def test_enough_pairs_that_are_all_alike_give_no_suggestion_either() -> None:
     photos = sorted(photo(f"s{number}-photo-1") for number in range(30))
     alike = dict.fromkeys(combinations([each.name for each in photos], 2), 100.0)
     suggestion = suggest_threshold(evaluate(photos, alike), 0.01)

@@ -22,7 +22,7 @@ def collection(cloud_access: dict[str, Any]) -> Iterator[Collection]:
 def test_a_user_whose_deletion_was_not_answered_is_deleted_again_without_an_error(
     collection: Collection, cloud_access: dict[str, Any]
 ) -> None:
-    """boto3 sends the request again; by then there is no such user."""
+    """boto3 sends the request again, when the user does not exist any more."""
     collection.create_user("ana")
     turn = Turn(Fault(kind=REQUEST, number=1, way="fail after"))
     wire = HttpWire(cloud_access["endpoint"], turn)

@@ -214,7 +214,7 @@ class HttpWire:
             do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = do  # noqa: N815
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Print no request log."""
 
         self._server = _QuietServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = False  # closing waits for the cloud's answers

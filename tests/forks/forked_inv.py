@@ -22,13 +22,13 @@ _LIBRARIES = ("boto3.session", "botocore.client", "botocore.signers", "invoke.ma
 _READ_AT_START = ("PYTHON", "INVOKE_DEBUG", "LANG", "LC_", "COVERAGE_")  # prefixes of variables
 _LARGEST = 1 << 20  # bytes of a request
 _LONGEST = 120  # seconds of a command
-_SECONDS = 0.01  # between two looks for the process
+_SECONDS = 0.01  # between two checks of the process
 
 Command = list[str]
 
 
 class Forks:
-    """The process that forks, as the tests see it; without an address, each command gets a Python of its own."""
+    """The process that forks, as the tests see it; without an address, each command starts a new Python."""
 
     def __init__(self, address: Path | None) -> None:
         self._address = address
@@ -104,7 +104,7 @@ def _serve(address: str) -> None:
         listening.bind(f"{address}.new")
         listening.listen(16)
         Path(f"{address}.new").rename(address)
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that wait
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps the waiting processes
         while listening in select.select([listening, sys.stdin], [], [])[0]:
             connection, _ = listening.accept()
             if os.fork() == 0:

@@ -1,4 +1,4 @@
-"""Where bad inputs are kept: each file of the corpus says in its name whether it is to be taken or refused."""
+"""The corpus of inputs: the name of each file says whether the input must be accepted or refused."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ CORPUS = Path(__file__).parents[1] / "corpus"
 
 
 def pytest_generate_tests(metafunc):
-    """Give a test that asks for `sample` every file of the corpus of its module's subject."""
+    """Run a test that asks for `sample` with every file of the corpus for its module's subject."""
     if "sample" in metafunc.fixturenames:
         kind = metafunc.module.__name__.rpartition("test_")[2]
         files = sorted((CORPUS / kind).iterdir())

@@ -1,4 +1,4 @@
-"""AWS's variables and files do not affect the local cloud, and bad ones are one clear error for AWS itself."""
+"""AWS's variables and files do not affect the local cloud; with AWS itself, bad ones give one clear error."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,7 +26,7 @@ def _new_sessions() -> Iterator[None]:
 
 @pytest.fixture
 def put(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Put:
-    """Set a variable; that of a file names one with this content."""
+    """Set a variable; if it names a file, write a file with this content."""
 
     def put(name: str, value: str) -> None:
         if name.endswith("_FILE"):

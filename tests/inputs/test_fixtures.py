@@ -97,7 +97,7 @@ def test_a_kept_fixture(load: Any, sample: Path) -> None:
     assert (load(sample.read_bytes()) is not None) is sample.name.startswith("taken")
 
 
-def test_files_that_are_no_fixtures_are_named(conn: Connection, tmp_path: Path) -> None:
+def test_files_that_are_not_fixtures_are_named(conn: Connection, tmp_path: Path) -> None:
     (tmp_path / "01_kinds.yaml").mkdir()
     with pytest.raises(EduguardError, match="01_kinds.yaml"):
         fixtures.read_fixtures(tmp_path)

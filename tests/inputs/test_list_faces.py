@@ -1,4 +1,4 @@
-"""For any answer in Rekognition's place, its faces are accepted, or one error says that they are not faces."""
+"""For any answer to ListFaces, its faces are accepted, or one error says that they are not faces."""
 
 import json
 import threading
@@ -53,7 +53,7 @@ STATES = st.fixed_dictionaries(
 
 
 class Answers(ThreadingHTTPServer):
-    """Answers with given bodies, one after the other, repeatedly."""
+    """Answers with the given bodies in turn, repeatedly."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answer)
@@ -95,7 +95,7 @@ def collection(answers: Answers) -> Collection:
 
 @pytest.fixture(scope="module")
 def ask(answers: Answers, collection: Collection, server_url: str) -> Iterator[Callable[..., int | None]]:
-    """Have bodies answered, and return how many faces were taken, or None for one clear error."""
+    """List faces with these bodies as answers; return how many faces were accepted, or None for one clear error."""
     with connect(Database.from_url(server_url), purpose="tests") as conn:
         conn.execute("CREATE TEMP TABLE students (id text, school_id text, aws_collection_id text, grade_id text)")
         conn.execute("CREATE TEMP TABLE student_faces (student_id text, external_image_id text, face_id text)")
@@ -152,7 +152,7 @@ def test_a_listing_that_never_ends_is_given_up(
 
 
 def copied_pages(pages: list[Any]) -> int:
-    """Return how many pages there are to the first without a token."""
+    """Return the number of pages up to the first one without a token."""
     return next((number for number, page in enumerate(pages, 1) if not page.get("NextToken")), len(pages))
 
 
@@ -172,7 +172,7 @@ def test_any_description_is_taken_or_refused(answers: Answers, collection: Colle
 
 
 @given(raw=st.binary(max_size=64) | st.text(max_size=64).map(lambda text: text.encode("utf-8", "surrogatepass")))
-def test_what_is_no_json_is_refused(ask: Any, raw: bytes) -> None:
+def test_what_is_not_json_is_refused(ask: Any, raw: bytes) -> None:
     assert ask(raw) is None
 
 

@@ -24,7 +24,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def is_key(key: str, folder: Path) -> bool:
-    """Say whether a key is taken; one that is can be a file inside the folder."""
+    """Say whether a key is accepted; if it is, it must make a file inside the folder."""
     try:
         check_keys([key])
     except EduguardError as error:
@@ -45,7 +45,7 @@ def test_any_key_is_a_file_inside_the_folder_or_refused(folder: Path, key: str) 
 
 
 def is_ours(name: str) -> bool:
-    """Say whether an external image id is of our form; one that is can be made again of its parts."""
+    """Say whether an external image id has our form; if it has, its parts must make the same id again."""
     parts = split_external_image_id(name)
     if parts:
         assert external_image_id(*parts) == name

@@ -16,7 +16,7 @@ from eduguard.errors import EduguardError
 FACE = "11111111-2222-3333-4444-555555555555"
 BOX = {"Width": 0.1, "Height": 0.1, "Left": 0.1, "Top": 0.1}
 Use = Callable[[Collection], object]
-# A use of the client, and an answer with everything that it reads.
+# A call of the client, and an answer with everything that the call reads.
 USES: dict[str, tuple[Use, dict[str, Any]]] = {
     "index": (
         lambda each: each.index_face(b"x", "a-photo-1"),
@@ -76,7 +76,7 @@ class Answer(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def ask() -> Iterator[Callable[..., bool]]:
-    """Have one body answered to a use of the client, and say whether it was taken."""
+    """Make a call of the client with this body as the answer, and say whether it was accepted."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
@@ -103,12 +103,12 @@ def test_an_answer_of_rekognition_is_taken(ask: Any, use: str) -> None:
 
 
 @pytest.mark.parametrize("answer", [{}, {"UnsuccessfulFaceDeletions": []}, {"DeletedFaces": None}])
-def test_an_answer_that_does_not_say_what_was_deleted_is_no_success(ask: Any, answer: dict[str, Any]) -> None:
+def test_an_answer_that_does_not_say_what_was_deleted_is_not_a_success(ask: Any, answer: dict[str, Any]) -> None:
     assert not ask("delete", json.dumps(answer).encode())
 
 
 def changed(draw: st.DrawFn, value: Any) -> Any:
-    """Return the value with one place in it replaced, or without it."""
+    """Return the value with one place in it replaced or removed."""
     inner = list(value) if isinstance(value, dict) else list(range(len(value))) if isinstance(value, list) else []
     if not inner or draw(st.integers(0, 3)) == 0:
         return draw(VALUES)

@@ -18,7 +18,7 @@ PHOTO = Path(__file__).parents[2] / "seed_data" / "photos" / "students" / "stude
 
 
 def small_photo() -> bytes:
-    """Return a photo of a few thousand bytes with EXIF, in which every byte counts."""
+    """Return a photo of a few thousand bytes with EXIF, so small that every byte matters."""
     exif, out = Image.Exif(), io.BytesIO()
     exif[0x0112], exif[0x010F], exif[0x8769] = 6, "maker", {0x9003: "2020:01:01 00:00:00"}
     with Image.open(PHOTO) as image:
@@ -27,7 +27,7 @@ def small_photo() -> bytes:
 
 
 SMALL = small_photo()
-PLACES = st.integers(0, 700) | st.integers(0, len(SMALL) - 1)  # headers more than pixels
+PLACES = st.integers(0, 700) | st.integers(0, len(SMALL) - 1)  # more header bytes than pixel bytes
 BROKEN = st.builds(
     lambda changes, end: bytes(changes.get(place, byte) for place, byte in enumerate(SMALL[:end])),
     st.dictionaries(PLACES, st.integers(0, 255) | st.just(255), max_size=12),
@@ -72,7 +72,7 @@ def test_a_kept_photo(file: Path, sample: Path) -> None:
     assert outcome(sample.read_bytes(), file) == sample.name.partition("-")[0]
 
 
-def test_a_pipe_a_device_and_a_folder_are_no_photos(tmp_path: Path) -> None:
+def test_a_pipe_a_device_and_a_folder_are_not_photos(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):
         with pytest.raises(EduguardError, match=f"{path} is not a file"):

@@ -1,4 +1,4 @@
-"""For any content of invoke.yaml, the settings are usable, or one error says which is not."""
+"""For any content of invoke.yaml, the settings are usable, or one error names the one that is not."""
 
 import os
 import shutil
@@ -63,7 +63,7 @@ def test_any_values_are_usable_or_refused(top: dict[Any, Any], target: dict[Any,
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project, of which a test may break invoke.yaml."""
+    """A copy of the project whose invoke.yaml a test may break."""
     folder = tmp_path_factory.mktemp("checkout")
     shutil.copytree(ROOT / "lib" / "eduguard", folder / "lib" / "eduguard")
     shutil.copy(ROOT / "tasks.py", folder)
@@ -79,7 +79,7 @@ def test_a_kept_file(checkout: Path, sample: Path) -> None:
     assert ("Cannot connect to" in done.stderr) is sample.name.startswith("taken")
 
 
-GIVEN = {  # a file's name: what is in it, and what is said of it
+GIVEN = {  # by file name: its content, and the expected message
     "text.yaml": ("a: [", "text.yaml:1:5: expected the node content"),
     "list.yml": ("- 1", "list.yml:1: this is not a mapping"),
     "own.yaml": ("run: 3", "own.yaml: run must be a mapping"),
@@ -161,7 +161,7 @@ def test_a_file_named_on_the_command_line_is_stronger_than_a_variable(tmp_path: 
     )
 
 
-def test_flags_that_are_no_text_are_refused() -> None:
+def test_flags_that_are_not_text_are_refused() -> None:
     environment = os.environ | {"DATABASE_URL": "postgresql://127.0.0.1:9/school"}
     command = [bytes(INV), b"sync-faces", b"--student", b"\xff"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
@@ -169,7 +169,7 @@ def test_flags_that_are_no_text_are_refused() -> None:
     assert done.stderr == "error: --student '\\udcff' is not one line of UTF-8 text\n"
 
 
-def test_a_variable_that_is_no_text_is_refused() -> None:
+def test_a_variable_that_is_not_text_is_refused() -> None:
     environment = os.environb | {b"DATABASE_URL": b"postgresql://me:s3cr3t\xff@127.0.0.1:9/school"}
     done = subprocess.run([INV, "seed"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, "Traceback" in done.stderr, "s3cr3t" in done.stderr) == (1, False, False)

@@ -1,4 +1,4 @@
-"""One local cloud for a test run, met over HTTP only."""
+"""One local cloud for a test run, used only over HTTP."""
 
 import io
 import json
@@ -45,7 +45,7 @@ class Cloud:
         return Credentials(self.variables["AWS_ACCESS_KEY_ID"], self.variables["AWS_SECRET_ACCESS_KEY"])
 
     def client(self, service: str, **settings: Any) -> Any:
-        """Return a boto3 client that never retries, unless told otherwise."""
+        """Return a boto3 client that does not retry by default."""
         named = {
             "endpoint_url": self.endpoint,
             "region_name": "us-east-1",
@@ -82,7 +82,7 @@ class Cloud:
                 return error.code, error.read()
 
     def faults(self, **faults: Any) -> None:
-        """Put faults in force, and no others."""
+        """Replace all active faults by these."""
         body = json.dumps(faults).encode()
         status, body = self.send("/localcloud/faults", method="PUT", body=body, scope="localcloud")
         assert status == 200, body
@@ -104,7 +104,7 @@ def run(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]
 
 
 def start(state: Path, *options: str) -> Cloud:
-    """Start a server, or find the one that runs."""
+    """Start a server, or find the running one."""
     answer = json.loads(run("start", "--state", str(state), *options).stdout)
     variables = json.loads(run("env", "--state", str(state), "--json").stdout)
     return Cloud(state=state, endpoint=answer["endpoint"], pid=answer["pid"], variables=variables)
@@ -112,7 +112,7 @@ def start(state: Path, *options: str) -> Cloud:
 
 @pytest.fixture(scope="session")
 def cloud() -> Iterator[Cloud]:
-    """The server that most tests share; each makes a collection of its own."""
+    """The server that most tests share; each test makes its own collection."""
     state = Path(tempfile.mkdtemp(prefix="localcloud-"))
     yield start(state)
     run("stop", "--state", str(state))
@@ -121,7 +121,7 @@ def cloud() -> Iterator[Cloud]:
 
 @pytest.fixture
 def own_state(tmp_path: Path) -> Iterator[Path]:
-    """A folder for a test that starts, kills or fills its own server."""
+    """A state folder for a test that starts, kills or fills its own server."""
     state = tmp_path / "cloud"
     yield state
     run("stop", "--state", str(state))
@@ -156,14 +156,14 @@ def bucket(s3: Any) -> str:
 
 @pytest.fixture
 def calm(cloud: Cloud) -> Iterator[Callable[..., None]]:
-    """Put faults in force for one test."""
+    """Switch on faults for one test."""
     yield cloud.faults
     cloud.send("/localcloud/faults", method="DELETE", scope="localcloud")
 
 
 @pytest.fixture(scope="session")
 def labelled() -> dict[str, list[str]]:
-    """Public-domain portraits that lie beside the checkout; the names in each, from left to right."""
+    """Public-domain portraits beside the checkout, with the names in each, from left to right."""
     if not (LABELLED / "labels.json").exists():
         pytest.skip(f"NO LABELLED PORTRAITS in {LABELLED}: real faces are not tested")
     names: dict[str, list[str]] = json.loads((LABELLED / "labels.json").read_text())

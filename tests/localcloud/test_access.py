@@ -1,4 +1,4 @@
-"""Nobody gets in without the key, in any of the ways in which AWS lets a request be signed."""
+"""Nobody gets in without the key, whichever way of signing a request is used."""
 
 import base64
 import hashlib
@@ -41,7 +41,7 @@ def fetch(url: str, *, method: str = "GET", body: bytes | None = None, **headers
 
 @contextmanager
 def clock(offset: timedelta) -> Iterator[None]:
-    """Have botocore sign as if it were another time."""
+    """Make botocore sign as if it were another time."""
     patch = pytest.MonkeyPatch()
     patch.setattr(
         botocore.auth, "get_current_datetime", lambda *_, **__: datetime.now(UTC).replace(tzinfo=None) + offset

@@ -1,4 +1,4 @@
-"""Whatever is sent, the answer is one that AWS could give: JSON, no failure of the server, a known error."""
+"""For any request, the answer is one that AWS could give: JSON, a known error, never a failure of the server."""
 
 import base64
 import json
@@ -19,7 +19,7 @@ NAMES = ("fuzz", "other", "u", "", "ñ", "x" * 300)
 
 
 def invent(shape: Shape, dice: random.Random) -> Any:  # noqa: PLR0911 -- one a kind of shape
-    """Return a value for a shape, now and then of another kind."""
+    """Return a value for a shape, sometimes of the wrong kind."""
     if dice.random() < 0.03:
         return dice.choice([None, 5, -1.5, "x", [], {}, True, [None], {"a": None}])
     kind = shape.type_name
@@ -45,7 +45,7 @@ def invent(shape: Shape, dice: random.Random) -> Any:  # noqa: PLR0911 -- one a 
 
 
 def invent_text(shape: Shape, dice: random.Random) -> str:
-    """Return a text for a shape, often a good one."""
+    """Return a text for a shape, often a valid one."""
     if "enum" in shape.metadata and dice.random() < 0.8:
         return str(dice.choice(shape.metadata["enum"]))
     if shape.name in {"FaceId", "ImageId"}:

@@ -1,4 +1,4 @@
-"""Every attribute of a face is there when it is asked for, in AWS's order, and says that it was not measured."""
+"""Every requested attribute of a face is there, in AWS's order, and says that it was not measured."""
 
 from collections.abc import Callable
 from typing import Any

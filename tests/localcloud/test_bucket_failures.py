@@ -1,4 +1,4 @@
-"""What fails in S3 changes nothing, in memory or on disk, and stops nothing else."""
+"""A failed request to S3 changes nothing, in memory or on disk, and does not affect other requests."""
 
 import base64
 import hashlib
@@ -74,7 +74,7 @@ def test_the_number_of_a_content_is_never_given_out_again(own_state: Path, launc
 
 
 def raw(server: Any, request: bytes) -> bytes:
-    """Send bytes and nothing more; return the answer."""
+    """Send exactly these bytes; return the answer."""
     host, _, port = server.endpoint.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         connection.sendall(request)
@@ -86,7 +86,7 @@ def raw(server: Any, request: bytes) -> bytes:
 
 
 def signed_put(cloud: Any, path: str, length: str) -> bytes:
-    """Return the head of a PUT that its URL signs, with a length of its own."""
+    """Return the head of a PUT with a presigned URL and any Content-Length."""
     bucket, _, key = path.partition("/")
     client = cloud.client("s3", config=Config(signature_version="s3v4"))
     url = client.generate_presigned_url("put_object", {"Bucket": bucket, "Key": key})
@@ -95,7 +95,7 @@ def signed_put(cloud: Any, path: str, length: str) -> bytes:
 
 
 @pytest.mark.parametrize("length", ["-1", "abc", "9" * 4300, "1e3", "+5", "5, 5"])
-def test_a_length_that_is_none_is_refused_at_once(cloud: Any, bucket: str, length: str):
+def test_an_invalid_length_is_refused_at_once(cloud: Any, bucket: str, length: str):
     answer = raw(cloud, signed_put(cloud, f"{bucket}/k", length) + b"photo")
     assert answer.split()[1] == b"400"
     assert cloud.client("s3").list_objects_v2(Bucket=bucket)["KeyCount"] == 0

@@ -1,4 +1,4 @@
-"""Buckets behave as moto's do, and hold up under several clients at once."""
+"""Buckets behave like moto's, also with several clients at once."""
 
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -58,7 +58,7 @@ def test_resetting_moto_keeps_what_is_on_disk(own_state: Path, launch: Any):
     assert rekognition.list_collections()["CollectionIds"] == ["c"]
 
 
-def test_an_account_that_is_no_account_is_refused(cloud: Any, tmp_path: Path):
+def test_an_invalid_account_is_refused(cloud: Any, tmp_path: Path):
     status, _ = cloud.send(
         "/",
         method="POST",

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="session")
 def installed(request: pytest.FixtureRequest) -> Callable[[str, Callable[[Path], None]], Path]:
-    """Install a client once, whoever asks first."""
+    """Install a client once, for the first test that needs it."""
     cache = request.config.cache
     assert cache is not None
     folder = cache.mkdir("clients")
@@ -52,7 +52,7 @@ def installed(request: pytest.FixtureRequest) -> Callable[[str, Callable[[Path],
 
 @pytest.fixture(scope="session")
 def environment(cloud: Any) -> dict[str, str]:
-    """What the clients see of the world."""
+    """The environment of the clients."""
     return {
         "PATH": os.environ["PATH"],
         **cloud.variables,
@@ -64,7 +64,7 @@ def environment(cloud: Any) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def cli(installed: Callable[..., Path]) -> Path:
-    """The folder with the AWS CLI, in an environment of its own because it pins botocore."""
+    """The folder with the AWS CLI, in its own environment because it pins botocore."""
 
     def install(folder: Path) -> None:
         venv.create(folder, with_pip=True, symlinks=True)
@@ -112,7 +112,7 @@ def aws(cli: Path, environment: dict[str, str]) -> Iterator[Aws]:
 
 @pytest.fixture
 def name() -> str:
-    """The name of a collection that nobody has made."""
+    """The name of a collection that does not exist."""
     return f"client-{os.getpid()}-{next(_NUMBERS)}"
 
 
@@ -214,7 +214,7 @@ def test_the_sdk_for_javascript_2_understands_them_too(node: Path, environment: 
 
 
 def _run_script(script: str, node: Path, environment: dict[str, str], collection: str) -> Any:
-    # A module is looked for beside the script that imports it.
+    # Node searches for a module beside the script that imports it.
     copied = shutil.copy(CLIENTS / script, node)
     pictures = [SAMPLES / "student-001" / f"photo-{number}.jpg" for number in (1, 2)]
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""kill -9 at any moment loses nothing that was acknowledged."""
+"""After kill -9 at any moment, everything that was acknowledged is still there."""
 
 import functools
 import hashlib
@@ -136,7 +136,7 @@ def test_no_acknowledged_face_or_object_is_lost_by_a_kill_under_load(
     stored = server.client("s3").list_objects_v2(Bucket="photos").get("Contents", [])
     assert faces <= {face["FaceId"] for face in listed}
     assert keys <= {each["Key"] for each in stored}
-    assert len(listed) <= len(faces) + 2  # at most what was under way
+    assert len(listed) <= len(faces) + 2  # at most the write that was under way
     assert len(stored) <= len(keys) + 1
 
 
@@ -224,7 +224,7 @@ def test_what_is_removed_is_in_no_file_while_the_server_runs(own_state: Path, la
         for user, face_id in zip(("somebody", "other"), faces, strict=True):
             client.create_user(CollectionId="c", UserId=user)
             client.associate_faces(CollectionId="c", UserId=user, FaceIds=[face_id])
-        client.associate_faces(CollectionId="c", UserId="other", FaceIds=faces[:1])  # answers whose it is
+        client.associate_faces(CollectionId="c", UserId="other", FaceIds=faces[:1])  # checks whose process it is
     REMOVALS[what](client)
     files = own_state.rglob("us-east-1.sqlite*")
     assert [path.name for path in files if b"somebody" in path.read_bytes()] == []

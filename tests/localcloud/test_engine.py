@@ -1,4 +1,4 @@
-"""Faces are found and told apart for real."""
+"""The engine really finds faces and tells people apart."""
 
 import itertools
 from collections.abc import Callable
@@ -105,7 +105,7 @@ def test_pose_and_quality_follow_the_picture(engine: Engine, portrait: Portrait)
 
 
 def turned(pixels: Any, degrees: int) -> Any:
-    """Turn a picture clockwise and keep all of it."""
+    """Rotate a picture clockwise without cutting anything off."""
     height, width = pixels.shape[:2]
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), -degrees, 1)
     cosine, sine = abs(matrix[0, 0]), abs(matrix[0, 1])

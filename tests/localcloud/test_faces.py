@@ -89,7 +89,7 @@ def test_the_same_picture_under_the_same_name_is_stored_once(rekognition: Any, c
     ("names", "image_ids"),
     [pytest.param(("a", "b"), 2, id="two names"), pytest.param((None, None), 1, id="no name")],
 )
-def test_otherwise_the_same_picture_is_stored_again(
+def test_the_same_picture_under_another_name_or_none_is_stored_again(
     rekognition: Any, collection: str, photo: Photo, names: tuple[str | None, str | None], image_ids: int
 ):
     faces = [
@@ -194,7 +194,7 @@ def test_another_photo_of_a_student_finds_the_student(
     assert answer["SearchedFaceConfidence"] > 80
 
 
-def test_a_picture_without_a_face_is_no_error_to_index_but_one_to_search(
+def test_a_picture_without_a_face_can_be_indexed_but_not_searched(
     rekognition: Any, collection: str, blank: bytes, error_of: ErrorOf
 ):
     answer = rekognition.index_faces(CollectionId=collection, Image={"Bytes": blank})

@@ -1,4 +1,4 @@
-"""AWS's failures happen when a test asks for them, and at no other time."""
+"""AWS's failures happen only when a test asks for them."""
 
 import json
 import time

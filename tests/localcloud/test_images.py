@@ -1,4 +1,4 @@
-"""Pictures: where they come from, which are refused, which way is up."""
+"""Pictures: their sources, which ones are refused, and their orientation."""
 
 import io
 import threading
@@ -119,7 +119,7 @@ def test_the_box_of_a_turned_jpeg_is_that_of_the_upright_picture(rekognition: An
     picture = opened(photo(1, 1))
     upright = rekognition.detect_faces(Image={"Bytes": encoded(picture, "JPEG", quality=95)})["FaceDetails"][0]
     exif = Image.Exif()
-    exif[0x0112] = 6  # the camera was turned: rotate by 90 degrees clockwise to see it
+    exif[0x0112] = 6  # the camera was rotated: turn the picture by 90 degrees clockwise
     lying = picture.transpose(Image.Transpose.ROTATE_90)
     turned = {"Bytes": encoded(lying, "JPEG", quality=95, exif=exif)}
     found = rekognition.detect_faces(Image=turned)["FaceDetails"][0]

@@ -1,4 +1,4 @@
-"""One key opens the local cloud, and proves to a client that it is the right one."""
+"""One key gives access to the local cloud, and proves to a client that the server is the right one."""
 
 import http.client
 import json

@@ -1,4 +1,4 @@
-"""The matrix of embeddings finds what a plain search finds."""
+"""The matrix of embeddings finds the same faces as a plain search."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""QualityFilter keeps bad pictures of faces out, and says what is bad about them."""
+"""QualityFilter refuses bad pictures of faces, and gives the reason."""
 
 import io
 from collections.abc import Callable
@@ -36,7 +36,7 @@ def changed(content: bytes, change: Change) -> bytes:
 
 
 def small(width: int) -> Change:
-    """Make the face about width pixels wide, on a canvas that is large enough."""
+    """Make the face about `width` pixels wide, on a canvas that is large enough."""
 
     def change(picture: Image.Image) -> Image.Image:
         canvas = Image.new("RGB", (200, 200), (128, 128, 128))

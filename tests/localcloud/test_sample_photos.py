@@ -1,4 +1,4 @@
-"""The sample photos are drawings on which the engine works as on people."""
+"""The sample photos are drawings, and the engine works with them as with photos of people."""
 
 import subprocess
 import sys

@@ -84,7 +84,9 @@ def test_a_port_that_was_asked_for_and_is_taken_is_an_error(own_state: Path, com
 
 
 @pytest.mark.slow
-def test_a_stale_endpoint_of_another_program_is_no_server(own_state: Path, cloud: Any, launch: Callable[[Path], Any]):
+def test_a_stale_endpoint_of_another_program_is_not_a_server(
+    own_state: Path, cloud: Any, launch: Callable[[Path], Any]
+):
     own_state.mkdir()
     (own_state / "start.lock").touch()
     (own_state / "endpoint.json").write_text(json.dumps({"endpoint": cloud.endpoint, "pid": os.getpid()}))

@@ -1,4 +1,4 @@
-"""A folder and a process are ours only where they say so; nothing else is changed or stopped."""
+"""A folder or a process is ours only if it says so; nothing else is changed or stopped."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def is_alive(pid: int) -> bool:
 
 @pytest.mark.sampled
 @pytest.mark.parametrize("disguise", ["another command", "another folder", "another start"])
-def test_a_process_that_is_no_server_of_the_folder_is_never_stopped(
+def test_a_process_that_is_not_a_server_of_the_folder_is_never_stopped(
     own_state: Path, tmp_path: Path, command: Command, disguise: str
 ):
     own_state.mkdir()
@@ -94,7 +94,7 @@ def test_a_folder_from_before_there_were_keys_goes_on_and_its_open_server_is_rep
 ):
     server = launch(own_state)
     server.client("rekognition").create_collection(CollectionId="kept")
-    (own_state / "key.json").unlink()  # as it was
+    (own_state / "key.json").unlink()  # unchanged
     newer = launch(own_state)
     assert not is_alive(server.pid)
     assert newer.client("rekognition").list_collections()["CollectionIds"] == ["kept"]

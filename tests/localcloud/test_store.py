@@ -1,4 +1,4 @@
-"""What only a filled store shows: long listings, engines that do not mix, memory that stays bounded."""
+"""Behaviour of a filled store: long listings, embeddings of two engines, bounded memory."""
 
 import json
 import uuid

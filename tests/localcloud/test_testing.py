@@ -85,7 +85,7 @@ def test_the_objects_of_a_bucket_are_copied_in_one_call_and_stay(tmp_path: Path)
         with pytest.raises(LocalCloudError, match="There is no bucket nobody"):
             cloud.copy_objects("nobody", "copy")
         assert client.get_object(Bucket="base", Key="b")["Body"].read() == b"two"
-    with localcloud.running(tmp_path / "cloud") as later:  # what was copied is on disk
+    with localcloud.running(tmp_path / "cloud") as later:  # the copy is on disk
         client = later.client("s3")
         copied = client.get_object(Bucket="copy", Key="a/1.jpg")
         assert (copied["Body"].read(), copied["Metadata"], copied["ContentType"]) == (

@@ -1,4 +1,4 @@
-"""A NextToken is opaque and good only for the listing it came from."""
+"""A NextToken is opaque, and valid only for the listing that it came from."""
 
 import base64
 

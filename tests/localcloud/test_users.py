@@ -160,7 +160,7 @@ def test_searching_follows_every_change_of_a_user(rekognition: Any, user: dict[s
     assert found() == []
 
 
-def test_a_picture_without_a_face_matches_no_user_and_is_no_error(rekognition: Any, collection: str, blank: bytes):
+def test_a_picture_without_a_face_matches_no_user_and_is_not_an_error(rekognition: Any, collection: str, blank: bytes):
     answer = rekognition.search_users_by_image(CollectionId=collection, Image={"Bytes": blank})
     assert (answer["UserMatches"], answer["UnsearchedFaces"]) == ([], [])
     assert "SearchedFace" not in answer

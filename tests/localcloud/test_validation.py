@@ -1,4 +1,4 @@
-"""Requests are checked against the service model, in the words of AWS."""
+"""Requests are checked against the service model, with AWS's messages."""
 
 import json
 import warnings
@@ -164,7 +164,7 @@ def one(rest: str) -> str:
             "ListFaces",
             {"CollectionId": "c", "MaxResults": True},
             one("Value 'true' at 'maxResults' failed to satisfy constraint: Member must be of type integer"),
-            id="a truth value is no number",
+            id="a boolean is not a number",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""Migrations are applied once, each whole or not at all, and say where they fail."""
+"""Migrations are applied once, each completely or not at all; a failure says where it is."""
 
 import shutil
 import subprocess
@@ -288,7 +288,7 @@ def test_a_kill_before_the_record_of_a_concurrent_index_leaves_it_pending(
     assert not has_table(empty_database, "by_name")
 
 
-def test_a_concurrent_index_that_was_broken_off_is_not_taken_for_one(empty_database: Database, folder: Path) -> None:
+def test_an_interrupted_concurrent_index_does_not_count_as_an_index(empty_database: Database, folder: Path) -> None:
     file = add(folder, "0104_index", CONCURRENTLY, "DROP INDEX CONCURRENTLY by_name;")
     migrations.apply(empty_database, folder, to="0005")
     with connect(empty_database, purpose="tests") as conn:

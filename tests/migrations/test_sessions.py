@@ -56,7 +56,7 @@ def dump(state_folder: Path) -> Callable[[Database], str]:
 
 @pytest.fixture
 def apply(server_url: str, tmp_path: Path) -> Iterator[Apply]:
-    """Make a database from SQL files, all together or each by its own command."""
+    """Make a database from SQL files, with one command for all or one for each."""
     made = []
 
     def run(*files: str, one_by_one: bool = False) -> Database:

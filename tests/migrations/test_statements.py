@@ -35,7 +35,7 @@ def test_statements_are_told_apart(text: str, statements: list[str]) -> None:
 
 
 @given(st.text("aE'\"$;-/*\\ \nBEGIN ATOMIC CASE END"))
-def test_every_statement_stands_where_it_says(text: str) -> None:
+def test_every_statement_is_where_it_says(text: str) -> None:
     found = split_statements(text)
     assert all(text.startswith(each.text, each.start) and each.text.strip() for each in found)
     assert [each.start for each in found] == sorted({each.start for each in found})

@@ -67,7 +67,7 @@ def _try_part(copies: Sequence[Copy], part: Part, most: int, seed: int) -> float
 
     with ThreadPoolExecutor(len(copies)) as threads:
         survivors = [each for each, alive in zip(mutants, threads.map(survives, mutants), strict=True) if alive]
-    copies[0].measure(part)  # if the tests fail by themselves now, mutants were wrongly counted as killed
+    copies[0].measure(part)  # if the tests now fail without a mutant, mutants were wrongly counted as killed
     killed = len(mutants) - len(survivors)
     share = 100 * killed / len(mutants)
     print(

@@ -1,4 +1,4 @@
-"""Cells and words that are found many at once are those that are found one by one."""
+"""Finding many cells and words at once gives the same ones as finding them one by one."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Which rows leave: the chosen ones, the rows that belong to them, and the rows that any of these reference."""
+"""Which rows are exported: the chosen ones, the rows that belong to them, and the rows that any of these reference."""
 
 from collections.abc import Callable, Iterator
 

@@ -1,4 +1,4 @@
-"""Every column of the newest schema has a rule, and rules that cannot be followed are refused."""
+"""Every column of the newest schema has a rule, and rules that cannot work are refused."""
 
 import re
 import subprocess
@@ -18,7 +18,7 @@ Cover = Callable[..., Coverage]
 
 @pytest.fixture
 def cover(empty_database: Database) -> Iterator[Cover]:
-    """Compare rules with tables that SQL makes."""
+    """Compare rules with the tables that this SQL makes."""
     with connect(empty_database, purpose="tests") as conn:
 
         def run(ddl: str, rules: str) -> Coverage:

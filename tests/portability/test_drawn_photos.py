@@ -1,4 +1,4 @@
-"""Which face each student gets, and that a drawing says what it is."""
+"""Which face each student gets; and a drawing says that it is one."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""How long an index takes and what it costs."""
+"""How long indexing takes and what it costs."""
 
 from dataclasses import replace
 

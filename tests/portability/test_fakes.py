@@ -1,4 +1,4 @@
-"""Made-up values depend only on the key: equal on every machine, different with another key, never in the source."""
+"""Made-up values depend on the key and are the same on every machine; another key gives others; none is in the source."""
 
 import json
 import re

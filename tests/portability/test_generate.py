@@ -1,4 +1,4 @@
-"""A school made up: the same bytes for the same arguments, rows that never change in a larger world, and nobody real."""
+"""Invented schools: the same arguments give the same bytes, more students never change a row, and nobody is real."""
 
 import csv
 import json

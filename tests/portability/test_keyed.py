@@ -1,4 +1,4 @@
-"""The key of exports: where it may be, and how it is made."""
+"""The key of exports: where it may be kept, and how it is made."""
 
 import base64
 import stat

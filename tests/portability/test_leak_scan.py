@@ -1,4 +1,4 @@
-"""The second reading finds original values wherever they are, and does not use the rules."""
+"""The leak scan finds original values wherever they are, and does not use the rules."""
 
 import csv
 import io
@@ -114,7 +114,7 @@ def test_a_value_is_found_in_an_output_of_any_type(conn: Connection, search: Sea
         ("ana.soto@x.cl", "escribir a Ana.Soto@X.cl, hoy", True),
         ("ana.soto@x.cl", "soto.ana@x.cl", True),  # by its words
         ("Sol", "Sol", False),  # three characters
-        ("placeholder", "placeholder", False),  # we write it ourselves
+        ("placeholder", "placeholder", False),  # we write this value ourselves
         ("student-001", "pupil-0011", False),
         ("student-001", "students/student-001/photo-1.jpg", True),
         ("0b7e8f1c-9d3a-4a55-8f0e-2b1c3d4e5f60", "0B7E8F1C-9D3A-4A55-8F0E-2B1C3D4E5F60", True),
@@ -172,7 +172,9 @@ def test_every_column_that_has_a_word_is_named(conn: Connection, tmp_path: Path)
     shout=st.booleans(),
 )
 def test_a_value_is_found_whatever_is_around_it(search: Search, hidden: str, before: str, shout: bool) -> None:
-    shout = shout and fold(hidden.upper()) == fold(hidden)  # not so of a dotless i, whose capital is that of i
+    shout = shout and fold(hidden.upper()) == fold(
+        hidden
+    )  # this fails for a dotless i, whose capital is the same as that of i
     said = f"{before} {hidden.upper() if shout else hidden}"
     words = re.findall(r"[^\W_]+", hidden)
     if words != [hidden] or len(hidden) > 20:

@@ -1,4 +1,4 @@
-"""Drawn portraits: the same file for a number, one person for each student of a section, and none like a classmate."""
+"""Drawn portraits: a number always gives the same file, and classmates do not look alike."""
 
 from itertools import combinations
 

@@ -1,4 +1,4 @@
-"""Which faces are missing, by what rows name, the bucket has and the collection lists."""
+"""Which faces are missing, judged by the rows, the bucket and the collection."""
 
 from collections.abc import Callable
 

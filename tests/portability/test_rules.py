@@ -1,4 +1,4 @@
-"""anonymise.yaml is read strictly: what is not a rule is refused with its line."""
+"""anonymise.yaml is read strictly: an invalid rule is refused with its line."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""RUTs are replaced one-to-one, by valid ones that nobody has."""
+"""RUTs are replaced one-to-one by valid RUTs that nobody has."""
 
 import pytest
 from hypothesis import given
@@ -35,7 +35,7 @@ def test_the_permutation_is_one_to_one_and_stays_in_its_range(numbers: set[int])
 
 
 def test_the_permutation_reaches_every_number_of_a_small_sample_once() -> None:
-    """All of a whole range of neighbours, of which cycle walking takes some further than others."""
+    """A whole range of neighbouring numbers: cycle walking needs more steps for some than for others."""
     made = [PERMUTATION(number) for number in range(200_000)]
     assert len(set(made)) == len(made)
     assert min(made) < SIZE // 1000
@@ -43,10 +43,10 @@ def test_the_permutation_reaches_every_number_of_a_small_sample_once() -> None:
 
 
 @given(st.sets(bodies, max_size=60), st.sets(st.integers(LOWEST, HIGHEST), max_size=60), st.sets(bodies, max_size=9))
-def test_no_two_ruts_get_the_same_and_none_is_of_the_source(
+def test_no_two_ruts_get_the_same_replacement_and_none_is_in_the_source(
     people: set[int], made_up: set[int], folded: set[int]
 ) -> None:
-    # Numbers that differ by the size of the range would fall on one place.
+    # Numbers that differ by the size of the range would get the same replacement.
     source = people | made_up | folded | {body + SIZE for body in folded if body + SIZE <= 99_999_999}
     ruts = [rut(body) for body in source]
     replaced = RutMap(KEY, ruts)

@@ -1,4 +1,4 @@
-"""A forwarder that lends sessions of the server as PgBouncer does, for a client's life or for one transaction."""
+"""A forwarder that lends sessions of the server as PgBouncer does: until the client ends, or for one transaction."""
 
 import socket
 import socketserver
@@ -44,7 +44,7 @@ def read_startup(sock: socket.socket) -> bytes:
 
 
 class Session:
-    """One session of the server, and the client that it is lent to."""
+    """One session of the server, and the client that it is lent to at the moment."""
 
     def __init__(self, pooler: "Pooler", key: bytes) -> None:
         self.socket = pooler.dial()
@@ -104,7 +104,7 @@ class Handler(socketserver.BaseRequestHandler):
 
 
 class Pooler:
-    """Lends at most `size` sessions of a database at once."""
+    """A pooler that lends at most `size` sessions of a database at once."""
 
     def __init__(self, mode: str, size: int, dial: Callable[[], socket.socket]) -> None:
         self.mode, self.dial = mode, dial

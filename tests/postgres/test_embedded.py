@@ -1,4 +1,4 @@
-"""The embedded server starts once, is found again, and survives what can be done to it."""
+"""The embedded server starts once, is found again, and survives kills, deleted files and other faults."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ START = "import sys; from pathlib import Path; from eduguard.postgres import emb
 
 @pytest.fixture(scope="module")
 def base() -> Iterator[Path]:
-    """A folder whose path needs quoting everywhere, and that PostgreSQL's account can reach."""
+    """A folder whose path must be quoted, and that PostgreSQL's account can reach."""
     folder = Path(tempfile.mkdtemp(prefix="it's a "))
     folder.chmod(0o711)
     yield folder
@@ -32,7 +32,7 @@ def base() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def cluster(base: Path) -> Path:
-    """A stopped server's folder, to be copied."""
+    """The folder of a stopped server, for copying."""
     embedded.ensure_running(base / "cluster", settings=["fsync=off"])
     embedded.stop(base / "cluster")
     return base / "cluster"
@@ -40,7 +40,7 @@ def cluster(base: Path) -> Path:
 
 @pytest.fixture
 def folder(base: Path, cluster: Path) -> Iterator[Path]:
-    """A folder with a cluster, whose server is down."""
+    """A folder with a cluster whose server is stopped."""
     copied = base / "copy"
     subprocess.run(["cp", "-a", cluster, copied], check=True)
     yield copied
@@ -195,7 +195,7 @@ def test_a_server_that_cannot_recover_for_a_folder_that_create_database_removed_
         with psycopg.connect(url, dbname="half") as half:
             half.execute("REINDEX INDEX pg_class_oid_index")
             conn.execute("CHECKPOINT")  # redo begins here
-            half.commit()  # writes the map of the files of this database, and nothing else in its folder, as CREATE DATABASE does
+            half.commit()  # writes only the map of this database's files into its folder, as CREATE DATABASE does
     os.kill(postmaster(folder), signal.SIGKILL)
     shutil.rmtree(folder / "data" / "base" / str(row[0]))
     with psycopg.connect(embedded.ensure_running(folder)) as conn:
@@ -204,7 +204,7 @@ def test_a_server_that_cannot_recover_for_a_folder_that_create_database_removed_
 
 
 @pytest.mark.slow
-def test_a_server_whose_socket_is_gone_is_started_anew(folder: Path) -> None:
+def test_a_server_whose_socket_is_gone_is_started_again(folder: Path) -> None:
     with psycopg.connect(embedded.ensure_running(folder), autocommit=True) as conn:
         conn.execute("CREATE TABLE kept AS SELECT 'kept' AS mark")
     first = postmaster(folder)
@@ -316,7 +316,7 @@ def test_an_ordinary_user_has_a_server_of_their_own(base: Path) -> None:
     home = base / "home"
     home.mkdir(mode=0o700)
     shutil.chown(home, "nobody")
-    # The interpreter and the package may lie where only root can read, so both are lent by this process.
+    # Only root may be able to read the interpreter and the package, so this process provides both.
     script = (
         "import os, sys; from pathlib import Path; from eduguard.postgres import embedded; import psycopg, psycopg_binary, shutil, psutil\n"
         "import eduguard.postgres.programs, eduguard.state_folder, importlib.metadata, tempfile, zoneinfo, _strptime\n"

@@ -1,4 +1,4 @@
-"""A pooler that does not keep a session for us is refused by name, and nothing waits for a session for ever."""
+"""A pooler that does not keep a session for us is refused, and nothing waits for a session for ever."""
 
 import os
 import shutil

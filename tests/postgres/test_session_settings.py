@@ -1,4 +1,4 @@
-"""A server, a role or the environment may give a session settings that our queries and psycopg do not expect."""
+"""Our queries work with any session settings that a server, a role or the environment may set."""
 
 import os
 import time
@@ -22,7 +22,7 @@ Give = Callable[[str], None]
 
 @pytest.fixture
 def give(seeded: Database, monkeypatch: pytest.MonkeyPatch) -> Give:
-    """Give every session of this test a setting."""
+    """Set a setting for every session of this test."""
     assert seeded
     return lambda setting: monkeypatch.setenv("PGOPTIONS", f"-c {setting}")
 
@@ -67,7 +67,7 @@ def test_a_database_is_made_filled_and_read(database: Database, give: Give, sett
 
 @pytest.fixture
 def ascii_database(database: Database) -> Iterator[Database]:
-    """A database as a server makes it that was set up without an encoding."""
+    """A database of a server that was set up without an encoding."""
     with connect(database.maintenance, purpose="tests") as conn:
         execute_for(
             conn, "CREATE DATABASE {} TEMPLATE template0 ENCODING SQL_ASCII LOCALE 'C' LOCALE_PROVIDER libc", database

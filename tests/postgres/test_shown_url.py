@@ -1,4 +1,4 @@
-"""The URL that is printed leads where the given one does, so that it can be copied into psql."""
+"""The printed URL opens the same database as the given one, so that it can be copied into psql."""
 
 from hypothesis import example, given
 from hypothesis import strategies as st

@@ -76,7 +76,7 @@ def test_a_prepared_transaction_is_named(
 
 
 @pytest.mark.parametrize("seconds", [-1.0, math.nan])
-def test_a_limit_that_is_no_time_is_refused(limit: Callable[[float], None], seconds: float) -> None:
+def test_a_limit_that_is_not_a_time_is_refused(limit: Callable[[float], None], seconds: float) -> None:
     with pytest.raises(EduguardError, match="there is no such time"):
         limit(seconds)
 

@@ -1,4 +1,4 @@
-"""When consent is asked for before a database is changed or replaced, and with which text; without a server."""
+"""When and how commands ask for consent before they change or replace a database; without a server."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ EMPTY = replace(STRANGE, is_empty=True)
 
 
 def consent(state: DatabaseState, kind: str, answer: str | None = None, **more: object) -> tuple[str, list[str]]:
-    """Return what was consented, and the questions that were asked."""
+    """Return the consent that was given, and the questions that were asked."""
     asked: list[str] = []
 
     def ask(question: str) -> str | None:
@@ -92,7 +92,7 @@ def test_the_question_says_what_would_be_done_and_why_it_is_asked(
         ("school", "school2", "'school2' is not its name, school"),
     ],
 )
-def test_another_answer_than_the_name_is_no_consent(answer: str | None, confirm: str, why: str) -> None:
+def test_an_answer_other_than_the_name_is_not_consent(answer: str | None, confirm: str, why: str) -> None:
     with pytest.raises(EduguardError) as raised:
         consent(ABSENT, "confirm", answer, confirm=confirm)
     assert raised.value.message.endswith(f"is not replaced: the protection of its target is `confirm`, and {why}")

@@ -89,7 +89,7 @@ def test_a_database_of_another_target_is_not_ours(database: Database) -> None:
     assert not protection.inspect(replace(database, target="local")).is_ours
 
 
-def test_a_server_whose_identifier_is_another_has_no_database_of_ours(database: Database) -> None:
+def test_a_server_with_another_identifier_has_no_database_of_ours(database: Database) -> None:
     make(database)
     with connect(database, purpose="tests") as conn:
         conn.execute("UPDATE eduguard.origin SET server = '7'")
@@ -116,7 +116,7 @@ def test_where_the_identifier_may_not_be_read_the_name_is_asked(database: Databa
 
 @pytest.mark.parametrize("suffix", ["next", "previous", "discarded"])
 def test_another_schools_database_whose_name_ends_like_ours_is_kept(database: Database, suffix: str) -> None:
-    """A live database may be named as another one's next."""
+    """A live database may have the name of another database's next one."""
     namesake = getattr(database, suffix)
     make(namesake)
     with pytest.raises(EduguardError, match=f"{namesake.name} is in the way"):

@@ -14,7 +14,7 @@ from eduguard.rebuild.properties import Key, find_changes, read_properties
 
 
 def make(database: Database, *statements: LiteralString) -> list[str]:
-    """Replace the database by one whose migrations execute these statements; return what was noted."""
+    """Replace the database by one whose migrations execute these statements; return the notes."""
     notes: list[str] = []
     publication.create_next(database, protection.inspect(database), command="tests", note=notes.append)
     with connect(database.maintenance, purpose="tests") as conn:
@@ -37,7 +37,7 @@ def change(database: Database, *statements: LiteralString) -> None:
 
 @pytest.fixture
 def role(database: Database) -> Iterator[Database]:
-    """A role, under the name of a database so that it can be put into statements."""
+    """A role with the name of a database, so that it can be used in statements."""
     role = database.aside(f"app_{database.name}")
     with connect(database.maintenance, purpose="tests") as conn:
         execute_for(conn, "CREATE ROLE {} LOGIN CREATEDB", role)

@@ -1,4 +1,4 @@
-"""Each way around the guards: the server that libpq reached decides, not the URL."""
+"""Each way around the protection fails: the server that libpq reached decides, not the URL."""
 
 import os
 import socket
@@ -34,7 +34,7 @@ def refused(database: Database) -> str:
 
 @pytest.fixture
 def aliases() -> dict[str, tuple[str, str]]:
-    """Where the forwarder sends a client that asks for a database: another name, on a server's socket."""
+    """Where the forwarder sends a client that asks for a database: to another name, on a server's socket."""
     return {}
 
 
@@ -50,7 +50,7 @@ def pump(source: socket.socket, sink: socket.socket) -> None:
 
 
 def lead(client: socket.socket, aliases: dict[str, tuple[str, str]], path: str) -> None:
-    """Lead a client to the server that its first message asks for."""
+    """Connect a client to the server that its first message asks for."""
     message = client.recv(65536)
     while int.from_bytes(message[4:8], "big") in (80877103, 80877104):  # SSLRequest and GSSENCRequest
         client.sendall(b"N")
@@ -67,7 +67,7 @@ def lead(client: socket.socket, aliases: dict[str, tuple[str, str]], path: str) 
 
 @pytest.fixture
 def forwarder(filled: Database, aliases: dict[str, tuple[str, str]]) -> Iterator[int]:
-    """A TCP port on the loopback addresses, IPv6's too, that leads to a server's socket, as a pooler does."""
+    """A TCP port on the loopback addresses (also IPv6) that forwards to a server's socket, like a pooler."""
     listener = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
 
     def accept() -> None:
@@ -178,7 +178,7 @@ def test_an_address_beside_a_host_decides_and_is_named(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["PGHOSTADDR", "PGSERVICE", "PGOPTIONS", "PGREQUIREAUTH", "PGTZ", "PGGSSENCMODE"])
-def test_no_variable_of_another_server_is_meant_for_the_embedded_one(state_folder: Path, name: str) -> None:
+def test_no_variable_for_another_server_affects_the_embedded_one(state_folder: Path, name: str) -> None:
     values = {"PGHOSTADDR": "127.0.0.1", "PGOPTIONS": "-c search_path=elsewhere", "PGGSSENCMODE": "require"}
     settings = {name: values.get(name, "elsewhere"), "INVOKE_STATE_FOLDER": str(state_folder)}
     for command in (["snapshot", "list"], ["status"]):

@@ -1,4 +1,4 @@
-"""The next database replaces the live one in one step, and nothing is replaced that should not be."""
+"""The next database replaces the live one in one step, and no other database is replaced."""
 
 import signal
 import subprocess
@@ -18,7 +18,7 @@ from eduguard.rebuild import lock, protection, publication, snapshots
 
 
 def create(database: Database, mark: str) -> None:
-    """Make a next database that can be told from others."""
+    """Make a next database with a value that identifies it."""
     publication.create_next(database, protection.inspect(database), command="tests")
     with connect(database.next, purpose="tests") as conn:
         conn.execute("CREATE TABLE marks (mark text)")
@@ -213,7 +213,7 @@ def test_a_publish_killed_at_any_statement_leaves_one_of_the_two_serving(databas
 @pytest.mark.fault
 @pytest.mark.parametrize("statement", ["CREATE DATABASE", "INSERT INTO eduguard.origin", "RENAME TO"])
 @pytest.mark.parametrize("source", ["snapshot", "live"])
-def test_a_copy_that_was_killed_before_it_had_its_mark_and_name_is_in_nobodys_way(
+def test_a_copy_that_was_killed_before_it_had_its_mark_and_name_blocks_nobody(
     database: Database, statement: str, source: str
 ) -> None:
     create(database, "1")
@@ -278,12 +278,12 @@ with lock.hold_lock(database), connect(database.maintenance, purpose='') as conn
 
 @contextmanager
 def held_elsewhere(database: Database, seconds: int) -> Iterator[subprocess.Popen[str]]:
-    """The lock of the database is held by another process, in a statement."""
+    """Let another process hold the lock of the database, in a statement."""
     command = [sys.executable, "-c", HOLD, database.url, str(seconds)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout
         assert holder.stdout.readline() == "holds it\n"
-        time.sleep(0.2)  # until it waits for the statement
+        time.sleep(0.2)  # until the process waits for the statement
         yield holder
         holder.kill()
 
@@ -317,7 +317,7 @@ def test_the_lock_of_a_command_that_was_killed_in_a_statement_is_waited_for(data
 
 @pytest.fixture
 def plain(database: Database) -> Iterator[Database]:
-    """The database, as a role without any privilege sees it."""
+    """The database, opened by a role without any privilege."""
     role = f"plain_{database.name}"
     with connect(database.maintenance, purpose="tests") as conn:
         execute_for(conn, "CREATE ROLE {} LOGIN", database.aside(role))

@@ -1,4 +1,4 @@
-"""A template is found only for exactly what made it, is never half-made, and the newest few are kept."""
+"""A template is found only for exactly what made it, is never incomplete, and only the newest are kept."""
 
 import json
 from collections.abc import Iterator
@@ -80,7 +80,7 @@ def test_an_unfinished_template_is_never_found_and_is_dropped_by_the_next_rebuil
 
 @pytest.fixture
 def stranger(database: Database) -> Iterator[Database]:
-    """The maintenance database, as another role sees it that may create databases."""
+    """The maintenance database, opened by another role that may create databases."""
     role = f"stranger_{database.name}"
     with connect(database.maintenance, purpose="tests") as conn:
         execute_for(conn, "CREATE ROLE {} LOGIN CREATEDB", database.aside(role))

@@ -29,7 +29,7 @@ _FLAGS = (
 
 
 class Tab:
-    """One page, and everything that it says or asks for."""
+    """One page, with its console messages and requests."""
 
     def __init__(self, requests: IO[bytes], answers: IO[bytes]) -> None:
         self._requests, self._answers = requests, answers
@@ -75,7 +75,7 @@ class Tab:
         self.run(script)
 
     def click(self, selector: str) -> None:
-        """Press and let go of the mouse in the middle of an element, as a user does."""
+        """Click the middle of an element with the mouse, as a user does."""
         chosen = json.dumps(selector)
         self.run(f"document.querySelector({chosen}).scrollIntoView({{block: 'center'}})")
         box = self.run(
@@ -93,7 +93,7 @@ class Tab:
         file.write_bytes(b64decode(shot["data"]))
 
     def complaints(self) -> list[Any]:
-        """Everything that a console would show."""
+        """All messages that the console would show."""
         told = {"Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded"}
         return [event["params"] for event in self.events if event["method"] in told]
 

@@ -1,4 +1,4 @@
-"""A page on which a text is wherever a text can be."""
+"""A page with a given text in every place where a text can be."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ SCORES = Scores(
 
 
 def page(text: str, **others: object) -> Page:
-    """A page on which a text is wherever a text can be."""
+    """A page with a given text in every place where a text can be."""
     group = Group(kind="row", title=text, remedy=f"inv sync-faces; {text}", items=(Item(text, text), Item("s-photo-1")))
     couple = Couple(title=text, sides=(Side(name=text, note=text), Side(name="student-001-photo-1")))
     made = Page(

@@ -1,4 +1,4 @@
-"""The page in a real Chromium: what is clicked works, and its console stays empty."""
+"""The page in a real Chromium: clicks work, and the console stays empty."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -125,7 +125,7 @@ def darkness(picture: Any) -> float:
     return float(sum(histogram[:64]) / sum(histogram))
 
 
-def test_it_is_light_or_dark_as_the_reader_has_it_and_always_light_on_paper(tab: Tab, tmp_path: Path) -> None:
+def test_it_is_light_or_dark_like_the_readers_system_and_always_light_on_paper(tab: Tab, tmp_path: Path) -> None:
     light = darkness(shoot(tab, tmp_path / "light.png"))
     dark_scheme = [{"name": "prefers-color-scheme", "value": "dark"}]
     tab.send("Emulation.setEmulatedMedia", media="screen", features=dark_scheme)
@@ -145,8 +145,8 @@ def test_nothing_is_wider_than_a_telephone(tab: Tab) -> None:
     assert tab.run("document.documentElement.scrollWidth") <= 360
 
 
-def test_every_text_stands_out_from_what_is_behind_it(tab: Tab) -> None:
-    """WCAG 2 asks for 4.5 to 1 of small text."""
+def test_every_text_contrasts_with_its_background(tab: Tab) -> None:
+    """WCAG 2 requires a contrast of 4.5 to 1 for small text."""
     for scheme in ("light", "dark"):
         tab.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         ratios = tab.run(CONTRASTS)

@@ -1,4 +1,4 @@
-"""Remedies become commands to copy: pure functions."""
+"""Remedies become commands that can be copied: pure functions."""
 
 import inspect
 import re

@@ -1,4 +1,4 @@
-"""What the page says, whatever the names are: no server is asked."""
+"""The content of the page, for any names; without a server."""
 
 import re
 from base64 import b64encode
@@ -70,7 +70,7 @@ def test_every_text_that_is_not_ours_is_isolated_from_the_direction_of_others(te
     html = render(page("\u202e" + text), {})
     body = html[html.index("<main>") :]
     shown = [each for each in re.findall(r"<bdi[^>]*>([^<]*)</bdi>", body) if "\u202e" in each]
-    # Apart from them, only the fixed places of a step, a title of ours or a command.
+    # Apart from these, only the fixed places of a step, a title of ours or a command are left.
     assert len(shown) >= 15
 
 

@@ -1,4 +1,4 @@
-"""Who is present is decided by a pure function of what was seen."""
+"""A pure function of the matches decides who is present."""
 
 import hashlib
 from dataclasses import replace
@@ -59,7 +59,7 @@ def test_a_session_is_named_by_its_time_in_utc() -> None:
 
 
 def test_a_session_without_a_time_is_named_by_its_photos_in_any_order() -> None:
-    photos = list("abcdefgh")  # a set of so many strings has another order in every run of Python
+    photos = list("abcdefgh")  # a set of so many strings has a different order in every run of Python
     digest = hashlib.sha256("\n".join(photos).encode()).hexdigest()[:16]
     for given in (photos, photos[::-1], [*photos, "a", "h"]):
         assert name_session("c", None, given, now=NOW).id == f"c-{digest}"

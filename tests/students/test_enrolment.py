@@ -1,4 +1,4 @@
-"""The missing parts of a photo, and its number, are pure functions of rows, bucket and collection."""
+"""The missing parts of a photo, and its number, depend only on rows, bucket and collection: pure functions."""
 
 from collections.abc import Iterable, Mapping
 from itertools import product

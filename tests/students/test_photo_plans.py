@@ -1,4 +1,4 @@
-"""What is a student's photo, what is wrong with one, and which photos would be copied; without a bucket."""
+"""Which objects are students' photos, what is wrong with a photo, and which photos would be copied; without a bucket."""
 
 import hashlib
 import io
@@ -74,7 +74,7 @@ def test_a_report_counts_and_names_every_kind() -> None:
     ]
 
 
-def test_a_plan_says_what_it_replaces_and_passes_over_only_where_there_is_some() -> None:
+def test_a_plan_mentions_replaced_and_passed_over_photos_only_if_there_are_some() -> None:
     assert CopyPlan(keys=("a",), replaced=(), unchanged=2).summary(done="pushed") == (
         "1 photo pushed, 2 the same on both sides"
     )
@@ -142,7 +142,7 @@ def test_a_folder_that_is_not_there_or_has_no_students_photo_is_refused(tmp_path
         find_files(tmp_path / ("x" * 300))
 
 
-def test_photos_that_are_no_jpeg_are_named_the_first_of_them(tmp_path: Path) -> None:
+def test_the_first_photos_that_are_not_jpeg_are_named(tmp_path: Path) -> None:
     photo(tmp_path, "students/s1/photo-1.jpg", jpeg())
     for number in range(2, 24):
         photo(tmp_path, f"students/s1/photo-{number}.jpg", b"text")

@@ -1,4 +1,4 @@
-"""What is drawn on a picture stays on it."""
+"""Names and frames that are drawn on a picture stay inside it."""
 
 import hashlib
 import io
@@ -16,7 +16,7 @@ SURE = "#2ecc71"
 
 
 def tab(box: Box, label: str = "Ñandú Ávila 99.9") -> tuple[int, int, int, int]:
-    """Where the tab of the name is: the rows in which most pixels have its colour."""
+    """The position of the name's tab: the rows in which most pixels have its colour."""
     drawn = Image.open(io.BytesIO(draw_names(Image.new("RGB", (1600, 900), "black"), [(box, label, SURE)])))
     mask = drawn.convert("RGB").split()[1].point(lambda green: 255 if green > 100 else 0)
     rows = [y for y in range(900) if sum(mask.crop((0, y, 1600, y + 1)).histogram()[255:]) > 140]
@@ -77,7 +77,7 @@ def test_only_a_photo_with_our_comment_is_drawn(tmp_path: Path) -> None:
         assert picture.sha256 == hashlib.sha256(picture.content).hexdigest()
 
 
-def test_what_is_no_file_or_not_there_is_refused_with_the_name_it_is_near(tmp_path: Path) -> None:
+def test_what_is_not_a_file_or_is_missing_is_refused_with_the_nearest_name(tmp_path: Path) -> None:
     (tmp_path / "photo-1.jpg").write_bytes(b"")
     with pytest.raises(EduguardError) as raised:
         read_picture(tmp_path / "photo_1.jpg")
@@ -117,7 +117,7 @@ FACE = Box(left=0.3, top=0.4, width=0.2, height=0.3)  # 300 to 500, 320 to 560 o
 
 
 def cut(boxes: list[Box], number: int = 0, size: tuple[int, int] = (1000, 800)) -> Image.Image:
-    """The face that is cut out of a white picture, in which the first box is red and the others are blue."""
+    """Cut the face of the first box out of a white picture; the first box is red and the others are blue."""
     image = Image.new("RGB", size, WHITE)
     for box, colour in [*((box, BLUE) for box in boxes[1:]), (boxes[0], RED)]:
         left, top = round(box.left * size[0]), round(box.top * size[1])
@@ -150,7 +150,7 @@ def test_a_cut_ends_at_the_edges_of_the_picture(box: Box, size: tuple[int, int])
 
 def test_no_other_face_is_left_in_a_cut_and_none_of_the_own_is_lost() -> None:
     beside = Box(left=0.5, top=0.4, width=0.2, height=0.3)  # 500 to 700: 80 of it are in the cut
-    above = Box(left=0.25, top=0.25, width=0.1, height=0.2)  # 250 to 350, 200 to 360: over the own face's corner
+    above = Box(left=0.25, top=0.25, width=0.1, height=0.2)  # 250 to 350, 200 to 360: over a corner of the face
     found = cut([FACE, beside, above])
     assert found.size == (360, 432)
     assert all(
@@ -203,7 +203,7 @@ def test_each_name_is_under_its_frame_in_its_colour() -> None:
 
 
 def label(text: str = "Ág") -> tuple[Image.Image, tuple[int, int, int, int]]:
-    """A picture with one name on a red tab, and where the letters are, without the tab's padding."""
+    """A picture with one name on a red tab, and the position of the letters, without the tab's padding."""
     white = Image.new("RGB", (1400, 900), "white")
     drawn = Image.open(
         io.BytesIO(draw_names(white, [(Box(left=0.2, top=0.2, width=0.3, height=0.3), text, "#ff0000")]))

@@ -1,4 +1,4 @@
-"""Who belongs to which user is a pure function of rows and faces."""
+"""Which faces belong to which user depends only on rows and faces: pure functions."""
 
 import json
 from collections.abc import Callable
@@ -70,7 +70,7 @@ def owners(collection: Collection) -> dict[str, str | None]:
 def unseen(
     relay: Callable[..., str], access: dict[str, Any], collection: Collection, face_id: str, times: int
 ) -> tuple[Collection, list[list[str]]]:
-    """Return the collection as it is while a face was just indexed: so many times it is FACE_NOT_FOUND."""
+    """Make a face look newly indexed: AssociateFaces answers FACE_NOT_FOUND this many times."""
     asked: list[list[str]] = []
 
     def answer(request: Any, body: bytes) -> tuple[int, bytes] | None:

@@ -1,4 +1,4 @@
-"""Leaving rows out of a comparison in PostgreSQL changes nothing: the plan is that of all rows and faces."""
+"""PostgreSQL leaves equal rows out of the comparison, but the plan is the same as for all rows and faces."""
 
 import os
 from collections.abc import Iterator
@@ -74,7 +74,7 @@ def put_rows(conn: Connection, rows: list[FaceRow], student: str = "s") -> None:
 
 
 class Listed:
-    """Faces that were copied for a comparison."""
+    """Faces that were copied into the database for a comparison."""
 
     def __init__(self, conn: Connection, *pages: list[Face], scope: Scope = ALL) -> None:
         self._conn, self._scope = conn, scope

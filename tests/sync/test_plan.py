@@ -142,7 +142,7 @@ def test_a_row_in_conflict_keeps_its_face_from_the_next() -> None:
 
 
 @pytest.mark.parametrize("holder", ["", "a-photo-1", "b-photo-1"])
-def test_a_face_listed_for_two_rows_stays_with_the_one_that_has_it_else_the_first(holder: str) -> None:
+def test_a_face_listed_for_two_rows_stays_with_the_one_that_has_it_or_goes_to_the_first(holder: str) -> None:
     rows = [row(external, "f1" if external == holder else PLACEHOLDER) for external in ("b-photo-1", "a-photo-1")]
     plan = plan_for(rows, [face("f1", "b-photo-1"), face("f1", "a-photo-1")])
     owner = holder or "a-photo-1"

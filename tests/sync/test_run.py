@@ -1,4 +1,4 @@
-"""A sync writes what it showed, whatever the collection, the network and the database do meanwhile."""
+"""A sync writes what it showed, whatever the collection, the network and the database do in the meantime."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -64,7 +64,7 @@ def whole(client: Any, cloud_access: dict[str, Any]) -> Collection:
 
 
 class Seen(Progress):
-    """What a person who waits is told."""
+    """What a waiting user sees."""
 
     def __init__(self, on_expiry: Callable[[], None] = lambda: None) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Whatever breaks while a collection is listed, the rows are all synced or all as before; and the next sync mends it."""
+"""If a listing fails in any way, all rows are synced or none is, and the next sync completes the work."""
 
 import threading
 from collections.abc import Callable
@@ -37,7 +37,7 @@ def faces(client: Any) -> dict[str, str]:
 
 @pytest.fixture
 def collection(faces: dict[str, str], cloud_access: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Collection:
-    """The same, listed on five pages."""
+    """The same collection, listed on five pages."""
     assert len(faces) == 18
     monkeypatch.setattr(rekognition, "PAGE_SIZE", 4)
     return open_collection(NAME, **cloud_access)
@@ -64,7 +64,7 @@ def sync(school: Database) -> Sync:
 def expect_untouched(
     sync: Sync, collection: Collection, school: Database, faces: dict[str, str], faults: Faults
 ) -> Any:
-    """Expect one error, the rows as they were, and everything well once the fault is over."""
+    """Expect one error and unchanged rows, and success after the fault has ended."""
 
     def expect(message: str, listed: Collection = collection) -> EduguardError:
         with pytest.raises(EduguardError, match=message) as raised:
@@ -88,7 +88,7 @@ def held(school: Database) -> dict[str, str]:
 
 
 class Meanwhile(Progress):
-    """Does something once, when the first page has come."""
+    """Progress that does something once, after the first page."""
 
     def __init__(self, action: Callable[[], object]) -> None:
         super().__init__()
@@ -162,7 +162,7 @@ def test_an_answer_that_does_not_come_is_one_error(
     expect_untouched("Could not list the faces .* Read timeout", hasty)
 
 
-def test_a_face_indexed_or_deleted_between_two_pages_is_no_reason_to_fail(
+def test_a_face_indexed_or_deleted_between_two_pages_is_not_a_failure(
     sync: Sync, collection: Collection, client: Any, school: Database, faces: dict[str, str]
 ) -> None:
     picture = (PHOTOS / "student-001" / "photo-1.jpg").read_bytes()

@@ -1,4 +1,4 @@
-"""The tests of somebody else's application: files in a folder, run by pytest in a process of its own."""
+"""Tests of another application: files in a folder, run by pytest in a separate process."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The examples of docs/testing.md pass, each with the library that it shows."""
+"""The examples of docs/testing.md pass, each with the library that it uses."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""The tests of another application get a school of their own, and leave nothing."""
+"""The tests of another application get their own school, and leave nothing behind."""
 
 import re
 import subprocess
@@ -106,7 +106,7 @@ def test_two_workers_make_one_template_and_each_test_has_a_school_of_its_own(
     suite: Suite, tmp_path: Path, server_url: str, cloud_client: Callable[[str], object]
 ) -> None:
     before = templates(server_url)
-    with (tmp_path / "small" / "1_stages.yaml").open("a") as file:  # a school that nobody has made yet
+    with (tmp_path / "small" / "1_stages.yaml").open("a") as file:  # a school whose template does not exist yet
         file.write("\n- {id: another, name: Media, position: 2}")
     (tmp_path / "test_own.py").write_text(ITS_OWN)
     done = suite("-n", "2", "--dist", "each", "-q")
