@@ -9,12 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from eduguard.checks.verification import disguise
 from eduguard.portability import World
+from eduguard.portability.drawn_photos import draw_shot
 from eduguard.portability.generation.drawing.anybody import draw_anybody, make_face
 from eduguard.portability.generation.drawing.face import Light, Pose
 from eduguard.portability.generation.drawing.scene import draw_portrait
 from eduguard.portability.generation.portraits import choose_faces, read_groups
-from localcloud.rekognition.engine import Engine
+from localcloud.rekognition.engine import Engine, similarity, unit
 from localcloud.rekognition.quality import BARS
 
 LARGEST_SECTION = 38
@@ -70,6 +72,23 @@ def test_classmates_are_apart_and_another_picture_is_most_like_their_own(engine:
 @pytest.mark.parametrize("group", read_groups()[1:], ids=lambda group: str(group[0]))
 def test_the_classmates_of_every_group_are_apart(engine: Engine, group: tuple[int, ...]) -> None:
     assert largest_cosine(embed_group(engine, group)) < 0.6
+
+
+def decode(jpeg: bytes) -> NDArray[np.uint8]:
+    return np.asarray(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR), np.uint8)
+
+
+@pytest.mark.sampled("one that was lost")
+@pytest.mark.parametrize(
+    "faces", [(362,), *read_groups()[:8]], ids=["one that was lost", *(str(group[0]) for group in read_groups()[:8])]
+)
+def test_each_drawn_photo_is_recognised_when_it_is_cropped(engine: Engine, faces: tuple[int, ...]) -> None:
+    for face in faces:
+        shots = [draw_shot(face, number) for number in (1, 2, 3)]
+        own = np.array([unit(find_feature(engine, decode(shot))) for shot in shots])
+        for number, shot in enumerate(shots, start=1):
+            likeness = similarity(own @ unit(find_feature(engine, decode(disguise(shot)))))
+            assert likeness.max() >= 95, (face, number)
 
 
 @settings(max_examples=10)
