@@ -108,7 +108,7 @@ def full(
     json: bool = False,
 ) -> None:
     """Do it all: (enrol once) → rebuild → migrate → seed → sync-faces → publish → verify."""
-    print_summary("full", settings_of(c, collection, school), done="Published; `inv undo` brings the one before back.")
+    print_summary("full", settings_of(c, collection, school), done="Published.")
 
 
 namespace = Collection(

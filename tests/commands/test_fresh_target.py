@@ -71,6 +71,14 @@ def test_full_on_a_fresh_target_names_what_is_missing_and_the_commands_make_it(
     assert "is ready: 8 students, 24 faces, 0 placeholders" in staging.run(last).stdout
 
 
+def test_undo_is_named_only_where_there_is_a_database_to_bring_back(inv: Inv, database: Database) -> None:
+    first, second = inv("reset").stdout, inv("reset").stdout
+    assert f"{database.next.name} made\n" in first or f"{database.next.name} cloned from a template\n" in first
+    assert "inv undo" not in first
+    assert f" beside {database.name}\n" in second
+    assert "; `inv undo` brings the one before back\n" in second
+
+
 @pytest.mark.slow
 def test_a_target_with_faces_of_some_students_never_ends_ready(staging: Staging) -> None:
     staging.inv("enrol", "--yes", "--confirm", staging.database.name)
@@ -80,7 +88,7 @@ def test_a_target_with_faces_of_some_students_never_ends_ready(staging: Staging)
     done = staging.inv("full", "--confirm", staging.database.name, check=False)
     assert done.returncode == 2
     assert " is ready" not in done.stdout
-    assert "error: Published; `inv undo` brings the one before back. 16 of 24 rows" in done.stderr
+    assert "error: Published. 16 of 24 rows" in done.stderr
     assert "student-001-photo-2" in done.stderr
     mend = re.search(r"INVOKE_TARGET=staging inv .*", done.stderr)
     assert mend

@@ -47,7 +47,8 @@ def rebuild(c: Context, confirm: str = "", seeded: bool = False, to: str = "", j
         fixtures.read_fixtures(settings.seed_folder)
     template = None if to else found.template
     publication.create_next(live, state, command=command_line(), template=template, note=print_note)
-    print_step("rebuild", f"{live.next.name} {'cloned from a template' if template else 'made'} beside {live.name}")
+    beside = f" beside {live.name}" if state.exists else ""
+    print_step("rebuild", f"{live.next.name} {'cloned from a template' if template else 'made'}{beside}")
     record({"database": live.next.name, "live": live.name, "is_cloned": template is not None})
 
 
@@ -68,7 +69,7 @@ def publish(c: Context, to: str = "", confirm: str = "", json: bool = False) -> 
                 hint="Run `inv migrate --next` first.",
             )
         swap = publication.publish(live, print_note)
-    print_step("publish", f"{live.name} is the new database{swap.summary()}; `inv undo` brings the one before back")
+    print_step("publish", f"{live.name} is the new database{swap.summary()}{swap.way_back()}")
     record({"database": live.name, **swap.as_json()})
 
 

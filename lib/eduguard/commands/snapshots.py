@@ -87,7 +87,7 @@ def snapshot_restore(c: Context, name: str, confirm: str = "", json: bool = Fals
     is_current = snapshot.kept.facts["migrations"] == migrations.hash_folder(settings.migrations_folder)
     moved = _moved(settings, snapshot)
     remarks = moved + ("" if is_current else _OLDER)
-    print_step("restored", f"{name} is {live.name} now{swap.summary()}{remarks}; `inv undo` brings the one before back")
+    print_step("restored", f"{name} is {live.name} now{swap.summary()}{remarks}{swap.way_back()}")
     compared = {"has_moved": bool(moved), "has_other_migrations": not is_current}
     record(_plain(snapshot) | compared | {"database": live.name, **swap.as_json()})
 

@@ -46,11 +46,17 @@ class Swap:
     pause: float  # seconds in which nobody could connect
     live: str
     """the database that is live now: when and by which command it was made, and its rows"""
+    is_undoable: bool
+    """another database was live before, and is kept"""
 
     def summary(self) -> str:
         """Return the pause, the ended sessions and the live database as the end of a line."""
         ended = f", {amount(len(self.ended), 'session')} ended: {', '.join(map(str, self.ended))}" if self.ended else ""
         return f" ({self.live}; {1000 * self.pause:.1f} ms in which nobody could connect{ended})"
+
+    def way_back(self) -> str:
+        """Return the command that brings the database before back, as the end of a line; none if there was none."""
+        return "; `inv undo` brings the one before back" if self.is_undoable else ""
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -284,4 +290,5 @@ def _rename(
             for before, after in renames:
                 execute_for(conn, "ALTER DATABASE {} RENAME TO {}", before, after)
             check()
-    return Swap(ended=ended, pause=time.perf_counter() - began, live=live)
+    is_undoable = len(renames) > 1  # else no database had the name
+    return Swap(ended=ended, pause=time.perf_counter() - began, live=live, is_undoable=is_undoable)
