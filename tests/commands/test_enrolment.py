@@ -316,6 +316,7 @@ def test_a_large_sample_photo_is_made_smaller_where_the_picture_itself_is_sent(s
 def test_a_failure_that_all_collections_share_is_told_once(inv: Callable[..., Any]) -> None:
     done = inv("enrol", "--yes", check=False, INVOKE_TARGETS_LOCAL_BUCKET="no")
     assert (done.returncode, done.stderr.count("Could not create bucket no: ")) == (1, 1)
+    assert "`bucket` of the target in invoke.yaml takes 3 to 63 lower-case letters" in done.stderr
 
 
 def test_a_student_whose_id_makes_no_key_is_refused(school: School, photo: Path) -> None:

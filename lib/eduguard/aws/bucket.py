@@ -19,12 +19,15 @@ _BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "Restrict
 _PUBLIC = ("/global/AllUsers", "/global/AuthenticatedUsers")
 _NOTHING_SET = {"NoSuchBucketPolicy", "NoSuchPublicAccessBlockConfiguration"}
 _NOT_OFFERED = {"NotImplemented", "MethodNotAllowed", "501", "405"}
-_REFUSED_KEYS = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Unauthorized"}  # the last one is R2's
+_REFUSED_KEYS = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Unauthorized")  # the last one is R2's
 _OTHER_KEYS = (
     "`inv doctor --iam` prints the rights that each job needs. R2 has keys of its own: `bucket_profile` of the target "
     "names the profile of ~/.aws that has them."
 )
 _MAKE = "`inv enrol` puts the sample photos there; invoke.yaml names bucket and endpoint."
+# S3's rules for names: "General purpose bucket naming rules" of its documentation.
+_NAME = "`bucket` of the target in invoke.yaml takes 3 to 63 lower-case letters, digits, hyphens and dots."
+_HINTS = dict.fromkeys(_REFUSED_KEYS, _OTHER_KEYS) | {"InvalidBucketName": _NAME}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,7 +233,7 @@ class Bucket:
             answer = error.response.get("Error", {})
             raise EduguardError(
                 f"Could not {action} bucket {self.name}: {answer.get('Code')}: {answer.get('Message')}",
-                hint=_OTHER_KEYS if answer.get("Code") in _REFUSED_KEYS else _MAKE,
+                hint=_HINTS.get(answer.get("Code", ""), _MAKE),
                 place=self._client.meta.endpoint_url,
             ) from error
         except BotoCoreError as error:
