@@ -220,8 +220,10 @@ def test_photos_that_fit_rows_are_proposed_accepted_enrolled_and_saved(
     school.bucket.put("students/student-001/front.jpg", new_photo(tmp_path / "front.jpg", "student-001").read_bytes())
     school.bucket.put("students/student-002/photo-9.jpg", new_photo(tmp_path / "9.jpg", "student-002").read_bytes())
     school.bucket.delete(["students/student-001/photo-2.jpg"])
+    school.bucket.put("students/student-002/photo-8.jpg", b"junk")
     before = school.inv("photos", "check", "--propose", check=False)
     assert before.returncode == 2
+    assert before.stderr.startswith("students/student-002/photo-8.jpg is not proposed: wrong type\n")
     assert before.stdout == (
         f"photos     2 photos in bucket {school.name} for a row; no row was written\n"
         "row                  photo                             change\n"
@@ -231,6 +233,7 @@ def test_photos_that_fit_rows_are_proposed_accepted_enrolled_and_saved(
     report = json.loads(school.inv("photos", "check", "--propose", "--accept", "--json").stdout)
     assert (len(report["proposals"]), report["written"]) == (2, 2)
     assert "0 photos in bucket" in school.inv("photos", "check", "--propose").stdout
+    school.bucket.delete(["students/student-002/photo-8.jpg"])
     school.inv("reindex", "sync-faces")
     assert {"student-001-photo-2", "student-002-photo-9"} <= {name for name, _ in school.faces()}
     assert "24 photos of rows" not in school.inv("photos", "check").stdout

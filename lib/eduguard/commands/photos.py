@@ -79,7 +79,7 @@ def _propose(settings: "Settings", *, accept: bool) -> None:
 
     bucket, database = target_bucket(settings), target_database(settings)
     with connect(database, purpose="photos check") as conn:
-        found = read_proposals(conn, bucket)
+        found = read_proposals(conn, bucket, print_note)
         written = accept_proposals(conn, found) if accept else 0
     record({"proposals": [asdict(each) for each in found], "written": written})
     said = f"{amount(written, 'row')} written" if accept else "no row was written"

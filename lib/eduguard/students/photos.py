@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,8 +83,7 @@ def check_photos(conn: "Connection", bucket: Bucket) -> PhotoReport:
     wanted = {row[0] for row in conn.execute("SELECT photo_url FROM student_faces")}
     stored = bucket.sizes(PHOTOS)
     present = sorted(wanted & stored.keys())
-    with ThreadPoolExecutor(_AT_ONCE) as threads:
-        verdicts = dict(zip(present, threads.map(lambda key: judge_photo(bucket.read(key)), present), strict=True))
+    verdicts = judge_photos(bucket, present)
 
     def judged(verdict: str) -> tuple[str, ...]:
         return tuple(key for key in present if verdicts[key] == verdict)
@@ -97,6 +96,12 @@ def check_photos(conn: "Connection", bucket: Bucket) -> PhotoReport:
         too_small=judged("too small"),
         damaged=judged("damaged"),
     )
+
+
+def judge_photos(bucket: Bucket, keys: Sequence[str]) -> dict[str, str | None]:
+    """Return what is wrong with each of these objects, or None; read-only."""
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        return dict(zip(keys, threads.map(lambda key: judge_photo(bucket.read(key)), keys), strict=True))
 
 
 def judge_photo(found: Content) -> str | None:

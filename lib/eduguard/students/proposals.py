@@ -1,13 +1,13 @@
 """Propose a row for each photo in the bucket that no row names: a row whose photo is missing, or a new row."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from eduguard.aws import Bucket
 from eduguard.identifiers import PHOTOS, external_image_id, split_external_image_id, split_photo_key
-from eduguard.students.photos import is_safe_key
+from eduguard.students.photos import is_safe_key, judge_photos
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -30,11 +30,22 @@ class Proposal:
         return f"in place of {self.replaces}, which is missing" if self.replaces else "a new row"
 
 
-def read_proposals(conn: "Connection", bucket: Bucket) -> list[Proposal]:
-    """Compare the rows with the keys in the bucket; read-only."""
+def read_proposals(conn: "Connection", bucket: Bucket, note: Callable[[str], None]) -> list[Proposal]:
+    """Compare the rows with the photos in the bucket; read-only.
+
+    Args:
+        conn: a connection to the database.
+        bucket: where the photos are.
+        note: prints each object that is not proposed because `inv photos check` would name it.
+    """
     rows: dict[str, str] = dict(conn.execute("SELECT external_image_id, photo_url FROM student_faces").fetchall())
     students = {student for (student,) in conn.execute("SELECT id FROM students")}
-    return propose(rows, bucket.sizes(PHOTOS), students)
+    keys = bucket.sizes(PHOTOS)
+    verdicts = judge_photos(bucket, [each.key for each in propose(rows, keys, students)])
+    wrong = {key: verdict for key, verdict in verdicts.items() if verdict}
+    for key, verdict in wrong.items():
+        note(f"{key} is not proposed: {verdict}")
+    return propose(rows, keys.keys() - wrong.keys(), students)
 
 
 def propose(rows: Mapping[str, str], keys: Collection[str], students: Collection[str]) -> list[Proposal]:
