@@ -42,6 +42,7 @@ def test_turns_are_evenly_spaced_between_threads() -> None:
     assert all(later >= earlier for earlier, later in pairwise(turns))
 
 
+@pytest.mark.slow
 def test_collections_of_one_region_share_one_rate_and_are_never_throttled(
     cloud_endpoint: str,
     cloud_variables: dict[str, str],

@@ -175,6 +175,7 @@ def test_a_face_of_nobody_in_this_database_is_unknown_and_given_to_nobody_else(i
     assert (face["reason"], face["similarity"] >= 95, report["unknown"]) == ("unknown", True, 1)
 
 
+@pytest.mark.slow
 def test_a_photo_without_a_face_records_nobody(inv: Inv, full: Database, tmp_path: Path) -> None:
     empty = tmp_path / "empty.jpg"
     Image.new("RGB", (300, 300), "white").save(empty)
@@ -246,6 +247,7 @@ def test_the_annotated_photo_shows_frames_and_is_not_a_photo_that_was_read(
     assert copy.read_bytes() == CLASS_PHOTO.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_turned_photo_is_stood_upright_first(inv: Inv, full: Database, tmp_path: Path) -> None:
     turned, exif = tmp_path / "turned.jpg", Image.Exif()
     exif[0x0112] = 6

@@ -113,6 +113,7 @@ def test_a_missing_bucket_is_broken_and_the_faces_are_still_judged(inv: Inv, ful
     assert "school-001: 18 rows hold their FaceIds" in [text for text, _ in found(report, "ok")]
 
 
+@pytest.mark.slow
 def test_an_empty_collection_is_drift(inv: Inv, full: Database, cloud_client: Callable[[str], Any]) -> None:
     client = cloud_client("rekognition")
     client.create_collection(CollectionId="empty")

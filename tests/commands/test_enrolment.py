@@ -144,7 +144,7 @@ with connect(Database.from_url(url), purpose="enrol") as conn:
 """
 
 
-@pytest.mark.sampled("stored")
+@pytest.mark.slow
 @pytest.mark.fault
 @pytest.mark.parametrize("step", ["reserved", "stored", "indexed", "inserted", "committed"])
 def test_enrolment_killed_at_any_step_is_finished_by_the_next_run(school: School, photo: Path, step: str) -> None:

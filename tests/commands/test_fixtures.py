@@ -141,6 +141,7 @@ def test_a_database_that_is_older_than_the_fixtures_is_named(checkout: Checkout)
     assert checkout.diff() == []
 
 
+@pytest.mark.slow
 def test_an_interrupted_save_is_named_by_full_and_ended_by_the_next_save(checkout: Checkout) -> None:
     stages = checkout.folder / "01_stages.yaml"
     (checkout.folder / ".saved").mkdir()

@@ -388,6 +388,7 @@ def test_a_name_is_passed_once_for_the_whole_command_line(town: Town) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_name_is_typed_once_for_the_whole_command_line(town: Town, state_folder: Path) -> None:
     ours, theirs = os.openpty()
     os.write(ours, f"{town.database.name}\n".encode())

@@ -178,6 +178,7 @@ def test_the_key_of_the_file_is_made_once_and_said(source: Source, tmp_path: Pat
     assert file.read_text().strip() not in (folder / "manifest.json").read_text() + source.done.stdout
 
 
+@pytest.mark.slow
 def test_a_grade_takes_what_it_needs_and_nothing_more(source: Source) -> None:
     folder = source.export("out", "--grade", "grade-2b")
     assert len(read_rows(folder, "students")) == 2

@@ -104,6 +104,7 @@ def test_what_breaks_off_switches_nothing_and_the_next_run_goes_on(enrolled: Sch
     assert len(faces(enrolled, new)) == 18
 
 
+@pytest.mark.slow
 def test_a_collection_with_other_faces_is_refused(enrolled: School, client: Any) -> None:
     new = f"{enrolled.name}-new"
     client.create_collection(CollectionId=new)

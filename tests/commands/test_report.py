@@ -97,6 +97,7 @@ def test_drift_is_shown_by_kind_with_its_ids_and_a_command(school: Any, file: Pa
     assert "rows that hold the placeholder" not in read(file)
 
 
+@pytest.mark.slow
 def test_without_a_database_photos_and_faces_are_compared(run_inv: Any, full: Database, file: Path) -> None:
     run = run_inv(full.named(f"{full.name}_nowhere"))
     done = run("report", str(file), INVOKE_TARGETS_LOCAL_COLLECTIONS_SCHOOL_002="tests-2")
@@ -146,6 +147,7 @@ def test_a_server_that_does_not_answer_leaves_the_rest(inv: Inv, full: Database,
     assert "Not searched for: the page was made with --quick." in html
 
 
+@pytest.mark.slow
 def test_searches_that_fail_leave_the_rest(inv: Inv, full: Database, file: Path, faults: Callable[..., None]) -> None:
     faults(deny=1000, operation="SearchFaces")
     inv("report", str(file))

@@ -50,6 +50,7 @@ def test_undo_brings_back_what_was_rolled_back(inv: Inv, full: Database, value: 
     assert value(full, CHECKSUM) == before
 
 
+@pytest.mark.slow
 def test_a_rollback_that_fails_leaves_the_database_serving(
     inv: Inv, full: Database, tmp_path: Path, value: Any
 ) -> None:

@@ -64,6 +64,7 @@ def test_nothing_is_painted_where_it_is_not_wanted(settings: dict[str, str], var
         assert "\033" not in on_terminal(INV, *command, **settings | variable)[1]
 
 
+@pytest.mark.slow
 def test_a_build_server_gets_no_times(settings: dict[str, str]) -> None:
     assert not re.search(r"  \d+\.\d s$", on_terminal(INV, "reset", **settings, CI="true")[1], re.MULTILINE)
 

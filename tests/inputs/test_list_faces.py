@@ -156,6 +156,7 @@ def copied_pages(pages: list[Any]) -> int:
     return next((number for number, page in enumerate(pages, 1) if not page.get("NextToken")), len(pages))
 
 
+@pytest.mark.slow
 @given(state=STATES)
 @example(state={"FaceCount": None, "CollectionARN": "arn"})
 @example(state={"FaceCount": 1, "CollectionARN": "arn", "CreationTimestamp": "yesterday"})
@@ -176,6 +177,7 @@ def test_what_is_not_json_is_refused(ask: Any, raw: bytes) -> None:
     assert ask(raw) is None
 
 
+@pytest.mark.slow
 @given(raw=st.binary(max_size=64) | VALUES.map(body), status=st.sampled_from([400, 403, 413]))
 def test_any_refusal_of_aws_is_one_error(ask: Any, raw: bytes, status: int) -> None:
     assert ask(raw, status=status) is None

@@ -126,11 +126,13 @@ def answers(draw: st.DrawFn) -> tuple[str, Any]:
     return use, changed(draw, USES[use][1])
 
 
+@pytest.mark.slow
 @given(answer=answers())
 def test_any_answer_is_taken_or_refused(ask: Any, answer: tuple[str, Any]) -> None:
     assert ask(answer[0], json.dumps(answer[1]).encode()) in {True, False}
 
 
+@pytest.mark.slow
 @given(
     use=st.sampled_from(list(USES)),
     body=st.binary(max_size=40) | st.sampled_from([b"", b"[]", b"{}", b"null", b'{"FaceRecords": [{', b"<html>"]),

@@ -286,7 +286,7 @@ def send_streaming(cloud: Any, path: str, body: bytes, headers: dict[str, str]) 
     return cloud.send(path, method="PUT", body=body, **sent)
 
 
-@pytest.mark.sampled
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["delete", "overwrite", "delete many"])
 def test_a_photo_that_was_removed_is_in_no_file_any_more(own_state: Path, launch: Launch, how: str):
     s3 = launch(own_state).client("s3")

@@ -230,6 +230,7 @@ def test_what_is_removed_is_in_no_file_while_the_server_runs(own_state: Path, la
     assert [path.name for path in files if b"somebody" in path.read_bytes()] == []
 
 
+@pytest.mark.slow
 def test_no_picture_is_in_the_store_of_faces(own_state: Path, launch: Launch, photo: Photo):
     client = launch(own_state).client("rekognition")
     client.create_collection(CollectionId="c")

@@ -70,6 +70,7 @@ def test_a_face_that_fills_a_large_picture_is_found_once(engine: Engine, portrai
     assert len(engine.detect(cv2.resize(pixels[rows, columns], (1400, 1800)))) == 1
 
 
+@pytest.mark.slow
 def test_a_picture_that_is_looked_at_again_has_the_same_faces(engine: Engine, photo: Callable[[int, int], bytes]):
     first, other = decode(photo(1, 1)), decode(photo(2, 1))
     for _ in range(2):
@@ -114,7 +115,7 @@ def turned(pixels: Any, degrees: int) -> Any:
     return cv2.warpAffine(pixels, matrix, size, borderValue=(110, 110, 110))
 
 
-@pytest.mark.sampled("45")
+@pytest.mark.slow
 @pytest.mark.parametrize("degrees", range(0, 360, 15))
 def test_a_portrait_however_it_is_turned_is_its_own_person_or_is_not_found(
     engine: Engine, labelled: dict[str, list[str]], portrait: Portrait, degrees: int

@@ -108,6 +108,7 @@ def test_a_face_of_which_the_network_sees_little_is_of_low_quality(
     assert [face["Reasons"] for face in unindexed] == [["LOW_FACE_QUALITY"]]
 
 
+@pytest.mark.slow
 def test_good_portraits_pass_the_default(
     rekognition: Any, collection: str, labelled: dict[str, list[str]], portrait: Callable[[str], bytes]
 ):

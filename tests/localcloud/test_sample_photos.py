@@ -76,7 +76,7 @@ def test_the_class_photo_shows_each_student_once(engine: Engine, embeddings: dic
     assert sorted(seen) == CLASS
 
 
-@pytest.mark.sampled("students/student-001/photo-2.jpg")
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["students/student-001/photo-2.jpg", "classes/class-1b-lenguaje.jpg"])
 def test_the_script_draws_the_committed_pictures(tmp_path: Path, name: str) -> None:
     script = (

@@ -58,6 +58,7 @@ def test_what_stop_says_has_stopped_has_ended(own_state: Path, launch: Callable[
     assert not is_alive(server.pid)
 
 
+@pytest.mark.slow
 def test_asking_changes_nothing(own_state: Path, tmp_path: Path, command: Command):
     foreign = tmp_path / "home"
     foreign.mkdir(mode=0o755)

@@ -57,6 +57,7 @@ def town() -> Tables:
     return make(400, 2)
 
 
+@pytest.mark.slow
 def test_the_same_arguments_write_the_same_bytes_in_another_process(tmp_path: Path) -> None:
     for hash_seed in ("1", "2"):
         environment = os.environ | {"PYTHONHASHSEED": hash_seed, "LC_ALL": "C", "TZ": "Asia/Tokyo"}

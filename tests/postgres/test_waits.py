@@ -30,6 +30,7 @@ def limit() -> Iterator[Callable[[float], None]]:
     waits.end_waits_after(math.inf)
 
 
+@pytest.mark.slow
 def test_the_limit_ends_a_wait_with_the_session_that_holds_the_row(
     school: Database, holder: psycopg.Connection, limit: Callable[[float], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -51,6 +52,7 @@ def test_a_statement_that_takes_long_and_waits_for_nobody_is_not_ended(
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.slow
 def test_a_wait_that_the_holder_ends_goes_on(school: Database, holder: psycopg.Connection) -> None:
     with connect(school, purpose="tests") as conn:
         releases = threading.Timer(2.5, holder.commit)
@@ -59,6 +61,7 @@ def test_a_wait_that_the_holder_ends_goes_on(school: Database, holder: psycopg.C
         releases.join()
 
 
+@pytest.mark.slow
 def test_a_prepared_transaction_is_named(
     school: Database, limit: Callable[[float], None], capsys: pytest.CaptureFixture[str]
 ) -> None:

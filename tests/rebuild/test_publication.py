@@ -136,6 +136,7 @@ def test_sessions_in_the_way_are_ended_and_named(database: Database) -> None:
     assert mark(database) == "2"
 
 
+@pytest.mark.slow
 @pytest.mark.fault
 def test_a_client_that_keeps_reconnecting_cannot_stop_a_publish(database: Database) -> None:
     create(database, "1")

@@ -85,6 +85,7 @@ def unseen(
     return open_collection(collection.name, **(access | {"endpoint": relay(answer)})), asked
 
 
+@pytest.mark.slow
 def test_a_face_that_was_just_indexed_is_given_to_its_user_as_soon_as_it_is_found(
     collection: Collection, relay: Callable[..., str], cloud_access: dict[str, Any]
 ) -> None:

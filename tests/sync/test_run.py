@@ -207,6 +207,7 @@ def test_a_service_that_keeps_failing_leaves_the_rows_alone(
     assert held(school) == before
 
 
+@pytest.mark.slow
 def test_an_endpoint_that_does_not_answer_is_named(run: Sync) -> None:
     nowhere = open_collection("whole", region="us-east-1", endpoint="http://127.0.0.1:9", credentials=KEYS)
     with pytest.raises(EduguardError, match="Could not describe collection whole in us-east-1 at http://127.0.0.1:9"):

@@ -106,7 +106,7 @@ class Meanwhile(Progress):
         return step
 
 
-@pytest.mark.sampled("throttled, 400", "server errors", "dropped connections", "an answer that breaks off")
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fault",
     [

@@ -195,6 +195,7 @@ def test_what_is_not_a_place_for_tests_is_refused(
         open_project(ROOT)
 
 
+@pytest.mark.slow
 def test_a_refusal_is_the_message_of_each_test_and_no_traceback(suite: Suite, tmp_path: Path) -> None:
     (tmp_path / "test_any.py").write_text("def test_any(school_db): pass\ndef test_other(school_bucket): pass")
     done = suite(EDUGUARD_PROJECT="small")
