@@ -3,9 +3,9 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -93,20 +93,17 @@ def test_every_point_is_tried_where_there_are_few() -> None:
     assert len(set(map(str, chosen))) == len(chosen) == 16
 
 
-@pytest.mark.slow
+@pytest.mark.sampled("sync-faces")
 @pytest.mark.fault
-def test_a_sample_of_the_points(
-    server_url: str, cloud_endpoint: str, state_folder: Path, record_property: Callable[..., Any]
-) -> None:
+@pytest.mark.parametrize("name", SAMPLE)
+def test_a_sample_of_the_points(new_state_folder: Callable[[], AbstractContextManager[Path]], name: str) -> None:
     """`make faults` tries all points of all commands."""
-    assert {each.name for each in SCENARIOS} > set(SAMPLE)
-    assert server_url
-    assert cloud_endpoint
-    chosen = [word for name in SAMPLE for word in ("--only", name)]
-    done = subprocess.run(
-        [sys.executable, FOLDER, "--state", state_folder, "--points", "2", *chosen],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    assert name in {each.name for each in SCENARIOS}
+    with new_state_folder() as folder:
+        done = subprocess.run(
+            [sys.executable, FOLDER, "--state", folder, "--points", "2", "--only", name],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    assert all(f"\n{name} " in done.stdout for name in SAMPLE)
+    assert f"\n{name} " in done.stdout
     assert ", 0 problems" in done.stdout
