@@ -88,7 +88,7 @@ class Evidence:
 
     @cached_property
     def places(self) -> list[PlaceEvidence] | EduguardError:
-        """Each collection with its rows: of the schools in the database, or of the settings if there is no database."""
+        """Each collection and its rows. The database names the collections; without a database, the settings do."""
         has_rows = not isinstance(self.database, EduguardError) and self.database.has_rows
         found = _read(lambda: _read_places(self.settings, has_rows=has_rows))
         if isinstance(found, EduguardError):

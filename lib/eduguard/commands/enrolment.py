@@ -213,7 +213,7 @@ def _sort_samples(settings: Settings, collections: "Collection[str]") -> "dict[P
     is_expected = folder.exists() or has_fixture(settings.seed_folder, "student_faces")
     photos = find_photos(folder) if is_expected else ()
     of_student = places.of_rows(read_students(settings.seed_folder))
-    # In the local cloud a school's collection is made even if it has no photo yet; all are if there is no student.
+    # The local cloud gets the collection of a school without photos, too. Without students, it gets every collection.
     made = (of_student.values() or places.configured()) if settings.target.has_local_cloud else ()
     sorted_photos: dict[Place, list[FolderPhoto]] = {place: [] for place in made if place.collection in collections}
     for photo in photos:

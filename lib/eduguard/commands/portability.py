@@ -89,7 +89,7 @@ def export(
 def export_rows(
     settings: Settings, folder: Path | None, scope: "Scope", *, plain: bool, confirm_plain: str, say: Say
 ) -> "tuple[dict[str, int], Manifest | None]":
-    """Export the rows of a target, or only count them if there is no folder; return the counts and the manifest.
+    """Export the rows of a target, or count them if no folder is given; return the counts and the manifest.
 
     Raises:
         EduguardError: if the rules do not fit, the name for plain rows is missing, or an original value would be

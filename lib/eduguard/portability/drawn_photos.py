@@ -34,7 +34,7 @@ _SHOTS: tuple[tuple[Pose, Light, Colour], ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Portrait:
-    """A photo that a row names, and its student's class: the section, or the grade if there is no section."""
+    """A photo that a row names, and its student's class: the section, or the grade of a student without a section."""
 
     student_id: str
     number: int

@@ -23,7 +23,7 @@ _ON_LOCAL = 4  # requests at the same time on the local cloud: its engine uses a
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """The number of requests, their time and their price; on the local cloud there is no rate and no price."""
+    """The number of requests, their time and their price; the local cloud has neither a rate limit nor a price."""
 
     requests: int
     faces: int

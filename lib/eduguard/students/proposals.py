@@ -44,7 +44,7 @@ def read_proposals(conn: "Connection", bucket: Bucket, note: Callable[[str], Non
     verdicts = judge_photos(bucket, [each.key for each in propose(rows, keys, students)])
     wrong = {key: verdict for key, verdict in verdicts.items() if verdict}
     for key, verdict in wrong.items():
-        note(f"{key} is not proposed: {verdict}")
+        note(f"{key} is not proposed: {verdict}; put a good JPEG in its place, or delete it")
     return propose(rows, keys.keys() - wrong.keys(), students)
 
 
