@@ -223,7 +223,9 @@ def test_photos_that_fit_rows_are_proposed_accepted_enrolled_and_saved(
     school.bucket.put("students/student-002/photo-8.jpg", b"junk")
     before = school.inv("photos", "check", "--propose", check=False)
     assert before.returncode == 2
-    assert before.stderr.startswith("students/student-002/photo-8.jpg is not proposed: wrong type; put a good JPEG in its place, or delete it\n")
+    assert before.stderr.startswith(
+        "students/student-002/photo-8.jpg is not proposed: wrong type; put a good JPEG in its place, or delete it\n"
+    )
     assert before.stdout == (
         f"photos     2 photos in bucket {school.name} for a row; no row was written\n"
         "row                  photo                             change\n"
